@@ -1,0 +1,1 @@
+"""Readers of the sources' own formats: from a file's bytes to batches of documents."""

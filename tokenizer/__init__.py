@@ -1,0 +1,1 @@
+"""SentencePiece tokens of batches of text, and the shards that hold them."""

@@ -1,0 +1,99 @@
+"""The batch of documents that every reader yields and every transform takes and returns.
+
+A batch is a ``pyarrow.RecordBatch`` with :data:`SCHEMA`, a few megabytes of text. A transform is a
+function from batch to batch, with its parameters as keyword-only arguments. It never deletes a row:
+it writes into ``dropped_by`` why the row goes, and the pipeline sets the row aside before the next
+step. So a transform sees living documents only, and no decision is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NewType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # SOURCE/FILE#RECORD
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("language_score", pa.float64()),
+        pa.field("perplexity", pa.float64()),
+        pa.field("bucket", pa.string()),
+        pa.field("metadata", pa.string()),  # a JSON object
+        pa.field("dropped_by", pa.string()),  # null while the document lives
+    ]
+)
+
+FilePath = NewType("FilePath", str)
+"""A step's parameter of this type names a file that must exist before any work starts."""
+
+
+def documents(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    *,
+    urls: Sequence[str | None] | None = None,
+    metadata: Sequence[str | None] | None = None,
+    dropped_by: Sequence[str | None] | None = None,
+) -> pa.RecordBatch:
+    """Make a batch from columns; those left out are null."""
+    nulls = [None] * len(ids)
+    columns: dict[str, Sequence[object]] = {
+        "id": ids,
+        "text": texts,
+        "url": urls or nulls,
+        "metadata": metadata or nulls,
+        "dropped_by": dropped_by or nulls,
+    }
+    return pa.RecordBatch.from_arrays(
+        [pa.array(columns.get(field.name, nulls), field.type) for field in SCHEMA], schema=SCHEMA
+    )
+
+
+def with_column(batch: pa.RecordBatch, name: str, values: pa.Array | Sequence[object]) -> pa.RecordBatch:
+    """Return the batch with the column ``name`` replaced; order and schema stay."""
+    index = SCHEMA.get_field_index(name)
+    if not isinstance(values, pa.Array):
+        values = pa.array(values, SCHEMA.field(index).type)
+    columns = batch.columns
+    columns[index] = values
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def drop(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], reason: str) -> pa.RecordBatch:
+    """Mark the rows where ``mask`` is true as dropped by ``reason``; a first reason stays."""
+    if not mask.any():
+        return batch
+    reasons = pc.if_else(pa.array(mask), pa.scalar(reason), pa.scalar(None, pa.string()))
+    return with_column(batch, "dropped_by", pc.coalesce(batch["dropped_by"], reasons))
+
+
+def text_buffers(
+    texts: pa.StringArray,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """View a string column as UTF-8 bytes and offsets, without copying the text.
+
+    Returns ``data`` and ``offsets`` (``len(texts) + 1`` of them): row ``i`` is
+    ``data[offsets[i]:offsets[i + 1]]``. Slices of larger arrays are handled; nulls are empty.
+    """
+    if len(texts) == 0:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
+    return data, offsets.astype(np.int64)
+
+
+def texts_from_buffers(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
+) -> pa.StringArray:
+    """Make a string column of UTF-8 bytes and offsets: the inverse of :func:`text_buffers`."""
+    return pa.StringArray.from_buffers(
+        len(offsets) - 1, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)
+    )
