@@ -1,0 +1,75 @@
+"""From rows, one a document, to batches of documents of about equal size."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from transforms import documents
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ROW_BYTES = 100  # of a row without text, about, so that files of such rows make batches as well
+
+
+class Row(NamedTuple):
+    """One document as a reader makes it."""
+
+    id: str
+    text: bytes  # valid UTF-8
+    url: str | None
+    metadata: str | None  # a JSON object
+    dropped_by: str | None = None
+
+
+def batches(rows: Iterable[Row], *, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Gather ``rows``, in their order, into batches of about ``batch_bytes`` of UTF-8 text."""
+    gathered: list[Row] = []
+    size = 0
+    for row in rows:
+        gathered.append(row)
+        size += len(row.text) + _ROW_BYTES
+        if size >= batch_bytes:
+            yield _batch(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield _batch(gathered)
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    ids, texts, urls, metadata, dropped_by = zip(*rows, strict=True)
+    batch = documents.documents(
+        ids, [""] * len(ids), urls=urls, metadata=metadata, dropped_by=dropped_by
+    )
+    return documents.with_column(batch, "text", pa.array(texts, pa.string()))
+
+
+def without_lone_surrogates(text: str) -> str:
+    """Replace lone surrogates, which JSON's escapes can make and UTF-8 cannot hold, by U+FFFD."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def utf8(text: str) -> bytes:
+    """Encode ``text``, lone surrogates replaced by U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return without_lone_surrogates(text).encode()
+
+
+def valid_utf8(data: bytes) -> bytes:
+    """Return ``data`` with what is not UTF-8 replaced by U+FFFD."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data
+
+
+def metadata_json(fields: Mapping[str, object]) -> str | None:
+    """Write a row's metadata; fields that are None are left out, and no fields give None."""
+    kept = {key: value for key, value in fields.items() if value is not None}
+    return utf8(json.dumps(kept, ensure_ascii=False)).decode() if kept else None

@@ -1,0 +1,75 @@
+"""WET files: the plain text of web pages, as Common Crawl publishes it.
+
+A WET file is a WARC file of ``conversion`` records. The first line of a record's payload is the
+page's title, which is not part of the text (so CCNet, arXiv 1911.00359, reads it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from pipeline.readers.archive import Record, archive_records
+from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
+from pipeline.readers.records import record_url, row_without_text, unreadable_row
+
+MAX_TITLE_BYTES = 1_000
+
+
+def read_wet(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    batch_bytes: int,
+    max_record_bytes: int,
+) -> Iterator[pa.RecordBatch]:
+    """Read the pages of a WET file, compressed or not, as batches of documents.
+
+    A document's id is ``name#record``, with the record's ordinal in the file, from 0, where records
+    of all types count. Every record gets a row: those of other types are dropped as ``not_a_page``,
+    pages without text as ``empty``, longer ones than ``max_record_bytes`` as ``record_too_large``;
+    what cannot be read is a row dropped as ``damaged``, or ``not_a_warc`` for a file of another
+    format. ``metadata`` holds ``title`` and ``date``. The file is not split: ``start`` is 0 and
+    ``end`` None.
+    """
+    assert start == 0 and end is None, "WET files are not split"
+    return batches(_rows(stream, name, max_record_bytes), batch_bytes=batch_bytes)
+
+
+def _rows(stream: BinaryIO, name: str, max_record_bytes: int) -> Iterator[Row]:
+    places = 0
+    for record in archive_records(stream, max_record_bytes=max_record_bytes):
+        if not isinstance(record, Record):
+            yield unreadable_row(name, record, places)
+            places += 1
+        elif record.dropped_by:
+            yield row_without_text(name, record, record.dropped_by, {})
+        elif record.headers.get("warc-type", "").lower() != "conversion":
+            yield row_without_text(name, record, "not_a_page", {})
+        else:
+            yield _page(name, record)
+
+
+def _page(name: str, record: Record) -> Row:
+    title, text = title_and_text(valid_utf8(record.payload))
+    if not text or text.isspace():
+        return row_without_text(name, record, "empty", {"title": title})
+    metadata = metadata_json({"title": title, "date": record.headers.get("warc-date")})
+    return Row(f"{name}#{record.number}", text, record_url(record), metadata)
+
+
+def title_and_text(payload: bytes) -> tuple[str, bytes]:
+    """Divide the payload of a WET record, UTF-8, into the page's title and its text.
+
+    A newline at the payload's end ends the last line and begins none. Where every line ends in
+    CRLF, lines end in LF afterwards; otherwise a carriage return stays.
+    """
+    if b"\r\n" in payload and payload.count(b"\r\n") == payload.count(b"\n"):
+        payload = payload.replace(b"\r\n", b"\n")
+    title, _, text = payload.partition(b"\n")
+    shown = title[:MAX_TITLE_BYTES].decode(errors="ignore").strip()
+    return shown, text.removesuffix(b"\n")
