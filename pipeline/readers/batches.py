@@ -44,7 +44,7 @@ def _batch(rows: list[Row]) -> pa.RecordBatch:
     batch = documents.documents(
         ids, [""] * len(ids), urls=urls, metadata=metadata, dropped_by=dropped_by
     )
-    return documents.with_column(batch, "text", pa.array(texts, pa.string()))
+    return documents.with_column(batch, "text", pa.array(texts, pa.binary()).view(pa.string()))
 
 
 def without_lone_surrogates(text: str) -> str:

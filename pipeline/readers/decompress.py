@@ -181,6 +181,11 @@ class _Source:
             pass
 
 
+def is_compressed(head: bytes) -> bool:
+    """Tell by a file's first 16 bytes whether :func:`decompressed` would decompress it."""
+    return any(begins.match(head) for begins in (_GZIP.begins, _BZIP2.begins, _ZSTD_FRAME))
+
+
 def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
     """Yield the decompressed content of ``stream`` in chunks of about :data:`CHUNK_BYTES`.
 

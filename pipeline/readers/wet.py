@@ -68,8 +68,11 @@ def title_and_text(payload: bytes) -> tuple[str, bytes]:
     A newline at the payload's end ends the last line and begins none. Where every line ends in
     CRLF, lines end in LF afterwards; otherwise a carriage return stays.
     """
-    if b"\r\n" in payload and payload.count(b"\r\n") == payload.count(b"\n"):
+    title_end = payload.find(b"\n")
+    if title_end < 0:
+        title_end = len(payload)
+    elif payload.endswith(b"\r", 0, title_end) and payload.count(b"\r\n") == payload.count(b"\n"):
         payload = payload.replace(b"\r\n", b"\n")
-    title, _, text = payload.partition(b"\n")
-    shown = title[:MAX_TITLE_BYTES].decode(errors="ignore").strip()
-    return shown, text.removesuffix(b"\n")
+        title_end -= 1
+    title = payload[: min(title_end, MAX_TITLE_BYTES)].decode(errors="ignore").strip()
+    return title, payload[title_end + 1 : len(payload) - payload.endswith(b"\n")]
