@@ -27,7 +27,7 @@ class StringTable(NamedTuple):
     hashes: npt.NDArray[np.uint64]  # of each entry
     ends: npt.NDArray[np.int64]  # entry e is arena[ends[e]:ends[e + 1]]
     arena: npt.NDArray[np.uint8]
-    count: npt.NDArray[np.int64]  # one element: how many entries
+    count: npt.NDArray[np.int64]  # type: ignore[assignment]  # one element: how many entries
 
 
 def empty_table(slots: int = 1 << 16) -> StringTable:

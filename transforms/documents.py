@@ -56,7 +56,9 @@ def documents(
     )
 
 
-def with_column(batch: pa.RecordBatch, name: str, values: pa.Array | Sequence[object]) -> pa.RecordBatch:
+def with_column(
+    batch: pa.RecordBatch, name: str, values: pa.Array | Sequence[object]
+) -> pa.RecordBatch:
     """Return the batch with the column ``name`` replaced; order and schema stay."""
     index = SCHEMA.get_field_index(name)
     if not isinstance(values, pa.Array):

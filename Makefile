@@ -1,0 +1,32 @@
+# Two commands do everything on a machine with Python 3.10 or later and a C++ compiler:
+#   make demo   environment, the main job on the bundled samples, what came out
+#   make test   environment, linters, types, the whole suite
+
+PYTHON ?= python3
+BIN = .venv/bin
+STAMP = .venv/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(STAMP)
+	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
+	@echo
+	$(BIN)/corpus stats out/demo
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv out build

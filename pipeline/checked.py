@@ -1,0 +1,106 @@
+"""Calls with parameters from a YAML file, checked against the callee's signature first.
+
+A settings dataclass, a reader and a step all declare their parameters in one place, their
+signature; a recipe that does not fit it gets an error that names the place, what was expected and
+the nearest right spelling.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from transforms.documents import FilePath
+
+
+class RecipeError(ValueError):
+    """A mistake in a recipe, told in one line."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the closest known word, or the list of those known."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""
+
+
+def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
+    """Return each keyword parameter's type and whether it must be given.
+
+    Positional-only and positional parameters of functions (a step's batch, a reader's stream) are
+    not the recipe's and are left out; of a class, all fields count.
+    """
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    parameters = {}
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY or inspect.isclass(target):
+            required = parameter.default is parameter.empty
+            parameters[name] = (hints.get(name, Any), required)
+    return parameters
+
+
+def check_parameters(
+    target: Callable[..., Any], given: Mapping[str, Any], where: str, reserved: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Check names and types of ``given`` against the signature; return them, converted.
+
+    ``reserved`` parameters are the pipeline's to fill in. Raises :class:`RecipeError`.
+    """
+    if not isinstance(given, Mapping):
+        raise RecipeError(f"{where}: expected parameters as 'name: value', found {given!r}")
+    parameters = {k: v for k, v in parameters_of(target).items() if k not in set(reserved)}
+    for name in given:
+        if name not in parameters:
+            raise RecipeError(f"{where}: unknown key {name!r}{nearest(str(name), parameters)}")
+    for name, (_, required) in parameters.items():
+        if required and name not in given:
+            raise RecipeError(f"{where}: the key {name!r} is missing")
+    return {
+        name: convert(value, parameters[name][0], f"{where}.{name}")
+        for name, value in given.items()
+    }
+
+
+def convert(value: Any, expected: Any, where: str) -> Any:
+    """Check ``value`` against a type annotation; whole numbers serve where floats are expected."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if expected is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        for option in arguments:
+            try:
+                return convert(value, option, where)
+            except RecipeError:
+                continue
+    elif origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise RecipeError(
+            f"{where}: expected one of {', '.join(map(str, arguments))}; found {value!r}"
+        )
+    elif origin in (list, tuple) and isinstance(value, (list, tuple)):
+        items = [convert(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value)]
+        return items if origin is list else tuple(items)
+    elif origin is dict and isinstance(value, Mapping):
+        return {
+            convert(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}")
+            for k, v in value.items()
+        }
+    elif expected is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif expected is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    elif expected in (int, bool, str) and type(value) is expected:
+        return value
+    elif expected in (None, type(None)) and value is None:
+        return None
+    elif expected is FilePath and isinstance(value, str):
+        return value
+    name = str(getattr(expected, "__name__", expected)) if not origin else str(expected)
+    raise RecipeError(f"{where}: expected {name.replace('FilePath', 'a file')}, found {value!r}")

@@ -1,0 +1,103 @@
+"""What lies where in the output folder of a run.
+
+=============================================  ====================================================
+``run.json``                                   recipe, inputs and models of the run, fingerprinted
+``plan.jsonl``                                 one split of an input file a line
+``decisions/SOURCE/stepN-splitN.bits``         which lines or documents the first pass lets stay
+``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
+``ledger/SOURCE/N.json``                       what became of a shard's documents; written last
+``ledger.parquet``                             the ledgers of all shards
+``manifest.json``                              totals, mixture, SHA-256 of every file
+``work/``                                      what a run needs while it runs
+=============================================  ====================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from pipeline import storage
+
+PLAN_NAME = "plan.jsonl"
+RUN_NAME = "run.json"
+MANIFEST_NAME = "manifest.json"
+PARTS = ("train", "validation")
+
+DOCS_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("token_offset", pa.int64()),
+        ("token_count", pa.int64()),
+        ("chars", pa.int64()),
+        ("url", pa.string()),
+        ("language", pa.string()),
+        ("language_score", pa.float64()),
+        ("perplexity", pa.float64()),
+        ("bucket", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
+"""The columns of ``docs.parquet``; token offsets and counts are in tokens."""
+
+
+class Split(NamedTuple):
+    """A part of an input file that one worker reads in one go."""
+
+    source: str
+    split: int  # number within the source, in reading order
+    path: str
+    name: str  # SOURCE/FILE, the beginning of its documents' ids
+    start: int  # bytes of an uncompressed file
+    end: int | None  # None: to the end
+    n_bytes: int  # as stored
+    modified: float  # of the file, seconds since 1970
+    file: int  # number of the file within the source
+    shard: int
+
+
+def plan_bytes(plan: Iterable[Split]) -> bytes:
+    """Serialise a plan, one JSON object a line."""
+    return "".join(json.dumps(split._asdict()) + "\n" for split in plan).encode()
+
+
+def read_plan(output: str) -> Iterator[Split]:
+    """Read ``plan.jsonl`` a line at a time."""
+    with storage.open_read(storage.join(output, PLAN_NAME)) as file:
+        for line in file:
+            yield Split(**json.loads(line))
+
+
+class Shard(NamedTuple):
+    """One output shard and the splits that go into it."""
+
+    source: str
+    shard: int
+    splits: list[Split]
+
+
+def read_shards(output: str) -> Iterator[Shard]:
+    """Read the plan, shard by shard."""
+    for (source, shard), splits in groupby(read_plan(output), lambda s: (s.source, s.shard)):
+        yield Shard(source, shard, list(splits))
+
+
+def shard_ledger_name(source: str, shard: int) -> str:
+    """Return the file whose presence says that a shard is whole."""
+    return f"ledger/{source}/{shard:05d}.json"
+
+
+def shard_file(source: str, part: str, shard: int, suffix: str) -> str:
+    """Return the name of one of a shard's files: ``bin``, ``idx`` or ``docs.parquet``."""
+    return f"shards/{source}/{part}-{shard:05d}.{suffix}"
+
+
+def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest with the SHA-256 of its own serialisation without that field."""
+    body = {key: value for key, value in manifest.items() if key != "sha256"}
+    return {**body, "sha256": hashlib.sha256(storage.json_bytes(body)).hexdigest()}

@@ -1,0 +1,142 @@
+"""The plan: which input files there are, how they are cut into splits, and splits put into shards.
+
+The plan depends on the input files and the recipe alone, never on workers or runners, so the same
+input gives the same shards everywhere. It is written to ``plan.jsonl``, one split a line, which the
+workers read: the list of files is never part of the Beam graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline import storage
+from pipeline.checked import RecipeError
+from pipeline.layout import Split
+from pipeline.recipe import Recipe, Source
+
+COMPRESSED_MAGICS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
+
+# Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on web text.
+TEXT_BYTES_PER_COMPRESSED_BYTE = 3.0
+TEXT_BYTES_PER_LINE = 45
+FINGERPRINT_BYTES_PER_UNIT = 12
+TEXT_BYTES_PER_DOCUMENT = 2_000
+CORE_SECONDS_PER_TEXT_MB = 0.2
+
+
+def make_plan(recipe: Recipe) -> list[Split]:
+    """List the inputs of every source and cut them up. Raises RecipeError where there are none."""
+    return [split for source in recipe.sources for split in _plan_source(recipe, source)]
+
+
+def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
+    number = shard = 0
+    shard_tokens = 0.0
+    for file_number, (name, info) in enumerate(_inputs(source)):
+        for start, end in _cuts(info, source.reader.splittable, recipe.reading.split_bytes):
+            n_bytes = (info.n_bytes if end is None else end) - start
+            tokens = n_bytes * source.expected_tokens_per_input_byte
+            if shard_tokens and shard_tokens + tokens > recipe.shards.target_shard_tokens:
+                shard += 1
+                shard_tokens = 0.0
+            shard_tokens += tokens
+            yield Split(
+                source.name, number, info.path, name, start, end, n_bytes, info.modified,
+                file_number, shard,
+            )  # fmt: skip
+            number += 1
+
+
+def _inputs(source: Source) -> list[tuple[str, storage.FileInfo]]:
+    """Return the files of a source and their names, sorted by name."""
+    found: dict[str, storage.FileInfo] = {}
+    for pattern in source.input:
+        base = _fixed_folder(pattern)
+        for info in storage.match(pattern):
+            name = f"{source.name}/{info.path[len(base) :].lstrip('/')}"
+            if found.setdefault(name, info).path != info.path:
+                raise RecipeError(
+                    f"sources.{source.name}.input: {found[name].path} and {info.path} would both "
+                    f"be called {name}; give them by one pattern that begins above both"
+                )
+    if not found:
+        raise RecipeError(f"sources.{source.name}.input: no file matches {', '.join(source.input)}")
+    return sorted(found.items())
+
+
+def _fixed_folder(pattern: str) -> str:
+    """Return the folder of a pattern before its first wildcard."""
+    fixed = pattern
+    for wildcard in "*?[":
+        fixed = fixed.split(wildcard, 1)[0]
+    return fixed.rsplit("/", 1)[0] if "/" in fixed else ""
+
+
+def _cuts(
+    info: storage.FileInfo, splittable: bool, split_bytes: int
+) -> list[tuple[int, int | None]]:
+    if not splittable or info.n_bytes <= split_bytes or _is_compressed(info.path):
+        return [(0, None)]
+    starts = range(0, info.n_bytes, split_bytes)
+    return [(start, min(start + split_bytes, info.n_bytes)) for start in starts]
+
+
+def _is_compressed(path: str) -> bool:
+    with storage.open_read(path) as file:
+        return file.read(4).startswith(COMPRESSED_MAGICS)
+
+
+class Estimate(NamedTuple):
+    """What a source's work will take, by the figures measured on the samples."""
+
+    source: str
+    files: int
+    n_bytes: int
+    splits: int
+    shards: int
+    shuffle_bytes: int  # of all windows and deduplications together
+    largest_window_bytes: int  # of one window of one deduplication: what must fit at a time
+    core_hours: float
+
+
+def text_bytes(split: Split) -> float:
+    """Estimate the text in a split from its size and its name's suffix."""
+    compressed = split.path.endswith((".gz", ".zst", ".bz2"))
+    return split.n_bytes * (TEXT_BYTES_PER_COMPRESSED_BYTE if compressed else 1.0)
+
+
+def shuffle_bytes(source: Source, step: int, text_bytes: float) -> int:
+    """Estimate the fingerprints that a deduplication of so much text shuffles."""
+    per_line = source.steps[step].name == "deduplicate_lines"
+    unit_bytes = TEXT_BYTES_PER_LINE if per_line else TEXT_BYTES_PER_DOCUMENT
+    return int(text_bytes / unit_bytes * FINGERPRINT_BYTES_PER_UNIT)
+
+
+def window_of(source: Source, step: int, split: Split) -> int:
+    """Return the number of the window of a deduplication that a split belongs to."""
+    window_files = source.steps[step].parameters.get("window_files")
+    return 0 if window_files is None else split.file // window_files
+
+
+def estimate(source: Source, plan: list[Split]) -> Estimate:
+    """Add up a source's plan."""
+    splits = [split for split in plan if split.source == source.name]
+    windows: dict[tuple[int, int], float] = {}
+    for step in source.shuffle_positions:
+        for split in splits:
+            key = (step, window_of(source, step, split))
+            windows[key] = windows.get(key, 0.0) + text_bytes(split)
+    sizes = [shuffle_bytes(source, step, size) for (step, _), size in windows.items()]
+    passes = 1 + len(source.shuffle_positions) * 0.3
+    total_mb = sum(text_bytes(split) for split in splits) / 1e6
+    return Estimate(
+        source=source.name,
+        files=len({split.file for split in splits}),
+        n_bytes=sum(split.n_bytes for split in splits),
+        splits=len(splits),
+        shards=len({split.shard for split in splits}),
+        shuffle_bytes=sum(sizes),
+        largest_window_bytes=max(sizes, default=0),
+        core_hours=total_mb * CORE_SECONDS_PER_TEXT_MB * passes / 3600,
+    )

@@ -1,0 +1,157 @@
+"""Read a split and run its source's steps over it: what both passes and ``corpus explain`` do."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import storage
+from pipeline.decisions import decision_name, read_decisions
+from pipeline.layout import Split
+from pipeline.ledger import Tally
+from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
+from transforms.deduplicate import Deduplicate
+
+Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
+"""Called as ``observer(step, before, after)`` for every step, for those who look at documents."""
+
+
+class InputChangedError(ValueError):
+    """An input file is not what it was when the first pass read it."""
+
+
+@functools.cache
+def cached_recipe(mapping_json: str) -> Recipe:
+    """Build the recipe once a process from the JSON text of its mapping."""
+    return recipe_from_mapping(json.loads(mapping_json))
+
+
+def read_split(split: Split, source: Source, reading: Reading) -> Iterator[pa.RecordBatch]:
+    """Read the documents of a split in batches."""
+    with storage.open_read(split.path) as stream:
+        yield from source.reader.read(
+            stream,
+            split.name,
+            start=split.start,
+            end=split.end,
+            batch_bytes=reading.batch_bytes,
+            max_record_bytes=reading.max_record_bytes,
+            **source.reader_parameters,
+        )
+
+
+def characters(batch: pa.RecordBatch) -> pa.Array:
+    """Count the characters of every text."""
+    return pc.cast(pc.utf8_length(batch["text"]), pa.int64())
+
+
+def _set_aside_dropped(
+    before: pa.Array, batch: pa.RecordBatch, step: str, tally: Tally
+) -> pa.RecordBatch:
+    """Count what a step dropped and changed; return the living documents.
+
+    ``before`` is the number of characters of each text ahead of the step.
+    """
+    alive = pc.is_null(batch["dropped_by"])
+    n_alive = alive.true_count
+    if n_alive < batch.num_rows:
+        dropped = pc.invert(alive)
+        tally.add_dropped(step, batch["dropped_by"].filter(dropped), before.filter(dropped))
+        batch, before = batch.filter(alive), before.filter(alive)
+    changed = _total(before) - _total(characters(batch))
+    if changed:
+        tally.add(step, "changed", None, 0, changed)
+    return batch
+
+
+def _total(counts: pa.Array) -> int:
+    return int(pc.sum(counts).as_py() or 0)
+
+
+class _UnitCursor:
+    """Walks through the decisions of one deduplication in step with the documents."""
+
+    def __init__(self, output: str, split: Split, position: int) -> None:
+        self.kept = read_decisions(output, decision_name(split.source, position, split.split))
+        self.at = 0
+
+    def take(self, split: Split, n: int) -> npt.NDArray[np.bool_]:
+        if self.at + n > len(self.kept):
+            raise InputChangedError(
+                f"{split.path} has changed since the first pass; run again with --start_over"
+            )
+        self.at += n
+        return self.kept[self.at - n : self.at]
+
+
+def process_split(
+    split: Split,
+    recipe: Recipe,
+    output: str,
+    tally: Tally,
+    *,
+    until: int | None = None,
+    observer: Observer | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the living documents of a split after the first ``until`` steps, or after all.
+
+    Deduplications among those steps apply the decisions that lie in ``output``. Everything that is
+    read, dropped or changed is counted in ``tally``. Raises InputChangedError where the decisions
+    do not fit the documents.
+    """
+    source = recipe.source(split.source)
+    steps = list(enumerate(source.steps[:until]))
+    cursors = {i: _UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
+    tally.add("read", "in", None, 0, 0)
+    for batch in read_split(split, source, recipe.reading):
+        before = characters(batch)
+        tally.add("read", "in", None, batch.num_rows, _total(before))
+        if observer:
+            observer("read", batch, batch)
+        batch = _set_aside_dropped(before, batch, "read", tally)
+        for position, step in steps:
+            if not batch.num_rows:
+                break
+            before = characters(batch)
+            if step.is_shuffle:
+                after = _apply_decisions(batch, step, cursors[position], split)
+            else:
+                after = step.target(batch, **step.parameters)
+                _check_step(batch, after, step)
+            if observer:
+                observer(step.name, batch, after)
+            batch = _set_aside_dropped(before, after, step.name, tally)
+        if batch.num_rows:
+            yield batch
+    for cursor in cursors.values():
+        if cursor.at != len(cursor.kept):
+            cursor.take(split, len(cursor.kept) + 1)
+
+
+def deduplicator(step: Step) -> Deduplicate:
+    """Make the deduplication that a step names."""
+    return step.target(**step.parameters)
+
+
+def _apply_decisions(
+    batch: pa.RecordBatch, step: Step, cursor: _UnitCursor, split: Split
+) -> pa.RecordBatch:
+    deduplicate = deduplicator(step)
+    units = deduplicate.count(batch)
+    return deduplicate.apply(batch, units, cursor.take(split, int(units[-1])))
+
+
+def _check_step(before: pa.RecordBatch, after: Any, step: Step) -> None:
+    """Raise ValueError where a user's own step broke the contract of a step."""
+    if not isinstance(after, pa.RecordBatch) or not after["id"].equals(before["id"]):
+        raise ValueError(
+            f"the step {step.name} must return its batch with the same rows in the same order; "
+            "mark rows to drop with transforms.documents.drop"
+        )

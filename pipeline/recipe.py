@@ -1,0 +1,392 @@
+"""The recipe: one YAML file that names the sources, their steps, and every number.
+
+It is read into frozen dataclasses and checked before any work starts. A step is named by its short
+name or by the dotted name of any function from batch to batch; a reader by its short name. Their
+parameters are the keyword parameters of those functions, so what a function needs and what a recipe
+may say are one thing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import storage
+from pipeline.checked import (
+    RecipeError,
+    check_parameters,
+    convert,
+    nearest,
+    parameters_of,
+)
+from pipeline.readers import READERS, Reader
+from transforms.documents import FilePath
+from transforms.registry import STEPS
+
+READER_PARAMETERS = ("start", "end", "batch_bytes", "max_record_bytes")
+"""What the pipeline passes to a reader, beside the recipe's own parameters for it."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """How text becomes tokens."""
+
+    model: FilePath  # a SentencePiece model
+    bos: bool  # a beginning-of-sequence token before every document
+    eos: bool  # an end-of-sequence token after every document
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How tokens become files."""
+
+    target_shard_tokens: int
+    validation_fraction: float  # of the documents, chosen by a hash of the id
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How input files are cut and how much of them is held at once."""
+
+    batch_bytes: int  # of text in a batch of documents
+    split_bytes: int  # a larger uncompressed file is cut, where its format allows
+    max_record_bytes: int  # a longer record is set aside
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a source: a function over batches, or a deduplication."""
+
+    name: str
+    target: Callable[..., Any]
+    parameters: Mapping[str, Any]
+
+    @property
+    def is_shuffle(self) -> bool:
+        """Whether the step compares documents of the whole source (a class, not a function)."""
+        return inspect.isclass(self.target)
+
+    def files(self) -> list[str]:
+        """The files that the step's parameters name."""
+        types = parameters_of(self.target)
+        return [v for k, v in self.parameters.items() if types[k][0] is FilePath]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of documents and what is done to them."""
+
+    name: str
+    reader: Reader
+    reader_name: str
+    reader_parameters: Mapping[str, Any]
+    input: tuple[str, ...]
+    proportion: float  # of the tokens that are sampled in training
+    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    steps: tuple[Step, ...]
+
+    @property
+    def shuffle_positions(self) -> list[int]:
+        """The positions of the deduplications among the steps."""
+        return [i for i, step in enumerate(self.steps) if step.is_shuffle]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe. ``mapping`` is what it was made of, variables filled in."""
+
+    token_budget: int  # of the training run that the mixture is for
+    tokenizer: Tokenizer
+    shards: Shards
+    reading: Reading
+    sources: tuple[Source, ...]
+    mapping: Mapping[str, Any] = field(repr=False)
+
+    def source(self, name: str) -> Source:
+        """Return a source by its name."""
+        return next(source for source in self.sources if source.name == name)
+
+    def files(self) -> list[str]:
+        """The models and lists that the run reads, sorted."""
+        steps = [step for source in self.sources for step in source.steps]
+        return sorted({self.tokenizer.model, *(file for step in steps for file in step.files())})
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, that refuses a key given twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise RecipeError(f"line {line}: the key {key!r} is given twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_recipe(
+    path: str, settings: Sequence[str] = (), sources: Sequence[str] | None = None
+) -> Recipe:
+    """Read a recipe, with ``NAME=VALUE`` settings applied, and check all of it.
+
+    A setting fills a variable, or overrides a value by its dotted name
+    (``sources.c4.proportion=0.2``, a step by its name: ``sources.c4.steps.drop_short.min_chars``).
+    ``sources`` keeps some of the sources; proportions are then scaled to add up to one. Raises
+    :class:`RecipeError`, whose text is one line.
+    """
+    if not storage.exists(path):
+        raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
+    try:
+        raw = yaml.load(storage.read_bytes(path).decode(), _Loader)  # a SafeLoader
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path}: expected a mapping of keys to values at the top")
+    raw = _unshared(raw)
+    variables = dict(raw.pop("variables", None) or {})
+    variables["recipe_dir"] = path.rsplit("/", 1)[0] if "/" in path else "."
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {setting}: expected NAME=VALUE")
+        if name in variables:
+            variables[name] = value
+        else:
+            _override(raw, name.split("."), yaml.safe_load(value), variables, f"--set {setting}")
+    try:
+        chosen = raw if sources is None else _select(raw, sources)
+        recipe = recipe_from_mapping(_fill(chosen, variables, ""))
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+    for file in recipe.files():
+        if not storage.exists(file):
+            raise RecipeError(f"{path}: there is no file {file}, which the recipe names as a model")
+    return recipe
+
+
+def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
+    """Build a recipe of plain values, as :attr:`Recipe.mapping` holds them, and check them."""
+    known = {"token_budget": int, "tokenizer": Tokenizer, "shards": Shards, "reading": Reading}
+    for key in mapping:
+        if key not in known and key != "sources":
+            raise RecipeError(
+                f"unknown key {key!r}{nearest(key, [*known, 'sources', 'variables'])}"
+            )
+    for key in [*known, "sources"]:
+        if key not in mapping:
+            raise RecipeError(f"the key {key!r} is missing")
+    if not isinstance(mapping["sources"], Mapping) or not mapping["sources"]:
+        raise RecipeError("sources: expected a mapping of names to sources")
+    sources = tuple(_source(str(name), entry) for name, entry in mapping["sources"].items())
+    total = sum(source.proportion for source in sources)
+    if abs(total - 1) > 1e-6:
+        parts = " + ".join(f"{source.proportion:g}" for source in sources)
+        raise RecipeError(f"sources: the proportions add up to {total:g}, not to 1 ({parts})")
+    recipe = Recipe(
+        token_budget=convert(mapping["token_budget"], int, "token_budget"),
+        tokenizer=Tokenizer(**check_parameters(Tokenizer, mapping["tokenizer"], "tokenizer")),
+        shards=Shards(**check_parameters(Shards, mapping["shards"], "shards")),
+        reading=Reading(**check_parameters(Reading, mapping["reading"], "reading")),
+        sources=sources,
+        mapping=mapping,
+    )
+    _check_ranges(recipe)
+    return recipe
+
+
+def _check_ranges(recipe: Recipe) -> None:
+    positive = {
+        "token_budget": recipe.token_budget,
+        "shards.target_shard_tokens": recipe.shards.target_shard_tokens,
+        "reading.batch_bytes": recipe.reading.batch_bytes,
+        "reading.split_bytes": recipe.reading.split_bytes,
+        "reading.max_record_bytes": recipe.reading.max_record_bytes,
+    }
+    for where, value in positive.items():
+        if value <= 0:
+            raise RecipeError(f"{where}: expected a number above 0, found {value}")
+    if recipe.reading.batch_bytes + recipe.reading.max_record_bytes >= 1 << 31:
+        raise RecipeError(
+            "reading: batch_bytes and max_record_bytes must stay under 2 GiB together"
+        )
+    if not 0 <= recipe.shards.validation_fraction < 1:
+        raise RecipeError(
+            "shards.validation_fraction: expected at least 0 and less than 1, "
+            f"found {recipe.shards.validation_fraction}"
+        )
+
+
+@dataclass(frozen=True)
+class _SourceKeys:
+    """The keys of a source in the YAML file."""
+
+    reader: Any
+    input: list[str]
+    proportion: float
+    expected_tokens_per_input_byte: float
+    steps: list[Any]
+
+
+def _source(name: str, entry: Any) -> Source:
+    where = f"sources.{name}"
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise RecipeError(f"{where}: a source's name is made of letters, digits and '_', '.', '-'")
+    keys = _SourceKeys(**check_parameters(_SourceKeys, entry, where))
+    reader_name, reader_given = _named(keys.reader, f"{where}.reader")
+    if reader_name not in READERS:
+        raise RecipeError(f"{where}: unknown reader {reader_name!r}{nearest(reader_name, READERS)}")
+    reader = READERS[reader_name]
+    place = f"{where}.reader.{reader_name}"
+    if not keys.input:
+        raise RecipeError(f"{where}.input: expected at least one pattern")
+    if not 0 < keys.proportion <= 1:
+        raise RecipeError(
+            f"{where}.proportion: expected above 0 and at most 1, found {keys.proportion}"
+        )
+    if keys.expected_tokens_per_input_byte <= 0:
+        raise RecipeError(f"{where}.expected_tokens_per_input_byte: expected a number above 0")
+    return Source(
+        name=name,
+        reader=reader,
+        reader_name=reader_name,
+        reader_parameters=check_parameters(reader.read, reader_given, place, READER_PARAMETERS),
+        input=tuple(keys.input),
+        proportion=keys.proportion,
+        expected_tokens_per_input_byte=keys.expected_tokens_per_input_byte,
+        steps=tuple(_step(step, f"{where}.steps[{i}]") for i, step in enumerate(keys.steps)),
+    )
+
+
+def _named(entry: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    """Read `name` or `name: {parameters}`."""
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        ((name, parameters),) = entry.items()
+        return str(name), {} if parameters is None else parameters
+    raise RecipeError(f"{where}: expected 'name' or 'name: {{parameters}}', found {entry!r}")
+
+
+def _step(entry: Any, where: str) -> Step:
+    name, given = _named(entry, where)
+    target = STEPS.get(name)
+    if target is None and "." in name:
+        target = _import(name, where)
+    if target is None:
+        raise RecipeError(
+            f"{where}: unknown step {name!r}{nearest(name, STEPS)} "
+            "(a step of your own goes by its dotted name, package.module.function)"
+        )
+    place = f"{where}.{name}"
+    step = Step(name, target, check_parameters(target, given, place))
+    if step.is_shuffle:
+        try:
+            target(**step.parameters)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
+    return step
+
+
+def _import(dotted: str, where: str) -> Callable[..., Any]:
+    module_name, _, attribute = dotted.rpartition(".")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"{where}: cannot import the step {dotted!r}: {error}") from None
+    if not callable(target):
+        raise RecipeError(f"{where}: {dotted!r} is no function")
+    return target
+
+
+def _override(
+    raw: Any, path: list[str], value: Any, variables: Mapping[str, Any], where: str
+) -> None:
+    """Replace the value at a dotted path that is already there."""
+    node = raw
+    for depth, part in enumerate(path):
+        index: Any
+        if isinstance(node, list):
+            index, known = _find_step(node, part)
+        elif isinstance(node, dict):
+            index, known = (part if part in node else None), list(map(str, node))
+        else:
+            index, known = None, []
+        if index is None:
+            if depth == 0:
+                known = [*known, *variables]
+            raise RecipeError(
+                f"{where}: the recipe has no {'.'.join(path[: depth + 1])!r}{nearest(part, known)}"
+            )
+        if depth == len(path) - 1:
+            node[index] = value
+        elif isinstance(node[index], dict) and isinstance(node, list):
+            node = node[index][part]
+        else:
+            node = node[index]
+
+
+def _unshared(value: Any) -> Any:
+    """Copy a YAML value so that what an anchor shares can be overridden in one place alone."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unshared(item) for item in value]
+    return value
+
+
+def _find_step(steps: list[Any], name: str) -> tuple[int | None, list[str]]:
+    names = [step if isinstance(step, str) else next(iter(step)) for step in steps]
+    return (names.index(name) if name in names else None), names
+
+
+def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:
+    """Fill in ``${name}`` everywhere."""
+    if isinstance(value, dict):
+        return {k: _fill(v, variables, f"{where}.{k}".strip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, variables, where) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def one(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in variables:
+            raise RecipeError(f"{where}: unknown variable ${{{name}}}{nearest(name, variables)}")
+        if variables[name] is None:
+            raise RecipeError(f"{where}: the variable {name!r} is not set; give --set {name}=VALUE")
+        others = {key: value for key, value in variables.items() if key != name}
+        return str(_fill(variables[name], others, f"variables.{name}"))
+
+    return re.sub(r"\$\{([^}]*)\}", one, value)
+
+
+def _select(mapping: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Keep the named sources and scale their proportions to add up to one."""
+    given = mapping.get("sources")
+    if not isinstance(given, dict):
+        return mapping
+    for name in names:
+        if name not in given:
+            raise RecipeError(f"--sources: the recipe has no source {name!r}{nearest(name, given)}")
+    kept = {name: dict(given[name]) for name in given if name in names}
+    try:
+        total = sum(float(source["proportion"]) for source in kept.values())
+        for source in kept.values():
+            source["proportion"] = float(source["proportion"]) / total
+    except (TypeError, KeyError, ValueError, ZeroDivisionError):
+        return {**mapping, "sources": kept}  # the check that follows says what is wrong
+    return {**mapping, "sources": kept}

@@ -1,0 +1,87 @@
+"""Tables that the commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pipeline.plan import Estimate
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Make a table; numbers are set right with separators, None is a dash."""
+    result = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    numeric = [
+        all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
+        for i in range(len(columns))
+    ]
+    for name, right in zip(columns, numeric, strict=True):
+        result.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        result.add_row(*(cell(value) for value in row))
+    return result
+
+
+def cell(value: Any) -> str:
+    """Write one value as a table shows it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables and lines, wide enough that no number is cut where the output is no terminal."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, emoji=False, width=140)
+    for part in parts:
+        console.print(part)
+
+
+def print_estimates(estimates: Sequence[Estimate]) -> None:
+    """Print what a run would do."""
+    columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "core-hours"]
+    rows: list[list[Any]] = [
+        [e.source, e.files, e.n_bytes, e.splits, e.shards, e.shuffle_bytes, e.core_hours]
+        for e in estimates
+    ]
+    total: list[Any] = ["all", *(sum(row[i] for row in rows) for i in range(1, len(columns)))]
+    show(table("What a run would do (estimates by size)", columns, [*rows, total]))
+
+
+def print_summary(manifest: Mapping[str, Any], output: str, seconds: float) -> None:
+    """Print what a run made and where it lies."""
+    columns = ["source", "documents", "tokens", "bytes a token", "validation tokens", "proportion",
+               "epochs"]  # fmt: skip
+    rows = []
+    for name, counts in manifest["sources"].items():
+        tokens = counts["train_tokens"]
+        rows.append(
+            [
+                name,
+                counts["train_documents"] + counts["validation_documents"],
+                tokens,
+                counts["train_characters"] / tokens if tokens else None,
+                counts["validation_tokens"],
+                counts["proportion"],
+                counts["epochs"],
+            ]
+        )
+    columns[3] = "characters a token"
+    show(
+        table(f"Mixture of {manifest['token_budget']:,} tokens", columns, rows),
+        f"\n{len(manifest['shards'])} shards in {output}/shards, {seconds:.0f} s in all. To look:\n"
+        f"  corpus stats {output}     what became of every document\n"
+        f"  corpus ls {output}        the shards\n"
+        f"  corpus verify {output}    checksums and counts",
+    )

@@ -1,0 +1,311 @@
+"""A run from beginning to end: plan, two passes, mixture; and going on after a stop."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import psutil
+
+from pipeline import storage
+from pipeline.build import BuildShards
+from pipeline.decisions import decision_name
+from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
+from pipeline.layout import (
+    MANIFEST_NAME,
+    PLAN_NAME,
+    RUN_NAME,
+    Split,
+    plan_bytes,
+    read_plan,
+    read_shards,
+    shard_ledger_name,
+)
+from pipeline.mix import mix
+from pipeline.plan import (
+    estimate,
+    make_plan,
+    shuffle_bytes,
+    text_bytes,
+    window_of,
+)
+from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay
+from pipeline.recipe import Recipe
+
+SHUFFLE_MEMORY_FACTOR = 3
+"""Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
+
+MIN_PARTITIONS = 8
+
+ERROR_NAME = "error.txt"
+"""Where the command leaves the traceback of what stopped a run, until the run is complete."""
+
+
+class RunError(ValueError):
+    """A reason not to start, told in one line."""
+
+
+class Execution(NamedTuple):
+    """Where and how pipelines run."""
+
+    pipeline: Callable[[], beam.Pipeline]
+    holds_shuffle_in_memory: bool  # the DirectRunner does
+    memory_bytes: int  # that the shuffle may take, then
+
+
+def describe(recipe: Recipe, plan: list[Split]) -> dict[str, Any]:
+    """Describe what a run depends on: recipe, inputs, models, steps' code, with a fingerprint.
+
+    The fingerprint does not depend on when an input file was written; that is noted beside it.
+    """
+    inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
+    own_steps = {
+        step.name: _source_digest(step.target)
+        for source in recipe.sources
+        for step in source.steps
+        if "." in step.name
+    }
+    described = {
+        "version": importlib.metadata.version("llama-corpus"),
+        "recipe": recipe.mapping,
+        "files": {path: storage.sha256_of(path) for path in recipe.files()},
+        "own_steps": own_steps,
+        "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
+    }
+    fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
+    return {**described, "plan_fingerprint": fingerprint}
+
+
+def _source_digest(function: Callable[..., Any]) -> str:
+    """Hash the module that a step of the user's own stands in."""
+    module = inspect.getmodule(function)
+    assert module is not None, "it was imported by name"
+    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+
+
+def what_changed(
+    old: dict[str, Any], new: dict[str, Any], output: str, plan: list[Split]
+) -> list[str]:
+    """Say, a line each, in what a run differs from the one that ``output`` holds."""
+    changes = []
+    if old["version"] != new["version"]:
+        changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
+    changes += _differences(old["recipe"], new["recipe"], "recipe")
+    changes += _differences(old["files"], new["files"], "model")
+    changes += _differences(old["own_steps"], new["own_steps"], "code of step")
+    before = {(s.name, s.start): s for s in read_plan(output)}
+    now = {(s.name, s.start): s for s in plan}
+    changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]
+    changes += [f"input {name} is gone" for name, _ in sorted(set(before) - set(now))]
+    for key in sorted(set(now) & set(before)):
+        if now[key].n_bytes != before[key].n_bytes:
+            changes.append(
+                f"input {key[0]} had {before[key].n_bytes} bytes, has {now[key].n_bytes}"
+            )
+        elif now[key].modified != before[key].modified:
+            changes.append(f"input {key[0]} was written anew")
+    return changes
+
+
+def _differences(old: Any, new: Any, where: str) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for key in sorted({*old, *new}):
+            if key not in new:
+                lines.append(f"{where}.{key} is gone")
+            elif key not in old:
+                lines.append(f"{where}.{key} is new")
+            else:
+                lines += _differences(old[key], new[key], f"{where}.{key}")
+        return lines
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            line
+            for i, (a, b) in enumerate(zip(old, new, strict=True))
+            for line in _differences(a, b, f"{where}[{i}]")
+        ]
+    return [f"{where} was {_short(old)}, is now {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@contextmanager
+def _locked(output: str) -> Iterator[None]:
+    """Keep a second run away from a local output folder."""
+    if storage.is_remote(output):
+        yield
+        return
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"another run is writing to {output}") from None
+        yield
+    (folder / ".lock").unlink(missing_ok=True)
+
+
+def run(
+    recipe: Recipe, output: str, execution: Execution, *, start_over: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:  # fmt: skip
+    """Run a recipe into the folder ``output``, or go on with a run that was stopped there.
+
+    Returns the manifest. Raises RunError before any work where the folder holds another run or a
+    shuffle does not fit in memory.
+    """
+    plan = make_plan(recipe)
+    described = describe(recipe, plan)
+    check_shuffle(recipe, plan, execution)
+    with _locked(output):
+        _open_output(output, described, plan, start_over)
+        if storage.exists(storage.join(output, MANIFEST_NAME)):
+            say(f"{output} is complete already; nothing to do")
+            return storage.read_json(storage.join(output, MANIFEST_NAME))
+        storage.remove_temporary_files(output)
+        storage.remove(output, PROGRESS_FOLDER)
+        recipe_json = json.dumps(recipe.mapping)
+        for rounds in waves(recipe, plan, output, execution):
+            _first_pass(recipe, plan, rounds, recipe_json, output, execution)
+        _second_pass(plan, recipe_json, output, execution)
+        manifest = mix(recipe, output, described)
+        storage.remove(output, "work")
+        storage.remove(output, ERROR_NAME)
+    return manifest
+
+
+def _open_output(
+    output: str, described: dict[str, Any], plan: list[Split], start_over: bool
+) -> None:
+    """Make sure that ``output`` holds this run or nothing."""
+    path = storage.join(output, RUN_NAME)
+    if start_over:
+        for name in (MANIFEST_NAME, "ledger", "ledger.parquet", "shards", "decisions", "work",
+                     PLAN_NAME, RUN_NAME):  # fmt: skip
+            storage.remove(output, name)
+    elif storage.exists(path):
+        changes = what_changed(storage.read_json(path), described, output, plan)
+        if changes:
+            more = f" (and {len(changes) - 5} more)" if len(changes) > 5 else ""
+            raise RunError(
+                f"{output} holds a run of something else: {'; '.join(changes[:5])}{more}. "
+                "Give another --output, or --start_over to remove what is there"
+            )
+    elif not storage.is_remote(output) and any(
+        child.name not in (".lock", ERROR_NAME, PLAN_NAME, "work")
+        for child in Path(output).iterdir()
+    ):
+        raise RunError(f"{output} is not empty and holds no run; give another --output")
+    if not storage.exists(path):
+        storage.write_bytes(output, PLAN_NAME, plan_bytes(plan))
+        storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+
+
+def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> None:
+    """Refuse a deduplication whose fingerprints do not fit where they are held in memory."""
+    if not execution.holds_shuffle_in_memory:
+        return
+    limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
+    for source in recipe.sources:
+        expected = estimate(source, plan)
+        if expected.largest_window_bytes <= limit:
+            continue
+        step = source.steps[source.shuffle_positions[0]].name
+        files = max(1, int(expected.files * limit / max(1, expected.shuffle_bytes)))
+        raise RunError(
+            f"source {source.name}: {step} would shuffle {expected.largest_window_bytes:,} bytes, "
+            f"and the DirectRunner, which holds them in memory, has room for {limit:,}; "
+            f"set a window, --set sources.{source.name}.steps.{step}.window_files={files}, "
+            "or run on Spark or Dataflow"
+        )
+
+
+def waves(
+    recipe: Recipe, plan: list[Split], output: str, execution: Execution
+) -> Iterator[list[Round]]:
+    """Group the rounds of the first pass that may run together, in order.
+
+    A source's second deduplication waits for its first. Where the shuffle is held in memory, no
+    more rounds run together than fit there. Rounds whose decisions are all there are left out.
+    """
+    limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
+    there = storage.list_names(output, "decisions")
+    depth = max((len(source.shuffle_positions) for source in recipe.sources), default=0)
+    for turn in range(depth):
+        wave: list[Round] = []
+        wave_bytes = 0
+        for source in recipe.sources:
+            if turn >= len(source.shuffle_positions):
+                continue
+            step = source.shuffle_positions[turn]
+            for window, splits in _windows(plan, recipe, source.name, step).items():
+                if all(decision_name(s.source, step, s.split) in there for s in splits):
+                    continue
+                size = shuffle_bytes(source, step, sum(map(text_bytes, splits)))
+                if wave and execution.holds_shuffle_in_memory and wave_bytes + size > limit:
+                    yield wave
+                    wave, wave_bytes = [], 0
+                n_partitions = max(MIN_PARTITIONS, -(-size // PARTITION_BYTES))
+                wave.append(Round(source.name, step, window, n_partitions))
+                wave_bytes += size
+        if wave:
+            yield wave
+
+
+def _windows(plan: list[Split], recipe: Recipe, name: str, step: int) -> dict[int, list[Split]]:
+    windows: dict[int, list[Split]] = {}
+    for split in plan:
+        if split.source == name:
+            windows.setdefault(window_of(recipe.source(name), step, split), []).append(split)
+    return windows
+
+
+def _first_pass(
+    recipe: Recipe, plan: list[Split], rounds: list[Round], recipe_json: str, output: str,
+    execution: Execution,
+) -> None:  # fmt: skip
+    total = sum(
+        split.n_bytes
+        for one in rounds
+        for split in _windows(plan, recipe, one.source, one.step)[one.window]
+    )
+    name = f"fingerprint-{rounds[0].label.replace('/', '-')}"
+    display = ProgressDisplay(output, name, "first pass (fingerprint)", total)
+    with display, execution.pipeline() as pipeline:
+        _ = pipeline | FingerprintSplits(recipe_json, output, rounds, name)
+    for one in rounds:
+        storage.remove(output, one.folder)
+
+
+def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Execution) -> None:
+    there = storage.list_names(output, "ledger")
+    total = sum(split.n_bytes for split in plan)
+    missing = sum(
+        split.n_bytes for split in plan if shard_ledger_name(split.source, split.shard) not in there
+    )
+    if not missing and all(
+        shard_ledger_name(s.source, s.shard) in there for s in read_shards(output)
+    ):
+        return
+    display = ProgressDisplay(output, "build", "second pass (build)", total, total - missing)
+    with display, execution.pipeline() as pipeline:
+        _ = pipeline | BuildShards(recipe_json, output)
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that are free to use now."""
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,206 @@
+"""Files here and elsewhere: local paths by the operating system, others by Beam's FileSystems.
+
+Beam is imported for remote paths only (``gs://``, ``s3://``, ``hdfs://``), so that commands on a
+local output folder start at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+TEMPORARY_FOLDER = "work/tmp"
+
+
+class FileInfo(NamedTuple):
+    """A file as its storage lists it."""
+
+    path: str
+    n_bytes: int
+    modified: float  # seconds since 1970
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether the path has a scheme, as in ``gs://bucket/file``."""
+    return re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]*://", path) is not None
+
+
+def join(folder: str, *parts: str) -> str:
+    """Join path components with one slash between them."""
+    return "/".join([folder.rstrip("/"), *parts])
+
+
+def _filesystems() -> Any:
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems
+
+
+def match(pattern: str) -> list[FileInfo]:
+    """List the files that match a pattern, sorted by path.
+
+    ``*`` stands for anything but a slash, ``**`` for anything at all, ``?`` for one character and
+    ``[...]`` for one of a set, as in Beam's FileSystems.
+    """
+    from apache_beam.io.filesystem import BeamIOError
+
+    try:
+        (result,) = _filesystems().match([pattern])
+    except BeamIOError as error:
+        raise ValueError(f"cannot list {pattern}: {error}") from None
+    found = {
+        entry.path: FileInfo(entry.path, entry.size_in_bytes, entry.last_updated_in_seconds or 0.0)
+        for entry in result.metadata_list
+    }
+    return [found[path] for path in sorted(found)]
+
+
+def exists(path: str) -> bool:
+    """Tell whether there is a file or folder at the path."""
+    return bool(_filesystems().exists(path)) if is_remote(path) else Path(path).exists()
+
+
+def open_read(path: str) -> BinaryIO:
+    """Open a file's raw bytes for reading, without decompression."""
+    if not is_remote(path):
+        return Path(path).open("rb")
+    from apache_beam.io.filesystem import CompressionTypes
+
+    return _filesystems().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a whole, small file."""
+    with open_read(path) as file:
+        return file.read()
+
+
+def read_json(path: str) -> Any:
+    """Read a JSON file."""
+    return json.loads(read_bytes(path))
+
+
+class HashingFile(io.RawIOBase):
+    """A file open for writing that knows the SHA-256 and the size of what was written.
+
+    Closing it leaves the file below open: whoever opened that closes it.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+        self.n_bytes = 0
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write and count; returns the number of bytes."""
+        view = memoryview(data).cast("B")
+        self._file.write(view)
+        self._sha256.update(view)
+        self.n_bytes += len(view)
+        return len(view)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all that was written so far, in hexadecimal."""
+        return self._sha256.hexdigest()
+
+
+@contextmanager
+def write_whole(output: str, name: str) -> Iterator[HashingFile]:
+    """Write ``output/name`` whole or not at all.
+
+    The bytes go to a temporary file under ``output`` and reach the disk before it gets its name.
+    Two workers may write the same file at once: the later rename wins, with the same bytes. The
+    temporary file goes away on an error; one left by a killed process goes when the next run
+    starts (:func:`remove_temporary_files`).
+    """
+    temporary = join(output, TEMPORARY_FOLDER, f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}")
+    target = join(output, name)
+    if is_remote(output):
+        filesystems = _filesystems()
+        file = filesystems.create(temporary)
+        try:
+            yield HashingFile(file)
+            file.close()
+            if filesystems.exists(target):
+                filesystems.delete([target])
+            filesystems.rename([temporary], [target])
+        except BaseException:
+            file.close()
+            if filesystems.exists(temporary):
+                filesystems.delete([temporary])
+            raise
+        return
+    Path(temporary).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Path(temporary).open("wb") as file:
+            yield HashingFile(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(output: str, name: str, data: bytes) -> str:
+    """Write a small file whole or not at all; returns its SHA-256."""
+    with write_whole(output, name) as file:
+        file.write(data)
+        return file.sha256
+
+
+def json_bytes(value: Any) -> bytes:
+    """Serialise to the one form in which the pipeline writes JSON files."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def sha256_of(path: str) -> str:
+    """Hash a file, 1 MiB at a time."""
+    digest = hashlib.sha256()
+    with open_read(path) as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def list_names(output: str, folder: str) -> set[str]:
+    """List the files below ``output/folder``, as paths relative to ``output``."""
+    if is_remote(output):
+        prefix = join(output, "")
+        return {info.path[len(prefix) :] for info in match(join(output, folder, "**"))}
+    root = Path(output)
+    return {
+        path.relative_to(root).as_posix() for path in (root / folder).rglob("*") if path.is_file()
+    }
+
+
+def remove(output: str, name: str) -> None:
+    """Remove a file or a folder with all it holds; one that is not there is no error."""
+    path = join(output, name)
+    if is_remote(path):
+        if _filesystems().exists(path) or match(join(path, "**")):
+            _filesystems().delete([path])
+    elif Path(path).is_dir():
+        shutil.rmtree(path)
+    else:
+        Path(path).unlink(missing_ok=True)
+
+
+def remove_temporary_files(output: str) -> None:
+    """Remove what killed writers left behind. No other run may be writing to ``output``."""
+    remove(output, TEMPORARY_FOLDER)

@@ -1,0 +1,180 @@
+"""Recipes are checked before any work, with errors that say what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.checked import RecipeError
+from pipeline.recipe import load_recipe, recipe_from_mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = str(ROOT / "recipes" / "demo.yaml")
+
+
+def edited(tmp_path: Path, change) -> str:
+    raw = yaml.safe_load(Path(DEMO).read_text())
+    raw["variables"] = {
+        "data": str(ROOT / "samples" / "data"),
+        "models": str(ROOT / "samples" / "models"),
+    }
+    change(raw)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
+    return str(path)
+
+
+def refused(tmp_path: Path, change, *expected: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(edited(tmp_path, change))
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("recipe.yaml", *expected):
+        assert part in message
+
+
+def test_demo_loads_and_survives_its_own_mapping():
+    recipe = load_recipe(DEMO)
+    assert [s.name for s in recipe.sources] == ["commoncrawl", "commoncrawl_warc", "c4"]
+    assert recipe_from_mapping(recipe.mapping) == recipe
+
+
+def test_misspelt_keys_get_the_nearest_right_one(tmp_path):
+    def step(raw):
+        raw["sources"]["commoncrawl"]["steps"][0] = {"drop_short": {"min_char": 300}}
+
+    refused(tmp_path, step, "sources.commoncrawl.steps[0].drop_short", "did you mean 'min_chars'")
+
+    def top(raw):
+        raw["tokeniser"] = raw.pop("tokenizer")
+
+    refused(tmp_path, top, "'tokeniser'", "did you mean 'tokenizer'")
+
+    def name(raw):
+        raw["sources"]["c4"]["steps"] = [{"deduplicate_document": {"keep": "first"}}]
+
+    refused(tmp_path, name, "did you mean 'deduplicate_documents'")
+
+    def reader(raw):
+        raw["sources"]["commoncrawl"]["reader"] = "wett"
+
+    refused(tmp_path, reader, "did you mean 'wet'")
+
+
+def test_missing_key_wrong_type_wrong_choice(tmp_path):
+    refused(tmp_path, lambda raw: raw.pop("token_budget"), "'token_budget' is missing")
+    refused(tmp_path, lambda raw: raw.update(token_budget="many"), "token_budget", "'many'")
+    refused(
+        tmp_path,
+        lambda raw: raw["sources"]["c4"].update(
+            steps=[{"deduplicate_documents": {"keep": "last"}}]
+        ),
+        "expected one of none, first",
+    )
+    refused(
+        tmp_path, lambda raw: raw["shards"].update(validation_fraction=1.5), "validation_fraction"
+    )
+
+
+def test_proportions_must_add_up(tmp_path):
+    refused(tmp_path, lambda raw: raw["sources"]["c4"].update(proportion=0.5), "add up to 1.35")
+
+
+def test_missing_model_is_named(tmp_path):
+    def change(raw):
+        raw["tokenizer"]["model"] = "/nowhere/tokenizer.model"
+
+    refused(tmp_path, change, "/nowhere/tokenizer.model")
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(Path(DEMO).read_text() + "\ntoken_budget: 5\n")
+    with pytest.raises(RecipeError, match=r"token_budget.* twice"):
+        load_recipe(str(path))
+
+
+def test_settings_fill_variables_and_override_values():
+    recipe = load_recipe(
+        DEMO,
+        [
+            "sources.commoncrawl.steps.drop_short.min_chars=12",
+            "sources.c4.proportion=0.10",
+            "sources.commoncrawl.proportion=0.72",
+            "token_budget=77",
+            "sources.commoncrawl.steps.bucket_by_perplexity.keep=[head]",
+        ],
+    )
+    steps = {step.name: step.parameters for step in recipe.sources[0].steps}
+    assert steps["drop_short"] == {"min_chars": 12}
+    assert steps["bucket_by_perplexity"]["keep"] == ["head"]
+    assert recipe.token_budget == 77
+    assert recipe.source("c4").proportion == 0.1
+    # The two web sources share their steps in the file by an anchor, not in the recipe.
+    assert recipe.sources[1].steps[0].parameters == {"min_chars": 300}
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("dat=x", "did you mean 'data'"),
+        ("sources.c5.proportion=1", "did you mean 'c4'"),
+        ("sources.commoncrawl.steps.drop_shrt.min_chars=1", "did you mean 'drop_short'"),
+        ("token_budget", "NAME=VALUE"),
+    ],
+)
+def test_wrong_settings_are_refused(setting, expected):
+    with pytest.raises(RecipeError, match=expected.replace("[", "\\[")):
+        load_recipe(DEMO, [setting])
+
+
+def test_unset_variables_are_named():
+    with pytest.raises(RecipeError, match="--set data=VALUE"):
+        load_recipe(str(ROOT / "recipes" / "samples.yaml"))
+
+
+def test_some_sources_share_the_whole_mixture():
+    recipe = load_recipe(DEMO, sources=["commoncrawl", "c4"])
+    assert [round(s.proportion, 6) for s in recipe.sources] == [0.817073, 0.182927]
+    with pytest.raises(RecipeError, match="did you mean 'c4'"):
+        load_recipe(DEMO, sources=["c44"])
+
+
+def test_a_step_of_the_users_own(tmp_path, monkeypatch):
+    (tmp_path / "own_filters.py").write_text(
+        "from transforms.documents import drop\n"
+        "def no_prefix(batch, *, prefix: str):\n"
+        "    return batch\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def change(raw):
+        raw["sources"]["c4"]["steps"] = [{"own_filters.no_prefix": {"prefix": "x"}}]
+
+    recipe = load_recipe(edited(tmp_path, change))
+    assert recipe.source("c4").steps[0].parameters == {"prefix": "x"}
+    refused(
+        tmp_path,
+        lambda raw: raw["sources"]["c4"].update(steps=["own_filters.no_suffix"]),
+        "cannot import",
+    )
+
+
+def test_the_papers_mixture_adds_up(tmp_path):
+    raw = yaml.safe_load((ROOT / "recipes" / "llama.yaml").read_text())
+    shares = {name: source["proportion"] for name, source in raw["sources"].items()}
+    assert shares == {
+        "commoncrawl": 0.67, "c4": 0.15, "github": 0.045, "wikipedia": 0.045, "books": 0.045,
+        "arxiv": 0.025, "stackexchange": 0.02,
+    }  # fmt: skip
+    assert abs(sum(shares.values()) - 1) < 1e-9
+    for name in ("lid.176.bin", "en.arpa.bin", "en.sp.model", "wikipedia_references.bin",
+                 "tokenizer.model"):  # fmt: skip
+        (tmp_path / name).touch()
+    settings = [f"data={tmp_path}", f"models={tmp_path}"]
+    path = str(ROOT / "recipes" / "llama.yaml")
+    assert len(load_recipe(path, settings, ["commoncrawl", "c4"]).sources) == 2
+    with pytest.raises(RecipeError, match="unknown reader 'bigquery_github'"):
+        load_recipe(path, settings)

@@ -1,0 +1,148 @@
+"""The web path as a plain loop over documents and lines, independent of the pipeline.
+
+The same libraries (fasttext, sentencepiece, kenlm, hashlib) and the same decisions as CCNet's
+published code, one document at a time and one line at a time. Tests compare with it, benchmarks
+measure against it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PUNCTUATION = {
+    "，": ",", "。": ".", "、": ",", "„": '"', "”": '"', "“": '"', "«": '"', "»": '"', "１": '"',
+    "」": '"', "「": '"', "《": '"', "》": '"', "´": "'", "∶": ":", "：": ":", "？": "?", "！": "!",
+    "（": "(", "）": ")", "；": ";", "–": "-", "—": " - ", "．": ". ", "～": "~", "’": "'",
+    "…": "...", "━": "-", "〈": "<", "〉": ">", "【": "[", "】": "]", "％": "%", "►": "-",
+}  # fmt: skip
+_NON_PRINTING = "".join(map(chr, [*range(32), *range(127, 160)]))
+_NON_PRINTING_RE = re.compile(f"[{re.escape(_NON_PRINTING)}]")
+_DROPPED_RE = re.compile(f"[{re.escape(''.join(PUNCTUATION) + _NON_PRINTING)}]")
+_PUNCTUATION_RE = re.compile(f"[{re.escape(''.join(PUNCTUATION))}]")
+_DIGIT_RE = re.compile(r"\d")
+
+
+class Page(NamedTuple):
+    """A page on its way; text is None once it is dropped."""
+
+    id: str
+    lines: list[str]
+
+
+def read_pages(path: Path, source: str) -> Iterator[Page]:
+    """Read the conversion records of a gzipped WET file; the title line is left out."""
+    data = gzip.decompress(path.read_bytes())
+    at = number = 0
+    while at < len(data):
+        end = data.index(b"\r\n\r\n", at)
+        header = data[at:end].decode()
+        found = re.search(r"(?im)^content-length:\s*(\d+)", header)
+        assert found is not None
+        body = data[end + 4 : end + 4 + int(found.group(1))]
+        at = end + 4 + len(body) + 4
+        if "WARC-Type: conversion" in header:
+            text = body.decode("utf-8", "replace")
+            text = text[:-1] if text.endswith("\n") else text
+            yield Page(f"{source}/{path.name}#{number}", text.split("\n")[1:])
+        number += 1
+
+
+def line_key(line: str) -> bytes:
+    """Hash a line as CCNet does."""
+    line = line.strip()
+    if line:
+        line = _DROPPED_RE.sub("", _DIGIT_RE.sub("0", line.lower()))
+    return hashlib.sha1(line.encode("utf-8", "replace")).digest()[:8]
+
+
+def normalise_for_lm(text: str) -> str:
+    """Normalise a document for the language model as CCNet does."""
+    text = text.strip()
+    if not text:
+        return text
+    nfd = unicodedata.normalize("NFD", text.lower())
+    text = "".join(c for c in nfd if unicodedata.category(c) != "Mn")
+    text = _PUNCTUATION_RE.sub(lambda m: PUNCTUATION[m.group()], _DIGIT_RE.sub("0", text))
+    return _NON_PRINTING_RE.sub("", text)
+
+
+def language(model: Any, text: str) -> tuple[str, float]:
+    """Return fastText's top label and its probability."""
+    ((probability, label),) = model.f.predict(text.replace("\n", ""), 1, 0.0, "strict")
+    return label.removeprefix("__label__"), probability
+
+
+def perplexity(pieces_model: Any, lm: Any, text: str) -> float:
+    """Score a document as one sentence."""
+    pieces = pieces_model.encode(normalise_for_lm(text), out_type=str)
+    return 10.0 ** (-lm.score(" ".join(pieces)) / (len(pieces) + 1))
+
+
+class Kept(NamedTuple):
+    """A page that went through, with what was found out about it."""
+
+    id: str
+    text: str
+    language: str
+    language_score: float
+    perplexity: float
+
+
+def shared_keys(pages: Iterable[Page], min_chars: int) -> set[bytes]:
+    """Return the keys of lines that stand in more than one page."""
+    seen: set[bytes] = set()
+    shared: set[bytes] = set()
+    for page in pages:
+        if len("\n".join(page.lines)) < min_chars:
+            continue
+        keys = {line_key(line) for line in page.lines}
+        shared |= keys & seen
+        seen |= keys
+    return shared
+
+
+def kept_pages(
+    pages: Iterable[Page], shared: set[bytes], models: dict[str, Any], *, min_chars: int,
+    min_score: float, cutoff: float,
+) -> Iterator[Kept]:  # fmt: skip
+    """Run CCNet's second pass: lines removed, English kept, head and middle kept."""
+    for page in pages:
+        if len("\n".join(page.lines)) < min_chars:
+            continue
+        seen: set[bytes] = set()
+        lines = []
+        for line in page.lines:
+            key = line_key(line)
+            if key not in shared and key not in seen:
+                lines.append(line)
+            seen.add(key)
+        if not lines:
+            continue
+        text = "\n".join(lines)
+        label, score = language(models["language"], text)
+        if score < min_score or label != "en":
+            continue
+        found = perplexity(models["pieces"], models["lm"], text)
+        if found < cutoff:
+            yield Kept(page.id, text, label, score, found)
+
+
+def load_models(folder: Path, tokenizer: Path) -> dict[str, Any]:
+    """Load the models by their own libraries."""
+    import fasttext
+    import kenlm
+    from sentencepiece import SentencePieceProcessor
+
+    fasttext.FastText.eprint = lambda *_: None
+    return {
+        "language": fasttext.load_model(str(folder / "lid.176.ftz")),
+        "pieces": SentencePieceProcessor(model_file=str(folder / "en.sp.model")),
+        "lm": kenlm.Model(str(folder / "en.arpa.bin")),
+        "tokenizer": SentencePieceProcessor(model_file=str(tokenizer)),
+    }

@@ -1,0 +1,67 @@
+"""Helpers of the tests that run whole recipes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+import beam_runner
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def slow(batch: pa.RecordBatch, *, seconds: float) -> pa.RecordBatch:
+    """A step of the user's own that takes its time, so that a test can kill a run in the middle."""
+    time.sleep(seconds)
+    return batch
+
+
+def run_demo(output: Path, *more: str, workers: int = 1) -> int:
+    """Run the demo recipe in this process; returns the exit status."""
+    return beam_runner.main(["--output", str(output), "--workers", str(workers), *more])
+
+
+def run_samples(output: Path, data: Path, models: Path, *more: str) -> int:
+    """Run the recipe of the real samples in this process; returns the exit status."""
+    return beam_runner.main(
+        ["--recipe", str(ROOT / "recipes" / "samples.yaml"), "--output", str(output),
+         "--workers", "1", "--set", f"data={data}", "--set", f"models={models}", *more]
+    )  # fmt: skip
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start the command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "beam_runner.py"), *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    """Kill the whole process group with SIGKILL as soon as a condition holds."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        if process.poll() is not None:
+            output = process.stdout.read().decode() if process.stdout else ""
+            raise AssertionError(f"the run ended before it could be killed:\n{output}")
+        assert time.monotonic() < deadline, "the condition did not come about"
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def digests(output: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a run."""
+    return {
+        path.relative_to(output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(output.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,166 @@
+"""The command as a user runs it: same bytes everywhere, going on after a kill, errors in a line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import beam_runner
+from pipeline.verify import verify
+from tests.runs import ROOT, digests, kill_when, run_demo, start
+
+SLOW = [
+    "--set",
+    "sources.commoncrawl.steps=[{drop_short: {min_chars: 300}}, {tests.runs.slow: {seconds: 0.3}}, "
+    "{deduplicate_lines: {keep: none, window_files: null}}, {tests.runs.slow: {seconds: 0.1}}]",
+    "--set",
+    "shards.target_shard_tokens=50000",
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    output = tmp_path_factory.mktemp("demo") / "out"
+    assert run_demo(output) == 0
+    return output
+
+
+def test_the_demo_verifies_and_leaves_no_work_behind(demo):
+    assert verify(str(demo)) == []
+    names = digests(demo)
+    assert not [name for name in names if name.startswith(("work/", "."))]
+    assert {name.split("/")[0] for name in names} == {
+        "decisions", "ledger", "ledger.parquet", "manifest.json", "plan.jsonl", "run.json",
+        "shards",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_same_bytes_from_two_processes(demo, tmp_path):
+    assert run_demo(tmp_path / "out", workers=2) == 0
+    assert digests(tmp_path / "out") == digests(demo)
+
+
+def test_a_finished_run_does_nothing(demo, capsys):
+    before = {path: path.stat().st_mtime_ns for path in demo.rglob("*")}
+    assert run_demo(demo) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in demo.rglob("*")} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("moment", ["work/fingerprints/**/*.fp", "ledger/commoncrawl/*.json"])
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, workers, moment):
+    arguments = [*SLOW, "--sources", "commoncrawl"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_demo(whole, *arguments) == 0
+    command = ["--output", str(killed), "--workers", workers, *arguments]
+    kill_when(start(*command), lambda: any(killed.glob(moment)))
+    assert not (killed / "manifest.json").exists()
+    done = {path: path.stat().st_mtime_ns for path in killed.glob("ledger/*/*.json")}
+    assert run_demo(killed, *arguments) == 0
+    assert digests(killed) == digests(whole)
+    assert {path: path.stat().st_mtime_ns for path in done} == done, "a whole shard was built again"
+
+
+def test_another_recipe_is_noticed_and_refused(demo, capsys):
+    before = digests(demo)
+    setting = "sources.commoncrawl.steps.drop_short.min_chars=301"
+    assert run_demo(demo, "--set", setting) == 2
+    error = capsys.readouterr().err
+    assert "min_chars was 300, is now 301" in error and "--start_over" in error
+    assert error.count("\n") == 1
+    assert digests(demo) == before
+
+
+def test_other_inputs_are_noticed_and_start_over_takes_them(tmp_path, capsys):
+    data = tmp_path / "data" / "c4"
+    data.mkdir(parents=True)
+    (data / "a.json.gz").write_bytes(next((ROOT / "samples/data/c4").glob("*.gz")).read_bytes())
+    output = tmp_path / "out"
+    arguments = ["--sources", "c4", "--set", f"data={tmp_path / 'data'}"]
+    assert run_demo(output, *arguments) == 0
+    (data / "b.json.gz").write_bytes((data / "a.json.gz").read_bytes())
+    assert run_demo(output, *arguments) == 2
+    assert "input c4/b.json.gz is new" in capsys.readouterr().err
+    assert run_demo(output, *arguments, "--start_over") == 0
+    assert verify(str(output)) == []
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert run_demo(tmp_path) == 2
+    assert "is not empty and holds no run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_dry_run_starts_nothing(tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run_demo(output, "--dry_run") == 0
+    printed = capsys.readouterr().out
+    for word in ("files", "bytes", "splits", "shards", "shuffle bytes", "core-hours", "c4"):
+        assert word in printed
+    assert not output.exists()
+
+
+def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path, capsys):
+    output = tmp_path / "out"
+    few = ["--memory_bytes", "200000"]
+    assert run_demo(output, *few) == 2
+    error = capsys.readouterr().err
+    assert "in memory" in error and not output.exists()
+    found = re.search(r"--set (\S+window_files=\d+)", error)
+    assert found is not None
+    assert run_demo(output, *few, "--set", found.group(1), "--dry_run") in (0, 1)
+    assert "commoncrawl: deduplicate_lines would" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--recipe", "nowhere.yaml"], "no such recipe"),
+        (["--sources", "c5"], "did you mean 'c4'"),
+        (["--set", "models=/nowhere"], "/nowhere/"),
+        (["--set", "data=/nowhere"], "no file matches"),
+        (["--workers", "0"], "--workers"),
+    ],
+)
+def test_mistakes_are_told_in_one_line_before_any_work(tmp_path, capsys, arguments, expected):
+    output = tmp_path / "out"
+    assert beam_runner.main(["--output", str(output), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert expected in error and error.count("\n") == 1
+    assert not output.exists()
+
+
+def test_windows_change_what_is_compared_and_run_in_waves(demo, tmp_path):
+    output = tmp_path / "out"
+    window = "sources.commoncrawl.steps.deduplicate_lines.window_files=1"
+    assert run_demo(output, "--set", window, "--memory_bytes", "400000") == 0
+    assert verify(str(output)) == []
+    whole, windowed = (
+        sum(path.stat().st_size for path in (folder / "shards/commoncrawl").glob("*.bin"))
+        for folder in (demo, output)
+    )
+    assert windowed > whole
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit):
+        beam_runner.main(["--help"])
+    printed = capsys.readouterr().out
+    for option in ("--recipe", "--output", "--sources", "--set", "--dry_run", "--workers"):
+        assert option in printed
+
+
+def test_options_that_are_unknown_here_go_to_beam():
+    _, others = beam_runner.parse_arguments(["--runner=SparkRunner", "--spark_master_url=local[2]"])
+    assert others == ["--spark_master_url=local[2]"]
+
+
+def test_readme_recipe_paths_exist():
+    for path in re.findall(r"recipes/\w+\.yaml", Path(ROOT / "README.md").read_text()):
+        assert (ROOT / path).exists()

@@ -1,0 +1,121 @@
+"""The recipe of the real samples, compared page by page with a plain implementation of CCNet."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.inspect import statistics
+from pipeline.recipe import load_recipe
+from pipeline.verify import verify
+from tests import plain_web_path as plain
+from tests.runs import ROOT, run_samples
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory, shared_data, shared_models):
+    output = tmp_path_factory.mktemp("samples") / "out"
+    assert run_samples(output, shared_data, shared_models) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def models(shared_models):
+    return plain.load_models(shared_models, shared_models / "mistral-tokenizer.model.v1")
+
+
+def rows_of(output, source):
+    """Read a source's documents and their tokens back from the shards, by their raw bytes."""
+    found = {}
+    for docs in sorted((output / "shards" / source).glob("*.docs.parquet")):
+        tokens = np.fromfile(str(docs).replace(".docs.parquet", ".bin"), np.uint16)
+        for row in pq.read_table(docs).to_pylist():
+            at = row["token_offset"]
+            found[row["id"]] = {**row, "tokens": tokens[at : at + row["token_count"]].tolist()}
+    return found
+
+
+def test_everything_verifies(samples):
+    assert verify(str(samples)) == []
+
+
+def test_web_pages_are_those_of_ccnet(samples, shared_data, shared_models, models):
+    recipe = load_recipe(
+        str(ROOT / "recipes" / "samples.yaml"), [f"data={shared_data}", f"models={shared_models}"]
+    )
+    steps = {s.name: s.parameters for s in recipe.source("commoncrawl").steps}
+    files = sorted((shared_data / "commoncrawl" / "wet").glob("*.wet.gz"))
+    pages = [page for path in files for page in plain.read_pages(path, "commoncrawl")]
+    expected = {
+        kept.id: kept
+        for kept in plain.kept_pages(
+            pages, plain.shared_keys(pages, steps["drop_short"]["min_chars"]), models,
+            min_chars=steps["drop_short"]["min_chars"],
+            min_score=steps["identify_language"]["min_score"],
+            cutoff=steps["bucket_by_perplexity"]["cutoffs"]["en"][1],
+        )
+    }  # fmt: skip
+    found = rows_of(samples, "commoncrawl")
+    assert len(pages) == 2364 and len(expected) > 500
+    assert set(found) == set(expected)
+    encode = models["tokenizer"].encode
+    for identifier, row in found.items():
+        kept = expected[identifier]
+        assert row["tokens"] == encode(kept.text, add_bos=True, add_eos=True)
+        assert row["chars"] == len(kept.text)
+        assert row["language"] == kept.language
+        assert row["language_score"] == pytest.approx(kept.language_score, abs=1e-6)
+        assert row["perplexity"] == pytest.approx(kept.perplexity, rel=1e-9)
+        low = steps["bucket_by_perplexity"]["cutoffs"]["en"][0]
+        assert row["bucket"] == ("head" if kept.perplexity < low else "middle")
+
+
+def test_the_buckets_are_the_percentiles_of_the_english_pages(samples, shared_data, models):
+    """A third of a third: the recipe's cut-offs are the 30th and 60th percentile."""
+    recipe = json.loads((samples / "run.json").read_text())["recipe"]
+    steps = {
+        next(iter(s)): next(iter(s.values())) for s in recipe["sources"]["commoncrawl"]["steps"]
+    }
+    files = sorted((shared_data / "commoncrawl" / "wet").glob("*.wet.gz"))
+    pages = [page for path in files for page in plain.read_pages(path, "commoncrawl")]
+    scored = [
+        kept.perplexity
+        for kept in plain.kept_pages(pages, plain.shared_keys(pages, 300), models, min_chars=300,
+                                     min_score=0.5, cutoff=float("inf"))
+    ]  # fmt: skip
+    cutoffs = steps["bucket_by_perplexity"]["cutoffs"]["en"]
+    shares = [np.mean(np.array(scored) < cutoff) for cutoff in cutoffs]
+    assert shares == pytest.approx([0.3, 0.6], abs=0.01)
+
+
+def test_c4_is_taken_as_it_is_but_for_exact_duplicates(samples, shared_data, models):
+    import gzip
+
+    texts = []
+    for path in sorted((shared_data / "c4").iterdir()):
+        data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        texts += [json.loads(line)["text"] for line in data.split(b"\n") if line.strip()]
+    distinct = list(dict.fromkeys(texts))
+    found = rows_of(samples, "c4")
+    assert len(texts) == 940
+    encode = models["tokenizer"].encode
+    expected = sorted(tuple(encode(t, add_bos=True, add_eos=True)) for t in distinct)
+    assert sorted(tuple(row["tokens"]) for row in found.values()) == expected
+
+
+def test_the_counts_in_the_readme_are_those_of_the_run(samples):
+    readme = (ROOT / "README.md").read_text()
+    for name, source in statistics(str(samples))["sources"].items():
+        counts = source["mixture"]
+        documents = counts["train_documents"] + counts["validation_documents"]
+        line = next(line for line in readme.splitlines() if line.startswith(f"| {name} |"))
+        cells = [cell.strip().replace(",", "") for cell in line.strip("|").split("|")]
+        entered = sum(r["documents"] for r in source["funnel"] if r["outcome"] == "in")
+        assert cells[1:] == [str(entered), str(documents), str(counts["train_tokens"]),
+                             str(counts["validation_tokens"])]  # fmt: skip
