@@ -1,0 +1,291 @@
+"""Token ids against SentencePiece's own, on real text of every kind and on wild text."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import itertools
+import json
+import random
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import sentencepiece
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tokenizer import encode as encode_module
+from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.units import joined_pairs
+
+MODELS = {"mistral-tokenizer.model.v1": "table", "en.sp.model": "viterbi"}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def encoder(request: pytest.FixtureRequest, shared_models: Path) -> BatchEncoder:
+    return BatchEncoder((shared_models / request.param).read_bytes())
+
+
+def differing(encoder: BatchEncoder, texts: list[str]) -> list[str]:
+    """Return the texts whose ids are not SentencePiece's."""
+    ids, offsets = encoder.encode(pa.array(texts, pa.string()), bos=False, eos=False)
+    assert len(offsets) == len(texts) + 1
+    assert offsets[0] == 0
+    assert offsets[-1] == len(ids)
+    expected = encoder.processor.encode_as_numpy(texts, num_threads=1)
+    return [
+        text
+        for text, start, end, row in zip(texts, offsets[:-1], offsets[1:], expected, strict=True)
+        if not np.array_equal(ids[start:end], row)
+    ]
+
+
+def wet_pages(data: Path) -> Iterator[str]:
+    for path in sorted((data / "commoncrawl/wet").iterdir()):
+        with path.open("rb") as file:
+            for record in ArchiveIterator(file, record_types=WarcRecordType.conversion):
+                yield record.reader.read().decode("utf-8", "replace")
+
+
+def c4(data: Path) -> Iterator[str]:
+    with gzip.open(data / "c4/c4-train.00000-of-00001.json.gz", "rb") as file:
+        yield from (json.loads(line)["text"] for line in file)
+    with (data / "c4/c4_demo.jsonl").open("rb") as file:
+        yield from (json.loads(line)["text"] for line in file)
+
+
+def wiki_text(data: Path) -> Iterator[str]:
+    with gzip.open(data / "wiki_text/enwiki_wikiextractor_40MB.txt.gz", "rt") as file:
+        text = file.read(4_000_000)
+    yield text[:1_000_000]
+    yield from (text[i : i + 20_000] for i in range(1_000_000, len(text), 20_000))
+
+
+def books(data: Path) -> Iterator[str]:
+    for path in sorted((data / "books").glob("*.txt")):
+        yield path.read_bytes()[:300_000].decode(
+            "latin-1" if "-8" in path.name else "utf-8", "replace"
+        )
+
+
+def udhr(data: Path) -> Iterator[str]:
+    with zipfile.ZipFile(data / "lid_eval/udhr2.zip") as archive:
+        for name in archive.namelist():
+            if not name.endswith("/"):
+                yield archive.read(name).decode("utf-8", "replace")
+
+
+def github(data: Path) -> Iterator[str]:
+    with gzip.open(data / "github/bq_github_open.jsonl.gz", "rb") as file:
+        for line in file:
+            yield (json.loads(line)["content"] or "")[:100_000]
+
+
+def markup(data: Path) -> Iterator[str]:
+    for path in sorted((data / "wikipedia").glob("*minidump*.bz2")):
+        yield bz2.decompress(path.read_bytes()).decode("utf-8", "replace")[:100_000]
+    for path in sorted((data / "wikipedia").glob("*.xml")):
+        yield path.read_bytes()[:300_000].decode("utf-8", "replace")
+    for path in sorted((data / "stackexchange").glob("*/Posts.xml")):
+        yield path.read_bytes()[:300_000].decode("utf-8", "replace")
+
+
+def arxiv(data: Path) -> Iterator[str]:
+    with tarfile.open(data / "arxiv/arXiv_src_2401_001.tar") as papers:
+        for member in papers:
+            file = papers.extractfile(member)
+            if file is None or not member.name.endswith(".gz"):
+                continue
+            content = gzip.decompress(file.read())
+            try:
+                with tarfile.open(fileobj=io.BytesIO(content)) as paper:
+                    for part in paper:
+                        inner = paper.extractfile(part) if part.name.endswith(".tex") else None
+                        if inner is not None:
+                            yield inner.read().decode("utf-8", "replace")[:100_000]
+            except tarfile.ReadError:
+                yield content.decode("utf-8", "replace")[:100_000]
+
+
+SOURCES = [wet_pages, c4, wiki_text, books, udhr, github, markup, arxiv]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)
+def test_ids_of_real_documents(source, encoder: BatchEncoder, shared_data: Path) -> None:
+    texts = list(source(shared_data))
+    assert len(texts) > 10
+    assert differing(encoder, texts) == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_takes_its_fast_way(name: str, shared_models: Path) -> None:
+    assert load_encoder(str(shared_models / name)).method == MODELS[name]
+
+
+FRAGMENTS = [
+    " ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", "\x00", "\x01", "\x85", "\u00a0", "\u3000",
+    "\u2028", "\u200b", "\u2581", "\u2581\u2581", "\ufeff", "\u00a8", "e\u0301", "\u0308", "\ufb01",
+    "\ufdfa", "\u1100\u1161\u11a8", "\u1680", "\uff21", "the", "ing", "word", "a", "1", "2023",
+    ".", ",", "...", "(", "<s>", "</s>", "<unk>", "<0x0A>", "漢字", "かな", "☃", "\ufffd",
+    "\U0010ffff", "\U0001f600", "\U0001f469\u200d\U0001f467", "ß", "İ",
+]  # fmt: skip
+wild_text = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=4)), max_size=25).map(
+    "".join
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(texts=st.lists(wild_text, max_size=8))
+def test_ids_of_wild_text(encoder: BatchEncoder, texts: list[str]) -> None:
+    assert differing(encoder, texts) == []
+
+
+def test_ids_of_many_wild_texts(encoder: BatchEncoder) -> None:
+    dice = random.Random(7)
+    texts = ["".join(dice.choices(FRAGMENTS, k=dice.randrange(12))) for _ in range(20_000)]
+    assert differing(encoder, texts) == []
+
+
+@pytest.mark.parametrize("unit", ["a", "ab1", "漢", "😀", " ", "\n", "\u2581", "!?"])
+def test_a_long_text_without_words(encoder: BatchEncoder, unit: str) -> None:
+    text = unit * (200_000 // len(unit))
+    assert differing(encoder, ["x", text, text + " y"]) == []
+
+
+def test_slices_nulls_and_empty_batches(encoder: BatchEncoder) -> None:
+    texts = pa.array(["first one", None, "", "third", "the last"])
+    ids, offsets = encoder.encode(texts[1:4], bos=False, eos=False)
+    assert offsets.tolist()[:3] == [0, 0, 0]
+    assert ids.tolist() == encoder.processor.encode("third")
+    ids, offsets = encoder.encode(texts[:0], bos=True, eos=True)
+    assert (ids.tolist(), offsets.tolist()) == ([], [0])
+
+
+def test_begin_and_end_of_sequence(encoder: BatchEncoder) -> None:
+    texts = ["one text", "", "another\ntext"]
+    ids, offsets = encoder.encode(pa.array(texts), bos=True, eos=True)
+    rows = [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+    assert rows == encoder.processor.encode(texts, add_bos=True, add_eos=True)
+    ids, _ = encoder.encode(pa.array(texts), bos=False, eos=True)
+    assert ids.tolist() == [i for row in encoder.processor.encode(texts, add_eos=True) for i in row]
+    assert ids.dtype == np.uint16
+    assert (
+        encoder.decode(encoder.encode(pa.array(["some words"]), bos=True, eos=True)[0])
+        == "some words"
+    )
+
+
+def test_a_full_table_is_started_afresh(
+    shared_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode_module, "MAX_TABLE_BYTES", 1 << 22)
+    encoder = BatchEncoder((shared_models / "mistral-tokenizer.model.v1").read_bytes())
+    dice = random.Random(1)
+    sizes = []
+    for _ in range(6):
+        texts = ["".join(chr(dice.randrange(97, 123)) for _ in range(7)) for _ in range(20_000)]
+        assert differing(encoder, texts) == []
+        sizes.append(int(encoder._table.units.count[0]))
+    assert min(sizes[1:]) < sizes[0] * 1.5
+
+
+def test_units_whose_encoding_failed_are_forgotten(
+    shared_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = BatchEncoder((shared_models / "mistral-tokenizer.model.v1").read_bytes())
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder, "_encode_separated", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            encoder.encode(pa.array(["some words"]), bos=False, eos=False)
+    assert differing(encoder, ["some words"]) == []
+
+
+def test_sentences_hold_the_pieces(encoder: BatchEncoder) -> None:
+    texts = ["a few words, and ☃☃ unknown ones", "", "日本\x00x  e\u0301", "\u2581", "☃ ☃"]
+    expected = [encoder.processor.encode(text, out_type=str) for text in texts]
+    found = list(encoder.encode_as_sentences(pa.array(texts)))
+    assert found == [(" ".join(row).encode(), len(row)) for row in expected]
+
+
+TRAINING = [
+    "the quick brown fox jumps over the lazy dog",
+    "word, another word; 1234 and 5678.",
+    "x = y + z  # two spaces",
+    "naïve café déjà vu",
+    "a  b   c    d",
+] * 20
+
+VARIANTS: list[tuple[str, dict[str, object]]] = [
+    ("bpe without byte fallback", {"model_type": "bpe"}),
+    ("bpe with squeezed spaces", {"model_type": "bpe", "normalization_rule_name": "identity"}),
+    ("bpe of LLaMA's kind", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False, "byte_fallback": True, "split_digits": True}),
+    ("no byte fallback, spaces kept", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False}),
+    ("pieces across spaces", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "split_by_whitespace": False, "remove_extra_whitespaces": False}),
+    ("no dummy prefix", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "add_dummy_prefix": False, "remove_extra_whitespaces": False}),
+    ("spaces as suffix", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "treat_whitespace_as_suffix": True}),
+    ("symbols of users", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "user_defined_symbols": ["\n", "fox jumps", "<sep>", "ow"],
+        "remove_extra_whitespaces": False}),
+    ("symbols of users, no spaces", {"model_type": "bpe", "normalization_rule_name": "identity",
+        "user_defined_symbols": ["\n", "<sep>", "ow", "1"], "remove_extra_whitespaces": False}),
+    ("unigram", {"model_type": "unigram"}),
+    ("unigram with byte fallback", {"model_type": "unigram", "byte_fallback": True}),
+    ("unigram across spaces", {"model_type": "unigram", "split_by_whitespace": False}),
+    ("unigram, spaces kept", {"model_type": "unigram", "remove_extra_whitespaces": False}),
+    ("unigram, symbols of users", {"model_type": "unigram", "user_defined_symbols": ["ow"]}),
+    ("characters", {"model_type": "char"}),
+    ("words", {"model_type": "word"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[name for name, _ in VARIANTS])
+def test_other_kinds_of_model(name: str, options: dict[str, object]) -> None:
+    model = io.BytesIO()
+    size = 330 if options.get("byte_fallback") else 74
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TRAINING),
+        model_writer=model,
+        vocab_size=size,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **options,
+    )
+    encoder = BatchEncoder(model.getvalue())
+    dice = random.Random(3)
+    fragments = [*FRAGMENTS, *" ".join(TRAINING[:5]).split(), "fox jumps", "<sep>", "ow", "qu"]
+    texts = ["".join(dice.choices(fragments, k=dice.randrange(15))) for _ in range(3_000)]
+    assert differing(encoder, texts) == []
+    text = " ".join(texts)
+    assert differing(encoder, [text]) == []
+
+
+def test_no_cut_within_a_piece(shared_models: Path) -> None:
+    model = load_encoder(str(shared_models / "mistral-tokenizer.model.v1")).model
+    joined = joined_pairs(model)
+    assert joined is not None
+    for piece in model.pieces[259:]:
+        text = piece.text.replace("\u2581".encode(), b" ")
+        assert all(joined[a, b] for a, b in itertools.pairwise(text))
+    assert not joined[ord("e"), ord(" ")]
+    assert not joined[ord("e"), ord("\n")]
+
+
+def test_files_that_are_no_model(tmp_path: Path) -> None:
+    for content in (b"", b"no model at all", b"\x0a\xff"):
+        path = tmp_path / f"bad-{len(content)}.model"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=path.name):
+            load_encoder(str(path))

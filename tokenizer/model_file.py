@@ -1,0 +1,106 @@
+"""What a SentencePiece model file says: its pieces, and how it normalises and splits text.
+
+The file is a protocol buffer (``sentencepiece_model.proto``). The few fields that matter here are
+read by hand: the Python classes that the package ships need a newer protobuf runtime than Beam
+allows.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+UNIGRAM, BPE = 1, 2
+"""Values of ``model_type``."""
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
+"""Values of a piece's type."""
+
+SPACE_MARK = "\u2581".encode()
+"""How SentencePiece writes a space in its pieces."""
+
+
+class Piece(NamedTuple):
+    """An entry of the vocabulary; its id is its position."""
+
+    text: bytes
+    score: float
+    kind: int
+
+
+class ModelFile(NamedTuple):
+    """The content of a model file, as far as encoding depends on it."""
+
+    pieces: list[Piece]
+    model_type: int
+    byte_fallback: bool
+    whitespace_as_suffix: bool
+    charsmap: bytes
+    add_dummy_prefix: bool
+    remove_extra_whitespaces: bool
+    escape_whitespaces: bool
+
+
+def parse_model(data: bytes) -> ModelFile:
+    """Parse a serialised ``ModelProto``; raises ValueError where ``data`` is not one."""
+    pieces: list[Piece] = []
+    trainer: dict[int, bytes | int] = {}
+    normalizer: dict[int, bytes | int] = {}
+    for number, value in _fields(data):
+        if number == 1:
+            piece = dict(_fields(_message(value)))
+            (score,) = struct.unpack("<f", _message(piece.get(2, bytes(4))))
+            pieces.append(Piece(_message(piece.get(1, b"")), score, int(piece.get(3, NORMAL))))
+        elif number == 2:
+            trainer = dict(_fields(_message(value)))
+        elif number == 3:
+            normalizer = dict(_fields(_message(value)))
+    return ModelFile(
+        pieces,
+        model_type=int(trainer.get(3, UNIGRAM)),
+        byte_fallback=bool(trainer.get(35, False)),
+        whitespace_as_suffix=bool(trainer.get(24, False)),
+        charsmap=_message(normalizer.get(2, b"")),
+        add_dummy_prefix=bool(normalizer.get(3, True)),
+        remove_extra_whitespaces=bool(normalizer.get(4, True)),
+        escape_whitespaces=bool(normalizer.get(5, True)),
+    )
+
+
+def _message(value: bytes | int) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number where a SentencePiece model has bytes")
+    return value
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """Yield the number and the value of each field of a protocol buffer message."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            if at >= len(data):
+                raise ValueError("a SentencePiece model that ends within a field")
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        key = varint()
+        wire_type = key & 7
+        if wire_type == 0:
+            yield key >> 3, varint()
+            continue
+        if wire_type not in (1, 2, 5):
+            raise ValueError("not a SentencePiece model")
+        size = varint() if wire_type == 2 else 8 if wire_type == 1 else 4
+        if at + size > len(data):
+            raise ValueError("a SentencePiece model that ends within a field")
+        yield key >> 3, data[at : at + size]
+        at += size

@@ -1,0 +1,84 @@
+"""Steps that score documents with a language model and sort them by it, after CCNet.
+
+CCNet (arXiv 1911.00359) scores the normalised document as one sentence of SentencePiece pieces with
+a 5-gram KenLM model of Wikipedia, and cuts each language's documents into ``head``, ``middle`` and
+``tail`` by their perplexity.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import kenlm
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenizer.encode import load_encoder
+from transforms.codepoints import normalise_for_lm
+from transforms.documents import FilePath, drop, with_column
+
+BUCKETS = ("head", "middle", "tail")
+
+
+@functools.cache
+def _load_lm(path: str) -> kenlm.Model:
+    """Map a KenLM model into memory once a process; raises ValueError where it is none."""
+    config = kenlm.Config()
+    config.load_method = kenlm.LoadMethod.LAZY
+    try:
+        return kenlm.Model(path, config)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{path}: not a KenLM model: {error}") from None
+
+
+def score_perplexity(
+    batch: pa.RecordBatch, *, language: str, lm: FilePath, pieces: FilePath
+) -> pa.RecordBatch:
+    """Write ``perplexity`` of the documents in ``language``: 10^(-log10 score / (pieces + 1)).
+
+    ``lm`` is a KenLM model, ``pieces`` the SentencePiece model that made its vocabulary. The score
+    is that of the normalised document's pieces with begin and end of sentence. A document of which
+    normalising leaves nothing is scored as an empty sentence, as CCNet does. Perplexities of other
+    documents stay as they are.
+    """
+    mask = pc.fill_null(pc.equal(batch["language"], language), False)
+    if not pc.any(mask).as_py():
+        return batch
+    model = _load_lm(lm)
+    texts = normalise_for_lm(batch["text"].filter(mask))
+    perplexities = [
+        10.0 ** (-model.score(sentence) / (n_pieces + 1))
+        for sentence, n_pieces in load_encoder(pieces).encode_as_sentences(texts)
+    ]
+    scored = pc.replace_with_mask(batch["perplexity"], mask, pa.array(perplexities, pa.float64()))
+    return with_column(batch, "perplexity", scored)
+
+
+def bucket_by_perplexity(
+    batch: pa.RecordBatch, *, cutoffs: dict[str, list[float]], keep: list[str]
+) -> pa.RecordBatch:
+    """Write ``bucket`` by perplexity, and drop the documents whose bucket is not in ``keep``.
+
+    ``cutoffs`` has two ascending perplexities a language: ``head`` lies under the first, ``middle``
+    under the second, ``tail`` is the rest. Documents in other languages, or without a perplexity,
+    have no bucket and stay. Raises ValueError where the parameters are not as described.
+    """
+    for language, limits in cutoffs.items():
+        if len(limits) != 2 or not limits[0] <= limits[1]:
+            raise ValueError(f"cutoffs of {language}: expected two ascending numbers, not {limits}")
+    unknown = sorted(set(keep) - set(BUCKETS))
+    if unknown:
+        raise ValueError(f"keep: {unknown[0]!r} is none of {', '.join(BUCKETS)}")
+    perplexities = pc.fill_null(batch["perplexity"], np.nan).to_numpy(zero_copy_only=False)
+    buckets = np.full(batch.num_rows, None, object)
+    for language, limits in cutoffs.items():
+        is_language = pc.fill_null(pc.equal(batch["language"], language), False)
+        rows = np.flatnonzero(is_language.to_numpy(zero_copy_only=False) & ~np.isnan(perplexities))
+        places = np.searchsorted(limits, perplexities[rows], side="right")
+        buckets[rows] = np.array(BUCKETS, object)[places]
+    batch = with_column(batch, "bucket", pa.array(buckets, pa.string()))
+    for bucket in BUCKETS:
+        if bucket not in keep:
+            batch = drop(batch, buckets == bucket, f"perplexity_{bucket}")
+    return batch
