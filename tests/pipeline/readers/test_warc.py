@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import collections
+import gzip
+import io
+import json
+import re
+import tarfile
+import time
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reader_samples import files_under, http_response, read_rows, warc_record
+from resiliparse.extract.html2text import extract_plain_text
+
+from pipeline.readers.archive import Record, archive_records
+from pipeline.readers.page_text import decode_page
+
+HTML = "<!DOCTYPE html><html><head><title> A\n title </title></head><body><p>{}</p></body></html>"
+PAGE = HTML.format("Some words of a page.").encode()
+
+
+def _row(payload: bytes, kind: str = "response", **headers: str) -> dict:
+    (row,) = read_rows("warc", warc_record(payload, kind, **headers), main_content=False)
+    return row
+
+
+def test_a_page() -> None:
+    row = _row(http_response(PAGE))
+    assert row["id"] == "s/f#0"
+    assert row["text"] == "Some words of a page."
+    assert row["url"] == "http://a.example/"
+    assert row["dropped_by"] is None
+    assert json.loads(row["metadata"]) == {"title": "A title", "date": "2024-01-01T00:00:00Z"}
+
+
+def test_an_address_in_angle_brackets() -> None:
+    assert _row(http_response(PAGE), WARC_Target_URI="<http://b.example/>")["url"] == (
+        "http://b.example/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "dropped_by"),
+    [
+        ("request", b"GET / HTTP/1.1\r\n\r\n", "not_a_page"),
+        ("revisit", http_response(PAGE), "not_a_page"),
+        ("metadata", PAGE, "not_a_page"),
+        ("conversion", b"T\ntext", "not_a_page"),
+        ("response", http_response(PAGE, status="404 Not Found"), "http_status"),
+        ("response", http_response(PAGE, status="301"), "http_status"),
+        ("response", http_response(b"%PDF", "application/pdf"), "not_html"),
+        ("response", http_response(b"{}", ""), "not_html"),
+        ("response", http_response(PAGE, ""), None),
+        ("response", http_response(PAGE, "Text/HTML;charset=utf-8"), None),
+        ("response", http_response(PAGE, "application/xhtml+xml"), None),
+        ("response", http_response(b" words ", "text/plain"), None),
+        ("response", http_response(b" \n", "text/plain"), "empty"),
+        ("response", http_response(b""), "empty"),
+        ("response", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n", "empty"),
+        ("response", b"no status", "bad_http"),
+        ("response", b"", "bad_http"),
+        ("response", http_response(b"<p>" + b"x" * (1 << 22)), "html_too_large"),
+    ],
+)
+def test_records_that_are_and_are_not_pages(kind, payload: bytes, dropped_by) -> None:
+    (row,) = read_rows("warc", warc_record(payload, kind), max_record_bytes=1 << 24)
+    assert row["dropped_by"] == dropped_by
+    assert bool(row["text"]) == (dropped_by is None)
+
+
+def test_resources() -> None:
+    assert _row(PAGE, "resource", Content_Type="text/html")["text"] == "Some words of a page."
+    assert _row(PAGE, "resource", Content_Type="text/plain")["dropped_by"] == "not_html"
+    assert _row(b"1.2.3.4", Content_Type="text/dns")["dropped_by"] == "not_html"
+
+
+def _chunked(body: bytes) -> bytes:
+    pieces = [body[at : at + 7] for at in range(0, len(body), 7)]
+    return b"".join(b"%x;x=y\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def _raw_deflate(body: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(body) + compressor.flush()
+
+
+ENCODINGS = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "DEFLATE": _raw_deflate,
+    "br": brotli.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+    "gzip, br": lambda body: brotli.compress(gzip.compress(body)),
+    "identity": lambda body: body,
+    "utf-8": lambda body: body,
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_encodings(encoding: str, chunked: bool) -> None:
+    headers = f"Content-Encoding: {encoding}\r\n".encode()
+    headers += b"Transfer-Encoding: chunked\r\n" if chunked else b""
+    encoded = ENCODINGS[encoding](PAGE)
+    body = _chunked(encoded) if chunked else encoded
+    assert _row(http_response(body, headers=headers))["text"] == "Some words of a page."
+    # Crawlers leave headers as they were when they undo encodings.
+    assert _row(http_response(PAGE, headers=headers))["text"] == "Some words of a page."
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_damaged_encodings_give_what_they_have(encoding: str) -> None:
+    words = " ".join(str(i * 7919) for i in range(30_000))
+    encoded = ENCODINGS[encoding](HTML.format(words).encode())
+    headers = f"Content-Encoding: {encoding}\r\n".encode()
+    row = _row(http_response(encoded[: len(encoded) * 2 // 3], headers=headers))
+    assert row["dropped_by"] is None
+    assert words.startswith(row["text"][:-10])
+    assert len(row["text"]) > len(words) // 4
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_a_body_that_unpacks_to_much_is_too_large(encoding: str) -> None:
+    body = ENCODINGS[encoding](b" " * 200_000_000)
+    headers = f"Content-Encoding: {encoding}\r\n".encode()
+    assert _row(http_response(body, headers=headers))["dropped_by"] == "html_too_large"
+
+
+def test_a_broken_chunk_ends_the_body() -> None:
+    body = _chunked(PAGE).removesuffix(b"0\r\n\r\n") + b"no size\r\n<p>more"
+    row = _row(http_response(body, headers=b"Transfer-Encoding: chunked\r\n"))
+    assert row["text"] == "Some words of a page."
+
+
+@pytest.mark.parametrize(
+    ("encoded", "charset"),
+    [
+        ("naïve café".encode(), "iso-8859-1"),
+        ("naïve café".encode("latin-1"), "ISO-8859-1"),
+        ("naïve “café”".encode("cp1252"), "iso-8859-1"),
+        ("こんにちは、世界。日本語の文章です。".encode("euc-jp"), "euc-jp"),
+        ("こんにちは、世界。日本語の文章です。".encode("euc-jp"), None),
+        ("こんにちは、世界。日本語の文章です。".encode("cp932"), "shift_jis"),
+        ("こんにちは、世界。".encode("iso-2022-jp"), "iso-2022-jp"),
+        ("中文文本在这里，中文文本。".encode("gb18030"), "gb2312"),
+        ("Привет, мир".encode("cp1251"), "windows-1251"),
+        ("Привет, мир! Это русский текст.".encode("cp1251"), "utf-8"),
+        ("with a mark é".encode("utf-8-sig"), "windows-1251"),
+        ("with a mark é".encode("utf-16"), "utf-8"),
+        ("without a mark é".encode("utf-16-le"), "utf-16le"),
+        (b"plain", "no-such-charset"),
+    ],
+)
+def test_charsets(encoded: bytes, charset: str | None) -> None:
+    wanted = "naïve|こんにちは、世界。|中文文本|Привет, мир|with a mark é|without a mark é|plain"
+    assert re.match(wanted, decode_page(encoded, charset))
+
+
+def test_the_page_names_its_charset() -> None:
+    head = '<meta http-equiv="Content-Type" content="text/html; charset=windows-1253">'
+    page = (head + "καλημέρα").encode("cp1253")
+    assert decode_page(page, None).endswith("καλημέρα")
+    xml = "<?xml version='1.0' encoding='koi8-r'?>привет"
+    assert decode_page(xml.encode("koi8-r"), None) == xml
+
+
+def test_a_few_wrong_bytes_do_not_change_the_charset() -> None:
+    text = "Größe, Länge, Übung; " * 50
+    data = text.encode() + b"\xff"
+    assert decode_page(data, "utf-8") == text + "\ufffd"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=300), st.one_of(st.none(), st.text(max_size=12)))
+def test_any_bytes_have_a_text(data: bytes, charset: str | None) -> None:
+    decode_page(data, charset).encode("utf-8", "surrogatepass")
+
+
+def test_pages_nested_deeply_are_errors_and_take_no_time() -> None:
+    began = time.monotonic()
+    payload = http_response(b"<div>" * 100_000 + b"x")
+    (row,) = read_rows("warc", warc_record(payload, "response"), main_content=True)
+    assert row["dropped_by"] == "html_error"
+    assert "within each other" in json.loads(row["metadata"])["error"]
+    assert time.monotonic() - began < 5
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["<div>", "</p>", "<table><td>", "<title>", "<!--", "&#0;", "&#xD800;", "\0", "<"]
+            ),
+            st.text(max_size=10),
+        ),
+        max_size=30,
+    ),
+    st.booleans(),
+)
+def test_any_html_makes_a_row(pieces: list[str], main_content: bool) -> None:
+    body = "".join(pieces).encode("utf-8", "surrogatepass")
+    payload = http_response(body)
+    (row,) = read_rows("warc", warc_record(payload, "response"), main_content=main_content)
+    assert row["dropped_by"] in (None, "empty", "html_error")
+
+
+def _records(raw: bytes) -> list[Record]:
+    events = archive_records(io.BytesIO(raw), max_record_bytes=1 << 26)
+    return [event for event in events if isinstance(event, Record)]
+
+
+def _agreement(text: str, expected: str) -> float:
+    found, wanted = (
+        collections.Counter(re.findall(r"\w+", part.lower())) for part in (text, expected)
+    )
+    return 2 * (found & wanted).total() / max(found.total() + wanted.total(), 1)
+
+
+def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
+    """The WET files were made of the same pages; a few of them in the wrong charset."""
+    pages = others = 0
+    for path in files_under(shared_data / "commoncrawl" / "warc"):
+        raw = path.read_bytes()
+        wet = path.parent.parent / "wet" / path.name.replace(".gz", ".wet.gz")
+        expected = {
+            record.headers.get("warc-refers-to"): record.payload.decode()
+            for record in _records(wet.read_bytes())
+        }
+        rows = read_rows("warc", raw, main_content=False, max_record_bytes=1 << 26)
+        for row, record in zip(rows, _records(raw), strict=True):
+            if record.headers["warc-type"] != "response":
+                assert row["dropped_by"] == "not_a_page"
+                continue
+            pages += 1
+            text = expected.get(record.headers["warc-record-id"])
+            assert row["dropped_by"] == ("empty" if text is None else None)
+            others += text is not None and _agreement(row["text"], text) < 0.97
+    assert pages == 1_749
+    assert others <= 7
+
+
+def test_main_text_agrees_with_what_readability_expects(shared_data) -> None:
+    """Word-level F1 against the main text that is expected for each page, on average."""
+    folder = shared_data / "commoncrawl" / "warc"
+    expected = {}
+    with tarfile.open(folder / "readability.expected.tar.gz") as tar:
+        for member in tar:
+            if member.name.endswith("expected.html"):
+                html = tar.extractfile(member).read().decode()
+                expected[member.name.split("/")[0]] = extract_plain_text(html, alt_texts=False)
+    raw = (folder / "readability.warc.gz").read_bytes()
+    mean = {}
+    for main_content in (True, False):
+        rows = read_rows("warc", raw, main_content=main_content, max_record_bytes=1 << 26)
+        scores = [
+            _agreement(row["text"], expected[record.headers["x-wrapped-from"].split("/")[-2]])
+            for row, record in zip(rows, _records(raw), strict=True)
+            if "x-wrapped-from" in record.headers
+        ]
+        assert len(scores) == 129
+        mean[main_content] = sum(scores) / len(scores)
+    assert mean[True] > 0.92
+    assert mean[False] < mean[True] - 0.1
