@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -146,6 +147,8 @@ def main() -> None:
     for name, data in models.items():
         (args.output / name).write_bytes(data)
         print(f"{hashlib.sha256(data).hexdigest()}  {name} ({len(data):,} bytes)")
+    if not (args.output / "lid.176.ftz").exists():
+        shutil.copyfile(ROOT / "samples" / "models" / "lid.176.ftz", args.output / "lid.176.ftz")
     wet = ROOT / "samples" / "data" / "commoncrawl" / "wet"
     scores = english_perplexities(wet, args.output)
     head, middle = np.percentile(scores, [30, 60])
