@@ -1,9 +1,10 @@
 """Records of a WARC file (ISO 28500, versions 0.17 to 1.1), as found in the wild.
 
-Every byte of the file is accounted for: it lies in a record, in a record that is marked as damaged,
-or in an :class:`Unreadable`. A record is trusted when its ``Content-Length`` leads to the next
-record or to the end of the file; where it does not, reading goes on at the next line that begins a
-record. Header lines may end in CRLF or a bare LF, be continued, and have names in any case.
+Every byte of the file is accounted for: it lies in a record, in a record marked as damaged, or in
+an :class:`Unreadable`. A record is trusted when its ``Content-Length`` leads to the next record, to
+the end of the file, or to the two line ends that close a record, whatever is behind them. Where it
+does not, reading goes on at the next line that begins a record. Header lines may end in CRLF or a
+bare LF, be continued, and have names in any case.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _RECORD = re.compile(_RECORD_LINE)
 _NEXT_RECORD = re.compile(rb"\n(?=" + _RECORD_LINE + rb")")
 _HEADER_END = re.compile(rb"\n\r?\n")
 _NEWLINES = re.compile(rb"[\r\n]*")
+_TWO_LINE_ENDS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _ARC_MAGIC = b"filedesc://"
 
@@ -241,7 +243,8 @@ def _payload(feed: _Feed, length: int) -> bytes | None:
     newlines = _NEWLINES.match(data, end)
     assert newlines
     unseen = 0 if feed.ended else _RECORD_LINE_BYTES
-    if newlines.end() + unseen < len(data) and not _RECORD.match(data, newlines.end()):
+    foreign = newlines.end() + unseen < len(data) and not _RECORD.match(data, newlines.end())
+    if foreign and not _TWO_LINE_ENDS.match(data, end):
         return None
     payload = data[feed.at : end]
     feed.at = end

@@ -82,6 +82,11 @@ def test_junk_between_records_is_a_damage_and_the_records_stay() -> None:
     data = warc_record(b"one") + warc_record(b"two").rstrip() + b"\njunk" + warc_record(b"three")
     assert _payloads(b"\r\njunk\n" + data)[:2] == ["damaged", b"one"]
     assert _payloads(data) == [b"one", "damaged"]
+    assert _payloads(warc_record(b"one") + b"junk\n" + warc_record(b"two")) == [
+        b"one",
+        "damaged",
+        b"two",
+    ]
     assert _payloads(data.replace(b"junk", b"junk\n")) == [b"one", "damaged", b"three"]
 
 
