@@ -11,18 +11,21 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 import time
 import traceback
 from pathlib import Path
 
-# Beam warns at its import of clouds that are not used, and its worker processes tell of their
-# coming and going: of concern to nobody. What stops a run is told by main().
+# Beam warns at its import of clouds that are not used. What stops a run is told by main().
 logging.basicConfig(level=logging.ERROR)
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline import storage
 from pipeline.checked import RecipeError
@@ -65,21 +68,46 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 
 
 def execution(options: argparse.Namespace, beam_arguments: list[str]) -> Execution:
-    """Say how pipelines run. Beam's own DirectRunner would try others first; it is named here."""
+    """Say how pipelines run.
+
+    Beam's DirectRunner would try other runners first; the one meant is named here.
+    """
     memory = int(options.memory_bytes or available_memory())
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         return Execution(
             lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
-    for handler in logging.getLogger().handlers:
-        handler.setLevel(logging.CRITICAL)  # the workers' records come past the logger's own level
     workers = options.workers or os.cpu_count() or 1
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    beam_options = [f"--direct_num_workers={workers}", f"--direct_running_mode={mode}"]
-    beam_options += beam_arguments  # the user's own come later and win
+    beam_options = [f"--direct_num_workers={workers}", *beam_arguments]
     return Execution(
-        lambda: beam.Pipeline(FnApiRunner(), PipelineOptions(beam_options)), True, memory
+        lambda: beam.Pipeline(
+            FnApiRunner() if workers == 1 else worker_processes(options.output),
+            PipelineOptions(beam_options),
+        ),
+        True,
+        memory,
+    )
+
+
+def worker_processes(output: str) -> FnApiRunner:
+    """Make a DirectRunner of worker processes that write what they have to say to a file.
+
+    It is Beam's ``--direct_running_mode=multi_processing``, but for the file: that mode lets the
+    workers print their coming and going, and warnings of clouds that are not used.
+    """
+    log = "/dev/null"
+    if not storage.is_remote(output):
+        log = str(Path(output, "work", "workers.log"))
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
+    provision = beam_provision_api_pb2.ProvisionInfo()
+    provision.pipeline_options.update({"default_sdk_harness_log_level": "ERROR"})
+    return FnApiRunner(
+        SubprocessSDKEnvironment.from_command_string(
+            f"{shlex.join(command)} 2>> {shlex.quote(log)}"
+        ),
+        provision_info=ExtendedProvisionInfo(provision),
     )
 
 

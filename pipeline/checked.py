@@ -11,7 +11,7 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from transforms.documents import FilePath
@@ -84,10 +84,10 @@ def convert(value: Any, expected: Any, where: str) -> Any:
         raise RecipeError(
             f"{where}: expected one of {', '.join(map(str, arguments))}; found {value!r}"
         )
-    elif origin in (list, tuple) and isinstance(value, (list, tuple)):
+    elif origin in (list, tuple, Sequence) and isinstance(value, (list, tuple)):
         items = [convert(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value)]
-        return items if origin is list else tuple(items)
-    elif origin is dict and isinstance(value, Mapping):
+        return tuple(items) if origin is tuple else items
+    elif origin in (dict, Mapping) and isinstance(value, Mapping):
         return {
             convert(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}")
             for k, v in value.items()

@@ -34,7 +34,7 @@ def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
     number = shard = 0
     shard_tokens = 0.0
     for file_number, (name, info) in enumerate(_inputs(source)):
-        for start, end in _cuts(info, source.reader.splittable, recipe.reading.split_bytes):
+        for start, end in _cuts(info, source.reader.splits_plain_files, recipe.reading.split_bytes):
             n_bytes = (info.n_bytes if end is None else end) - start
             tokens = n_bytes * source.expected_tokens_per_input_byte
             if shard_tokens and shard_tokens + tokens > recipe.shards.target_shard_tokens:
