@@ -118,6 +118,24 @@ def test_the_record_that_a_checksum_fails_on_is_damaged_and_its_neighbours_are_n
     ]
 
 
+def test_of_a_bad_member_of_many_records_the_last_whole_one_is_damaged() -> None:
+    records = [warc_record(b"payload %d" % i * 50) for i in range(5)]
+    broken = bytearray(members([b"".join(records)]))
+    broken[-6] ^= 1
+    events = _events(members([records[0]]) + bytes(broken) + members([records[1]]))
+    assert [event.dropped_by for event in events] == [
+        *[None] * 5,
+        "damaged",  # cut off by the failing step
+        "damaged",  # the place
+        None,
+    ]
+    # Padded, so that the failing step takes padding and the last record comes out whole.
+    broken = bytearray(members([b"".join(records) + b"\r\n" * 300]))
+    broken[-6] ^= 1
+    events = _events(members([records[0]]) + bytes(broken) + members([records[1]]))
+    assert [event.dropped_by for event in events] == [*[None] * 5, "damaged", "damaged", None]
+
+
 ODD_FILES = {
     # fastwarc stops at, or passes over, what is wrong in these files.
     "chatnoir-eu__chatnoir-resiliparse/clipped.warc.gz",

@@ -70,6 +70,13 @@ def test_splits_give_the_documents_of_the_whole(cuts: list[int], blank: bool, la
     assert rows == read_rows("json_lines", data)
 
 
+def test_a_split_at_any_place_gives_the_documents_of_the_whole() -> None:
+    whole = read_rows("json_lines", WHOLE)
+    for at in range(1, len(WHOLE) + 2):
+        rows = read_rows("json_lines", WHOLE, start=0, end=at)
+        assert rows + read_rows("json_lines", WHOLE, start=at, end=None) == whole, at
+
+
 def test_splits_of_a_stream_that_cannot_seek() -> None:
     class Unseekable(io.BytesIO):
         def seekable(self) -> bool:
