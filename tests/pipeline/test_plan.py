@@ -75,6 +75,7 @@ def test_the_estimate_counts_files_and_the_shuffle(folder):
     expected = estimate(recipe.source("c4"), make_plan(recipe))
     assert (expected.files, expected.splits, expected.shards) == (3, 3, 1)
     assert expected.shuffle_bytes == expected.largest_window_bytes > 0
+    (folder / "c4" / "d.json").write_bytes(b'{"text": "another"}\n' * 1000)
     recipe = recipe_over(folder, "sources.c4.steps.deduplicate_documents.window_files=1")
     windowed = estimate(recipe.source("c4"), make_plan(recipe))
     assert windowed.largest_window_bytes < windowed.shuffle_bytes

@@ -131,7 +131,7 @@ def test_wrong_settings_are_refused(setting, expected):
 
 
 def test_unset_variables_are_named():
-    with pytest.raises(RecipeError, match="--set data=VALUE"):
+    with pytest.raises(RecipeError, match="give --set models=VALUE"):
         load_recipe(str(ROOT / "recipes" / "samples.yaml"))
 
 
