@@ -13,9 +13,8 @@ from typing import NamedTuple
 from pipeline import storage
 from pipeline.checked import RecipeError
 from pipeline.layout import Split
+from pipeline.readers.decompress import is_compressed
 from pipeline.recipe import Recipe, Source
-
-COMPRESSED_MAGICS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
 
 # Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on web text.
 TEXT_BYTES_PER_COMPRESSED_BYTE = 3.0
@@ -84,7 +83,7 @@ def _cuts(
 
 def _is_compressed(path: str) -> bool:
     with storage.open_read(path) as file:
-        return file.read(4).startswith(COMPRESSED_MAGICS)
+        return is_compressed(file.read(16))
 
 
 class Estimate(NamedTuple):
@@ -119,15 +118,26 @@ def window_of(source: Source, step: int, split: Split) -> int:
     return 0 if window_files is None else split.file // window_files
 
 
+def window_sizes(
+    source: Source, plan: list[Split], step: int, window_files: int | None = None
+) -> dict[int, int]:
+    """Estimate the shuffle bytes of each window, of the recipe's size or of another."""
+    texts: dict[int, float] = {}
+    for split in plan:
+        if split.source == source.name:
+            window = split.file // window_files if window_files else window_of(source, step, split)
+            texts[window] = texts.get(window, 0.0) + text_bytes(split)
+    return {window: shuffle_bytes(source, step, size) for window, size in texts.items()}
+
+
 def estimate(source: Source, plan: list[Split]) -> Estimate:
     """Add up a source's plan."""
     splits = [split for split in plan if split.source == source.name]
-    windows: dict[tuple[int, int], float] = {}
-    for step in source.shuffle_positions:
-        for split in splits:
-            key = (step, window_of(source, step, split))
-            windows[key] = windows.get(key, 0.0) + text_bytes(split)
-    sizes = [shuffle_bytes(source, step, size) for (step, _), size in windows.items()]
+    sizes = [
+        size
+        for step in source.shuffle_positions
+        for size in window_sizes(source, plan, step).values()
+    ]
     passes = 1 + len(source.shuffle_positions) * 0.3
     total_mb = sum(text_bytes(split) for split in splits) / 1e6
     return Estimate(

@@ -30,15 +30,9 @@ from pipeline.layout import (
     shard_ledger_name,
 )
 from pipeline.mix import mix
-from pipeline.plan import (
-    estimate,
-    make_plan,
-    shuffle_bytes,
-    text_bytes,
-    window_of,
-)
+from pipeline.plan import make_plan, shuffle_bytes, text_bytes, window_of, window_sizes
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, Source
 
 SHUFFLE_MEMORY_FACTOR = 3
 """Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
@@ -155,8 +149,10 @@ def _locked(output: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise RunError(f"another run is writing to {output}") from None
-        yield
-    (folder / ".lock").unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            (folder / ".lock").unlink(missing_ok=True)
 
 
 def run(
@@ -221,17 +217,25 @@ def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> No
         return
     limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
     for source in recipe.sources:
-        expected = estimate(source, plan)
-        if expected.largest_window_bytes <= limit:
-            continue
-        step = source.steps[source.shuffle_positions[0]].name
-        files = max(1, int(expected.files * limit / max(1, expected.shuffle_bytes)))
-        raise RunError(
-            f"source {source.name}: {step} would shuffle {expected.largest_window_bytes:,} bytes, "
-            f"and the DirectRunner, which holds them in memory, has room for {limit:,}; "
-            f"set a window, --set sources.{source.name}.steps.{step}.window_files={files}, "
-            "or run on Spark or Dataflow"
-        )
+        for step in source.shuffle_positions:
+            sizes = window_sizes(source, plan, step)
+            if max(sizes.values()) > limit:
+                raise RunError(_too_large(source, plan, step, max(sizes.values()), limit))
+
+
+def _too_large(source: Source, plan: list[Split], step: int, size: int, limit: int) -> str:
+    """Say that a shuffle does not fit, with the largest window that would."""
+    name = source.steps[step].name
+    files = 1 + max(split.file for split in plan if split.source == source.name)
+    window = files
+    while window and max(window_sizes(source, plan, step, window).values()) > limit:
+        window //= 2
+    advice = f"set a window, --set sources.{source.name}.steps.{name}.window_files={window}, or "
+    return (
+        f"source {source.name}: {name} would shuffle {size:,} bytes at a time, and the "
+        f"DirectRunner, which holds them in memory, has room for {limit:,}; "
+        f"{advice if window else 'not even one file fits: '}run on Spark or Dataflow"
+    )
 
 
 def waves(

@@ -23,7 +23,7 @@ def edge(tmp_path_factory, shared_data):
             "input": [f"{shared_data}/commoncrawl/edge/**"],
             "proportion": 0.5,
             "expected_tokens_per_input_byte": 0.1,
-            "steps": [{"deduplicate_lines": {"keep": "first", "window_files": None}}],
+            "steps": [],
         }
         for name, reader in {
             "as_wet": "wet",
@@ -56,4 +56,5 @@ def test_damage_is_told_and_what_is_whole_is_read(edge):
     reasons = {row["reason"] for row in ledger if row["outcome"] == "dropped"}
     assert {"damaged", "not_a_page", "http_status", "not_html", "not_a_warc"} <= reasons
     kept = {row["file"] for row in ledger if row["outcome"] == "out" and row["documents"]}
-    assert any("clipped.warc.gz" in file for file in kept), "the whole records of a clipped file"
+    damaged = {row["file"] for row in ledger if row["reason"] == "damaged"}
+    assert kept & damaged, "what is whole in a damaged file is read"
