@@ -152,7 +152,7 @@ def _command_stats(options: argparse.Namespace) -> int:
 
     for name, source in found["sources"].items():
         rows = [
-            [r["step"], r["outcome"], r["reason"] or "", r["documents"], r["characters"]]
+            [r["step"], r["outcome"], r["reason"] or "", r["documents"] or None, r["characters"]]
             for r in source["funnel"]
         ]
         columns = ["step", "outcome", "reason", "documents", "characters"]

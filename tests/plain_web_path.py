@@ -74,7 +74,8 @@ def normalise_for_lm(text: str) -> str:
 
 def language(model: Any, text: str) -> tuple[str, float]:
     """Return fastText's top label and its probability."""
-    ((probability, label),) = model.f.predict(text.replace("\n", ""), 1, 0.0, "strict")
+    # The package's own predict ends the line so, for </s>, but its wrapper breaks with numpy 2.
+    ((probability, label),) = model.f.predict(text.replace("\n", "") + "\n", 1, 0.0, "strict")
     return label.removeprefix("__label__"), probability
 
 
