@@ -35,14 +35,13 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tokenizer.encode import BatchEncoder
-from transforms.language import identify_language
-from transforms.paragraphs import paragraph_keys
-
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.run import Execution, run
 from tests import plain_web_path as plain
+from tokenizer.encode import BatchEncoder
 from transforms.documents import documents
+from transforms.language import identify_language
+from transforms.paragraphs import paragraph_keys
 
 ROUNDS = 3
 TOKENIZER = "mistral-tokenizer.model.v1"
