@@ -1,0 +1,224 @@
+"""Project Gutenberg's own words around its books: recognised, read and removed.
+
+Gutenberg has framed its texts in many ways since 1990: a header that ends with the "Small Print"
+(to 2003), "*** START OF THE PROJECT GUTENBERG EBOOK ..." (since 2001), "End of the Project
+Gutenberg Etext of ..." and "*** END OF ..." behind the text, the licence before it or behind it,
+and inside the frame the credits of those who produced the file, and transcribers' notes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.documents import drop, with_column
+
+MAX_FRAME_CHARS = 40_000
+"""Longest header or footer; what is longer is text. The longest licence has about 20,000."""
+
+_MAX_MARKER_LINES = 5
+_MAX_CREDIT_CHARS = 2_500
+_MAX_CREDITS = 12  # paragraphs at either edge
+_MAX_NOTES_CHARS = 20_000  # of a transcriber's list of changes behind the text
+
+_KEYWORDS = ("utenberg", "UTENBERG", "MALL PRINT", "COPYRIGHTED", "ieses Etextes")
+_START = re.compile(r"[ \t]*\*{2,}[ ]?START OF (?:TH\w+ )?(?:PROJECT|COPYRIGHTED)\b", re.IGNORECASE)
+_SMALL_PRINT_END = re.compile(
+    r"[ \t]*\*+[ ]?(?:END[ *]*)(?:THE )?.?SMALL PRINT|[ \t]*\*+[ ]?SMALL PRINT! (?:Ver|for)",
+    re.IGNORECASE,
+)
+_END = re.compile(
+    r"[ \t]*\*{2,}[ ]?END OF (?:TH\w+ )?(?:PROJECT|COPYRIGHTED)\b"
+    r"|[ \t]*[\W_]{0,12}END OF (?:TH\w+ )?(?:PROJECT GUTENBERG|COPYRIGHTED)"
+    r"|[ \t]*[\W_]{0,12}(?:Ende dieses?|Fin d[eu]|Fine d[ei]l?|Einde van dit)"
+    r" (?:Proje[ck]t Gutenberg|Etextes)",
+    re.IGNORECASE,
+)
+_NOTES = (
+    r"(?:transcriber|transcriptor|redactor|producer|proofreader)(?:'s|’s|s'|s’|s)? (?:end)?notes?"
+)
+_CREDIT = re.compile(
+    r"[\s*_\[(]*(?:"
+    + "|".join(
+        [
+            r"(?:e-?text |html |previous editions? )?produced by\b",
+            r"e-?text (?:was )?(?:prepared|produced|scanned|typed)\b",
+            r"(?:this |the )?(?:project gutenberg(?:'s|’s)? )?(?:e-?text|e-?book|edition|file|book)"
+            r" (?:was|is) (?:first )?(?:created|typed|prepared|produced|scanned|transcribed"
+            r"|converted|digiti[sz]ed|keyed|entered)\b",
+            r"(?:prepared|scanned|typed|transcribed|proofed|proofread|digiti[sz]ed)"
+            r" (?:and \w+ )?by\b",
+            r"transcribed from\b",
+            r"html version by\b",
+            r".{0,60}online distributed proofread",
+            r"(?:the )?project gutenberg(?:'s|’s)? (?:e-?text|e-?book|edition)\b",
+            r"note: (?:project gutenberg|images of the original)\b",
+            rf"{_NOTES}\b",
+        ]
+    )
+    + ")",
+    re.IGNORECASE,
+)
+_NOTE_HEADING = re.compile(
+    rf"^[\W_]*{_NOTES}(?: and (?:errata|corrections))?[\W_]*$", re.IGNORECASE | re.MULTILINE
+)
+_BRACKETED_NOTE = re.compile(rf"\[{_NOTES}\b[^\[\]]{{0,2000}}\]\n?", re.IGNORECASE)
+_EMBEDDED_LICENCE = re.compile(r"<<THIS ELECTRONIC VERSION OF [^<>]{0,2000}>>\n?")
+_PARAGRAPH_BREAK = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
+
+_NUMBER = re.compile(r"\[?\b(?:E-?text|E-?book)[ ]?(?:#|No\. ?)[ ]?(\d{1,6})\b", re.IGNORECASE)
+_FIELD = re.compile(
+    r"^(Title|Author|Language)(?:\(s\))?:[ \t]*(\S[^\n]*(?:\n[ \t]{2,}\S[^\n]*){0,3})", re.MULTILINE
+)
+_NAME_LINE = re.compile(
+    r"^[\s*]*(?:This is )?(?:The )?Project Gutenberg(?:'s|’s| (?:E-?text|E-?book)(?:,| of| -)?)"
+    r" +(?:The Project Gutenberg E\w+ of )?([^\n*]+(?:\n[^\n*\[#]+)??)[*\s]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+class _Marker(NamedTuple):
+    start: int
+    end: int
+    kind: str  # "start", "small print", "end"
+
+
+def strip_gutenberg(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Remove Project Gutenberg's headers, footers, licences, credits and transcribers' notes.
+
+    Lines end in ``\\n`` afterwards. Texts without Gutenberg's marks are not changed otherwise.
+    Documents that hold nothing but a frame are dropped as ``empty``.
+    """
+    texts = [without_frame(text) for text in batch["text"].to_pylist()]
+    blank = np.array([not text or text.isspace() for text in texts], bool)
+    return drop(with_column(batch, "text", pa.array(texts, pa.string())), blank, "empty")
+
+
+def without_frame(text: str) -> str:
+    """Return the book alone of a Project Gutenberg text, and any other text as it is.
+
+    A file of several framed books loses every frame. Line ends become ``\\n`` in both.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    markers = list(_markers(text))
+    if not markers:
+        return text
+    kept = [_without_edges(text[start:end]) for start, end in _framed(text, markers)]
+    book = "\n\n\n".join(piece for piece in kept if piece)
+    return _EMBEDDED_LICENCE.sub("", _BRACKETED_NOTE.sub("", book)).strip("\n")
+
+
+def header_fields(text: str) -> dict[str, object]:
+    """Read ``title``, ``author``, ``language`` and ``gutenberg_number`` from a Gutenberg header.
+
+    Fields that the header lacks are left out; a text without such a header has none.
+    """
+    head = text[:MAX_FRAME_CHARS].replace("\r\n", "\n").replace("\r", "\n")
+    if "Project Gutenberg" not in head:
+        return {}
+    start = next((m.end for m in _markers(head) if m.kind != "end"), len(head))
+    head = head[:start]
+    fields: dict[str, object] = {}
+    for name, value in _FIELD.findall(head):
+        fields.setdefault(name.lower(), " ".join(value.split()))
+    if "title" not in fields and (line := _NAME_LINE.search(head)):
+        title, _, author = " ".join(line.group(1).split()).partition(", by ")
+        fields["title"] = title
+        if author and "author" not in fields:
+            fields["author"] = author
+    if number := _NUMBER.search(head):
+        fields["gutenberg_number"] = int(number.group(1))
+    return fields
+
+
+def _markers(text: str) -> Iterator[_Marker]:
+    """Find the lines that begin or end a frame, in their order."""
+    lines = set()
+    for keyword in _KEYWORDS:
+        at = text.find(keyword)
+        while at >= 0:
+            lines.add(text.rfind("\n", 0, at) + 1)
+            at = text.find(keyword, at + len(keyword))
+    for begin in sorted(lines):
+        end = _line_end(text, begin)
+        if _SMALL_PRINT_END.match(text, begin, end):
+            yield _Marker(begin, end, "small print")
+        elif _START.match(text, begin, end):
+            yield _Marker(begin, _starred_end(text, begin), "start")
+        elif _END.match(text, begin, end):
+            yield _Marker(begin, _starred_end(text, begin), "end")
+
+
+def _line_end(text: str, begin: int) -> int:
+    end = text.find("\n", begin)
+    return len(text) if end < 0 else end
+
+
+def _starred_end(text: str, begin: int) -> int:
+    """Return where a marker ends; a long title runs over lines up to the closing asterisks."""
+    first = end = _line_end(text, begin)
+    if not text.startswith("*", begin):
+        return first
+    for _ in range(_MAX_MARKER_LINES):
+        line = text[begin:end].rstrip()
+        if line.endswith("**"):
+            return end
+        if end == len(text) or text.startswith("\n", end + 1):
+            break
+        end = _line_end(text, end + 1)
+    return first
+
+
+def _framed(text: str, markers: list[_Marker]) -> Iterator[tuple[int, int]]:
+    """Yield where the pieces of the book begin and end."""
+    begin = 0
+    is_open = True
+    for marker in markers:
+        # More than a frame can hold is text, whatever the markers around it say.
+        if (is_open and marker.kind == "end") or marker.start - begin > MAX_FRAME_CHARS:
+            yield begin, marker.start
+        # The small print ends headers to 2001 and footers after: there it begins nothing.
+        is_open = marker.kind == "start" or (is_open and marker.kind == "small print")
+        begin = marker.end
+    if is_open or len(text) - begin > MAX_FRAME_CHARS:
+        yield begin, len(text)
+
+
+def _without_edges(piece: str) -> str:
+    """Remove credits and notes of the producers from both ends of a book."""
+    notes = _NOTE_HEADING.search(piece, max(len(piece) - _MAX_NOTES_CHARS, 0))
+    if notes and len(piece) - notes.start() < len(piece) // 5:
+        piece = piece[: notes.start()].rstrip(" \t\n-+|*=")
+    for _ in range(_MAX_CREDITS):
+        piece = piece.strip("\n")
+        first = _first_paragraph(piece)
+        if not _is_credit(piece, 0, first):
+            break
+        piece = piece[first:]
+    for _ in range(_MAX_CREDITS):
+        piece = piece.rstrip()
+        tail = piece[-_MAX_CREDIT_CHARS:]
+        breaks = list(_PARAGRAPH_BREAK.finditer(tail))
+        begin = len(piece) - len(tail) + breaks[-1].end() if breaks else len(piece)
+        if not _is_credit(piece, begin, len(piece)):
+            break
+        piece = piece[:begin]
+    return piece.strip("\n")
+
+
+def _first_paragraph(piece: str) -> int:
+    """Return where the first paragraph ends; a bracketed one runs to its closing bracket."""
+    found = _PARAGRAPH_BREAK.search(piece)
+    end = found.start() if found else len(piece)
+    if piece.startswith("[") and piece.find("]", 0, _MAX_CREDIT_CHARS) > end:
+        end = _line_end(piece, piece.find("]"))
+    return end
+
+
+def _is_credit(piece: str, begin: int, end: int) -> bool:
+    return 0 < end - begin <= _MAX_CREDIT_CHARS and bool(_CREDIT.match(piece, begin, end))

@@ -1,0 +1,289 @@
+"""Near-duplicates: documents of which more than a given part is the same.
+
+The *overlap* of two documents is the Jaccard similarity of their sets of shingles: runs of
+``shingle_words`` consecutive words (``transforms.shingles``). Pairs that may
+overlap are found by MinHash and banding (Broder 1997; Leskovec, Rajaraman and Ullman, *Mining of
+Massive Datasets*, chapter 3): a signature of ``bands * rows`` minima, and a key for each band of
+``rows`` of them. Documents that share a band's key are candidates, and a candidate pair counts only
+where its overlap, from the shingles themselves, is over ``min_overlap``. A pair of overlap ``s`` is
+found with probability ``1 - (1 - s ** rows) ** bands``.
+
+Of a verified pair, the less preferred document goes: a rule that needs nothing but the pair, so no
+machine has to hold all documents or the groups they form. Preference is a strict order, so no two
+documents that stay were found to overlap, and the most preferred document of any group stays. In a
+chain A > B > C with A like B and B like C, both B and C go, even if A and C overlap less: the
+Jaccard distance is a metric, so every link of a chain loses at most ``1 - min_overlap``.
+
+The pieces are what two passes need: :meth:`DeduplicateNear.sketch` and :func:`band_parts` make the
+packed arrays that are shuffled by band key, :meth:`DeduplicateNear.candidates` finds the pairs of a
+partition, and :meth:`DeduplicateNear.losers` decides, given the shingles of the documents in them.
+:func:`find_near_duplicates` does all of that in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from transforms.deduplicate import partition_bounds
+from transforms.documents import drop
+from transforms.shingles import BASE, Hashes, Shingles, distinct_shingles, mix
+
+References = npt.NDArray[np.uint64]
+"""Documents of a corpus: ``split << 32 | number of the document in its split``."""
+
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+class Sketch(NamedTuple):
+    """What finds the near-duplicates of the documents of a batch."""
+
+    band_keys: Hashes  # one row a document, one column a band
+    shingles: npt.NDArray[np.int64]  # number of distinct ones a document
+    chars: npt.NDArray[np.int64]
+
+
+class BandPart(NamedTuple):
+    """The band keys of a batch that fall into one partition, with what orders the documents."""
+
+    keys: Hashes
+    references: References
+    shingles: npt.NDArray[np.uint32]
+    chars: npt.NDArray[np.uint32]
+
+
+class Document(NamedTuple):
+    """A document of a candidate pair, as its overlap is decided."""
+
+    chars: int
+    shingles: Hashes  # distinct and ascending
+
+
+@dataclass(frozen=True)
+class DeduplicateNear:
+    """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
+
+    ``prefer`` is the longest text in characters, or the first in the order of the input, which also
+    breaks ties. In a band's bucket of many documents each is compared with the ``max_partners``
+    that are most preferred in it, so that no bucket makes a quadratic number of pairs. Documents
+    are compared within ``window_files`` input files; null: the whole source.
+    """
+
+    min_overlap: float
+    shingle_words: int
+    bands: int
+    rows: int
+    prefer: Literal["longest", "first"]
+    max_partners: int
+    window_files: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_overlap < 1:
+            raise ValueError(f"min_overlap: expected 0 <= x < 1, found {self.min_overlap}")
+        for name in ("shingle_words", "bands", "rows", "max_partners"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a number above 0, found {getattr(self, name)}")
+        if self.window_files is not None and self.window_files < 1:
+            raise ValueError(
+                f"window_files: expected null or a number above 0, found {self.window_files}"
+            )
+
+    def shingles(self, batch: pa.RecordBatch) -> Shingles:
+        """Return the distinct shingles of every document of a batch."""
+        return distinct_shingles(batch["text"], shingle_words=self.shingle_words)
+
+    def sketch(self, batch: pa.RecordBatch) -> Sketch:
+        """Return the band keys and the sizes of every document of a batch."""
+        hashes, offsets = self.shingles(batch)
+        chars = pc.utf8_length(batch["text"]).to_numpy().astype(np.int64)
+        keys = _band_keys(hashes, offsets, *_permutations(self.bands * self.rows), self.bands)
+        return Sketch(keys, np.diff(offsets), chars)
+
+    def found(self, overlap: float) -> float:
+        """Return the probability that a pair of this overlap is a candidate."""
+        return 1 - (1 - overlap**self.rows) ** self.bands
+
+    def candidates(self, parts: Iterable[BandPart]) -> References:
+        """Return the pairs of one partition, each row ascending, in any order, without repeats.
+
+        The parts may come in any order. Pairs whose numbers of shingles alone exclude the overlap
+        are left out.
+        """
+        columns = list(zip(*parts, strict=True))
+        if not columns:
+            return np.zeros((0, 2), np.uint64)
+        keys, references, shingles, chars = map(np.concatenate, columns)
+        negative = -chars.astype(np.int64) if self.prefer == "longest" else np.zeros(len(keys))
+        order = np.lexsort((references, negative, keys))
+        pairs = _bucket_pairs(
+            keys[order], references[order], shingles[order], self.min_overlap, self.max_partners
+        )
+        return np.unique(pairs, axis=0)
+
+    def overlap(self, a: Hashes, b: Hashes) -> float:
+        """Return the Jaccard similarity of two documents' distinct, ascending shingles."""
+        shared = _shared(a, b)
+        union = len(a) + len(b) - shared
+        return shared / union if union else 0.0
+
+    def loser(self, a: int, b: int, chars_a: int, chars_b: int) -> int:
+        """Return which of two documents, given by their references, is less preferred."""
+        if self.prefer == "longest" and chars_a != chars_b:
+            return a if chars_a < chars_b else b
+        return max(a, b)
+
+    def losers(self, pairs: References, documents: Mapping[int, Document]) -> set[int]:
+        """Return the documents that go, of candidate ``pairs`` and the ``documents`` in them."""
+        goes = set()
+        for a, b in pairs.tolist():
+            one, other = documents[a], documents[b]
+            if self.overlap(one.shingles, other.shingles) > self.min_overlap:
+                goes.add(self.loser(a, b, one.chars, other.chars))
+        return goes
+
+    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+        """Return the offsets of the units that are decided on: one a document."""
+        return np.arange(batch.num_rows + 1, dtype=np.int64)
+
+    def apply(
+        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+    ) -> pa.RecordBatch:
+        """Drop the documents where ``kept`` is false."""
+        return drop(batch, ~kept, "near_duplicate")
+
+
+def band_parts(
+    sketch: Sketch, split: int, first_document: int, n_partitions: int
+) -> Iterator[tuple[int, BandPart]]:
+    """Divide a batch's band keys by partition, an equal range of the keys each; none is empty.
+
+    ``first_document`` is the number in the split of the batch's first document. Documents without
+    words are in no part.
+    """
+    n_documents, bands = sketch.band_keys.shape
+    assert first_document + n_documents <= 1 << 32, "a split has more than 2^32 documents"
+    assert sketch.chars.max(initial=0) < 1 << 32
+    with_words = np.flatnonzero(sketch.shingles)
+    keys = sketch.band_keys[with_words].ravel()
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    documents = np.repeat(with_words, bands)[order]
+    references = np.uint64(split << 32 | first_document) + documents.astype(np.uint64)
+    shingles = sketch.shingles[documents].astype(np.uint32)
+    chars = sketch.chars[documents].astype(np.uint32)
+    for partition, (start, end) in enumerate(pairwise(partition_bounds(keys, n_partitions))):
+        here = slice(start, end)
+        if start < end:
+            yield partition, BandPart(keys[here], references[here], shingles[here], chars[here])
+
+
+def pack(part: BandPart) -> bytes:
+    """Serialise a part for the shuffle: 24 bytes a key."""
+    return b"".join(column.tobytes() for column in part)
+
+
+def unpack(data: bytes) -> BandPart:
+    """Read back what :func:`pack` wrote."""
+    n = len(data) // 24
+    return BandPart(
+        np.frombuffer(data, np.uint64, n),
+        np.frombuffer(data, np.uint64, n, 8 * n),
+        np.frombuffer(data, np.uint32, n, 16 * n),
+        np.frombuffer(data, np.uint32, n, 20 * n),
+    )
+
+
+def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNear) -> set[str]:
+    """Return the ids of the documents that go, with everything in memory."""
+    parts: list[BandPart] = []
+    documents: list[Document] = []
+    ids: list[str] = []
+    for batch in batches:
+        sketch = step.sketch(batch)
+        parts += (part for _, part in band_parts(sketch, 0, len(ids), 1))
+        hashes, offsets = step.shingles(batch)
+        for chars, (start, end) in zip(sketch.chars.tolist(), pairwise(offsets), strict=True):
+            documents.append(Document(chars, hashes[start:end]))
+        ids += batch["id"].to_pylist()
+    goes = step.losers(step.candidates(parts), dict(enumerate(documents)))
+    return {ids[number] for number in goes}
+
+
+@cache
+def _permutations(n: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return ``n`` odd factors and ``n`` summands: x * factor + summand permutes the u32."""
+    numbers = _mixed(np.arange(1, 2 * n + 1, dtype=np.uint64) * BASE)
+    drawn = (numbers >> np.uint64(32)).astype(np.uint32)
+    return drawn[:n] | np.uint32(1), drawn[n:]
+
+
+@njit(cache=True, nogil=True)
+def _mixed(values):  # type: ignore[no-untyped-def]
+    out = np.empty_like(values)
+    for i in range(values.size):
+        out[i] = mix(values[i])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-untyped-def]
+    n_texts = offsets.size - 1
+    rows = factors.size // bands
+    keys = np.empty((n_texts, bands), np.uint64)
+    minima = np.empty(factors.size, np.uint32)
+    for t in range(n_texts):
+        minima[:] = _LOW
+        for i in range(offsets[t], offsets[t + 1]):
+            x = np.uint32(hashes[i] & _LOW)
+            for k in range(factors.size):
+                value = np.uint32(factors[k] * x + summands[k])
+                minima[k] = min(minima[k], value)
+        for band in range(bands):
+            key = mix(np.uint64(band + 1))
+            for k in range(band * rows, (band + 1) * rows):
+                key = mix(key ^ np.uint64(minima[k])) * BASE
+            keys[t, band] = mix(key)
+    return keys
+
+
+@njit(cache=True, nogil=True)
+def _bucket_pairs(keys, references, shingles, min_overlap, max_partners):  # type: ignore[no-untyped-def]
+    """Pair the documents of equal key, each with the first of its bucket."""
+    pairs = np.empty((0, 2), np.uint64)
+    for fill in (False, True):
+        n_pairs = 0
+        begin = 0
+        for i in range(keys.size):
+            if keys[i] != keys[begin]:
+                begin = i
+            for j in range(begin, min(i, begin + max_partners)):
+                fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
+                if fewer / more > min_overlap and references[i] != references[j]:
+                    if fill:
+                        pairs[n_pairs, 0] = min(references[i], references[j])
+                        pairs[n_pairs, 1] = max(references[i], references[j])
+                    n_pairs += 1
+        if not fill:
+            pairs = np.empty((n_pairs, 2), np.uint64)
+    return pairs
+
+
+@njit(cache=True, nogil=True)
+def _shared(a, b):  # type: ignore[no-untyped-def]
+    """Count the values that two ascending arrays of distinct values share."""
+    i = j = shared = 0
+    while i < a.size and j < b.size:
+        shared += a[i] == b[j]
+        step_a, step_b = a[i] <= b[j], b[j] <= a[i]
+        i += step_a
+        j += step_b
+    return shared
