@@ -68,7 +68,8 @@ def read_posts(
     The file is a ``Posts.xml``, plain or in gzip, bzip2 or zstd, or a ``.7z`` of which
     ``Posts.xml`` is read (see ``seven_zip``; it needs a stream that can seek). ``start`` and
     ``end`` are a split's offsets: of a plain file, the rows that begin in it are read; any other
-    file is read whole by the split that begins at 0. A row's ``record`` is its byte offset in the decompressed file.
+    file is read whole by the split that begins at 0. A row's ``record`` is its byte offset in the
+    decompressed file.
 
     Every post is a row. Rows that are no question and no answer are dropped by
     ``not_a_question_or_answer``; others by ``bad_post`` (not well-formed, with an entity that XML
