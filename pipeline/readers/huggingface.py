@@ -1,0 +1,314 @@
+"""Hugging Face datasets: files of one, or a descriptor of one that ``datasets`` streams.
+
+Inputs of a recipe are files, so a dataset comes in one of these forms, one reading a file:
+
+- the Parquet files of a hub repository or of any writer;
+- the Arrow files of ``Dataset.save_to_disk`` (IPC streams), and IPC files;
+- a descriptor ``*.hf.yaml``, for the other formats and for datasets left on the hub: a small file
+  that says what to stream, and which part of it, so that many workers share one dataset::
+
+      path: allenai/c4            # a dataset of the hub, a folder, or a format: json, parquet, ...
+      name: en                    # the configuration; may be left out, like all that follows
+      split: train
+      revision: 1588ec454efa1a09f29cd18ddd04fe05fc8653a2   # of a hub dataset; needed there
+      data_files: en/c4-train.*.json.gz
+      shard: {index: 0, of: 64}   # of its files, in order
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
+
+_FORMATS = ("arrow", "csv", "json", "parquet", "text", "xml")  # builders of ``datasets`` itself
+_ROWS_AT_ONCE = 256
+_MAX_DESCRIPTOR_BYTES = 1 << 16
+_KEYS = {"path", "name", "split", "revision", "data_files", "data_dir", "shard"}
+
+
+class _Columns(NamedTuple):
+    text: str
+    url: str | None
+    metadata: tuple[str, ...]
+
+
+class _Damage(NamedTuple):
+    """Rows that cannot be read."""
+
+    error: str
+    rows: int | None  # how many, where it is known
+    dropped_by: str = "damaged"
+
+
+def read_huggingface(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    batch_bytes: int,
+    max_record_bytes: int,
+    text_column: str,
+    url_column: str | None,
+    metadata_columns: Sequence[str],
+) -> Iterator[pa.RecordBatch]:
+    """Read the rows of a dataset as batches of documents.
+
+    The file is Parquet, Arrow (IPC stream or file), by its first bytes, or a descriptor (see the
+    module), by its name. The text is the string in ``text_column``, the url that in
+    ``url_column``; ``metadata`` keeps ``metadata_columns``, what JSON has no form for as a string.
+    A document's id is ``name#record`` with the ordinal of its row in the file, from 0, or in what
+    the descriptor names. Files are not split: ``start`` is 0 and ``end`` None.
+
+    Rows without a text are dropped by ``no_text`` (null, not a string, or no such column),
+    ``empty``, or ``record_too_large`` (over ``max_record_bytes``); what cannot be read is a row
+    dropped by ``damaged``, and ``not_a_dataset`` a file of another format. Invalid UTF-8 becomes
+    U+FFFD. Parquet and IPC files need a stream that can seek. Errors of the stream and of the
+    network are raised; so is ValueError for a descriptor that says what cannot be.
+    """
+    assert start == 0 and end is None, "files of datasets are not split"
+    columns = _Columns(text_column, url_column, tuple(metadata_columns))
+    pieces = _pieces(stream, name, columns)
+    return batches(_rows(pieces, name, columns, max_record_bytes), batch_bytes=batch_bytes)
+
+
+class _Watched(io.RawIOBase):
+    """A stream that remembers its own errors, which are not the file's."""
+
+    def __init__(self, stream: BinaryIO, head: bytes) -> None:
+        self._stream = stream
+        self._head = head  # read already, where the stream cannot seek
+        self.error: Exception | None = None
+
+    def _try(self, call: Callable[..., Any], *arguments: int) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._try(self._stream.read, size)
+        head = self._head if size < 0 else self._head[:size]
+        self._head = self._head[len(head) :]
+        return head + (self.read(size - len(head)) if size > len(head) else b"")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._try(self._stream.seek, offset, whence)
+
+    def tell(self) -> int:
+        return self._try(self._stream.tell)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+
+def _pieces(stream: BinaryIO, name: str, columns: _Columns) -> Iterator[pa.RecordBatch | _Damage]:
+    if name.endswith(".hf.yaml"):
+        yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name)
+        return
+    head = stream.read(8)
+    if stream.seekable():
+        stream.seek(0)
+    watched = _Watched(stream, b"" if stream.seekable() else head)
+    if head.startswith(b"PAR1"):
+        pieces = _parquet(watched, columns)
+    elif head.startswith(b"ARROW1"):
+        pieces = _ipc(lambda: _ipc_file(watched))
+    elif head.startswith(b"\xff\xff\xff\xff"):
+        pieces = _ipc(lambda: iter(pa.ipc.open_stream(watched)))
+    else:
+        yield _Damage("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
+        return
+    for piece in pieces:
+        if watched.error is not None:
+            raise watched.error
+        yield piece
+
+
+def _ipc_file(stream: _Watched) -> Iterator[pa.RecordBatch]:
+    file = pa.ipc.open_file(stream)
+    return (file.get_batch(number) for number in range(file.num_record_batches))
+
+
+def _ipc(opened: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch | _Damage]:
+    try:
+        yield from opened()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        yield _Damage(str(error), None)
+
+
+def _parquet(stream: _Watched, columns: _Columns) -> Iterator[pa.RecordBatch | _Damage]:
+    try:
+        file = pq.ParquetFile(stream)
+        wanted = {columns.text, columns.url, *columns.metadata}
+        present = [name for name in file.schema_arrow.names if name in wanted]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        yield _Damage(str(error), None)
+        return
+    for number in range(file.num_row_groups):
+        left = file.metadata.row_group(number).num_rows
+        try:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, [number], present):
+                left -= len(batch)
+                yield batch
+        except (pa.ArrowException, OSError, ValueError) as error:
+            yield _Damage(f"row group {number}: {error}", left)
+
+
+def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | _Damage]:
+    """Stream what a descriptor names."""
+    descriptor = _descriptor(data, name)
+    import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
+
+    arguments = {key: value for key, value in descriptor.items() if key != "shard"}
+    dataset = datasets.load_dataset(**arguments, streaming=True)
+    if not isinstance(dataset, datasets.IterableDataset):
+        raise ValueError(f"{name}: split: say which of {', '.join(map(str, dataset))}")
+    shard = descriptor.get("shard")
+    if shard is not None:
+        if shard["of"] > dataset.num_shards:
+            raise ValueError(
+                f"{name}: shard.of: the dataset has {dataset.num_shards} files to share"
+            )
+        dataset = dataset.shard(num_shards=shard["of"], index=shard["index"])
+    try:
+        for table in dataset.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
+            yield from table.to_batches()
+    except (datasets.exceptions.DatasetGenerationError, pa.ArrowException, ValueError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError):
+            raise
+        yield _Damage(f"{type(cause).__name__}: {cause}", None)
+
+
+def _descriptor(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(data) if len(data) <= _MAX_DESCRIPTOR_BYTES else None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name}: not YAML: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("path"), str):
+        raise ValueError(f"{name}: a descriptor is a mapping with a path")
+    if unknown := set(map(str, values)) - _KEYS:
+        raise ValueError(f"{name}: {', '.join(sorted(unknown))}: not one of {sorted(_KEYS)}")
+    path, shard = values["path"], values.get("shard")
+    is_remote = path not in _FORMATS and not Path(path).exists()
+    if is_remote and not isinstance(values.get("revision"), str):
+        raise ValueError(
+            f"{name}: revision: say which commit of {path}, so that every pass reads the same"
+        )
+    if shard is not None and not (
+        isinstance(shard, dict)
+        and set(shard) == {"index", "of"}
+        and all(isinstance(number, int) for number in shard.values())
+        and 0 <= shard["index"] < shard["of"]
+    ):
+        raise ValueError(f"{name}: shard: {shard} is not of the form {{index: 0, of: 8}}")
+    return values
+
+
+def _rows(
+    pieces: Iterator[pa.RecordBatch | _Damage], name: str, columns: _Columns, max_record_bytes: int
+) -> Iterator[Row]:
+    record = 0
+    for piece in pieces:
+        fault = piece if isinstance(piece, _Damage) else _fault(piece, columns)
+        if fault is not None:
+            metadata = metadata_json({"error": fault.error, "rows": fault.rows})
+            yield Row(f"{name}#{record}", b"", None, metadata, fault.dropped_by)
+            record += fault.rows or 1
+        elif isinstance(piece, pa.RecordBatch):
+            for row in _documents(piece, columns, max_record_bytes):
+                yield row._replace(id=f"{name}#{record}")
+                record += 1
+
+
+def _fault(batch: pa.RecordBatch, columns: _Columns) -> _Damage | None:
+    """Check what Arrow takes on trust from a file: offsets, lengths, dictionary indices."""
+    try:
+        for column in {columns.text, columns.url, *columns.metadata} & set(batch.schema.names):
+            _bytes_for_strings(batch[column]).validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        return _Damage(str(error), len(batch))
+    return None
+
+
+def _documents(batch: pa.RecordBatch, columns: _Columns, max_record_bytes: int) -> Iterator[Row]:
+    present = set(batch.schema.names)
+    texts: list[Any] = [None] * len(batch)
+    error = f"column {columns.text!r} is null"
+    if columns.text not in present:
+        error = f"no column {columns.text!r}; there are: {', '.join(sorted(present))}"
+    elif not _is_string(column_type := batch[columns.text].type):
+        error = f"column {columns.text!r} holds {column_type}, not strings"
+    else:
+        texts = _bytes_for_strings(batch[columns.text]).to_pylist()
+    urls: list[Any] = [None] * len(batch)
+    if columns.url in present and _is_string(batch[columns.url].type):
+        urls = _values(batch[columns.url])
+    metadata = {column: _values(batch[column]) for column in columns.metadata if column in present}
+    for number, (text, url) in enumerate(zip(texts, urls, strict=True)):
+        fields = {column: values[number] for column, values in metadata.items()}
+        if text is None:
+            yield Row("", b"", url, metadata_json({"error": error}), "no_text")
+        elif len(text) > max_record_bytes:
+            fields = {"error": f"{len(text)} bytes"}
+            yield Row("", b"", url, metadata_json(fields), "record_too_large")
+        elif not text or text.isspace():
+            yield Row("", b"", url, metadata_json(fields), "empty")
+        else:
+            yield Row("", valid_utf8(text), url, metadata_json(fields))
+
+
+def _is_string(column_type: pa.DataType) -> bool:
+    if pa.types.is_dictionary(column_type):
+        column_type = column_type.value_type
+    return any(
+        is_type(column_type)
+        for is_type in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
+
+
+def _bytes_for_strings(column: pa.Array) -> pa.Array:
+    """Return strings as the bytes they are, for they may not be UTF-8; other columns as given."""
+    if not _is_string(column.type):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column.validate(full=True)
+        column = column.dictionary_decode()
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.binary_view())
+    return column.view(pa.binary() if pa.types.is_string(column.type) else pa.large_binary())
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Return a column's values as JSON has them."""
+    if _is_string(column.type):
+        values = _bytes_for_strings(column).to_pylist()
+        return [None if value is None else value.decode(errors="replace") for value in values]
+    return [_json_value(value) for value in column.to_pylist()]
+
+
+def _json_value(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_value(item) for item in value]
+    return str(value)
