@@ -1,0 +1,88 @@
+"""Names that wikitext is written with in the 20 languages of LLaMA's Wikipedia.
+
+Namespaces are those of MediaWiki's localisation, with aliases; in each language the English names
+are understood as well. Templates of disambiguation pages are those in use on each Wikipedia.
+"""
+
+from __future__ import annotations
+
+FILE_NAMES = {
+    "bg": "Файл|Картинка",
+    "ca": "Fitxer|Imatge",
+    "cs": "Soubor|Obrázek",
+    "da": "Fil|Billede",
+    "de": "Datei|Bild",
+    "en": "",
+    "es": "Archivo|Imagen",
+    "fr": "Fichier",
+    "hr": "Datoteka|Slika",
+    "hu": "Fájl|Kép",
+    "it": "Immagine",
+    "nl": "Bestand|Afbeelding",
+    "pl": "Plik|Grafika",
+    "pt": "Ficheiro|Imagem|Arquivo",
+    "ro": "Fișier|Fişier|Imagine",
+    "ru": "Файл|Изображение",
+    "sl": "Slika|Datoteka",
+    "sr": "Датотека|Слика|Datoteka|Slika",
+    "sv": "Fil|Bild",
+    "uk": "Файл|Зображення|Изображение",
+}
+"""Names of the file namespace, but for the English ones, by language."""
+
+CATEGORY_NAMES = {
+    "bg": "Категория",
+    "ca": "Categoria",
+    "cs": "Kategorie",
+    "da": "Kategori",
+    "de": "Kategorie",
+    "en": "",
+    "es": "Categoría",
+    "fr": "Catégorie",
+    "hr": "Kategorija",
+    "hu": "Kategória",
+    "it": "Categoria",
+    "nl": "Categorie",
+    "pl": "Kategoria",
+    "pt": "Categoria",
+    "ro": "Categorie",
+    "ru": "Категория",
+    "sl": "Kategorija",
+    "sr": "Категорија|Kategorija",
+    "sv": "Kategori",
+    "uk": "Категорія|Категория",
+}
+"""Names of the category namespace, but for the English one, by language."""
+
+DISAMBIGUATION_TEMPLATES = {
+    "bg": "пояснение|пояснителна страница",
+    "ca": "desambiguació|desambigua",
+    "cs": "rozcestník|rozcestník - příjmení|rozcestník - místopisné jméno|rozcestník - jméno",
+    "da": "flertydig|flertydigt efternavn|flertydigt personnavn",
+    "de": "begriffsklärung",
+    "en": "dab|disam|disamb|hndis|geodis|numberdis|roaddis|schooldis|hospitaldis|mathdab"
+    "|letter disambig|mil-unit-dis|human name disambiguation|place name disambiguation",
+    "es": "desambiguación|desambiguacion",
+    "fr": "homonymie|homonymes|paronymie|toponymie|patronymie|homonymie de personnes",
+    "hr": "razdvojba",
+    "hu": "egyért|egyértelműsítő lap",
+    "it": "disambigua",
+    "nl": "dp|dpintro|doorverwijspagina",
+    "pl": "ujednoznacznienie|strona ujednoznaczniająca",
+    "pt": "desambiguação|desambig|desambig-topo",
+    "ro": "dezambiguizare|dezambig",
+    "ru": "неоднозначность|многозначность",
+    "sl": "razločitev",
+    "sr": "вишезначна одредница|višeznačna odrednica|вишезначна",
+    "sv": "förgrening|gren|namnförgrening|ortnamnsförgrening|betydelselista",
+    "uk": "неоднозначність|багатозначність|багатозначні терміни",
+}
+"""Templates that mark a disambiguation page, in lower case, by language."""
+
+COMMON_DISAMBIGUATION_TEMPLATES = "disambig|disambiguation"
+
+
+def names_of(table: dict[str, str], language: str | None, common: str) -> frozenset[str]:
+    """Return the names of a language in lower case, with the ``common`` ones."""
+    local = table.get(language or "", "")
+    return frozenset(f"{common}|{local}".lower().split("|")) - {""}
