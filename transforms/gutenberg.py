@@ -191,15 +191,16 @@ def _framed(text: str, markers: list[_Marker]) -> Iterator[tuple[int, int]]:
 
 def _without_edges(piece: str) -> str:
     """Remove credits and notes of the producers from both ends of a book."""
-    notes = _NOTE_HEADING.search(piece, max(len(piece) - _MAX_NOTES_CHARS, 0))
-    if notes and len(piece) - notes.start() < len(piece) // 5:
-        piece = piece[: notes.start()].rstrip(" \t\n-+|*=")
     for _ in range(_MAX_CREDITS):
         piece = piece.strip("\n")
         first = _first_paragraph(piece)
         if not _is_credit(piece, 0, first):
             break
         piece = piece[first:]
+    for notes in _NOTE_HEADING.finditer(piece, max(len(piece) - _MAX_NOTES_CHARS, 0)):
+        if len(piece) - notes.start() < len(piece) // 5:
+            piece = piece[: notes.start()].rstrip(" \t\n-+|*=")
+            break
     for _ in range(_MAX_CREDITS):
         piece = piece.rstrip()
         tail = piece[-_MAX_CREDIT_CHARS:]
@@ -212,11 +213,14 @@ def _without_edges(piece: str) -> str:
 
 
 def _first_paragraph(piece: str) -> int:
-    """Return where the first paragraph ends; a bracketed one runs to its closing bracket."""
+    """Return where the first paragraph ends, with the note under it if it is but a heading."""
     found = _PARAGRAPH_BREAK.search(piece)
     end = found.start() if found else len(piece)
     if piece.startswith("[") and piece.find("]", 0, _MAX_CREDIT_CHARS) > end:
-        end = _line_end(piece, piece.find("]"))
+        return _line_end(piece, piece.find("]"))
+    if found and _NOTE_HEADING.fullmatch(piece, 0, end):
+        following = _PARAGRAPH_BREAK.search(piece, found.end())
+        end = following.start() if following else len(piece)
     return end
 
 

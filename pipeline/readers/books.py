@@ -1,0 +1,266 @@
+"""Books, one a file: plain text in any of its usual encodings, or EPUB; compressed or not.
+
+Plain text comes as ``.txt``, compressed by gzip, zstd or bzip2, or alone in a zip archive as
+Project Gutenberg packs it. Of an EPUB (https://www.w3.org/TR/epub-33/), the content documents are
+read in the order of the spine, and turned into text as web pages are.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import lzma
+import posixpath
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import pyarrow as pa
+
+from pipeline.readers.batches import Row, batches, metadata_json, utf8
+from pipeline.readers.decompress import Damage, decompressed
+from pipeline.readers.page_text import HtmlError, decode_page, html_page
+from transforms.gutenberg import header_fields
+
+MAX_ARCHIVE_BYTES_PER_RECORD_BYTE = 4
+"""An EPUB, with its pictures, may be so many times as large as the largest text."""
+
+_MAX_ARCHIVE_FILES = 20_000
+_MAX_PACKAGE_BYTES = 1 << 22
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_DECLARED_ENCODING = re.compile(rb"Character set encoding:[ \t]*([\w-]{1,40})", re.IGNORECASE)
+_DECLARED_WITHIN_BYTES = 1 << 15
+_NOT_TEXT = re.compile(rb"\s*(?:%PDF-|\{\\rtf|<\?xml|<!doctype|<html|\xd0\xcf\x11\xe0)", re.I)
+_CONTROL_BYTES = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1a\x1b")
+_C1_CONTROLS = re.compile("[\x80-\x9f]")
+_CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    RuntimeError,  # encrypted, or an unknown method of compression
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    ElementTree.ParseError,
+)
+
+
+class _Book(NamedTuple):
+    text: str
+    metadata: dict[str, object]
+
+
+class _RefusedError(Exception):
+    """The file gives no text: the reason it is dropped by, and what was found."""
+
+    def __init__(self, dropped_by: str, error: str) -> None:
+        super().__init__(error)
+        self.dropped_by = dropped_by
+
+
+def read_books(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    batch_bytes: int,
+    max_record_bytes: int,
+) -> Iterator[pa.RecordBatch]:
+    """Read a file that holds one book as a batch of one document, with the id ``name#0``.
+
+    The encoding is that of a byte-order mark; else UTF-8, where the bytes are; else the one that a
+    Project Gutenberg header names; else Windows-1252. ``metadata`` says which, and holds ``title``,
+    ``author``, ``language`` and ``gutenberg_number`` where the book's header or an EPUB's package
+    document does.
+
+    A file without text is a row dropped by ``not_a_book`` (a picture, a PDF, HTML, an archive of
+    other files), ``empty``, ``encrypted``, ``damaged`` (a part of the book is missing), or
+    ``record_too_large``: more than ``max_record_bytes`` of text. The file is not split: ``start``
+    is 0 and ``end`` None.
+    """
+    assert start == 0 and end is None, "books are not split"
+    return batches([_row(stream, f"{name}#0", max_record_bytes)], batch_bytes=batch_bytes)
+
+
+def _row(stream: BinaryIO, row_id: str, max_record_bytes: int) -> Row:
+    try:
+        book = _book(stream, max_record_bytes)
+        data = utf8(book.text)
+        if not data or data.isspace():
+            raise _RefusedError("empty", "no text")
+        if len(data) > max_record_bytes:
+            raise _too_large(max_record_bytes)
+    except _RefusedError as refused:
+        return Row(row_id, b"", None, metadata_json({"error": str(refused)}), refused.dropped_by)
+    return Row(row_id, data, None, metadata_json(book.metadata))
+
+
+def _too_large(max_record_bytes: int) -> _RefusedError:
+    return _RefusedError("record_too_large", f"more than {max_record_bytes} bytes of text")
+
+
+def _book(stream: BinaryIO, max_record_bytes: int) -> _Book:
+    data = bytearray()
+    limit = max_record_bytes
+    for chunk in decompressed(stream):
+        if isinstance(chunk, Damage):
+            raise _RefusedError("damaged", f"{chunk.error}, at byte {chunk.offset} of the file")
+        data += chunk
+        if data.startswith(b"PK\x03\x04"):
+            limit = max_record_bytes * MAX_ARCHIVE_BYTES_PER_RECORD_BYTE
+        if len(data) > limit:
+            raise _too_large(limit)
+    if not data.startswith(b"PK\x03\x04"):
+        return _plain_book(bytes(data))
+    try:
+        return _archived_book(io.BytesIO(data), max_record_bytes)
+    except _ARCHIVE_ERRORS as error:
+        reason = "encrypted" if "encrypted" in str(error) else "damaged"
+        raise _RefusedError(reason, f"zip archive: {type(error).__name__}: {error}") from error
+
+
+def _plain_book(data: bytes) -> _Book:
+    text, encoding = decode_book(data)
+    return _Book(text, {"encoding": encoding, **header_fields(text)})
+
+
+def decode_book(data: bytes) -> tuple[str, str]:
+    """Decode a book's bytes; returns the text, without byte-order mark, and the encoding's name.
+
+    A text that is UTF-8 but for a few bytes is taken as that, and those become U+FFFD: in other
+    encodings hardly a letter beyond ASCII is valid UTF-8.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace"), encoding
+    if _NOT_TEXT.match(data):
+        raise _RefusedError("not_a_book", f"begins with {data[:16]!r}, which is no plain text")
+    if len(data) - len(data.translate(None, _CONTROL_BYTES)) > len(data) // 100:
+        raise _RefusedError("not_a_book", "not text: too many control bytes")
+    if data.isascii():
+        return data.decode("ascii"), "ascii"
+    text = data.decode(errors="replace")
+    n_invalid = text.count("\ufffd")
+    if n_invalid == 0 or n_invalid * 10 < _n_beyond_ascii(text):
+        return text, "utf-8"
+    declared = _DECLARED_ENCODING.search(data, 0, _DECLARED_WITHIN_BYTES)
+    if declared and (decoded := _decoded_as(data, declared.group(1).decode())):
+        return decoded
+    return _western(data)
+
+
+def _n_beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _decoded_as(data: bytes, label: str) -> tuple[str, str] | None:
+    """Decode by the encoding of a header, unless it is unknown, wrong, or a Western one."""
+    try:
+        encoding = codecs.lookup(label).name
+        if encoding in ("ascii", "utf-8", "iso8859-1", "cp1252"):
+            return None
+        return data.decode(encoding), encoding
+    except (LookupError, ValueError):
+        return None
+
+
+def _western(data: bytes) -> tuple[str, str]:
+    """Decode Windows-1252, of which Latin-1 is a part but for control characters."""
+    text = data.decode("latin-1")
+    if not _C1_CONTROLS.search(text):
+        return text, "iso8859-1"
+    return _C1_CONTROLS.sub(_windows_1252, text), "cp1252"
+
+
+def _windows_1252(match: re.Match[str]) -> str:
+    """Return a character of Latin-1 as Windows-1252 has it; five are undefined there, and stay."""
+    return match[0].encode("latin-1").decode("cp1252", "ignore") or match[0]
+
+
+def _archived_book(stream: BinaryIO, max_record_bytes: int) -> _Book:
+    with zipfile.ZipFile(stream) as archive:
+        names = archive.namelist()
+        if len(names) > _MAX_ARCHIVE_FILES:
+            raise _RefusedError("not_a_book", f"an archive of {len(names)} files")
+        if _CONTAINER in names:
+            return _epub_book(archive, max_record_bytes)
+        texts = [name for name in names if name.lower().endswith(".txt")]
+        if len(texts) != 1:
+            raise _RefusedError("not_a_book", f"a zip archive of {len(texts)} .txt files, not one")
+        return _plain_book(_read(archive, texts[0], max_record_bytes))
+
+
+def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
+    with archive.open(name) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise _too_large(max_bytes)
+    return data
+
+
+def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    data = _read(archive, name, _MAX_PACKAGE_BYTES)
+    if b"<!ENTITY" in data:
+        raise _RefusedError("not_a_book", f"{name} declares entities")
+    return ElementTree.fromstring(data)
+
+
+def _epub_book(archive: zipfile.ZipFile, max_record_bytes: int) -> _Book:
+    rootfile = _xml(archive, _CONTAINER).find(".//{*}rootfile")
+    if rootfile is None:
+        raise _RefusedError("not_a_book", f"{_CONTAINER} names no package document")
+    package_name = rootfile.get("full-path", "")
+    package = _xml(archive, package_name)
+    folder = posixpath.dirname(package_name)
+    hrefs = {
+        item.get("id"): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
+        for item in package.iterfind("{*}manifest/{*}item")
+        if "html" in item.get("media-type", "")
+    }
+    spine = [reference.get("idref") for reference in package.iterfind("{*}spine/{*}itemref")]
+    spine_hrefs = [hrefs[idref] for idref in spine if idref in hrefs]
+    if not _encrypted_files(archive).isdisjoint(spine_hrefs):
+        raise _RefusedError("encrypted", f"{_ENCRYPTION} names the book's text")
+    texts = []
+    left = max_record_bytes
+    for href in spine_hrefs:
+        data = _read(archive, href, left)
+        left -= len(data)
+        try:
+            texts.append(html_page(decode_page(data, None), main_content=False).text.strip())
+        except HtmlError as error:
+            raise _RefusedError("damaged", f"{href}: {error}") from error
+    text = "\n\n".join(filter(None, texts))
+    fields = {"encoding": "epub", **_package_fields(package), **header_fields(text)}
+    return _Book(text, fields)
+
+
+def _encrypted_files(archive: zipfile.ZipFile) -> set[str]:
+    """Name the files that are encrypted; often these are the fonts alone."""
+    if _ENCRYPTION not in archive.namelist():
+        return set()
+    references = _xml(archive, _ENCRYPTION).iterfind(".//{*}CipherReference")
+    return {posixpath.normpath(unquote(reference.get("URI", ""))) for reference in references}
+
+
+def _package_fields(package: ElementTree.Element) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for field, tag in (("title", "title"), ("author", "creator"), ("language", "language")):
+        element = package.find(f"{{*}}metadata/{{http://purl.org/dc/elements/1.1/}}{tag}")
+        if element is not None and element.text and element.text.strip():
+            fields[field] = " ".join(element.text.split())
+    return fields

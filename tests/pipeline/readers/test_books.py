@@ -1,0 +1,230 @@
+"""Books in all the encodings and packages that they come in."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.readers.books import decode_book, read_books
+
+LIMIT = 1 << 22
+CONTAINER = (
+    '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+    '<rootfile full-path="OEBPS/book.opf" media-type="application/oebps-package+xml"/>'
+    "</rootfiles></container>"
+)
+PACKAGE = """<?xml version="1.0"?>
+<package xmlns="http://www.idpf.org/2007/opf" version="3.0">
+ <metadata xmlns:dc="http://purl.org/dc/elements/1.1/">
+  <dc:title>Of the
+   Sea</dc:title><dc:creator>A. Writer</dc:creator><dc:language>en</dc:language>
+ </metadata>
+ <manifest>
+  <item id="two" href="text/part%202.xhtml" media-type="application/xhtml+xml"/>
+  <item id="one" href="text/one.xhtml" media-type="application/xhtml+xml"/>
+  <item id="picture" href="cover.png" media-type="image/png"/>
+ </manifest>
+ <spine><itemref idref="one"/><itemref idref="two"/><itemref idref="picture"/></spine>
+</package>"""
+PAGE = (
+    '<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml"><head>'
+    "<title>Not text</title></head><body><h1>{0}</h1>"
+    "<p>The waves\n came <i>in</i>.</p></body></html>"
+)
+FILES = {
+    "mimetype": "application/epub+zip",
+    "META-INF/container.xml": CONTAINER,
+    "OEBPS/book.opf": PACKAGE,
+    "OEBPS/text/part 2.xhtml": PAGE.format("Second part"),
+    "OEBPS/text/one.xhtml": PAGE.format("Première"),
+}
+
+
+def zipped(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def read(data: bytes, max_record_bytes: int = LIMIT) -> dict:
+    (batch,) = read_books(
+        io.BytesIO(data),
+        "books/b",
+        start=0,
+        end=None,
+        batch_bytes=1 << 20,
+        max_record_bytes=max_record_bytes,
+    )
+    (row,) = batch.to_pylist()
+    assert row["id"] == "books/b#0"
+    row["metadata"] = json.loads(row["metadata"])
+    return row
+
+
+def refused(data: bytes, max_record_bytes: int = LIMIT) -> str | None:
+    row = read(data, max_record_bytes)
+    assert row["text"] == "" and row["metadata"]["error"]
+    return row["dropped_by"]
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"Sea", "ascii"),
+        ("“Été”, naïve".encode(), "utf-8"),
+        ("\ufeff“Été”, naïve".encode(), "utf-8"),
+        ("\ufeff“Été”, naïve".encode("utf-16-le"), "utf-16-le"),
+        ("\ufeff“Été”, naïve".encode("utf-16-be"), "utf-16-be"),
+        ("Été, naïve".encode("latin-1"), "iso8859-1"),
+        ("“Été”, naïve".encode("cp1252"), "cp1252"),
+        ("Character set encoding: KOI8-R\n\nМоре".encode("koi8-r"), "koi8-r"),
+        ("Character set encoding: ISO-8859-1\n\n“Été”".encode("cp1252"), "cp1252"),
+        ("Character set encoding: rot13\n\nÉté".encode("latin-1"), "iso8859-1"),
+        ("Character set encoding: UTF-8\n\nÉté".encode("latin-1"), "iso8859-1"),
+    ],
+)
+def test_encodings_are_told_apart(data: bytes, encoding: str):
+    row = read(data)
+    assert row["dropped_by"] is None
+    assert row["metadata"]["encoding"] == encoding
+    expected = {
+        "ascii": "Sea",
+        "iso8859-1": "Été, naïve",
+        "koi8-r": "Character set encoding: KOI8-R\n\nМоре",
+    }.get(encoding, "“Été”, naïve")
+    if b"ISO-8859-1" in data:
+        expected = "Character set encoding: ISO-8859-1\n\n“Été”"
+    elif b"encoding: rot13" in data or b"encoding: UTF-8" in data:
+        expected = data.decode("latin-1")
+    assert row["text"] == expected
+
+
+def test_one_bad_byte_does_not_make_utf8_latin1():
+    text, encoding = decode_book("Été. ".encode() * 20 + b"\xff.")
+    assert encoding == "utf-8"
+    assert text == "Été. " * 20 + "\ufffd."
+
+
+def test_undefined_bytes_of_windows_1252_stay():
+    assert decode_book(b"\x93a\x81\x94")[0] == "“a\x81”"
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_utf8_and_utf16_come_back_as_they_were(text: str):
+    assert decode_book(b"\xef\xbb\xbf" + text.encode())[0] == text
+    assert decode_book(("\ufeff" + text).encode("utf-16-le"))[0] == text
+
+
+def test_compressed_text():
+    for compress in (gzip.compress, bz2.compress):
+        assert read(compress(b"A book.\r\n"))["text"] == "A book.\r\n"
+    assert refused(gzip.compress(b"A book. " * 99)[:-9]) == "damaged"
+
+
+def test_zip_of_one_text():
+    assert read(zipped({"11.txt": "Sea", "p/cover.png": b"\x89PNG"}))["text"] == "Sea"
+    assert refused(zipped({"1.txt": "Sea", "2.txt": "Sky"})) == "not_a_book"
+    assert refused(zipped({"a.png": b"\x89PNG"})) == "not_a_book"
+
+
+def test_epub_in_the_order_of_the_spine():
+    row = read(zipped(FILES))
+    assert row["dropped_by"] is None
+    assert re.sub(r"\s*\n\s*", "|", row["text"]) == (
+        "Première|The waves came in.|Second part|The waves came in."
+    )
+    assert row["metadata"] == {
+        "encoding": "epub",
+        "title": "Of the Sea",
+        "author": "A. Writer",
+        "language": "en",
+    }
+
+
+def test_epub_with_encrypted_text_is_told_from_one_with_encrypted_fonts():
+    def encryption(uri: str) -> dict[str, str | bytes]:
+        xml = f'<encryption><x xmlns="e"><CipherReference URI="{uri}"/></x></encryption>'
+        return {**FILES, "META-INF/encryption.xml": xml}
+
+    assert read(zipped(encryption("OEBPS/font.otf")))["dropped_by"] is None
+    assert refused(zipped(encryption("OEBPS/text/one.xhtml"))) == "encrypted"
+
+
+def test_damaged_epubs():
+    whole = zipped(FILES)
+    assert refused(whole[:-30]) == "damaged"
+    assert refused(zipped({**FILES, "META-INF/container.xml": "<container/>"})) == "not_a_book"
+    missing = {name: content for name, content in FILES.items() if "one" not in name}
+    assert refused(zipped(missing)) == "damaged"
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><package>&b;</package>'
+    assert refused(zipped({**FILES, "OEBPS/book.opf": bomb})) == "not_a_book"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_change_of_an_epub_gives_one_row(data: st.DataObject):
+    changed = bytearray(zipped(FILES, data.draw(st.sampled_from([0, 8, 12, 14]))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(4, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    row = read(bytes(changed))
+    assert (row["dropped_by"] is None) == bool(row["text"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_give_one_row(data: bytes):
+    row = read(data)
+    assert (row["dropped_by"] is None) == bool(row["text"])
+
+
+def test_what_is_no_book():
+    assert refused(b"") == "empty"
+    assert refused(b"\xef\xbb\xbf\r\n \n") == "empty"
+    assert refused(bytes(range(256)) * 9) == "not_a_book"
+    for data in (b"%PDF-1.4\n%", b"{\\rtf1 a}", b"\n<!DOCTYPE html><p>a</p>", b"<html>a</html>"):
+        assert refused(data) == "not_a_book"
+
+
+def test_larger_books_than_allowed_are_set_aside():
+    assert read(b"a" * 1000, 1000)["text"] == "a" * 1000
+    assert refused(b"a" * 1001, 1000) == "record_too_large"
+    assert refused("\xe9".encode("latin-1") * 501, 1000) == "record_too_large"  # two bytes of UTF-8
+    assert refused(gzip.compress(b"a" * 10_000_000), 1000) == "record_too_large"
+    assert refused(zipped({"1.txt": b"a" * 10_000_000}), 20_000) == "record_too_large"
+    large = {**FILES, "OEBPS/text/one.xhtml": PAGE.format("a" * 10_000_000)}
+    assert refused(zipped(large), 20_000) == "record_too_large"
+
+
+def test_real_books(shared_data: Path):
+    rows = {p.name: read(p.read_bytes()) for p in sorted((shared_data / "books").glob("*.txt"))}
+    assert len(rows) == 38
+    assert all(row["dropped_by"] is None for row in rows.values())
+    assert {row["metadata"]["encoding"] for row in rows.values()} == {
+        "ascii",
+        "utf-8",
+        "iso8859-1",
+    }
+    for name, row in rows.items():
+        assert "\ufffd" not in row["text"] and not re.search("[\x80-\x9f]", row["text"]), name
+        fields = row["metadata"]
+        if "pandp09" in name:  # the listing of a folder under a book's name
+            assert "gutenberg_number" not in fields
+            continue
+        assert fields["gutenberg_number"] == int(re.match(r"pg(\d+)", name)[1]), name
+        assert fields["title"] and "Gutenberg" not in fields["title"]
+        if re.search(r"(alice30|treas10|advsh10)", name) is None:  # no such fields before 2000
+            assert fields["author"] and fields["language"] in ("English", "French")
+    french = [rows[f"pg44157-44157-{kind}.txt"] for kind in "08"]
+    assert french[0]["metadata"]["title"] == french[1]["metadata"]["title"]
+    assert french[0]["metadata"]["title"].startswith("Entre Nous Lectures Françaises")
