@@ -1,0 +1,294 @@
+"""Files of GitHub's repositories: exports of BigQuery's table, and tar archives of repositories."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from pipeline.readers.batches import Row, batches, metadata_json, utf8, without_lone_surrogates
+from pipeline.readers.decompress import decompressed
+from pipeline.readers.json_lines import _DECODER, _Break, _lines, _plain_chunks
+from pipeline.readers.parquet_rows import Unreadable, parquet_rows
+from pipeline.readers.tar_stream import Broken, Member, tar_members
+from transforms.code_language import language_of_path
+from transforms.licences import licence_of_text
+
+MAX_LICENCE_BYTES = 1 << 18
+"""Of a LICENSE file in an archive; texts of licences have up to 35,000 bytes."""
+
+_PARQUET_MAGIC = b"PAR1"
+_COLUMNS = ("repo_name", "ref", "path", "binary", "content", "license")
+_LICENCE_FILE = re.compile(
+    r"(?:un|mit-|apache-|bsd-)?licen[sc]es?(?:[-._](?:mit|apache|bsd|isc|gpl|x11|0bsd)[\w.-]*)?"
+    r"(?:\.(?:txt|md|rst|markdown|html))?|copying(?:\.[\w.]+)?",
+    re.IGNORECASE,
+)
+_UNSAFE_CHARACTER = re.compile(r"[\x00-\x1f\x7f\\]")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def read_bigquery_github(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    batch_bytes: int,
+    max_record_bytes: int,
+) -> Iterator[pa.RecordBatch]:
+    """Read an export of BigQuery's github_repos, as JSON lines or Parquet, as batches of documents.
+
+    Fields: ``repo_name``, ``ref``, ``path``, ``binary``, ``content``, ``license``; all but
+    ``content`` may be missing. JSON lines may be gzip, zstd, bzip2 or plain. A document's id is
+    ``name#record``, with the byte offset of its line in the decompressed file, or the number of its
+    row in the Parquet file. Of a plain file of lines, a split holds the lines that begin in it; of
+    a Parquet file, the row groups that do. Other files are read whole, from 0 to None.
+
+    ``metadata`` holds ``repository``, ``path``, ``licence`` and ``language`` (by the file's name).
+    Files that give no text are rows dropped by ``not_text`` (marked as binary, NUL bytes, not
+    UTF-8), ``no_text``, ``empty``, ``bad_json``, ``record_too_large`` (in Parquet of the content,
+    in lines of the line) or ``damaged``. Raises ValueError for a Parquet file in a stream that
+    cannot seek.
+    """
+    head = stream.read(len(_PARQUET_MAGIC))
+    if stream.seekable():
+        stream.seek(0)
+    elif head == _PARQUET_MAGIC:
+        raise ValueError(f"{name}: a Parquet file needs a stream that can seek; copy it first")
+    else:
+        stream = cast(BinaryIO, _Unread(head, stream))
+    if head == _PARQUET_MAGIC:
+        rows = _parquet_documents(stream, name, start, end, max_record_bytes)
+    else:
+        rows = _json_documents(stream, name, start, end, max_record_bytes)
+    return batches(rows, batch_bytes=batch_bytes)
+
+
+def read_repositories(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    batch_bytes: int,
+    max_record_bytes: int,
+) -> Iterator[pa.RecordBatch]:
+    """Read a tar archive, compressed or not, of files ``OWNER/REPOSITORY/PATH`` as documents.
+
+    A document's id is ``name#record``, with the ordinal of the archive's entry; metadata and
+    reasons are those of :func:`read_bigquery_github`. A first pass over the archive reads the
+    LICENSE and COPYING files in the repositories' roots; a repository has all the licences whose
+    texts are found there. It keeps one name a repository in memory. Entries that are no files of a
+    repository are rows dropped by ``link``, ``not_a_file``, ``unsafe_path`` (absolute, climbing or
+    with control characters) or ``no_repository``. Raises ValueError for a stream that cannot seek.
+    The file is not split: ``start`` is 0 and ``end`` None.
+    """
+    assert start == 0 and end is None, "archives are not split"
+    if not stream.seekable():
+        raise ValueError(f"{name}: an archive of repositories is read twice; copy it first")
+    return batches(_archive_documents(stream, name, max_record_bytes), batch_bytes=batch_bytes)
+
+
+class _Unread(io.RawIOBase):
+    """A stream that cannot seek, with the bytes already read of it put back."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the stream does."""
+        head, self._head = self._head, b""
+        return head or self._stream.read(size)
+
+
+def _json_documents(
+    stream: BinaryIO, name: str, start: int, end: int | None, max_record_bytes: int
+) -> Iterator[Row]:
+    first = max(start - 1, 0)
+    whole = not first and end is None
+    chunks = decompressed(stream) if whole else _plain_chunks(stream, first)
+    lines = _lines(chunks, first, max_record_bytes)
+    if start > 0:
+        next(lines, None)  # the end of a line that began before
+    breaks = 0
+    for line in lines:
+        if end is not None and line.offset >= end:
+            return
+        row_id = f"{name}#{line.offset}"
+        if isinstance(line, _Break):
+            fault = {"offset": line.damage.offset, "skipped_bytes": line.damage.skipped_bytes}
+            yield _dropped(f"{row_id}!damage{breaks}", "damaged", fault, line.damage.error)
+            breaks += 1
+        elif line.data is None:
+            yield _dropped(row_id, "record_too_large", {}, f"{line.size} bytes")
+        elif line.data and not line.data.isspace():
+            yield _json_document(row_id, line.data.removeprefix(_BYTE_ORDER_MARK))
+
+
+def _json_document(row_id: str, line: bytes) -> Row:
+    try:
+        values: Any = _DECODER.decode(line.decode(errors="replace"))
+    except (ValueError, RecursionError) as error:
+        return _dropped(row_id, "bad_json", {}, str(error))
+    if not isinstance(values, dict):
+        return _dropped(row_id, "bad_json", {}, f"a {type(values).__name__}, not an object")
+    content = values.get("content")
+    if not isinstance(content, str):
+        return _document(row_id, values, None)
+    if "\ufffd" in content and not _is_utf8(line):
+        return _dropped(row_id, "not_text", _metadata(values), "not UTF-8")
+    return _document(row_id, values, utf8(content))
+
+
+def _parquet_documents(
+    stream: BinaryIO, name: str, start: int, end: int | None, max_record_bytes: int
+) -> Iterator[Row]:
+    for row in parquet_rows(stream, start=start, end=end, columns=_COLUMNS):
+        row_id = f"{name}#{row.number}"
+        if isinstance(row, Unreadable):
+            yield _dropped(f"{row_id}!damage", "damaged", {"rows": row.rows}, row.error)
+            continue
+        content = row.values.get("content")
+        values = {key: _text(value) for key, value in row.values.items() if key != "content"}
+        if isinstance(content, bytes) and len(content) > max_record_bytes:
+            error = f"{len(content)} bytes"
+            yield _dropped(row_id, "record_too_large", _metadata(values), error)
+        else:
+            yield _document(row_id, values, content if isinstance(content, bytes) else None)
+
+
+def _text(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _archive_documents(stream: BinaryIO, name: str, max_record_bytes: int) -> Iterator[Row]:
+    licences = _licences(stream)
+    stream.seek(0)
+
+    def wants(path: bytes, size: int) -> bool:
+        return size <= max_record_bytes and not _refusal(_path(path))
+
+    for member in tar_members(decompressed(stream), wants):
+        row_id = f"{name}#{member.number}"
+        path = _path(member.path)
+        values = _tar_values(path)
+        metadata = _metadata(values)
+        if isinstance(member, Broken):
+            fault = {"offset": member.offset, "skipped_bytes": member.skipped_bytes}
+            yield _dropped(f"{row_id}!damage", "damaged", {**metadata, **fault}, member.error)
+        elif refusal := _not_a_file(member) or _refusal(path):
+            yield _dropped(row_id, refusal, metadata, f"entry {path[:1_000]!r}")
+        elif member.content is None:
+            yield _dropped(row_id, "record_too_large", metadata, f"{member.size} bytes")
+        else:
+            values["license"] = licences.get(values["repo_name"])
+            yield _document(row_id, values, member.content)
+
+
+def _path(path: bytes) -> str:
+    text = path.decode(errors="replace")
+    while text.startswith("./"):
+        text = text[2:]
+    return text
+
+
+def _tar_values(path: str) -> dict[str, Any]:
+    if _refusal(path):
+        return {"path": path}
+    owner, repository, inner = path.split("/", 2)
+    return {"repo_name": f"{owner}/{repository}", "path": inner}
+
+
+def _not_a_file(member: Member) -> str | None:
+    return {"link": "link", "other": "not_a_file"}.get(member.kind)
+
+
+def _refusal(path: str) -> str | None:
+    """Return why a file of that path in an archive is not read, if it is not."""
+    parts = path.split("/")
+    if _UNSAFE_CHARACTER.search(path) or not {"", ".", ".."}.isdisjoint(parts):
+        return "unsafe_path"
+    return "no_repository" if len(parts) < 3 else None
+
+
+def _licences(stream: BinaryIO) -> dict[str, str]:
+    """Find the licences of an archive's repositories, all of one joined as in SPDX."""
+    found: dict[str, str] = {}
+
+    def wants(path: bytes, size: int) -> bool:
+        return size <= MAX_LICENCE_BYTES and bool(_repository_of_licence_file(_path(path)))
+
+    for member in tar_members(decompressed(stream), wants):
+        if isinstance(member, Member) and member.content is not None:
+            repository = _repository_of_licence_file(_path(member.path))
+            assert repository is not None
+            licence = licence_of_text(member.content.decode(errors="replace")) or "unknown"
+            names = {*found.get(repository, licence).split(" AND "), *licence.split(" AND ")}
+            found[repository] = " AND ".join(sorted(names))
+    return found
+
+
+def _repository_of_licence_file(path: str) -> str | None:
+    owner, _, rest = path.partition("/")
+    repository, _, file = rest.partition("/")
+    if _refusal(path) or not _LICENCE_FILE.fullmatch(file):
+        return None
+    return f"{owner}/{repository}"
+
+
+def _document(row_id: str, values: Mapping[str, Any], content: bytes | None) -> Row:
+    metadata = _metadata(values)
+    if values.get("binary") in (True, "true"):
+        return _dropped(row_id, "not_text", metadata, "binary")
+    if content is None:
+        return _dropped(row_id, "no_text", metadata, "no content")
+    if b"\0" in content:
+        return _dropped(row_id, "not_text", metadata, "NUL bytes")
+    if not _is_utf8(content):
+        return _dropped(row_id, "not_text", metadata, "not UTF-8")
+    text = content.removeprefix(_BYTE_ORDER_MARK)
+    if not text or text.isspace():
+        return Row(row_id, b"", None, metadata_json(metadata), "empty")
+    return Row(row_id, text, _url(values), metadata_json(metadata))
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _dropped(row_id: str, dropped_by: str, metadata: Mapping[str, Any], error: str) -> Row:
+    return Row(row_id, b"", None, metadata_json({**metadata, "error": error}), dropped_by)
+
+
+def _string(values: Mapping[str, Any], field: str) -> str | None:
+    value = values.get(field)
+    return without_lone_surrogates(value) if isinstance(value, str) and value else None
+
+
+def _metadata(values: Mapping[str, Any]) -> dict[str, str | None]:
+    path = _string(values, "path")
+    return {
+        "repository": _string(values, "repo_name"),
+        "path": path,
+        "licence": _string(values, "license"),
+        "language": language_of_path(path) if path else None,
+    }
+
+
+def _url(values: Mapping[str, Any]) -> str | None:
+    """Return the file's address on GitHub, where its repository, branch and path are known."""
+    repository, path = _string(values, "repo_name"), _string(values, "path")
+    ref = (_string(values, "ref") or "").removeprefix("refs/heads/")
+    if not (repository and path and ref):
+        return None
+    return f"https://github.com/{repository}/blob/{quote(ref)}/{quote(path)}"

@@ -1,0 +1,173 @@
+"""Licences of repositories: their families, and the licence of a LICENSE file by its text."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.documents import drop
+
+FAMILIES: dict[str, frozenset[str]] = {
+    "apache": frozenset({"apache-1.0", "apache-1.1", "apache-2.0"}),
+    "bsd": frozenset(
+        {
+            "0bsd", "bsd-1-clause", "bsd-2-clause", "bsd-2-clause-freebsd", "bsd-2-clause-netbsd",
+            "bsd-2-clause-patent", "bsd-2-clause-views", "bsd-3-clause", "bsd-3-clause-attribution",
+            "bsd-3-clause-clear", "bsd-3-clause-lbnl", "bsd-4-clause", "bsd-4-clause-uc",
+            "bsd-source-code",
+        }
+    ),
+    "mit": frozenset(
+        {"mit", "mit-0", "mit-cmu", "mit-feh", "mit-modern-variant", "x11", "expat"}
+    ),
+    "isc": frozenset({"isc"}),
+}  # fmt: skip
+"""SPDX identifiers of each family, in lower case, which is how BigQuery spells them.
+
+ISC, which means what MIT does, is a family of its own, so that the three of the LLaMA paper are
+what it says. Names of BSD that restrict use (BSD-Protection, the no-nuclear ones) are in none.
+"""
+
+_ALIASES = {
+    "apache-license-2.0": "apache-2.0", "apache-license-version-2.0": "apache-2.0",
+    "apache2": "apache-2.0", "apache-2": "apache-2.0", "mit-license": "mit",
+    "the-mit-license": "mit", "bsd-2": "bsd-2-clause", "bsd-3": "bsd-3-clause",
+    "new-bsd": "bsd-3-clause", "simplified-bsd": "bsd-2-clause",
+}  # fmt: skip
+_NO_LICENCE = frozenset({"", "none", "noassertion", "other", "null", "unknown"})
+_REASON_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,39}")
+
+
+def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBatch:
+    """Drop documents whose ``licence`` in the metadata is of none of ``families``.
+
+    The reason is ``licence_`` and the licence's name in lower case, ``licence_unknown`` where there
+    is none. A licence is an SPDX identifier in any case or an expression of them: of ``A OR B`` one
+    must be kept, of ``A AND B`` all, and an exception after ``WITH`` only permits more. Raises
+    ValueError for families that are not in :data:`FAMILIES`.
+    """
+    unknown = sorted(set(families) - FAMILIES.keys())
+    if unknown:
+        known = ", ".join(FAMILIES)
+        raise ValueError(f"no licence family is called {unknown[0]!r}; there are {known}")
+    kept = frozenset().union(*(FAMILIES[family] for family in families))
+    licences = [json.loads(text or "{}").get("licence") for text in batch["metadata"].to_pylist()]
+    refused = {licence: _refused(licence, kept) for licence in set(licences)}
+    for name in sorted({name for name in refused.values() if name}):
+        mask = np.fromiter((refused[licence] == name for licence in licences), np.bool_)
+        batch = drop(batch, mask, f"licence_{name}")
+    return batch
+
+
+def licence_name(licence: str) -> str:
+    """Write one licence's name as BigQuery does: SPDX identifier, lower case; ``unknown``."""
+    name = re.sub(r"[\s_]+", "-", licence.strip().lower())
+    name = _ALIASES.get(name, name)
+    return "unknown" if name in _NO_LICENCE else name
+
+
+def _refused(licence: str | None, kept: frozenset[str]) -> str | None:
+    """Return the name of the licence that keeps a document from being kept, if one does."""
+    refused = []
+    for alternative in re.split(r"\s+or\s+", (licence or "").strip(" ()"), flags=re.IGNORECASE):
+        names = [
+            licence_name(re.split(r"\s+with\s+", name, flags=re.IGNORECASE)[0].strip(" ()"))
+            for name in re.split(r"\s+and\s+", alternative, flags=re.IGNORECASE)
+        ]
+        outside = [name for name in names if name not in kept]
+        if not outside:
+            return None
+        refused += outside
+    return refused[0] if _REASON_NAME.fullmatch(refused[0]) else "other"
+
+
+_GNU = r"gnu (affero|lesser|library)?\s?general public licen[sc]e"
+_MARKS: list[tuple[str, re.Pattern[str]]] = [
+    (name, re.compile(pattern))
+    for name, pattern in [
+        ("mpl-{}", r"mozilla public licen[sc]e(?: version)? v? ?([12] [01])"),
+        ("epl-{}", r"eclipse public licen[sc]e (?:version |v )?([12] 0)"),
+        ("cddl-{}", r"common development and distribution licen[sc]e (?:cddl )?version (1 [01])"),
+        ("eupl-1.2", r"european union public licen[sc]e"),
+        ("artistic-2.0", r"artistic licen[sc]e 2 0"),
+        ("bsl-1.0", r"boost software licen[sc]e version 1 0"),
+        ("unlicense", r"free and unencumbered software released into the public domain"),
+        ("cc0-1.0", r"cc0 1 0 universal"),
+        ("creative-commons", r"creative commons attribution"),
+        ("wtfpl", r"do what the fuck you want to public licen[sc]e"),
+        ("zlib", r"the origin of this software must not be misrepresented"),
+        ("isc", r"permission to use copy modify and or distribute this software for any purpose "
+                r"with or without fee is hereby granted provided"),
+        ("0bsd", r"permission to use copy modify and or distribute this software for any purpose "
+                 r"with or without fee is hereby granted(?! provided)"),
+        ("apache-2.0", r"apache licen[sc]e version 2 0"),
+        ("apache-1.1", r"apache software licen[sc]e version 1 1"),
+    ]
+]  # fmt: skip
+_MIT = "permission is hereby granted free of charge to any person obtaining a copy of this software"
+_MIT_NOTICE = "the above copyright notice and this permission notice"
+_BSD = "redistribution and use in source and binary forms"
+_RESTRICTIONS = (
+    "non commercial", "noncommercial", "commons clause", "good not evil", "nuclear facility",
+)  # fmt: skip
+
+_PERMISSIVE = frozenset().union(*FAMILIES.values())
+
+
+def licence_of_text(text: str) -> str | None:
+    """Tell the licence of a LICENSE file by sentences that only its text holds.
+
+    Returns the SPDX identifier in lower case; where several licences stand in the text, all of them
+    as ``a AND b``, because any may hold for any file; None where none is known. A text that adds a
+    restriction to a permissive licence (no commercial use, for instance) is None as well.
+    """
+    words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
+    found = {
+        name.format(".".join(match[1].split()) if pattern.groups else "")
+        for name, pattern in _MARKS
+        for match in pattern.finditer(words)
+    }
+    if not any(name.startswith(("mpl", "epl", "eupl", "cddl")) for name in found):
+        found |= _gnu_licences(words)  # those four name the GNU licences without being under them
+    if _MIT in words:
+        found.add(_mit_kind(words))
+    if _BSD in words and "apache-1.1" not in found:
+        found.add(_bsd_kind(words))
+    if found <= _PERMISSIVE and any(restriction in words for restriction in _RESTRICTIONS):
+        return None
+    return " AND ".join(sorted(found)) or None
+
+
+def _mit_kind(words: str) -> str:
+    if _MIT_NOTICE not in words and "above copyright notice s and this" not in words:
+        return "mit-0"
+    return "x11" if "except as contained in this notice" in words else "mit"
+
+
+def _bsd_kind(words: str) -> str:
+    if "all advertising materials mentioning" in words:
+        return "bsd-4-clause"
+    if "endorse or promote" in words:
+        return "bsd-3-clause"
+    if "in binary form must reproduce" in words:
+        return "bsd-2-clause"
+    return "bsd-1-clause"
+
+
+def _gnu_licences(words: str) -> set[str]:
+    """Find the GNU licence that a text is or names: the first, for their texts name each other."""
+    match = re.search(
+        _GNU + r"(?: (?:as published by the free software foundation )?(?:either )?"
+        r"version ([0-9])(?: ([0-9]))?(?: |$))?",
+        words,
+    )
+    if not match:
+        return set()
+    short = {"affero": "agpl", "lesser": "lgpl", "library": "lgpl"}.get(match[1], "gpl")
+    if match[2] is None:
+        return {short}
+    minor = match[3] if match[3] and short == "lgpl" and match[2] == "2" else "0"
+    return {f"{short}-{match[2]}.{minor}"}
