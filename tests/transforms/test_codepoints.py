@@ -104,6 +104,7 @@ def test_any_document_is_scored_as_ccnet_has_it(texts: list[str]) -> None:
         ("Yes — no.\x00\x1f", "yes  -  no."),
         ("१२ ١٢ １２", "00 00 00"),
         ("각", "\u1100\u1161\u11a8"),
+        ("a\u302e\ua9c0", "a\ua9c0\u302e"),  # marks that are kept change places
         ("", ""),
         (" \u3000\x85", ""),
     ],
