@@ -86,13 +86,16 @@ def explain(output: str, identifier: str) -> dict[str, Any]:
     """
     recipe = recipe_from_mapping(storage.read_json(storage.join(output, RUN_NAME))["recipe"])
     file, _, _ = identifier.rpartition("#")
-    splits = [split for split in read_plan(output) if split.name == file]
+    source = file.partition("/")[0]
+    documents = [split for split in read_plan(output) if split.holds == "documents"]
+    splits = [s for s in documents if s.name == file or s.path.startswith(f"joined/{source}/")]
     if not splits:
         raise ValueError(
             f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
         )
     for split in splits:
-        if not storage.exists(split.path):
+        joined = storage.join(output, split.path)
+        if not storage.exists(split.path) and not storage.exists(joined):
             raise ValueError(f"{split.path}: the input file is not there any more")
         watcher = _Watcher(identifier, split, recipe, output)
         try:

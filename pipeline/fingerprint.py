@@ -73,7 +73,7 @@ class RoundSplits(beam.DoFn):
         recipe = cached_recipe(self.recipe_json)
         for split in read_plan(output):
             for one in self.rounds:
-                if one.source != split.source:
+                if one.source != split.source or split.holds != "documents":
                     continue
                 if one.window == window_of(recipe.source(one.source), one.step, split):
                     yield one, split

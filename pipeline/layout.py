@@ -3,6 +3,7 @@
 =============================================  ====================================================
 ``run.json``                                   recipe, inputs and models of the run, fingerprinted
 ``plan.jsonl``                                 one split of an input file a line
+``joined/SOURCE/part-N.parquet``               documents made of records that stood apart
 ``decisions/SOURCE/stepN-splitN.bits``         which lines or documents the first pass lets stay
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
 ``ledger/SOURCE/N.json``                       what became of a shard's documents; written last
@@ -59,6 +60,7 @@ class Split(NamedTuple):
     modified: float  # of the file, seconds since 1970
     file: int  # number of the file within the source
     shard: int
+    holds: str  # "documents"; "records" are to be joined first, into splits of documents
 
 
 def plan_bytes(plan: Iterable[Split]) -> bytes:
@@ -83,8 +85,14 @@ class Shard(NamedTuple):
 
 def read_shards(output: str) -> Iterator[Shard]:
     """Read the plan, shard by shard."""
-    for (source, shard), splits in groupby(read_plan(output), lambda s: (s.source, s.shard)):
+    documents = (split for split in read_plan(output) if split.holds == "documents")
+    for (source, shard), splits in groupby(documents, lambda s: (s.source, s.shard)):
         yield Shard(source, shard, list(splits))
+
+
+def joined_name(source: str, number: int) -> str:
+    """Return the file of the documents of a partition of joined records."""
+    return f"joined/{source}/part-{number:05d}.parquet"
 
 
 def shard_ledger_name(source: str, shard: int) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tokenizer.encode import load_encoder
-
 from pipeline import storage
 from pipeline.layout import MANIFEST_NAME, PLAN_NAME, read_shards, sealed, shard_ledger_name
 from pipeline.ledger import LEDGER_NAME, check_balance, write_ledger
 from pipeline.recipe import Recipe
+from tokenizer.encode import load_encoder
 
 
 def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
@@ -22,10 +21,7 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
     """
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    decisions = {
-        name: storage.sha256_of(storage.join(output, name))
-        for name in sorted(storage.list_names(output, "decisions"))
-    }
+    kept = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
     for shard in read_shards(output):
         name = shard_ledger_name(shard.source, shard.shard)
         path = storage.join(output, name)
@@ -61,7 +57,7 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
         "files": {
             LEDGER_NAME: write_ledger(output, rows),
             PLAN_NAME: storage.sha256_of(storage.join(output, PLAN_NAME)),
-            **decisions,
+            **{name: storage.sha256_of(storage.join(output, name)) for name in sorted(kept)},
         },
     }
     storage.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))

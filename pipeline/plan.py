@@ -7,19 +7,23 @@ workers read: the list of files is never part of the Beam graph.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline import storage
 from pipeline.checked import RecipeError
-from pipeline.layout import Split
+from pipeline.layout import Split, joined_name
 from pipeline.readers.decompress import is_compressed
 from pipeline.recipe import Recipe, Source
+from transforms.deduplicate import DeduplicateLines
+from transforms.near_duplicates import DeduplicateNear
 
 # Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on web text.
 TEXT_BYTES_PER_COMPRESSED_BYTE = 3.0
 TEXT_BYTES_PER_LINE = 45
 FINGERPRINT_BYTES_PER_UNIT = 12
+BAND_KEY_BYTES = 24
 TEXT_BYTES_PER_DOCUMENT = 2_000
 CORE_SECONDS_PER_TEXT_MB = 0.2
 
@@ -30,21 +34,60 @@ def make_plan(recipe: Recipe) -> list[Split]:
 
 
 def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
-    number = shard = 0
-    shard_tokens = 0.0
-    for file_number, (name, info) in enumerate(_inputs(source)):
-        for start, end in _cuts(info, source.reader.splits_plain_files, recipe.reading.split_bytes):
+    inputs = _inputs(source)
+    join = source.reader.join
+    if join is None:
+        yield from _in_shards(
+            recipe, source, list(_read_splits(recipe, source, inputs, "documents"))
+        )
+        return
+    sizes = {name: info.n_bytes for name, info in inputs}
+    chosen = join.choose(sizes, source.reader_options)
+    raw = list(
+        _read_splits(recipe, source, [pair for pair in inputs if pair[0] in chosen], "records")
+    )
+    yield from raw
+    yield from _in_shards(recipe, source, list(_joined_splits(recipe, source, raw)))
+
+
+def _read_splits(
+    recipe: Recipe, source: Source, inputs: list[tuple[str, storage.FileInfo]], holds: str
+) -> Iterator[Split]:
+    """Cut input files into splits; they are put into shards later."""
+    number = 0
+    for file_number, (name, info) in enumerate(inputs):
+        for start, end in _cuts(info, source.reader.splits, recipe.reading.split_bytes):
             n_bytes = (info.n_bytes if end is None else end) - start
-            tokens = n_bytes * source.expected_tokens_per_input_byte
-            if shard_tokens and shard_tokens + tokens > recipe.shards.target_shard_tokens:
-                shard += 1
-                shard_tokens = 0.0
-            shard_tokens += tokens
             yield Split(
                 source.name, number, info.path, name, start, end, n_bytes, info.modified,
-                file_number, shard,
+                file_number, 0, holds,
             )  # fmt: skip
             number += 1
+
+
+def _joined_splits(recipe: Recipe, source: Source, raw: list[Split]) -> Iterator[Split]:
+    """Make one split of each partition that joined documents are written in."""
+    total = sum(split.n_bytes for split in raw)
+    n_partitions = max(1, math.ceil(sum(map(text_bytes, raw)) / recipe.reading.split_bytes))
+    for number in range(n_partitions):
+        path = joined_name(source.name, number)
+        yield Split(
+            source.name, number, path, f"{source.name}/part-{number:05d}", 0, None,
+            total // n_partitions, 0.0, number, 0, "documents",
+        )  # fmt: skip
+
+
+def _in_shards(recipe: Recipe, source: Source, splits: list[Split]) -> Iterator[Split]:
+    """Put consecutive splits into shards of about the recipe's size."""
+    shard = 0
+    shard_tokens = 0.0
+    for split in splits:
+        tokens = split.n_bytes * source.expected_tokens_per_input_byte
+        if shard_tokens and shard_tokens + tokens > recipe.shards.target_shard_tokens:
+            shard += 1
+            shard_tokens = 0.0
+        shard_tokens += tokens
+        yield split._replace(shard=shard)
 
 
 def _inputs(source: Source) -> list[tuple[str, storage.FileInfo]]:
@@ -73,17 +116,21 @@ def _fixed_folder(pattern: str) -> str:
 
 
 def _cuts(
-    info: storage.FileInfo, splittable: bool, split_bytes: int
+    info: storage.FileInfo, splits: frozenset[str], split_bytes: int
 ) -> list[tuple[int, int | None]]:
-    if not splittable or info.n_bytes <= split_bytes or _is_compressed(info.path):
+    if info.n_bytes <= split_bytes or not splits or _compression(info.path) not in splits:
         return [(0, None)]
     starts = range(0, info.n_bytes, split_bytes)
     return [(start, min(start + split_bytes, info.n_bytes)) for start in starts]
 
 
-def _is_compressed(path: str) -> bool:
+def _compression(path: str) -> str:
+    """Return ``plain``, ``bzip2`` or ``other``, by the file's first bytes."""
     with storage.open_read(path) as file:
-        return is_compressed(file.read(16))
+        head = file.read(16)
+    if head.startswith(b"BZh"):
+        return "bzip2"
+    return "other" if is_compressed(head) else "plain"
 
 
 class Estimate(NamedTuple):
@@ -107,8 +154,11 @@ def text_bytes(split: Split) -> float:
 
 def shuffle_bytes(source: Source, step: int, text_bytes: float) -> int:
     """Estimate the fingerprints that a deduplication of so much text shuffles."""
-    per_line = source.steps[step].name == "deduplicate_lines"
-    unit_bytes = TEXT_BYTES_PER_LINE if per_line else TEXT_BYTES_PER_DOCUMENT
+    target, parameters = source.steps[step].target, source.steps[step].parameters
+    if target is DeduplicateNear:
+        n_documents = text_bytes / TEXT_BYTES_PER_DOCUMENT
+        return int(n_documents * parameters["bands"] * BAND_KEY_BYTES)
+    unit_bytes = TEXT_BYTES_PER_LINE if target is DeduplicateLines else TEXT_BYTES_PER_DOCUMENT
     return int(text_bytes / unit_bytes * FINGERPRINT_BYTES_PER_UNIT)
 
 
@@ -124,7 +174,7 @@ def window_sizes(
     """Estimate the shuffle bytes of each window, of the recipe's size or of another."""
     texts: dict[int, float] = {}
     for split in plan:
-        if split.source == source.name:
+        if split.source == source.name and split.holds == "documents":
             window = split.file // window_files if window_files else window_of(source, step, split)
             texts[window] = texts.get(window, 0.0) + text_bytes(split)
     return {window: shuffle_bytes(source, step, size) for window, size in texts.items()}
@@ -132,21 +182,25 @@ def window_sizes(
 
 def estimate(source: Source, plan: list[Split]) -> Estimate:
     """Add up a source's plan."""
-    splits = [split for split in plan if split.source == source.name]
+    mine = [split for split in plan if split.source == source.name]
+    raw = [split for split in mine if split.holds == "records"]
+    splits = [split for split in mine if split.holds == "documents"]
     sizes = [
         size
         for step in source.shuffle_positions
         for size in window_sizes(source, plan, step).values()
     ]
     passes = 1 + len(source.shuffle_positions) * 0.3
-    total_mb = sum(text_bytes(split) for split in splits) / 1e6
+    read = raw or splits
+    total_bytes = sum(map(text_bytes, read))
+    joined_bytes = int(total_bytes) if raw else 0  # the records themselves are shuffled
     return Estimate(
         source=source.name,
-        files=len({split.file for split in splits}),
-        n_bytes=sum(split.n_bytes for split in splits),
+        files=len({split.file for split in read}),
+        n_bytes=sum(split.n_bytes for split in read),
         splits=len(splits),
         shards=len({split.shard for split in splits}),
-        shuffle_bytes=sum(sizes),
+        shuffle_bytes=sum(sizes) + joined_bytes,
         largest_window_bytes=max(sizes, default=0),
-        core_hours=total_mb * CORE_SECONDS_PER_TEXT_MB * passes / 3600,
+        core_hours=total_bytes / 1e6 * CORE_SECONDS_PER_TEXT_MB * passes / 3600,
     )

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
 from pipeline.layout import Split
 from pipeline.ledger import Tally
 from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
-from transforms.deduplicate import Deduplicate
 
 Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
 """Called as ``observer(step, before, after)`` for every step, for those who look at documents."""
@@ -33,8 +33,14 @@ def cached_recipe(mapping_json: str) -> Recipe:
     return recipe_from_mapping(json.loads(mapping_json))
 
 
-def read_split(split: Split, source: Source, reading: Reading) -> Iterator[pa.RecordBatch]:
-    """Read the documents of a split in batches."""
+def read_split(
+    split: Split, source: Source, reading: Reading, output: str
+) -> Iterator[pa.RecordBatch]:
+    """Read the documents of a split in batches, or its records where they are yet to be joined."""
+    if source.reader.join is not None and split.holds == "documents":
+        with storage.open_read(storage.join(output, split.path)) as stream:
+            yield from pq.ParquetFile(stream).iter_batches()
+        return
     with storage.open_read(split.path) as stream:
         yield from source.reader.read(
             stream,
@@ -110,7 +116,7 @@ def process_split(
     steps = list(enumerate(source.steps[:until]))
     cursors = {i: _UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
     tally.add("read", "in", None, 0, 0)
-    for batch in read_split(split, source, recipe.reading):
+    for batch in read_split(split, source, recipe.reading, output):
         before = characters(batch)
         tally.add("read", "in", None, batch.num_rows, _total(before))
         if observer:
@@ -135,8 +141,8 @@ def process_split(
             cursor.take(split, len(cursor.kept) + 1)
 
 
-def deduplicator(step: Step) -> Deduplicate:
-    """Make the deduplication that a step names."""
+def deduplicator(step: Step) -> Any:
+    """Make the deduplication that a step names: a dataclass of ``transforms.deduplicate``, say."""
     return step.target(**step.parameters)
 
 

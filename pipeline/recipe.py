@@ -88,6 +88,7 @@ class Source:
     reader: Reader
     reader_name: str
     reader_parameters: Mapping[str, Any]
+    reader_options: Any  # of a source whose documents are joined: its dataclass; else None
     input: tuple[str, ...]
     proportion: float  # of the tokens that are sampled in training
     expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
@@ -249,6 +250,16 @@ def _source(name: str, entry: Any) -> Source:
         raise RecipeError(f"{where}: unknown reader {reader_name!r}{nearest(reader_name, READERS)}")
     reader = READERS[reader_name]
     place = f"{where}.reader.{reader_name}"
+    options = None
+    if reader.join is None:
+        parameters = check_parameters(reader.read, reader_given, place, READER_PARAMETERS)
+    else:
+        parameters = {}
+        given = check_parameters(reader.join.options, reader_given, place)
+        try:
+            options = reader.join.options(**given)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
     if not keys.input:
         raise RecipeError(f"{where}.input: expected at least one pattern")
     if not 0 < keys.proportion <= 1:
@@ -261,7 +272,8 @@ def _source(name: str, entry: Any) -> Source:
         name=name,
         reader=reader,
         reader_name=reader_name,
-        reader_parameters=check_parameters(reader.read, reader_given, place, READER_PARAMETERS),
+        reader_parameters=parameters,
+        reader_options=options,
         input=tuple(keys.input),
         proportion=keys.proportion,
         expected_tokens_per_input_byte=keys.expected_tokens_per_input_byte,

@@ -19,6 +19,7 @@ from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.decisions import decision_name
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
+from pipeline.join_records import JoinRecords
 from pipeline.layout import (
     MANIFEST_NAME,
     PLAN_NAME,
@@ -29,10 +30,13 @@ from pipeline.layout import (
     read_shards,
     shard_ledger_name,
 )
+from pipeline.ledger import LEDGER_NAME
 from pipeline.mix import mix
+from pipeline.near_duplicates import FindNearDuplicates
 from pipeline.plan import make_plan, shuffle_bytes, text_bytes, window_of, window_sizes
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay
 from pipeline.recipe import Recipe, Source
+from transforms.near_duplicates import DeduplicateNear
 
 SHUFFLE_MEMORY_FACTOR = 3
 """Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
@@ -175,9 +179,11 @@ def run(
         storage.remove_temporary_files(output)
         storage.remove(output, PROGRESS_FOLDER)
         recipe_json = json.dumps(recipe.mapping)
-        for rounds in waves(recipe, plan, output, execution):
-            _first_pass(recipe, plan, rounds, recipe_json, output, execution)
-        _second_pass(plan, recipe_json, output, execution)
+        _join(plan, recipe_json, output, execution)
+        documents = [split for split in plan if split.holds == "documents"]
+        for rounds in waves(recipe, documents, output, execution):
+            _first_pass(recipe, documents, rounds, recipe_json, output, execution)
+        _second_pass(documents, recipe_json, output, execution)
         manifest = mix(recipe, output, described)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
@@ -190,7 +196,7 @@ def _open_output(
     """Make sure that ``output`` holds this run or nothing."""
     path = storage.join(output, RUN_NAME)
     if start_over:
-        for name in (MANIFEST_NAME, "ledger", "ledger.parquet", "shards", "decisions", "work",
+        for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
                      PLAN_NAME, RUN_NAME):  # fmt: skip
             storage.remove(output, name)
     elif storage.exists(path):
@@ -278,6 +284,17 @@ def _windows(plan: list[Split], recipe: Recipe, name: str, step: int) -> dict[in
     return windows
 
 
+def _join(plan: list[Split], recipe_json: str, output: str, execution: Execution) -> None:
+    """Make documents of the records that stand apart, unless all of them are there."""
+    joined = {s.path for s in plan if s.holds == "documents" and s.path.startswith("joined/")}
+    if joined <= storage.list_names(output, "joined"):
+        return
+    total = sum(split.n_bytes for split in plan if split.holds == "records")
+    display = ProgressDisplay(output, "join", "joining records", total)
+    with display, execution.pipeline() as pipeline:
+        _ = pipeline | JoinRecords(recipe_json, output)
+
+
 def _first_pass(
     recipe: Recipe, plan: list[Split], rounds: list[Round], recipe_json: str, output: str,
     execution: Execution,
@@ -289,10 +306,19 @@ def _first_pass(
     )
     name = f"fingerprint-{rounds[0].label.replace('/', '-')}"
     display = ProgressDisplay(output, name, "first pass (fingerprint)", total)
+    near = [one for one in rounds if _is_near(recipe, one)]
+    exact = [one for one in rounds if one not in near]
     with display, execution.pipeline() as pipeline:
-        _ = pipeline | FingerprintSplits(recipe_json, output, rounds, name)
+        if exact:
+            _ = pipeline | FingerprintSplits(recipe_json, output, exact, name)
+        if near:
+            _ = pipeline | FindNearDuplicates(recipe_json, output, near, name)
     for one in rounds:
         storage.remove(output, one.folder)
+
+
+def _is_near(recipe: Recipe, one: Round) -> bool:
+    return recipe.source(one.source).steps[one.step].target is DeduplicateNear
 
 
 def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Execution) -> None:

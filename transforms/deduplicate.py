@@ -96,9 +96,6 @@ class DeduplicateDocuments:
         return np.arange(batch.num_rows + 1, dtype=np.int64)
 
 
-Deduplicate = DeduplicateLines | DeduplicateDocuments
-
-
 def _check_window(window_files: int | None) -> None:
     if window_files is not None and window_files < 1:
         raise ValueError(f"window_files: expected null or a number above 0, found {window_files}")

@@ -8,6 +8,7 @@ from typing import Any
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
 from transforms.language import classify, identify_language
 from transforms.length import drop_short
+from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
 
 STEPS: dict[str, Callable[..., Any]] = {
@@ -15,6 +16,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "classify": classify,
     "deduplicate_documents": DeduplicateDocuments,
     "deduplicate_lines": DeduplicateLines,
+    "deduplicate_near": DeduplicateNear,
     "drop_short": drop_short,
     "identify_language": identify_language,
     "score_perplexity": score_perplexity,
