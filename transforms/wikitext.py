@@ -53,6 +53,7 @@ _BRACKETS = re.compile(
 )
 _EXTERNAL = re.compile(r"\s*(?:(?:https?:|ftps?:|irc:|news:|gopher:)?//|mailto:)", re.IGNORECASE)
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}(?:-[a-z-]{2,12})?|simple)")
+_RANGES = frozenset(("to", "and", "by", "or", "x", "×", "-", "–", "+/-"))
 _NAMED_ARGUMENT = re.compile(r"\s*([^\s=<>\[\]{}][^=<>\[\]{}]{0,60})=")
 
 _TABLE = re.compile(r"^[ \t:*#;]*\{\||^[ \t]*\|\}", re.MULTILINE)
@@ -63,7 +64,7 @@ _BLOCK_TAG = re.compile(
     r"|tbody|section|gallery)\b[^<>]*>",
     re.IGNORECASE,
 )
-_ITEM_TAG = re.compile(r"\s*<li\b[^<>]*>", re.IGNORECASE)
+_ITEM_TAG = re.compile(r"<li\b[^<>]*>", re.IGNORECASE)
 _INLINE_TAG = re.compile(
     r"</?(?:span|small|big|sup|sub|b|i|u|s|em|strong|font|tt|code|cite|abbr|bdi|bdo|del|ins|strike"
     r"|mark|var|kbd|samp|dfn|q|ruby|rb|rt|rp|rtc|time|data|wbr|li|noinclude|onlyinclude|ref|nowiki"
@@ -74,7 +75,9 @@ _INLINE_TAG = re.compile(
 _QUOTES = re.compile("''+")
 _SWITCH = re.compile(r"__[^\W\d_]+(?:_[^\W\d_]+)*__")
 _ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-_HOLES = re.compile(r"[(（][\s,;:–]*[)）]|(?<=[(（])[ \t]*[,;][ \t,;]*|[ \t,;]+(?=[)）])")
+_HOLES = re.compile(r"[(（][\s,;:–]*[)）]|(?<=[(（]) ?[,;][ ,;]*|(?<![ ,;])[ ,;]+(?=[)）])")
+"""What a dropped template leaves: brackets around nothing, and separators next to brackets."""
+_SPACE_BEFORE_STOP = re.compile(r"(?<=\S) (?=[,.](?:\s|$))")
 _SPACES = re.compile("[ \t\u00a0]+")
 
 
@@ -132,7 +135,8 @@ def _text(aside: _Aside, language: str | None, shown: Mapping[str, tuple[int, ..
         text = text.replace("-{", "").replace("}-", "")
     text = _without_tables(text)
     text = _without_tags(text)
-    text = _HOLES.sub("", text)
+    text = _HOLES.sub("", _SPACES.sub(" ", text))
+    text = _SPACE_BEFORE_STOP.sub("", _SPACES.sub(" ", text))
     text = read_lines(text)
     return _MARKER.sub(lambda match: aside.verbatim[int(match.group(1))], text).strip()
 
@@ -310,6 +314,8 @@ def _close_template(out: list[str], begin: int, shown: Mapping[str, tuple[int, .
         else:
             count += 1
             arguments[str(count)] = argument.strip()
+    if numbers == (1, 2) and arguments.get("2") in _RANGES:
+        numbers = (1, 2, 3, 4)  # a measure from, to: {{convert|5|to|10|km}}
     out[begin:] = [" ".join(filter(None, (arguments.get(str(number)) for number in numbers)))]
 
 
@@ -356,7 +362,7 @@ def _without_tags(text: str) -> str:
     text = _QUOTES.sub(_apostrophes, text)
     if "__" in text:
         text = _SWITCH.sub(lambda m: "" if m.group().isupper() else m.group(), text)
-    return _SPACES.sub(" ", _without_entities(text))
+    return _without_entities(text)
 
 
 def _apostrophes(match: re.Match[str]) -> str:
