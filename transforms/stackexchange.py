@@ -101,14 +101,11 @@ def site_of(name: str) -> str:
     (``history.meta.stackexchange.com_2018-08/Posts.xml``, ``stackoverflow.com-Posts.7z``); where
     there is none, the archive's name without suffixes, or the folder's.
     """
-    parts = name.split("/")
-    for part in reversed(parts):
-        if host := _HOST.match(part.lower()):
+    stems = [stem for part in name.split("/") if (stem := _ARCHIVE_SUFFIX.sub("", part))]
+    for stem in reversed(stems):
+        if host := _HOST.match(stem.lower()):
             return host.group()
-    for part in reversed(parts):
-        if stem := _ARCHIVE_SUFFIX.sub("", part):
-            return stem
-    return name
+    return stems[-1] if stems else name
 
 
 def largest_sites(sizes: Mapping[str, int], n: int) -> list[str]:

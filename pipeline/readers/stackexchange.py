@@ -131,7 +131,7 @@ def _records(chunks: Iterable[bytes | Damage], offset: int, max_bytes: int) -> I
             data = b"".join([*pieces, tail]) if size <= max_bytes else None
             yield _Record(offset, data, size + len(tail), chunk)
             offset += size + len(tail)
-            pieces, size, tail, lost = [], 0, b"", True
+            pieces, size, tail, lost = [], 0, b"", True  # the rest of the row is lost as well
             continue
         data = tail + chunk
         begin = search = 0
@@ -156,26 +156,42 @@ def _rows(records: Iterable[_Record], name: str, site: str) -> Iterator[dict[str
     for record in records:
         row: dict[str, Any] = {"name": name, "record": record.offset, "site": site}
         if record.damage is not None:
+            data = record.data or b""
+            if data.startswith(_MARK) and _is_whole(data):
+                yield from _rows_of_record(data, row)
+                row["record"] += record.size
             offset, error, skipped_bytes, _ = record.damage
             error = f"{error}; {skipped_bytes} bytes skipped at {offset} of the file"
             yield row | {"dropped_by": "damaged", "error": error}
         elif record.data is None:
             yield row | {"dropped_by": "record_too_large", "error": f"{record.size} bytes"}
-        elif not record.data.startswith(_MARK):
-            if fault := _fault_of_header(record.data):
-                yield row | {"dropped_by": "not_posts", "error": fault}
-        else:
-            text = record.data.decode(errors="replace")
-            try:
-                attributes, end = _attributes(text)
-                yield row | _post(attributes)
-            except _BadRowError as bad:
-                yield row | {"dropped_by": "bad_post", "error": str(bad)}
-                continue
-            if end < len(text):
-                row["record"] += len(text[:end].encode())
-                error = f"no row: {text[end : end + 100]!r}"
-                yield row | {"dropped_by": "bad_post", "error": error}
+        elif record.data.startswith(_MARK):
+            yield from _rows_of_record(record.data, row)
+        elif fault := _fault_of_header(record.data):
+            yield row | {"dropped_by": "not_posts", "error": fault}
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        _, end = _attributes(text := data.decode(errors="replace"))
+    except _BadRowError:
+        return False
+    return end == len(text)
+
+
+def _rows_of_record(data: bytes, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a post, and a row for anything that stands between it and the next one."""
+    text = data.decode(errors="replace")
+    try:
+        attributes, end = _attributes(text)
+        yield row | _post(attributes)
+    except _BadRowError as bad:
+        yield row | {"dropped_by": "bad_post", "error": str(bad)}
+        return
+    if end < len(text):
+        record = row["record"] + len(text[:end].encode())
+        error = f"no row: {text[end : end + 100]!r}"
+        yield row | {"record": record, "dropped_by": "bad_post", "error": error}
 
 
 def _fault_of_header(data: bytes) -> str | None:
