@@ -78,7 +78,7 @@ def test_real_books(shared_data: Path):
         f"Small print\n{SMALL_PRINT}\n\n{BOOK}\n",
         f"Small print\n*END THE SMALL PRINT! FOR PUBLIC DOMAIN EBOOKS*Ver.02/11/02*END*\n\n"
         f"Produced by A. B.\n\n\n{BOOK}\n\n\n\nEnd of Project Gutenberg's Night, by A. Writer\n",
-        f"{START}\n\n{BOOK}\n\n{END}\n\n{LICENCE}\n*END*THE SMALL PRINT! FOR X*Ver.02/11/02*END*\n",
+        f"{START}\n\n{BOOK}\n\n{END}\n\n{LICENCE}\n*END*THE SMALL PRINT! FOR X*Ver.02*END*\nX.",
         f"*** START OF THE COPYRIGHTED PROJECT GUTENBERG EBOOK, NIGHT ***\n{BOOK}\n"
         f"*** END OF THE COPYRIGHTED PROJECT GUTENBERG EBOOK, NIGHT ***\n{LICENCE}",
         f"{START}\n\n{BOOK}\n\nEnd of the Project Gutenberg EBook of Night, by\nA. B.\n\n{END}\n",

@@ -1,0 +1,112 @@
+"""Speed of finding near-duplicates, a step at a time, against datasketch on the same documents.
+
+    python benchmarks/near_duplicates.py [--data ../shared/data] [--json]
+
+One core; kernels are compiled before the clock starts. datasketch (``pip install datasketch``, no
+dependency of this project) makes as many hashes of the same shingles; where it is not installed,
+its lines are left out. Its documents are a part of ours, as it is slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from pipeline.readers.books import decode_book
+from transforms.documents import documents
+from transforms.gutenberg import strip_gutenberg
+from transforms.near_duplicates import DeduplicateNear, Document, band_parts
+
+ROUNDS = 3
+STEP = DeduplicateNear(
+    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=1000
+)
+
+
+def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
+    """Return the shortest time of several calls: the one least disturbed by the machine."""
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def datasketch_sketches(texts: list[str]) -> None:
+    """Make signatures as datasketch's documentation shows, over the same shingles."""
+    from datasketch import MinHash
+
+    for text in texts:
+        words = re.findall(r"[^\W_]+", text.lower())
+        shingles = {" ".join(words[i : i + 5]).encode() for i in range(len(words) - 4)}
+        signature = MinHash(num_perm=STEP.bands * STEP.rows)
+        signature.update_batch(shingles)
+
+
+def measure(data: Path) -> dict[str, float]:
+    paths = sorted((data / "books").glob("*.txt"))
+    raw = [path.read_bytes() for path in paths]
+    raw_mb = sum(map(len, raw)) / 1e6
+    result = {}
+    result["decode, MB/s"] = raw_mb / best_seconds(lambda: [decode_book(r) for r in raw])
+    framed = documents([p.name for p in paths], [decode_book(r)[0] for r in raw])
+    batch = strip_gutenberg(framed)
+    result["strip_gutenberg, MB/s"] = raw_mb / best_seconds(lambda: strip_gutenberg(framed))
+    texts = batch["text"].to_pylist()
+    mb = sum(len(text.encode()) for text in texts) / 1e6
+    STEP.sketch(batch.slice(0, 1))
+    result["shingles, MB/s"] = mb / best_seconds(lambda: STEP.shingles(batch))
+    result["sketch, MB/s"] = mb / best_seconds(lambda: STEP.sketch(batch))
+
+    sketch = STEP.sketch(batch)
+    hashes, offsets = STEP.shingles(batch)
+    stored = {
+        i: Document(chars, hashes[begin:end])
+        for i, (chars, (begin, end)) in enumerate(zip(sketch.chars, pairwise(offsets), strict=True))
+    }
+    parts = [part for _, part in band_parts(sketch, 0, 0, 1)]
+    pairs = STEP.candidates(parts)
+    STEP.losers(pairs, stored)
+    result["pairs verified a second"] = len(pairs) / best_seconds(
+        lambda: STEP.losers(pairs, stored)
+    )
+    result["bytes shuffled a document"] = sum(24 * len(part.keys) for part in parts) / len(texts)
+    try:
+        datasketch_sketches(["a b c d e f"])  # imports it
+        some = texts[:4]
+        some_mb = sum(len(text.encode()) for text in some) / 1e6
+        result["datasketch, MB/s"] = some_mb / best_seconds(lambda: datasketch_sketches(some), 1)
+    except ImportError:
+        return result
+    few = batch.slice(0, 4)
+    ours = some_mb / best_seconds(lambda: STEP.sketch(few))
+    result["sketch over datasketch"] = ours / result["datasketch, MB/s"]
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    result = measure(arguments.data)
+    if arguments.json:
+        print(json.dumps({name: round(value, 2) for name, value in result.items()}))
+    else:
+        for name, value in result.items():
+            print(f"{name:28} {value:12,.2f}")
+
+
+if __name__ == "__main__":
+    main()
