@@ -175,24 +175,32 @@ def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | _Damage]:
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
 
     arguments = {key: value for key, value in descriptor.items() if key != "shard"}
-    dataset = datasets.load_dataset(**arguments, streaming=True)
+    damages = (datasets.exceptions.DatasetGenerationError, pa.ArrowException, ValueError)
+    try:
+        dataset = datasets.load_dataset(**arguments, streaming=True)
+    except pa.ArrowException as error:
+        yield _Damage(f"{type(error).__name__}: {error}", None)
+        return
     if not isinstance(dataset, datasets.IterableDataset):
         raise ValueError(f"{name}: split: say which of {', '.join(map(str, dataset))}")
-    shard = descriptor.get("shard")
-    if shard is not None:
+    if (shard := descriptor.get("shard")) is not None:
         if shard["of"] > dataset.num_shards:
-            raise ValueError(
-                f"{name}: shard.of: the dataset has {dataset.num_shards} files to share"
-            )
+            raise ValueError(f"{name}: shard.of: it has {dataset.num_shards} files to share out")
         dataset = dataset.shard(num_shards=shard["of"], index=shard["index"])
-    try:
-        for table in dataset.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
-            yield from table.to_batches()
-    except (datasets.exceptions.DatasetGenerationError, pa.ArrowException, ValueError) as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, OSError):
-            raise
-        yield _Damage(f"{type(cause).__name__}: {cause}", None)
+    dataset = dataset.with_format("arrow")
+    done = 0
+    for batch_size in (_ROWS_AT_ONCE, 1):  # one by one up to a damage, whose batch is lost whole
+        try:
+            for table in (dataset.skip(done) if done else dataset).iter(batch_size=batch_size):
+                yield from table.to_batches()
+                done += len(table)
+            return
+        except damages as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, OSError):
+                raise
+            message = f"{type(cause).__name__}: {cause}"
+    yield _Damage(message, None)
 
 
 def _descriptor(data: bytes, name: str) -> dict[str, Any]:
