@@ -42,7 +42,10 @@ def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
         )
         return
     sizes = {name: info.n_bytes for name, info in inputs}
-    chosen = join.choose(sizes, source.reader_options)
+    try:
+        chosen = join.choose(sizes, source.reader_options)
+    except ValueError as error:
+        raise RecipeError(f"sources.{source.name}.reader: {error}") from None
     raw = list(
         _read_splits(recipe, source, [pair for pair in inputs if pair[0] in chosen], "records")
     )
@@ -68,7 +71,7 @@ def _read_splits(
 def _joined_splits(recipe: Recipe, source: Source, raw: list[Split]) -> Iterator[Split]:
     """Make one split of each partition that joined documents are written in."""
     total = sum(split.n_bytes for split in raw)
-    n_partitions = max(1, math.ceil(sum(map(text_bytes, raw)) / recipe.reading.split_bytes))
+    n_partitions = max(1, math.ceil(sum(map(text_bytes, raw)) / recipe.reading.joined_part_bytes))
     for number in range(n_partitions):
         path = joined_name(source.name, number)
         yield Split(

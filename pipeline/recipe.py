@@ -59,6 +59,7 @@ class Reading:
     batch_bytes: int  # of text in a batch of documents
     split_bytes: int  # a larger uncompressed file is cut, where its format allows
     max_record_bytes: int  # a longer record is set aside
+    joined_part_bytes: int  # of records that are joined into documents together
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ def _check_ranges(recipe: Recipe) -> None:
         "reading.batch_bytes": recipe.reading.batch_bytes,
         "reading.split_bytes": recipe.reading.split_bytes,
         "reading.max_record_bytes": recipe.reading.max_record_bytes,
+        "reading.joined_part_bytes": recipe.reading.joined_part_bytes,
     }
     for where, value in positive.items():
         if value <= 0:

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from transforms.code_filter import filter_code
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
+from transforms.generated_files import drop_generated_files
+from transforms.gutenberg import strip_gutenberg
 from transforms.language import classify, identify_language
 from transforms.length import drop_short
+from transforms.licence_header import strip_licence_header
+from transforms.licences import keep_licences
 from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
+from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
+    "clean_wikitext": clean_wikitext,
+    "drop_generated_files": drop_generated_files,
+    "filter_code": filter_code,
+    "keep_licences": keep_licences,
+    "strip_gutenberg": strip_gutenberg,
+    "strip_licence_header": strip_licence_header,
     "bucket_by_perplexity": bucket_by_perplexity,
     "classify": classify,
     "deduplicate_documents": DeduplicateDocuments,

@@ -9,9 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.readers.books import read_books
+from pipeline.readers.github import read_bigquery_github, read_repositories
+from pipeline.readers.huggingface import read_huggingface
 from pipeline.readers.json_lines import read_json_lines
+from pipeline.readers.stackexchange import (
+    StackExchangeOptions,
+    choose_files,
+    documents_of_posts,
+    partition_posts,
+    read_posts,
+)
 from pipeline.readers.warc import read_warc
 from pipeline.readers.wet import read_wet
+from pipeline.readers.wikipedia import read_wikipedia
 
 
 class Reader(NamedTuple):
@@ -44,7 +55,17 @@ _WHOLE: frozenset[str] = frozenset()
 _PLAIN = frozenset({"plain"})
 
 READERS = {
+    "bigquery_github": Reader(read_bigquery_github, _PLAIN),
+    "books": Reader(read_books, _WHOLE),
+    "huggingface": Reader(read_huggingface, _WHOLE),
     "json_lines": Reader(read_json_lines, _PLAIN),
+    "repositories": Reader(read_repositories, _WHOLE),
+    "stackexchange": Reader(
+        read_posts,
+        _PLAIN,
+        Join(StackExchangeOptions, choose_files, partition_posts, documents_of_posts),
+    ),
     "warc": Reader(read_warc, _WHOLE),
     "wet": Reader(read_wet, _WHOLE),
+    "wikipedia": Reader(read_wikipedia, frozenset({"plain", "bzip2"})),
 }

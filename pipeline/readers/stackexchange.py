@@ -9,9 +9,12 @@ it is expanded. Characters that XML does not allow, and that dumps hold all the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.readers.decompress import (
@@ -22,7 +25,13 @@ from pipeline.readers.decompress import (
     is_compressed,
 )
 from pipeline.readers.seven_zip import SEVEN_ZIP_MAGIC, member_of_7z
-from transforms.stackexchange import POST_SCHEMA, site_of
+from transforms.stackexchange import (
+    POST_SCHEMA,
+    join_posts,
+    largest_sites,
+    partition_of_posts,
+    site_of,
+)
 
 MEMBER = "Posts.xml"  # of an archive, the one that is read
 
@@ -283,3 +292,45 @@ def _batches(rows: Iterable[dict[str, Any]], batch_bytes: int) -> Iterator[pa.Re
             gathered, size = [], 0
     if gathered:
         yield pa.RecordBatch.from_pylist(gathered, POST_SCHEMA)
+
+
+@dataclass(frozen=True)
+class StackExchangeOptions:
+    """The recipe's parameters of a StackExchange source."""
+
+    sites: int | list[str]  # how many of the largest sites are read (LLaMA: 28), or their names
+    min_answers: int  # questions with fewer are dropped
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sites, int) and self.sites < 1:
+            raise ValueError(f"sites: expected names or a number above 0, found {self.sites}")
+
+
+def choose_files(sizes: Mapping[str, int], options: StackExchangeOptions) -> set[str]:
+    """Return the dumps that are read, given the sizes of all; sites are compared by their files.
+
+    Raises ValueError for the name of a site that is not among them.
+    """
+    of_site: dict[str, list[str]] = {}
+    for name in sizes:
+        of_site.setdefault(site_of(name), []).append(name)
+    if isinstance(options.sites, int):
+        totals = {site: sum(sizes[name] for name in names) for site, names in of_site.items()}
+        chosen = largest_sites(totals, options.sites)
+    else:
+        chosen = options.sites
+        if missing := sorted(set(chosen) - set(of_site)):
+            raise ValueError(
+                f"no dump of {', '.join(missing)}; there are {', '.join(sorted(of_site))}"
+            )
+    return {name for site in chosen for name in of_site[site]}
+
+
+def partition_posts(posts: pa.RecordBatch, n_partitions: int) -> npt.NDArray[np.int64]:
+    """Give a question and its answers the same partition."""
+    return partition_of_posts(posts, n_partitions=n_partitions)
+
+
+def documents_of_posts(posts: pa.RecordBatch, options: StackExchangeOptions) -> pa.RecordBatch:
+    """Join the posts of a partition."""
+    return join_posts(posts, min_answers=options.min_answers)
