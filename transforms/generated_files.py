@@ -9,17 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.documents import drop
+from transforms.licences import LICENCE_FILE
 
-_LICENCE_NAMES = re.compile(
-    r"(?:(?:un|mit-|apache-|bsd-)?licen[sc]es?|copying|copyright|notice)"
-    r"(?:[-._](?:mit|apache|bsd|isc|[al]?gpl|x11|lesser|header|third[-_]?party)[\w.-]*)?"
-    r"(?:\.(?:txt|md|rst|markdown|html|\d))?",
+_NOTICE_FILE = re.compile(
+    r"(?:notice|copyright|licen[sc]e[-_](?:header|third[-_]?party|3rd[-_]?party))s?(?:\.(?:txt|md))?",
     re.IGNORECASE,
 )
 _VENDORED_FOLDERS = frozenset(
-    "node_modules bower_components jspm_packages vendor vendors vendored third_party third-party "
-    "thirdparty 3rdparty 3rd_party site-packages dist-packages Godeps Pods Carthage dist".split()
-)
+    {
+        "node_modules", "bower_components", "jspm_packages", "vendor", "vendors", "vendored",
+        "third_party", "third-party", "thirdparty", "3rdparty", "3rd_party", "site-packages",
+        "dist-packages", "Godeps", "Pods", "Carthage", "dist",
+    }
+)  # fmt: skip
 _GENERATED_NAMES = re.compile(
     r""".*(?:[.-]min|\.bundle|\.chunk|\.packed)\.(?:js|mjs|css)
     | .*\.(?:js|css|ts|mjs)\.map
@@ -35,9 +37,10 @@ _GENERATED_NAMES = re.compile(
 _CERTIFICATES = (".crt", ".pem", ".cer", ".der", ".csr", ".key")
 _MARKERS = re.compile(
     r"""@generated\b | \bDO\ NOT\ (?:EDIT|MODIFY)\b | \b[Cc]ode\ generated\ (?:by|from)\b
-    | \b[Gg]enerated\ by\ (?:the\ protocol\ buffer\ compiler|protoc|Thrift|swig|SWIG|ragel|bison|flex)
+    | \b[Gg]enerated\ by\ (?:the\ protocol\ buffer\ compiler|protoc|Thrift|SWIG|ragel)
     | (?i:\b(?:this|file|code|class|source|program)\b[^\n.]{0,40}\b
       (?:auto(?:matically)?[-\ ]?generated|generated\ (?:automatically|by)))
+    | \b[Tt]his\ is\ a\ generated\ file\b
     | \bA\ (?:Bison\ parser,\ made|lexical\ scanner\ generated)\ by\b""",
     re.VERBOSE,
 )
@@ -65,7 +68,7 @@ def drop_generated_files(batch: pa.RecordBatch, *, marker_lines: int) -> pa.Reco
 
 def _reason(path: str) -> str | None:
     *folders, name = path.split("/")
-    if _LICENCE_NAMES.fullmatch(name):
+    if LICENCE_FILE.fullmatch(name) or _NOTICE_FILE.fullmatch(name):
         return "licence_file"
     if name.lower().endswith(_CERTIFICATES):
         return "certificate"

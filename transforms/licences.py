@@ -84,6 +84,14 @@ def _refused(licence: str | None, kept: frozenset[str]) -> str | None:
     return refused[0] if _REASON_NAME.fullmatch(refused[0]) else "other"
 
 
+LICENCE_FILE = re.compile(
+    r"(?:(?:un|mit-|apache-|bsd-)?licen[sc]es?|copying)"
+    r"(?:[-._](?:mit|apache|bsd|isc|[al]?gpl|x11|0bsd|lesser|\d)[\w-]*)*"
+    r"(?:\.(?:txt|md|rst|markdown|html))?",
+    re.IGNORECASE,
+)
+"""Names of files that hold a licence's text, to match in full."""
+
 _GNU = r"gnu (affero|lesser|library)?\s?general public licen[sc]e"
 _MARKS: list[tuple[str, re.Pattern[str]]] = [
     (name, re.compile(pattern))

@@ -16,18 +16,13 @@ from pipeline.readers.json_lines import _DECODER, _Break, _lines, _plain_chunks
 from pipeline.readers.parquet_rows import Unreadable, parquet_rows
 from pipeline.readers.tar_stream import Broken, Member, tar_members
 from transforms.code_language import language_of_path
-from transforms.licences import licence_of_text
+from transforms.licences import LICENCE_FILE, licence_of_text
 
 MAX_LICENCE_BYTES = 1 << 18
 """Of a LICENSE file in an archive; texts of licences have up to 35,000 bytes."""
 
 _PARQUET_MAGIC = b"PAR1"
 _COLUMNS = ("repo_name", "ref", "path", "binary", "content", "license")
-_LICENCE_FILE = re.compile(
-    r"(?:un|mit-|apache-|bsd-)?licen[sc]es?(?:[-._](?:mit|apache|bsd|isc|gpl|x11|0bsd)[\w.-]*)?"
-    r"(?:\.(?:txt|md|rst|markdown|html))?|copying(?:\.[\w.]+)?",
-    re.IGNORECASE,
-)
 _UNSAFE_CHARACTER = re.compile(r"[\x00-\x1f\x7f\\]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -237,7 +232,7 @@ def _licences(stream: BinaryIO) -> dict[str, str]:
 def _repository_of_licence_file(path: str) -> str | None:
     owner, _, rest = path.partition("/")
     repository, _, file = rest.partition("/")
-    if _refusal(path) or not _LICENCE_FILE.fullmatch(file):
+    if _refusal(path) or not LICENCE_FILE.fullmatch(file):
         return None
     return f"{owner}/{repository}"
 
