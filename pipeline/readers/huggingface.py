@@ -10,7 +10,7 @@ Inputs of a recipe are files, so a dataset comes in one of these forms, one read
       path: allenai/c4            # a dataset of the hub, a folder, or a format: json, parquet, ...
       name: en                    # the configuration; may be left out, like all that follows
       split: train
-      revision: 1588ec454efa1a09f29cd18ddd04fe05fc8653a2   # of a hub dataset; needed there
+      revision: COMMIT            # of a hub dataset; needed there
       data_files: en/c4-train.*.json.gz
       shard: {index: 0, of: 64}   # of its files, in order
 """
