@@ -15,6 +15,7 @@ from pipeline import storage
 from pipeline.checked import RecipeError
 from pipeline.layout import Split, joined_name
 from pipeline.readers.decompress import is_compressed
+from pipeline.readers.seven_zip import SEVEN_ZIP_MAGIC
 from pipeline.recipe import Recipe, Source
 from transforms.deduplicate import DeduplicateLines
 from transforms.near_duplicates import DeduplicateNear
@@ -133,7 +134,7 @@ def _compression(path: str) -> str:
         head = file.read(16)
     if head.startswith(b"BZh"):
         return "bzip2"
-    return "other" if is_compressed(head) else "plain"
+    return "other" if is_compressed(head) or head.startswith(SEVEN_ZIP_MAGIC) else "plain"
 
 
 class Estimate(NamedTuple):

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from tokenizer.shards import ShardWriter
 
 from pipeline import storage
 from pipeline.layout import DOCS_SCHEMA, PARTS, Shard, shard_file, shard_ledger_name
@@ -21,12 +20,17 @@ from pipeline.process import characters, process_split
 from pipeline.progress import ProgressLog
 from pipeline.recipe import Recipe
 from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.shards import ShardWriter
 
 
 def is_validation(identifier: str, fraction: float) -> bool:
     """Say whether a document belongs to the validation part: a matter of its id alone."""
     digest = hashlib.blake2b(identifier.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2.0**64
+
+
+DOCS_ROW_GROUP = 10_000
+"""Documents of a row group of ``docs.parquet``."""
 
 
 class _PartWriter:
@@ -46,6 +50,7 @@ class _PartWriter:
         self.docs = pq.ParquetWriter(
             pa.PythonFile(docs_file, mode="w"), DOCS_SCHEMA, compression="zstd"
         )
+        self._pending: list[pa.RecordBatch] = []
         self.n_documents = self.n_tokens = self.n_characters = 0
 
     def append(
@@ -59,18 +64,28 @@ class _PartWriter:
             "chars": chars,
         }
         self.tokens.append(ids, offsets)
-        self.docs.write_batch(
+        self._pending.append(
             pa.RecordBatch.from_arrays(
                 [columns[n] if n in columns else batch[n] for n in DOCS_SCHEMA.names],
                 schema=DOCS_SCHEMA,
             )
         )
+        self._write_row_groups(at_least=DOCS_ROW_GROUP)
         self.n_documents += batch.num_rows
         self.n_tokens += int(counts.sum())
         self.n_characters += int(pc.sum(chars).as_py() or 0)
 
+    def _write_row_groups(self, at_least: int) -> None:
+        """Write row groups of one size, so that the file does not depend on how input is cut."""
+        if sum(batch.num_rows for batch in self._pending) >= at_least:
+            rows = pa.Table.from_batches(self._pending, DOCS_SCHEMA).combine_chunks()
+            whole = rows.num_rows - rows.num_rows % at_least
+            self.docs.write_table(rows.slice(0, whole), DOCS_ROW_GROUP)
+            self._pending = rows.slice(whole).to_batches()
+
     def finish(self) -> None:
         self.tokens.finish()
+        self._write_row_groups(at_least=1)
         self.docs.close()
 
     def summary(self) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Speed of every source on one core, and what the whole mixture would take.
+
+    python benchmarks/sources.py [--data ../shared/data] [--models ../shared/models]
+
+Each source of recipes/samples.yaml runs by itself through both passes, tokens written, in one
+process; megabytes are of raw input as it is stored. Core-hours are the sizes of the paper's table
+(arXiv 2302.13971, table 1, sizes of the prepared text) and of CommonCrawl's five dumps, over that
+speed: an estimate by size alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+logging.basicConfig(level=logging.ERROR)
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from pipeline.plan import make_plan
+from pipeline.recipe import load_recipe
+from pipeline.run import Execution, run
+
+RAW_TB = {
+    "commoncrawl": 5 * 7.6,  # five dumps of WET, gzip
+    "c4": 0.305,  # as published, gzip
+    "github": 0.328,
+    "wikipedia": 0.083,
+    "books": 0.085,
+    "arxiv": 0.092,
+    "stackexchange": 0.078,
+}
+
+
+def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[float, float]:
+    """Return the raw megabytes of a source and the processor time that both passes take."""
+    path = str(ROOT / "recipes" / "samples.yaml")
+    recipe = load_recipe(path, [f"data={data}", f"models={models}"], [source])
+    options = PipelineOptions(["--direct_running_mode=in_memory", "--direct_num_workers=1"])
+    execution = Execution(lambda: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
+    times = []
+    for number in range(3):  # the first compiles kernels and loads models
+        started = time.process_time()
+        run(recipe, str(folder / f"{source}{number}"), execution, say=lambda _: None)
+        times.append(time.process_time() - started)
+    plan = make_plan(recipe)
+    raw = [s for s in plan if s.holds == "records"] or plan
+    return sum(split.n_bytes for split in raw) / 1e6, min(times[1:])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    options = parser.parse_args()
+    if not options.data.is_dir() or not options.models.is_dir():
+        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for source in [*RAW_TB, "commoncrawl_warc"]:
+            mb, seconds = seconds_of(source, options.data, options.models, Path(name))
+            rows.append((source, mb, mb / seconds))
+    print(f"{'source':<18}{'raw MB':>8}{'MB/s a core':>13}{'raw TB':>9}{'core-hours':>12}")
+    total = 0.0
+    for source, mb, speed in rows:
+        terabytes = RAW_TB.get(source)
+        hours = terabytes * 1e6 / speed / 3600 if terabytes else 0.0
+        total += hours
+        sizes = f"{terabytes:>9.3f}{hours:>12,.0f}" if terabytes else ""
+        print(f"{source:<18}{mb:>8.1f}{speed:>13.1f}{sizes}")
+    print(f"{'all of the mixture':<48}{total:>12,.0f}")
+
+
+if __name__ == "__main__":
+    main()
