@@ -35,6 +35,8 @@ def read_lines(text: str) -> str:
             items.end()
             in_table = False
             continue
+        if first == "=" and not line.strip("= "):
+            continue
         shown = items.item(line) if first and first in _LIST_MARKS else line.strip()
         if first == "-" and shown.startswith("----"):
             shown = shown.lstrip("-").strip()

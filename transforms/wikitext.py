@@ -78,7 +78,7 @@ _ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1
 _HOLES = re.compile(r"[(（][\s,;:–]*[)）]|(?<=[(（]) ?[,;][ ,;]*|(?<![ ,;])[ ,;]+(?=[)）])")
 """What a dropped template leaves: brackets around nothing, and separators next to brackets."""
 _SPACE_BEFORE_STOP = re.compile(r"(?<=\S) (?=[,.](?:\s|$))")
-_SPACES = re.compile("[ \t\u00a0]+")
+_SPACES = re.compile("[ \t\u00a0]{2,}|[\t\u00a0]")
 
 
 def clean_wikitext(

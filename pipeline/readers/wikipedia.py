@@ -30,7 +30,7 @@ from transforms.documents import with_column
 
 _HEAD_BYTES = 16
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_FILE_LANGUAGE = re.compile(r"([a-z]{2,}(?:[_-][a-z]+)*)wiki(?=[^a-z]|$)")
+_FILE_LANGUAGE = re.compile(r"([a-z]{2,}?(?:_[a-z]+)*?)wiki(?![a-z])")
 
 
 def read_wikipedia(
@@ -114,11 +114,11 @@ class _Dump:
         if encoding:
             chunks = as_utf8(chunks, encoding)
         found = False
-        begins_as_xml = not head or head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"<")
+        first = head.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:1]
         for row in self._pages(chunks):
             found = True
             yield row
-        if not found and not start and not encoding and not begins_as_xml:
+        if not found and not start and not encoding and first not in (b"", b"<"):
             fault = {"error": "not an XML dump of MediaWiki, and no page in it"}
             yield Row(f"{self._name}#!format", b"", None, metadata_json(fault), "not_a_dump")
 
