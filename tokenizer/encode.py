@@ -12,7 +12,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,13 @@ import sentencepiece
 from tokenizer.model_file import ModelFile, parse_model
 from tokenizer.normalise import normalise, normaliser_rules
 from tokenizer.string_table import StringTable
-from tokenizer.unigram import UnigramModel, encode_unigram, join_pieces, unigram_model
+from tokenizer.unigram import (
+    UnigramModel,
+    encode_unigram,
+    join_pieces,
+    unigram_model,
+    unknown_pieces,
+)
 from tokenizer.units import (
     count_ids,
     empty_unit_table,
@@ -44,6 +50,16 @@ UNITS_PER_CALL = 1000
 """SentencePiece is fastest on a few kilobytes at a time."""
 
 SPACE_MARK = "\u2581"
+
+
+class Pieces(NamedTuple):
+    """The pieces of a batch of texts."""
+
+    ids: npt.NDArray[np.int32]
+    offsets: Offsets  # of the texts in ``ids``
+    is_unknown: npt.NDArray[np.bool_]  # of each id
+    unknown_bytes: npt.NDArray[np.uint8]  # UTF-8 of the unknown pieces, one after the other
+    unknown_offsets: Offsets
 
 
 class BatchEncoder:
@@ -136,6 +152,18 @@ class BatchEncoder:
         for row in range(len(texts)):
             n_pieces = int(cut_offsets[row + 1] - cut_offsets[row])
             yield sentences[ends[row] : ends[row + 1]].tobytes(), n_pieces
+
+    def encode_as_pieces(self, texts: pa.StringArray) -> Pieces | None:
+        """Return every text's pieces without joining them: what ``encode_as_sentences`` yields.
+
+        None where the model's pieces come from SentencePiece itself.
+        """
+        if self._unigram is None or len(self._unigram.byte_ids):
+            return None
+        data, offsets = self._normalised(texts)
+        ids, cuts, cut_offsets = encode_unigram(self._unigram, data, offsets)
+        unknown = unknown_pieces(self._unigram, data, offsets, ids, cuts, cut_offsets)
+        return Pieces(ids, cut_offsets, ids == self._unigram.unknown_id, *unknown)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of a document's ids; ids of begin and end of sequence are left out."""

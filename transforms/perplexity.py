@@ -8,15 +8,20 @@ a 5-gram KenLM model of Wikipedia, and cuts each language's documents into ``hea
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import kenlm
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenizer.encode import load_encoder
+from transforms import kenlm_model
 from transforms.codepoints import normalise_for_lm
 from transforms.documents import FilePath, drop, with_column
+from transforms.kenlm_model import LanguageModel
+from transforms.kenlm_score import score_batch
 
 BUCKETS = ("head", "middle", "tail")
 
@@ -32,6 +37,42 @@ def _load_lm(path: str) -> kenlm.Model:
         raise ValueError(f"{path}: not a KenLM model: {error}") from None
 
 
+class _Scorer(NamedTuple):
+    """A language model and the pieces that it was made of, for the kernels."""
+
+    model: LanguageModel
+    words: npt.NDArray[np.uint32]  # of every piece, its number in the language model
+
+
+@functools.cache
+def _load_scorer(lm: str, pieces: str) -> _Scorer | None:
+    """Map a language model for the kernels once a process; None where they do not cover it."""
+    model = kenlm_model.load(lm)
+    texts = [piece.text for piece in load_encoder(pieces).model.pieces]
+    # KenLM divides sentences at these, so that such a piece would be more than one word.
+    if model is None or any(set(text) & set(b"\0\t\n\v\f\r ") for text in texts):
+        return None
+    arena = np.frombuffer(b"".join(texts), np.uint8)
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return _Scorer(model, kenlm_model.word_numbers(model, arena, offsets))
+
+
+def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, int]]:
+    """Return the log10 probability of each normalised text, and how many pieces it has."""
+    encoder = load_encoder(pieces)
+    scorer = _load_scorer(lm, pieces)
+    found = None if scorer is None else encoder.encode_as_pieces(texts)
+    if scorer is None or found is None:
+        model = _load_lm(lm)
+        return [(model.score(row), n) for row, n in encoder.encode_as_sentences(texts)]
+    words = scorer.words[found.ids]
+    words[found.is_unknown] = kenlm_model.word_numbers(
+        scorer.model, found.unknown_bytes, found.unknown_offsets
+    )
+    scores = score_batch(scorer.model, words, found.offsets)
+    return list(zip(scores.tolist(), np.diff(found.offsets).tolist(), strict=True))
+
+
 def score_perplexity(
     batch: pa.RecordBatch, *, language: str, lm: FilePath, pieces: FilePath
 ) -> pa.RecordBatch:
@@ -45,11 +86,9 @@ def score_perplexity(
     mask = pc.fill_null(pc.equal(batch["language"], language), False)
     if not pc.any(mask).as_py():
         return batch
-    model = _load_lm(lm)
     texts = normalise_for_lm(batch["text"].filter(mask))
     perplexities = [
-        10.0 ** (-model.score(sentence) / (n_pieces + 1))
-        for sentence, n_pieces in load_encoder(pieces).encode_as_sentences(texts)
+        10.0 ** (-score / (n_pieces + 1)) for score, n_pieces in _scores(texts, lm, pieces)
     ]
     scored = pc.replace_with_mask(batch["perplexity"], mask, pa.array(perplexities, pa.float64()))
     return with_column(batch, "perplexity", scored)
