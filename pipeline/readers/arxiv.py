@@ -1,0 +1,133 @@
+"""Sources of arXiv's papers: bulk tars as arXiv distributes them, and single submissions."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from pipeline.readers.batches import Row, batches, metadata_json, utf8
+from pipeline.readers.decompress import READ_BYTES
+from pipeline.readers.paper import read_paper
+from pipeline.readers.submission import Limits, RefusedError, open_submission
+from pipeline.readers.tar import BLOCK_BYTES, Bytes, Garbage, Member, is_tar, tar_members
+
+_SUFFIX = re.compile(r"(?:\.tar)?\.(?:gz|tgz|zip|tar|tex|pdf)\Z", re.IGNORECASE)
+_OLD_ID = re.compile(r"([a-z-]+(?:\.[A-Z]{2})?)(\d{7})(v\d+)?\Z")
+_NEW_ID = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?\Z")
+
+
+def read_arxiv(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    batch_bytes: int,
+    max_record_bytes: int,
+    max_unpacked_bytes: int,
+    max_members: int,
+) -> Iterator[pa.RecordBatch]:
+    """Read arXiv submissions as batches of documents, each the LaTeX of a paper in reading order.
+
+    A plain tar is one of arXiv's bulk files (``arXiv_src_YYMM_NNN.tar``), of which every file is a
+    submission; any other file is one submission: a tar or a single file, gzipped or not, or a zip.
+    A document's id is ``name#record``, with the submission's file name without its suffix, which is
+    the arXiv id; one that comes again in the same tar gets ``!2`` and so on behind it.
+
+    The text is that of the main file with the files that it reads, the bibliography made by BibTeX
+    among them, in their places (:func:`pipeline.readers.paper.read_paper`). ``metadata`` holds
+    ``arxiv_id`` where the name is one, ``main_file``, ``file_count`` and ``missing_inputs``.
+
+    What gives no text is a row dropped by ``pdf_only``, ``no_main_file``, ``withdrawn``,
+    ``record_too_large`` (over ``max_record_bytes``, packed or as text), ``archive_too_large`` (over
+    ``max_unpacked_bytes`` or ``max_members``), ``hostile_archive`` (paths that lead outside, links,
+    devices) or ``damaged``. The file is not split: ``start`` is 0 and ``end`` None.
+    """
+    assert start == 0 and end is None, "arXiv's files are not split"
+    limits = Limits(max_unpacked_bytes, max_members)
+    return batches(_rows(stream, name, max_record_bytes, limits), batch_bytes=batch_bytes)
+
+
+def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) -> Iterator[Row]:
+    source = Bytes(iter(lambda: stream.read(READ_BYTES), b""))
+    if not is_tar(source.peek(BLOCK_BYTES)):
+        raw = source.take(max_record_bytes + 1)
+        yield _row(name, posixpath.basename(name), raw, max_record_bytes, limits)
+        return
+    seen: Counter[str] = Counter()
+    damages = itertools.count()
+    for member in tar_members(source):
+        if isinstance(member, Garbage):
+            fault = {
+                "error": member.error,
+                "offset": member.offset,
+                "skipped_bytes": member.size,
+            }
+            row_id = f"{name}#{member.offset}!damage{next(damages)}"
+            yield Row(row_id, b"", None, metadata_json(fault), "damaged")
+        elif member.kind != "folder":
+            row = _member_row(source, name, member, max_record_bytes, limits)
+            seen[row.id] += 1
+            yield row._replace(id=f"{row.id}!{seen[row.id]}") if seen[row.id] > 1 else row
+
+
+def _member_row(
+    source: Bytes, name: str, member: Member, max_record_bytes: int, limits: Limits
+) -> Row:
+    base = posixpath.basename(member.name)
+    if member.kind != "file":
+        error = f"the member is a {member.kind}"
+        return _dropped(name, base, "hostile_archive", {"error": error, "offset": member.offset})
+    raw = source.take(min(member.size, max_record_bytes + 1))
+    if len(raw) < min(member.size, max_record_bytes + 1):
+        error = "the archive ends inside the submission"
+        return _dropped(name, base, "damaged", {"error": error, "offset": member.offset})
+    return _row(name, base, raw, max_record_bytes, limits)
+
+
+def _row(name: str, base: str, raw: bytes, max_record_bytes: int, limits: Limits) -> Row:
+    if len(raw) > max_record_bytes:
+        error = f"more than {max_record_bytes} bytes"
+        return _dropped(name, base, "record_too_large", {"error": error})
+    stem = _SUFFIX.sub("", base)
+    try:
+        submission = open_submission(raw, f"{stem}.tex", limits)
+    except RefusedError as error:
+        return _dropped(name, base, error.reason, {"error": str(error)})
+    paper = read_paper(submission.files, max_text_bytes=max_record_bytes)
+    reason = paper.dropped_by
+    if reason == "no_main_file" and submission.has_pdf:
+        reason = "pdf_only"
+    fields = {
+        "main_file": paper.main_file,
+        "file_count": paper.file_count or None,
+        "missing_inputs": paper.missing_inputs or None,
+    }
+    if reason:
+        return _dropped(name, base, reason, {**fields, "members": submission.member_count})
+    text = utf8(paper.text)
+    if len(text) > max_record_bytes:
+        return _dropped(name, base, "record_too_large", fields)
+    arxiv_id = _arxiv_id(stem)
+    url = f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else None
+    return Row(f"{name}#{stem}", text, url, metadata_json({"arxiv_id": arxiv_id, **fields}))
+
+
+def _dropped(name: str, base: str, reason: str, fields: Mapping[str, object]) -> Row:
+    stem = _SUFFIX.sub("", base)
+    metadata = {"arxiv_id": _arxiv_id(stem), **fields}
+    return Row(f"{name}#{stem}", b"", None, metadata_json(metadata), reason)
+
+
+def _arxiv_id(stem: str) -> str | None:
+    """Write the name of a submission's file as an arXiv id, where it is one."""
+    old = _OLD_ID.match(stem)
+    if old:
+        return f"{old[1]}/{old[2]}{old[3] or ''}"
+    return stem if _NEW_ID.match(stem) else None

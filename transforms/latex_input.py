@@ -1,0 +1,103 @@
+"""What is still to be read: the source, and what stands for the calls in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transforms.latex_arguments import (
+    MAX_ARGUMENT_CHARS,
+    Macro,
+    Text,
+    read_arguments,
+    skip_space,
+)
+from transforms.latex_scan import brace_pairs
+
+
+class Frame:
+    """A text that is being read, from ``at`` on; ``at_end`` is called behind its end."""
+
+    __slots__ = ("_pairs", "at", "at_end", "at_letter", "text")
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        at_letter: bool,
+        at_end: Callable[[], None] | None = None,
+        pairs: dict[int, int] | None = None,
+    ) -> None:
+        self.text = text
+        self.at = 0
+        self.at_letter = at_letter
+        self.at_end = at_end
+        self._pairs = pairs
+
+    @property
+    def source(self) -> Text:
+        """The text with its pairs of braces."""
+        if self._pairs is None:
+            self._pairs = brace_pairs(self.text)
+        return Text(self.text, self._pairs, self.at_letter)
+
+
+class Input:
+    """Texts within one another; reading goes on in the outer one where the inner one ends."""
+
+    def __init__(self, source: Frame) -> None:
+        self.frames = [source]
+
+    def pop(self) -> None:
+        """Leave the innermost text."""
+        frame = self.frames.pop()
+        if frame.at_end:
+            frame.at_end()
+
+    def ahead(self, chars: int) -> str:
+        """Return what comes next, up to where something is to be done at a text's end."""
+        pieces: list[str] = []
+        for frame in reversed(self.frames):
+            pieces.append(frame.text[frame.at : frame.at + chars])
+            chars -= len(pieces[-1])
+            if chars <= 0 or frame.at_end:
+                break
+        return "".join(pieces)
+
+    def consume(self, chars: int) -> None:
+        """Go past so many characters."""
+        for frame in reversed(self.frames):
+            step = min(chars, len(frame.text) - frame.at)
+            frame.at += step
+            chars -= step
+            if not chars:
+                return
+
+    def skip_space(self) -> None:
+        """Go past what TeX skips behind a control word."""
+        for frame in reversed(self.frames):
+            frame.at = skip_space(frame.text, frame.at)
+            if frame.at < len(frame.text) or frame.at_end:
+                return
+
+    def arguments(self, macro: Macro) -> list[str | None] | None:
+        """Read a call's arguments, also from behind the end of the text that the call stands in.
+
+        Returns None where they are not there, and then nothing is read.
+        """
+        if not macro.parameters and not macro.prefix:
+            return []
+        frame = self.frames[-1]
+        while len(self.frames) > 1 and frame.at_end is None and frame.at >= len(frame.text):
+            self.frames.pop()
+            frame = self.frames[-1]
+        found = read_arguments(frame.source, frame.at, macro)
+        if found:
+            frame.at = found[1]
+            return found[0]
+        if len(self.frames) > 1:
+            ahead = self.ahead(MAX_ARGUMENT_CHARS)
+            found = read_arguments(Text(ahead, brace_pairs(ahead), frame.at_letter), 0, macro)
+            if found:
+                self.consume(found[1])
+                return found[0]
+        return None

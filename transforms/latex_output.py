@@ -1,0 +1,82 @@
+"""The text that expansion writes, with what TeX needs between its commands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_LAST_PIECES = 8  # of the output, to tell whether its last line is blank
+# Commands whose argument may be one token, so that what a call there stands for needs braces.
+_ONE_ARGUMENT = (
+    "sqrt hat widehat tilde widetilde bar overline underline vec dot ddot check breve acute grave"
+    " mathring mathbf mathbb mathcal mathrm mathsf mathit mathtt mathfrak mathscr boldsymbol bm"
+    " pmb operatorname text textbf textit textrm textsf texttt textsc emph mbox ensuremath"
+    " overrightarrow overleftarrow overbrace underbrace"
+)
+_TWO_ARGUMENTS = "frac dfrac tfrac binom stackrel overset underset"
+_ARITY = dict.fromkeys(_ONE_ARGUMENT.split(), 1) | dict.fromkeys(_TWO_ARGUMENTS.split(), 2)
+
+
+class OutputState(NamedTuple):
+    """A place to go back to."""
+
+    pieces: int
+    chars: int
+    after_word: bool
+
+
+class Output:
+    """Pieces of text, in their order.
+
+    ``chars`` counts them, and ``arity`` says how many arguments the command written last may take.
+    """
+
+    def __init__(self) -> None:
+        self.chars = 0
+        self.arity = 0
+        self._pieces: list[str] = []
+        self._after_word = False
+
+    def text(self) -> str:
+        """Return all that was written."""
+        return "".join(self._pieces)
+
+    def write(self, text: str) -> None:
+        """Write text, kept apart from the control word before it."""
+        if not text:
+            return
+        if self._after_word and text[0].isalpha():
+            self._pieces.append(" ")
+            self.chars += 1
+        if self.arity and not text.isspace() and text[0] != "[":
+            self.arity = max(0, self.arity - len(text.strip()))
+        self._pieces.append(text)
+        self.chars += len(text)
+        self._after_word = False
+
+    def write_command(self, token: str) -> None:
+        """Write a control sequence."""
+        waiting = max(self.arity - 1, 0)
+        self.arity = 0
+        self.write(token)
+        self._after_word = token[1:2].isalpha() or token[1:2] == "@"
+        self.arity = _ARITY.get(token[1:], waiting)
+
+    def last_line_is_blank(self) -> bool:
+        """Tell whether the line being written is blank so far."""
+        for piece in self._pieces[: -_LAST_PIECES - 1 : -1]:
+            newline = piece.rfind("\n")
+            if piece[newline + 1 :].strip(" \t"):
+                return False
+            if newline >= 0:
+                return True
+        return len(self._pieces) < _LAST_PIECES
+
+    def state(self) -> OutputState:
+        """Return the place where writing is."""
+        return OutputState(len(self._pieces), self.chars, self._after_word)
+
+    def go_back(self, state: OutputState) -> None:
+        """Take back what was written since ``state``."""
+        del self._pieces[state.pieces :]
+        self.chars, self._after_word = state.chars, state.after_word
+        self.arity = 0

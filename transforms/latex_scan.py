@@ -1,0 +1,187 @@
+"""What of a LaTeX source TeX does not read as commands: comments, dead branches, verbatim text.
+
+One pass over the source, linear in its length. Macros and included files are looked for in what is
+left, so that a commented ``\\input`` is not followed and a ``\\verb`` stays as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+BEGIN_ENVIRONMENT = re.compile(r"\\begin[ \t]*\{([^{}\n]{1,100})\}")
+
+_VERBATIM_NAMES = (
+    "verbatim verbatim* Verbatim Verbatim* BVerbatim LVerbatim SaveVerbatim VerbatimOut spverbatim"
+    " verbatimtab lstlisting minted filecontents filecontents* asy pycode sageblock sagesilent"
+    " alltt luacode luacode*"
+)
+_VERBATIM_ENVIRONMENTS = frozenset(_VERBATIM_NAMES.split())
+_OPTION = r"(?:\[[^\]\n]{0,200}\])?"
+_DELIMITED = r"([!-)+-/:-@\[\]^_`|~0-9])[^\n]*?\1"  # ASCII, so that a line is searched rarely
+_INLINE_VERBATIM = {
+    r"\verb": re.compile(r"\\verb\*?" + _DELIMITED),
+    r"\lstinline": re.compile(rf"\\lstinline{_OPTION}(?:\{{[^{{}}\n]*\}}|{_DELIMITED})"),
+    r"\mintinline": re.compile(
+        rf"\\mintinline{_OPTION}\{{[^{{}}\n]{{0,40}}\}}(?:\{{[^{{}}\n]*\}}|{_DELIMITED})"
+    ),
+}
+# A percent sign in an address begins no comment, and macros in it are not expanded.
+_ADDRESS = re.compile(r"\\[a-z]+\*?[ \t]*(?:\[[^\]\n]{0,200}\][ \t]*)?\{[^{}\n]*\}")
+_INLINE_VERBATIM |= dict.fromkeys((r"\url", r"\href", r"\path", r"\nolinkurl"), _ADDRESS)
+
+_TOKEN = re.compile(r"\\[A-Za-z@]+|\\[\s\S]|%[^\n]*")
+_CONDITIONAL_TOKEN = re.compile(r"\\[A-Za-z@]+|\\[\s\S]|%[^\n]*|[{}]")
+_NO_CONDITIONAL = re.compile(
+    r"\\if(?:f|thenelse|toggle|bool|boolexpr|blank|notblank|inlist\w*|undef|def(?!ined\Z)\w*"
+    r"|cs(?!name\Z)\w+|str\w+|num\w+|dim\w+|packageloaded|notempty|empty)\Z"
+)
+_LET = re.compile(r"\\let[ \t]*\\[A-Za-z@]+[ \t]*=?[ \t]*\Z")
+_LET_CHARS = 80
+_NEW_VERBATIM = re.compile(
+    r"\\(?:lstnewenvironment|DefineVerbatimEnvironment|newverbatim|newtcblisting)[ \t]*"
+    r"\{([A-Za-z*]{1,60})\}"
+)
+_EXCLUDED = re.compile(r"\\excludecomment[ \t]*\{([A-Za-z*]{1,60})\}")
+
+
+class Span(NamedTuple):
+    """A stretch of a source, and what TeX takes it for.
+
+    ``comment`` is from the percent sign to the end of the line, without the newline; ``excluded`` a
+    ``comment`` environment; ``false`` a branch of ``\\iffalse`` with what delimits it; ``verbatim``
+    is text.
+    """
+
+    kind: Literal["comment", "excluded", "false", "verbatim"]
+    start: int
+    end: int
+
+
+class Scan:
+    """The spans of a source, in order, which do not overlap."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.spans = list(_spans(text))
+        self._starts = [span.start for span in self.spans]
+
+    def span_at(self, position: int) -> Span | None:
+        """Return the span that holds ``position``."""
+        index = bisect_right(self._starts, position) - 1
+        if index >= 0 and position < self.spans[index].end:
+            return self.spans[index]
+        return None
+
+    def search(self, pattern: re.Pattern[str], start: int = 0) -> re.Match[str] | None:
+        """Return the first match that begins outside of every span, from ``start`` on."""
+        return next(self.matches(pattern, start), None)
+
+    def matches(self, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.Match[str]]:
+        """Yield the matches that begin outside of every span, from ``start`` on."""
+        at = start
+        while match := pattern.search(self.text, at):
+            span = self.span_at(match.start())
+            if span is None:
+                yield match
+                at = max(match.end(), match.start() + 1)
+            else:
+                at = span.end
+
+
+def inline_verbatim(text: str, word: str, start: int) -> re.Match[str] | None:
+    """Match the verbatim text that the control word ``word``, at ``start``, begins, if it does."""
+    pattern = _INLINE_VERBATIM.get(word)
+    return pattern.match(text, start) if pattern else None
+
+
+def brace_pairs(text: str, spans: Sequence[Span] = ()) -> dict[int, int]:
+    """Map the position of each opening brace to that of its closing one, outside of ``spans``."""
+    pairs: dict[int, int] = {}
+    open_braces: list[int] = []
+    starts = [span.start for span in spans] + [len(text)]
+    begins = [0] + [span.end for span in spans]
+    for begin, end in zip(begins, starts, strict=True):
+        for match in _CONDITIONAL_TOKEN.finditer(text, begin, end):
+            token = match.group()
+            if token == "{":
+                open_braces.append(match.start())
+            elif token == "}" and open_braces:
+                pairs[open_braces.pop()] = match.start()
+    return pairs
+
+
+def _spans(text: str) -> Iterator[Span]:
+    verbatim = _VERBATIM_ENVIRONMENTS | set(_NEW_VERBATIM.findall(text))
+    excluded = {"comment", *_EXCLUDED.findall(text)}
+    branches: dict[int, tuple[int | None, int]] | None = None
+    unclosed: set[str] = set()
+    ends: list[int] = []  # of \fi whose \iffalse had an \else
+    at = 0
+    while match := _TOKEN.search(text, at):
+        start, at = match.span()
+        token = match.group()
+        if token[0] == "%":
+            yield Span("comment", start, at)
+        elif token == r"\begin":
+            environment = BEGIN_ENVIRONMENT.match(text, start)
+            name = environment[1] if environment else ""
+            if environment and name not in unclosed and (name in verbatim or name in excluded):
+                closing = f"\\end{{{name}}}"
+                end = text.find(closing, environment.end())
+                if end < 0:
+                    unclosed.add(name)
+                else:
+                    at = end + len(closing)
+                    yield Span("excluded" if name in excluded else "verbatim", start, at)
+        elif token == r"\iffalse":
+            if branches is None:
+                branches = _false_branches(text)
+            if start in branches:
+                else_end, end = branches[start]
+                at = end if else_end is None else else_end
+                if else_end is not None:
+                    ends.append(end)
+                yield Span("false", start, at)
+        elif token == r"\fi":
+            if ends and ends[-1] == at:
+                ends.pop()
+                yield Span("false", start, at)
+        elif inline := inline_verbatim(text, token, start):
+            at = inline.end()
+            yield Span("verbatim", start, at)
+
+
+def _false_branches(text: str) -> dict[int, tuple[int | None, int]]:
+    """Map each ``\\iffalse`` to the ends of its ``\\else``, if it has one, and of its ``\\fi``.
+
+    One whose branch is not closed within its group is part of a definition, and left out.
+    """
+    branches: dict[int, tuple[int | None, int]] = {}
+    depth = 0
+    open_ifs: list[tuple[int, int, bool, int | None]] = []  # start, depth, is false, end of \else
+    for match in _CONDITIONAL_TOKEN.finditer(text):
+        token = match.group()
+        if token == "{":
+            depth += 1
+        elif token == "}":
+            depth -= 1
+            while open_ifs and open_ifs[-1][1] > depth:
+                open_ifs.pop()
+        elif token.startswith(r"\if"):
+            before = text[max(match.start() - _LET_CHARS, 0) : match.start()]
+            if not (
+                _NO_CONDITIONAL.match(token) or _LET.search(before) or before.endswith("\\newif")
+            ):
+                open_ifs.append((match.start(), depth, token == r"\iffalse", None))
+        elif token == r"\else" and open_ifs:
+            start, level, is_false, else_end = open_ifs[-1]
+            if else_end is None:
+                open_ifs[-1] = (start, level, is_false, match.end())
+        elif token == r"\fi" and open_ifs:
+            start, _, is_false, else_end = open_ifs.pop()
+            if is_false:
+                branches[start] = (else_end, match.end())
+    return branches
