@@ -21,10 +21,11 @@ MAX_HEADER_CHARS = 1 << 16
 """How far comments at the beginning of a file are looked at."""
 
 _HINT = re.compile(
-    r"copyright|licen[sc]e|\(c\)|©|spdx|all rights reserved|public domain|warrant|redistribut"
-    r"|permission|free software",
+    r"copy|licen[sc]e|\(c\)|©|spdx|rights|public|warrant|redistribut|permission|free|software",
     re.IGNORECASE,
 )
+"""Some word of every notice, to pass over most comments at once."""
+
 _NOTICE_LINE = re.compile(
     r"""\bcopyright(?:ed)?\b\W{0,3}(?:\(c\)|©|&copy;|(?:19|20)\d\d)
     | ^\W*(?:portions\s+|modifications\s+|some\s+parts?\s+)?copyright\b
@@ -118,8 +119,6 @@ def strip_licence_header(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def without_licence_header(text: str, path: str) -> str:
     """Return ``text``, the content of the file ``path``, without the notices it begins with."""
-    if not _HINT.search(text, 0, MAX_HEADER_CHARS):
-        return text
     kept = ""
     at = done = 0
     style = comment_style(path, text[:2])
@@ -133,6 +132,8 @@ def without_licence_header(text: str, path: str) -> str:
         if unit is None:
             break
         at = unit.end
+        if not _HINT.search(text, unit.begin, unit.end):
+            continue
         for begin, removed_end in _removed(unit):
             kept += text[done:begin]
             done = removed_end

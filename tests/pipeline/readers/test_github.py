@@ -120,6 +120,17 @@ def test_splits_give_the_documents_of_the_whole(cuts: list[int], parquet: bool) 
     assert [row["text"] for row in rows] == [row["content"] for row in ROWS]
 
 
+def test_splits_at_the_very_beginning_of_a_record() -> None:
+    groups = pq.ParquetFile(io.BytesIO(PARQUET)).metadata
+    begins = [groups.row_group(i).column(0).dictionary_page_offset for i in range(4)]
+    lines = [JSON.index(json.dumps(row).encode()) for row in ROWS]
+    for data, places in ((PARQUET, begins), (JSON, lines)):
+        whole = rows_of(read_bigquery_github, data)
+        for at in (place + step for place in places for step in (-1, 0, 1) if place + step > 0):
+            rows = rows_of(read_bigquery_github, data, end=at)
+            assert rows + rows_of(read_bigquery_github, data, start=at) == whole, at
+
+
 def test_a_row_of_bigquery() -> None:
     (row,) = rows_of(read_bigquery_github, json_file([ROWS[1]]))
     assert row["id"] == "s/f#0"
