@@ -1,0 +1,40 @@
+"""Write the bundled samples of the sources other than web archives, into ``samples/data``.
+
+    python scripts/make_source_samples.py --books FOLDER [--output samples/data]
+
+Everything but the books was written for this project and lies in ``samples/texts``; ``books.py``
+says how the books are found. The same texts give the same content on every machine.
+
+``samples/README.md`` says what was planted, and ``tests/test_source_samples.py`` holds it to that.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from github_sample import write_github
+from stackexchange_sample import write_stackexchange
+from wikipedia_sample import write_wikipedia
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Write everything."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--books", type=Path, required=True, help="folder of the books")
+    parser.add_argument("--output", type=Path, default=ROOT / "samples" / "data")
+    args = parser.parse_args()
+    write_samples(args.books, args.output)
+
+
+def write_samples(books: Path, output: Path) -> None:
+    """Write the samples into a folder; ValueError where a book is missing."""
+    write_github(output / "github")
+    write_wikipedia(output / "wikipedia")
+    write_stackexchange(output / "stackexchange")
+
+
+if __name__ == "__main__":
+    main()
