@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from arxiv_sample import write_arxiv
+from books_sample import write_books
 from github_sample import write_github
 from stackexchange_sample import write_stackexchange
 from wikipedia_sample import write_wikipedia
@@ -33,6 +35,8 @@ def write_samples(books: Path, output: Path) -> None:
     """Write the samples into a folder; ValueError where a book is missing."""
     write_github(output / "github")
     write_wikipedia(output / "wikipedia")
+    write_books(books, output / "books")
+    write_arxiv(output / "arxiv")
     write_stackexchange(output / "stackexchange")
 
 
