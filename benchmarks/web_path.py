@@ -15,7 +15,6 @@ import gzip
 import json
 import logging
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,6 @@ logging.basicConfig(level=logging.ERROR)
 
 import apache_beam as beam
 import numpy as np
-import psutil
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -35,6 +33,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.worker_memory import worker_peak_mb
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.run import Execution, run
 from tests import plain_web_path as plain
@@ -192,33 +191,12 @@ def copy_input(data: Path, copies: int, folder: Path) -> Path:
     return folder
 
 
-def worker_peak_mb(data: Path, models: Path, output: Path) -> float:
-    """Run with two worker processes and return the largest resident size that one reached."""
-    command = [
-        sys.executable, str(ROOT / "beam_runner.py"), "--workers", "2", "--sources", "commoncrawl",
-        "--recipe", str(ROOT / "recipes" / "samples.yaml"), "--output", str(output),
-        "--set", f"data={data}", "--set", f"models={models}",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak = 0
-    while process.poll() is None:
-        try:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                peak = max(peak, child.memory_info().rss)
-        except psutil.Error:
-            pass  # it ended while being looked at
-        time.sleep(0.05)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed")
-    return peak / 1e6
-
-
 def memory(data: Path, models: Path, folder: Path) -> dict[int, float]:
     """Measure a worker's peak memory over 1x and 8x the input."""
     peaks = {}
     for copies in (1, 8):
         made = copy_input(data, copies, folder / f"input{copies}")
-        peaks[copies] = worker_peak_mb(made, models, folder / f"output{copies}")
+        peaks[copies] = worker_peak_mb("commoncrawl", made, models, folder / f"output{copies}")
     return peaks
 
 

@@ -10,6 +10,7 @@ from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
 from transforms.generated_files import drop_generated_files
 from transforms.gutenberg import strip_gutenberg
 from transforms.language import classify, identify_language
+from transforms.latex import cut_latex, expand_macros, remove_latex_comments
 from transforms.length import drop_short
 from transforms.licence_header import strip_licence_header
 from transforms.licences import keep_licences
@@ -19,6 +20,9 @@ from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
     "clean_wikitext": clean_wikitext,
+    "cut_latex": cut_latex,
+    "expand_macros": expand_macros,
+    "remove_latex_comments": remove_latex_comments,
     "drop_generated_files": drop_generated_files,
     "filter_code": filter_code,
     "keep_licences": keep_licences,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.readers.arxiv import read_arxiv
 from pipeline.readers.books import read_books
 from pipeline.readers.github import read_bigquery_github, read_repositories
 from pipeline.readers.huggingface import read_huggingface
@@ -55,6 +56,7 @@ _WHOLE: frozenset[str] = frozenset()
 _PLAIN = frozenset({"plain"})
 
 READERS = {
+    "arxiv": Reader(read_arxiv, _WHOLE),
     "bigquery_github": Reader(read_bigquery_github, _PLAIN),
     "books": Reader(read_books, _WHOLE),
     "huggingface": Reader(read_huggingface, _WHOLE),

@@ -1,0 +1,105 @@
+"""Peak memory of a worker over one large file: it does not grow with the file.
+
+    python benchmarks/large_file.py [--megabytes 100 1000] [--sources c4,wikipedia,stackexchange]
+
+The file is made of the real samples, repeated under new ids. Plain files are cut into splits, so
+two workers share one file; a gzip file is one split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import gzip
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.worker_memory import worker_peak_mb
+
+
+def c4_lines(data: Path) -> Iterator[bytes]:
+    """Yield C4's lines again and again, each time with another word in the text."""
+    lines = (data / "c4" / "c4_demo.jsonl").read_bytes().splitlines(keepends=True)
+    round_number = 0
+    while True:
+        word = b'"text": "%d ' % round_number
+        yield from (line.replace(b'"text": "', word, 1) for line in lines)
+        round_number += 1
+
+
+def wikipedia_streams(data: Path) -> Iterator[bytes]:
+    """Yield bzip2 streams of a dump's pages again and again, under other page ids."""
+    dump = bz2.decompress((data / "wikipedia" / "enwiki-test.xml.bz2").read_bytes())
+    pages = re.split(rb"(?=<page>)", dump)[1:]
+    round_number = 0
+    while True:
+        text = b"".join(
+            re.sub(rb"<id>(\d+)</id>", rb"<id>%d\1</id>" % (round_number + 1), page, count=1)
+            for page in pages
+        )
+        yield bz2.compress(text.replace(b"</mediawiki>", b""))
+        round_number += 1
+
+
+def posts(data: Path) -> Iterator[bytes]:
+    """Yield the posts of a site again and again, under other ids."""
+    path = max((data / "stackexchange").rglob("Posts.xml"), key=lambda p: p.stat().st_size)
+    rows = [line for line in path.read_bytes().splitlines(keepends=True) if b"<row" in line]
+    yield b'<?xml version="1.0" encoding="utf-8"?>\n<posts>\n'
+    number = 0
+    while True:
+        number += 1
+        mark = rb' \1="%d00\2"' % number
+        yield from (re.sub(rb' (Id|ParentId|AcceptedAnswerId)="(\d+)"', mark, r) for r in rows)
+
+
+MAKERS: dict[str, tuple[str, Callable[[Path], Iterator[bytes]]]] = {
+    "c4": ("c4/large.jsonl", c4_lines),
+    "c4.gz": ("c4/large.jsonl.gz", c4_lines),
+    "wikipedia": ("wikipedia/enwiki-large-pages-articles.xml.bz2", wikipedia_streams),
+    "stackexchange": ("stackexchange/large.stackexchange.com/Posts.xml", posts),
+}
+
+
+def make(name: str, n_bytes: int, data: Path, folder: Path) -> None:
+    """Write a file of about so many bytes (of a compressed one, before compression)."""
+    file_name, maker = MAKERS[name]
+    path = folder / file_name
+    path.parent.mkdir(parents=True)
+    opened = gzip.GzipFile(path, "wb", 1) if path.suffix == ".gz" else path.open("wb")
+    with opened as file:
+        written = 0
+        for piece in maker(data):
+            written += file.write(piece)
+            if written >= n_bytes:
+                break
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--sources", default=",".join(MAKERS))
+    options = parser.parse_args()
+    if not options.data.is_dir() or not options.models.is_dir():
+        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    print(f"{'one file':<18}{'MB':>8}{'peak MB of a worker':>22}")
+    for name in options.sources.split(","):
+        for megabytes in options.megabytes:
+            with tempfile.TemporaryDirectory() as temporary:
+                folder = Path(temporary)
+                make(name, megabytes * 1_000_000, options.data, folder / "data")
+                source = name.split(".")[0]
+                peak = worker_peak_mb(source, folder / "data", options.models, folder / "out")
+            print(f"{name:<18}{megabytes:>8}{peak:>22,.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
