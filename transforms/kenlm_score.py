@@ -107,49 +107,47 @@ def _find(data, first_bit, entry_bits, mask, word, density, begin, end):  # type
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _values(model, level, entry):  # type: ignore[no-untyped-def]
+def _values(  # type: ignore[no-untyped-def]
+    data, levels, bins, word_bits, n_bits, backoff_bits, is_longest, level, entry
+):
     """Return an entry's log10 probability and, but for the longest n-grams, its back-off."""
-    row = model.levels[level]
-    bit = row[FIRST_BIT] + entry * row[ENTRY_BITS] + model.word_bits
-    n_bits = model.probability_bits
-    is_longest = level == model.order - 2
+    bit = levels[level, FIRST_BIT] + entry * levels[level, ENTRY_BITS] + word_bits
     if n_bits == 0:
-        bits = _read(model.data, bit, _LOW_32) | _SIGN
+        bits = _read(data, bit, _LOW_32) | _SIGN
         if is_longest:
             return _as_float(bits), np.float32(0)
-        return _as_float(bits), _as_float(_read(model.data, bit + 31, _LOW_32))
-    bins, backoff_mask = row[BINS], (_ONE << np.uint64(model.backoff_bits)) - _ONE
+        return _as_float(bits), _as_float(_read(data, bit + 31, _LOW_32))
+    first, backoff_mask = levels[level, BINS], (_ONE << np.uint64(backoff_bits)) - _ONE
     if is_longest:
-        number = np.int64(_read(model.data, bit, (_ONE << np.uint64(n_bits)) - _ONE))
-        return model.bins[bins + number], np.float32(0)
-    number = np.int64(_read(model.data, bit, _EMPTY))
+        number = np.int64(_read(data, bit, (_ONE << np.uint64(n_bits)) - _ONE))
+        return bins[first + number], np.float32(0)
+    number = np.int64(_read(data, bit, _EMPTY))
     n_probabilities = np.int64(1) << n_bits
-    probability = (number >> model.backoff_bits) & (n_probabilities - 1)
+    probability = (number >> backoff_bits) & (n_probabilities - 1)
     backoff = number & np.int64(backoff_mask)
-    return model.bins[bins + probability], model.bins[bins + n_probabilities + backoff]
+    return bins[first + probability], bins[first + n_probabilities + backoff]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _children(model, level, entry):  # type: ignore[no-untyped-def]
+def _children(data, levels, high_parts, buckets, level, entry):  # type: ignore[no-untyped-def]
     """Return the first of an entry's children at the next level, and the end of them."""
-    row = model.levels[level]
-    n_bits = row[NEXT_BITS]
+    n_bits = levels[level, NEXT_BITS]
     mask = (_ONE << np.uint64(n_bits)) - _ONE
-    bit = row[FIRST_BIT] + (entry + 1) * row[ENTRY_BITS] - n_bits
-    begin = np.int64(_read(model.data, bit, mask))
-    end = np.int64(_read(model.data, bit + row[ENTRY_BITS], mask))
-    n_offsets = row[N_OFFSETS]
+    bit = levels[level, FIRST_BIT] + (entry + 1) * levels[level, ENTRY_BITS] - n_bits
+    begin = np.int64(_read(data, bit, mask))
+    end = np.int64(_read(data, bit + levels[level, ENTRY_BITS], mask))
+    n_offsets = levels[level, N_OFFSETS]
     if n_offsets:
-        offsets = model.high_parts[row[OFFSETS] : row[OFFSETS] + n_offsets]
-        bucket = row[BUCKETS] + (entry >> row[BUCKET_SHIFT])
-        low, high = model.buckets[bucket], model.buckets[bucket + 1]
+        first = levels[level, OFFSETS]
+        bucket = levels[level, BUCKETS] + (entry >> levels[level, BUCKET_SHIFT])
+        low, high = buckets[bucket], buckets[bucket + 1]
         n = high - low + 1
         while n > 1:  # without a branch that no processor can foretell
             half = n >> 1
-            low += half * np.int64(np.int64(offsets[low + half]) <= entry)
+            low += half * np.int64(np.int64(high_parts[first + low + half]) <= entry)
             n -= half
         begin |= low << n_bits
-        while low + 1 < n_offsets and np.int64(offsets[low + 1]) <= entry + 1:
+        while low + 1 < n_offsets and np.int64(high_parts[first + low + 1]) <= entry + 1:
             low += 1
         end |= low << n_bits
     return begin, end
@@ -157,8 +155,13 @@ def _children(model, level, entry):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def]
+    # Taken out of the tuple once: each time costs a count of its references.
+    data, weights, children, levels = model.data, model.weights, model.children, model.levels
+    bins, high_parts, buckets = model.bins, model.high_parts, model.buckets
+    word_bits, n_bits, backoff_bits = model.word_bits, model.probability_bits, model.backoff_bits
+    first_word, last_word = np.int64(model.begin), np.int64(model.end)
     order, longest = model.order, model.order - 2
-    word_mask = (_ONE << np.uint64(model.word_bits)) - _ONE
+    word_mask = (_ONE << np.uint64(word_bits)) - _ONE
     density = 1.0 / np.float64(model.hashes.size + 1)
     cache_shift = np.uint64(64 - CACHE_BITS)
     backoffs = np.zeros((2, order), np.float32)
@@ -166,13 +169,13 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
     for text in range(offsets.size - 1):
         start, stop = offsets[text], offsets[text + 1]
         n_context = np.int64(1)
-        backoffs[side, 0] = model.weights[4 * model.begin + 1]
+        backoffs[side, 0] = weights[4 * first_word + 1]
         total = np.float32(0)
         for i in range(start, stop + 1):
-            word = np.int64(words[i]) if i < stop else np.int64(model.end)
-            probability, backoff = model.weights[4 * word], model.weights[4 * word + 1]
-            begin = np.int64(model.children[2 * word + 1])
-            end = np.int64(model.children[2 * word + 3])
+            word = np.int64(words[i]) if i < stop else last_word
+            probability, backoff = weights[4 * word], weights[4 * word + 1]
+            begin = np.int64(children[2 * word + 1])
+            end = np.int64(children[2 * word + 3])
             other = 1 - side
             backoffs[other, 0] = backoff
             # A back-off of -0.0 says that no longer n-gram begins so, one of 0.0 that some does.
@@ -181,12 +184,12 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
             level = np.int64(0)
             while level < n_context and begin < end:
                 at = i - 1 - level
-                before = np.int64(words[at]) if at >= start else np.int64(model.begin)
+                before = np.int64(words[at]) if at >= start else first_word
                 slot = np.int64(-1)
                 if end - begin > MANY_SIBLINGS:
                     key = (
                         (np.uint64(level) << np.uint64(60))
-                        | (np.uint64(begin) << np.uint64(model.word_bits))
+                        | (np.uint64(begin) << np.uint64(word_bits))
                         | np.uint64(before)
                     )
                     slot = 4 * np.int64((key * _MIX) >> cache_shift)
@@ -207,19 +210,29 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
                     cache[slot] = key
                     cache[slot + 2] = _EMPTY
                 entry = _find(
-                    model.data, model.levels[level, FIRST_BIT], model.levels[level, ENTRY_BITS],
+                    data, levels[level, FIRST_BIT], levels[level, ENTRY_BITS],
                     word_mask, before, density, begin, end,
                 )  # fmt: skip
                 if entry < 0:
                     break
-                probability, backoff = _values(model, level, entry)
+                probability, backoff = _values(
+                    data,
+                    levels,
+                    bins,
+                    word_bits,
+                    n_bits,
+                    backoff_bits,
+                    level == longest,
+                    level,
+                    entry,
+                )
                 n_found = level + 2
                 if level < longest:
                     backoffs[other, level + 1] = backoff
                     if _as_bits(backoff) != _SIGN:
                         n_next = n_found
                 if level < longest and (slot >= 0 or level + 1 < n_context):
-                    begin, end = _children(model, level, entry)
+                    begin, end = _children(data, levels, high_parts, buckets, level, entry)
                 else:
                     begin = end = np.int64(0)
                 if slot >= 0:
@@ -235,17 +248,27 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
         totals[text] = total
 
 
-def score_batch(
-    model: LanguageModel, words: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Return the log10 probability of each sentence between its begin and end.
+class SentenceScorer:
+    """Scores batches of sentences with one model; threads may share it."""
 
-    Sentence ``i`` has the model's words ``words[offsets[i]:offsets[i + 1]]``. The scores are those
-    of ``kenlm.Model.score`` to the last bit.
-    """
-    assert not len(words) or words.max() <= len(model.hashes)
-    cache = np.empty(4 << CACHE_BITS, np.uint64)
-    cache[::4] = _EMPTY
-    totals = np.empty(len(offsets) - 1, np.float64)
-    _score(model, words, offsets, cache, totals)
-    return totals
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self._idle_caches: list[npt.NDArray[np.uint64]] = []
+
+    def score_batch(
+        self, words: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the log10 probability of each sentence between its begin and end.
+
+        Sentence ``i`` has the model's words ``words[offsets[i]:offsets[i + 1]]``. The scores are
+        those of ``kenlm.Model.score`` to the last bit.
+        """
+        assert not len(words) or words.max() <= len(self.model.hashes)
+        totals = np.empty(len(offsets) - 1, np.float64)
+        try:
+            cache = self._idle_caches.pop()
+        except IndexError:
+            cache = np.full(4 << CACHE_BITS, _EMPTY, np.uint64)
+        _score(self.model, words, offsets, cache, totals)
+        self._idle_caches.append(cache)
+        return totals

@@ -20,8 +20,7 @@ from tokenizer.encode import load_encoder
 from transforms import kenlm_model
 from transforms.codepoints import normalise_for_lm
 from transforms.documents import FilePath, drop, with_column
-from transforms.kenlm_model import LanguageModel
-from transforms.kenlm_score import score_batch
+from transforms.kenlm_score import SentenceScorer
 
 BUCKETS = ("head", "middle", "tail")
 
@@ -40,7 +39,7 @@ def _load_lm(path: str) -> kenlm.Model:
 class _Scorer(NamedTuple):
     """A language model and the pieces that it was made of, for the kernels."""
 
-    model: LanguageModel
+    sentences: SentenceScorer
     words: npt.NDArray[np.uint32]  # of every piece, its number in the language model
 
 
@@ -54,7 +53,7 @@ def _load_scorer(lm: str, pieces: str) -> _Scorer | None:
         return None
     arena = np.frombuffer(b"".join(texts), np.uint8)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return _Scorer(model, kenlm_model.word_numbers(model, arena, offsets))
+    return _Scorer(SentenceScorer(model), kenlm_model.word_numbers(model, arena, offsets))
 
 
 def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, int]]:
@@ -67,9 +66,9 @@ def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, in
         return [(model.score(row), n) for row, n in encoder.encode_as_sentences(texts)]
     words = scorer.words[found.ids]
     words[found.is_unknown] = kenlm_model.word_numbers(
-        scorer.model, found.unknown_bytes, found.unknown_offsets
+        scorer.sentences.model, found.unknown_bytes, found.unknown_offsets
     )
-    scores = score_batch(scorer.model, words, found.offsets)
+    scores = scorer.sentences.score_batch(words, found.offsets)
     return list(zip(scores.tolist(), np.diff(found.offsets).tolist(), strict=True))
 
 

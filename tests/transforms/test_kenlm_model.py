@@ -17,7 +17,7 @@ from tests.tokenizer.test_encode import wet_pages
 from tokenizer.encode import load_encoder
 from transforms.codepoints import normalise_for_lm
 from transforms.kenlm_model import LanguageModel, load, word_numbers
-from transforms.kenlm_score import score_batch
+from transforms.kenlm_score import SentenceScorer
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {"shared": ROOT.parent / "shared/models", "demo": ROOT / "samples/models"}
@@ -31,10 +31,10 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 
 @functools.cache
-def both(path: Path) -> tuple[LanguageModel, kenlm.Model]:
+def both(path: Path) -> tuple[SentenceScorer, kenlm.Model]:
     model = load(str(path))
     assert model is not None
-    return model, kenlm.Model(str(path))
+    return SentenceScorer(model), kenlm.Model(str(path))
 
 
 def numbers(model: LanguageModel, words: list[bytes]) -> np.ndarray:
@@ -44,13 +44,13 @@ def numbers(model: LanguageModel, words: list[bytes]) -> np.ndarray:
 
 def differing(path: Path, sentences: list[bytes]) -> list[bytes]:
     """Return the sentences whose scores are not KenLM's to the last bit."""
-    model, reference = both(path)
+    scorer, reference = both(path)
     rows = [sentence.split() for sentence in sentences]
     vocabulary = list({word for row in rows for word in row})
-    number = dict(zip(vocabulary, numbers(model, vocabulary), strict=True))
+    number = dict(zip(vocabulary, numbers(scorer.model, vocabulary), strict=True))
     words = np.array([number[word] for row in rows for word in row], np.uint32)
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-    found = score_batch(model, words, offsets)
+    found = scorer.score_batch(words, offsets)
     expected = [reference.score(sentence, bos=True, eos=True) for sentence in sentences]
     return [s for s, a, b in zip(sentences, found, expected, strict=True) if a != b]
 
@@ -76,7 +76,8 @@ def test_every_english_page(folder: Path, shared_data: Path) -> None:
 
 
 def test_words_are_numbered_as_in_kenlm(folder: Path) -> None:
-    model, reference = both(folder / "en.arpa.bin")
+    scorer, reference = both(folder / "en.arpa.bin")
+    model = scorer.model
     pieces = [p.text for p in load_encoder(str(folder / "en.sp.model")).model.pieces]
     words = [*pieces, b"", b"12345678", b"no such word at all", b"<UNK>"]
     assert [n > 0 for n in numbers(model, words)] == [word.decode() in reference for word in words]
