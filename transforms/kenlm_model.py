@@ -42,11 +42,11 @@ class LanguageModel(NamedTuple):
 
     data: npt.NDArray[np.uint8]  # the whole file
     hashes: npt.NDArray[np.uint64]  # of the words from word 1 on, ascending; word 0 is <unk>
-    weights: npt.NDArray[np.float32]  # of word w: 4w its log10 probability, 4w + 1 its back-off
-    children: npt.NDArray[np.uint64]  # of word w: from 2w + 1 up to 2w + 3 its bigrams
+    unigrams: npt.NDArray[np.uint8]
+    """16 bytes a word: its log10 probability and back-off as float32, its first bigram as uint64,
+    which is the end of the last word's."""
     levels: npt.NDArray[np.int64]  # a row an order from 2 on, see the constants below
     bins: npt.NDArray[np.float32]  # of all levels: probabilities, then back-offs
-    high_parts: npt.NDArray[np.uint64]  # the file as numbers, to read the levels' offset arrays
     buckets: npt.NDArray[np.int64]
     """Of all levels: where in the offset array to look for an entry, by the entry's high bits."""
     order: int
@@ -59,7 +59,7 @@ class LanguageModel(NamedTuple):
 
 FIRST_BIT, ENTRY_BITS, NEXT_BITS, OFFSETS, N_OFFSETS, BUCKETS, BUCKET_SHIFT, BINS = range(8)
 """Columns of ``levels``: the first entry's bit, bits an entry and of its pointer; where the offset
-array lies in ``high_parts`` and its length, 0 for none; where the level's part of ``buckets`` and
+array begins in the file and its length, 0 for none; where the level's part of ``buckets`` and
 ``bins`` begins, and how far an entry's number is shifted to find its bucket."""
 
 
@@ -119,17 +119,14 @@ def _layout(data: npt.NDArray[np.uint8], order: int, kind: int) -> LanguageModel
         )
         at += 8 + 4 * len(bins)
 
-    n_weights = UNIGRAM_BYTES * (counts[0] + 2)
-    weights = np.frombuffer(data, np.float32, n_weights // 4, at)
-    children = np.frombuffer(data, np.uint64, n_weights // 8, at)
-    at += n_weights
+    unigrams = np.frombuffer(data, np.uint8, UNIGRAM_BYTES * (counts[0] + 2), at)
+    at += len(unigrams)
 
     word_bits = _bits(counts[0])
     is_array = kind in (ARRAY_TRIE, QUANTISED_ARRAY_TRIE)
     if is_array and order > 2 and data[at] != ARRAY_VERSION:
         return None
     max_chopped = int(data[at + 1]) if is_array and order > 2 else 0
-    high_parts = np.frombuffer(data, np.uint64, len(data) // 8)
     levels, buckets, n_buckets = np.zeros((order - 1, 8), np.int64), [np.zeros(0, np.int64)], 0
     for level, n_entries in enumerate(counts[1:]):
         value_bits = probability_bits or 31
@@ -141,8 +138,8 @@ def _layout(data: npt.NDArray[np.uint8], order: int, kind: int) -> LanguageModel
             chopped = _chopped_bits(n_entries + 1, max_next, max_chopped) if is_array else 0
             next_bits = _bits(max_next) - chopped
             if is_array:
-                first, n_offsets = (at + 7) // 8 + 1, (max_next >> next_bits) + 1
-                offsets = high_parts[first : first + n_offsets]
+                first, n_offsets = (at + 7) // 8 * 8 + 8, (max_next >> next_bits) + 1
+                offsets = np.frombuffer(data, np.uint64, n_offsets, first)
                 shift = max(0, _bits(n_entries) - _bits(MAX_BUCKETS) + 1)
                 starts = np.arange((n_entries >> shift) + 2, dtype=np.uint64) << np.uint64(shift)
                 buckets.append(np.searchsorted(offsets, starts, side="right") - 1)
@@ -159,7 +156,7 @@ def _layout(data: npt.NDArray[np.uint8], order: int, kind: int) -> LanguageModel
     marks = np.frombuffer(b"<s></s>", np.uint8)
     begin, end = map(int, _numbers(hashes, marks, np.array([0, 3, 7])))
     return LanguageModel(
-        data, hashes, weights, children, levels, bins, high_parts, np.concatenate(buckets),
+        data, hashes, unigrams, levels, bins, np.concatenate(buckets),
         order, word_bits, probability_bits, backoff_bits, begin, end,
     )  # fmt: skip
 

@@ -24,9 +24,9 @@ from transforms.kenlm_model import (
     N_OFFSETS,
     NEXT_BITS,
     OFFSETS,
+    UNIGRAM_BYTES,
     LanguageModel,
 )
-from transforms.xxh64 import load_u64
 
 CACHE_BITS = 16
 MANY_SIBLINGS = 16
@@ -39,8 +39,34 @@ MAX_GUESSES = 8
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SIGN = np.uint64(0x80000000)
 _LOW_32 = np.uint64(0xFFFFFFFF)
+_LOW_57 = np.uint64((1 << 57) - 1)
 _ONE = np.uint64(1)
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+_WORD_POINTER = ir.IntType(64).as_pointer()
+_FLOAT_POINTER = ir.FloatType().as_pointer()
+
+
+# The helpers take addresses: arrays would have their references counted at each call of them.
+
+
+@intrinsic
+def _load_u64(typingctx, address):  # type: ignore[no-untyped-def]
+    """Read the eight bytes at an address as one little-endian number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], _WORD_POINTER), align=1)
+
+    return types.uint64(types.int64), generate
+
+
+@intrinsic
+def _load_float(typingctx, address):  # type: ignore[no-untyped-def]
+    """Read the four bytes at an address as a float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], _FLOAT_POINTER), align=4)
+
+    return types.float32(types.int64), generate
 
 
 @intrinsic
@@ -68,7 +94,7 @@ def _as_bits(typingctx, number):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, inline="always")
 def _read(data, bit, mask):  # type: ignore[no-untyped-def]
     """Return up to 57 bits from bit number ``bit`` on."""
-    return (load_u64(data, bit >> 3) >> np.uint64(bit & 7)) & mask
+    return (_load_u64(data + (bit >> 3)) >> np.uint64(bit & 7)) & mask
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -107,75 +133,71 @@ def _find(data, first_bit, entry_bits, mask, word, density, begin, end):  # type
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _values(  # type: ignore[no-untyped-def]
-    data, levels, bins, word_bits, n_bits, backoff_bits, is_longest, level, entry
-):
+def _values(data, bit, bins, n_bits, backoff_bits, is_longest):  # type: ignore[no-untyped-def]
     """Return an entry's log10 probability and, but for the longest n-grams, its back-off."""
-    bit = levels[level, FIRST_BIT] + entry * levels[level, ENTRY_BITS] + word_bits
     if n_bits == 0:
-        bits = _read(data, bit, _LOW_32) | _SIGN
+        probability = _as_float(_read(data, bit, _LOW_32) | _SIGN)
         if is_longest:
-            return _as_float(bits), np.float32(0)
-        return _as_float(bits), _as_float(_read(data, bit + 31, _LOW_32))
-    first, backoff_mask = levels[level, BINS], (_ONE << np.uint64(backoff_bits)) - _ONE
-    if is_longest:
-        number = np.int64(_read(data, bit, (_ONE << np.uint64(n_bits)) - _ONE))
-        return bins[first + number], np.float32(0)
-    number = np.int64(_read(data, bit, _EMPTY))
+            return probability, np.float32(0)
+        return probability, _as_float(_read(data, bit + 31, _LOW_32))
+    number = np.int64(_read(data, bit, _LOW_57))
     n_probabilities = np.int64(1) << n_bits
+    if is_longest:
+        return _load_float(bins + 4 * (number & (n_probabilities - 1))), np.float32(0)
     probability = (number >> backoff_bits) & (n_probabilities - 1)
-    backoff = number & np.int64(backoff_mask)
-    return bins[first + probability], bins[first + n_probabilities + backoff]
+    backoff = number & ((np.int64(1) << backoff_bits) - 1)
+    return _load_float(bins + 4 * probability), _load_float(bins + 4 * (n_probabilities + backoff))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _children(data, levels, high_parts, buckets, level, entry):  # type: ignore[no-untyped-def]
-    """Return the first of an entry's children at the next level, and the end of them."""
-    n_bits = levels[level, NEXT_BITS]
-    mask = (_ONE << np.uint64(n_bits)) - _ONE
-    bit = levels[level, FIRST_BIT] + (entry + 1) * levels[level, ENTRY_BITS] - n_bits
+def _children(  # type: ignore[no-untyped-def]
+    data, bit, entry_bits, next_bits, entry, offsets, n_offsets, bucket
+):
+    """Return the first of an entry's children at the next level, and the end of them.
+
+    ``bit`` is that of the entry's pointer, ``bucket`` the address of its bucket.
+    """
+    mask = (_ONE << np.uint64(next_bits)) - _ONE
     begin = np.int64(_read(data, bit, mask))
-    end = np.int64(_read(data, bit + levels[level, ENTRY_BITS], mask))
-    n_offsets = levels[level, N_OFFSETS]
+    end = np.int64(_read(data, bit + entry_bits, mask))
     if n_offsets:
-        first = levels[level, OFFSETS]
-        bucket = levels[level, BUCKETS] + (entry >> levels[level, BUCKET_SHIFT])
-        low, high = buckets[bucket], buckets[bucket + 1]
-        n = high - low + 1
+        low = np.int64(_load_u64(bucket))
+        n = np.int64(_load_u64(bucket + 8)) - low + 1
         while n > 1:  # without a branch that no processor can foretell
             half = n >> 1
-            low += half * np.int64(np.int64(high_parts[first + low + half]) <= entry)
+            low += half * np.int64(np.int64(_load_u64(offsets + 8 * (low + half))) <= entry)
             n -= half
-        begin |= low << n_bits
-        while low + 1 < n_offsets and np.int64(high_parts[first + low + 1]) <= entry + 1:
+        begin |= low << next_bits
+        while low + 1 < n_offsets and np.int64(_load_u64(offsets + 8 * low + 8)) <= entry + 1:
             low += 1
-        end |= low << n_bits
+        end |= low << next_bits
     return begin, end
 
 
 @njit(cache=True, nogil=True)
 def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def]
-    # Taken out of the tuple once: each time costs a count of its references.
-    data, weights, children, levels = model.data, model.weights, model.children, model.levels
-    bins, high_parts, buckets = model.bins, model.high_parts, model.buckets
+    data, unigrams = model.data.ctypes.data, model.unigrams.ctypes.data
+    all_bins, all_buckets = model.bins.ctypes.data, model.buckets.ctypes.data
+    levels, n_words = model.levels, model.hashes.size
     word_bits, n_bits, backoff_bits = model.word_bits, model.probability_bits, model.backoff_bits
     first_word, last_word = np.int64(model.begin), np.int64(model.end)
     order, longest = model.order, model.order - 2
     word_mask = (_ONE << np.uint64(word_bits)) - _ONE
-    density = 1.0 / np.float64(model.hashes.size + 1)
+    density = 1.0 / np.float64(n_words + 1)
     cache_shift = np.uint64(64 - CACHE_BITS)
     backoffs = np.zeros((2, order), np.float32)
     side = 0
     for text in range(offsets.size - 1):
         start, stop = offsets[text], offsets[text + 1]
         n_context = np.int64(1)
-        backoffs[side, 0] = weights[4 * first_word + 1]
+        backoffs[side, 0] = _load_float(unigrams + UNIGRAM_BYTES * first_word + 4)
         total = np.float32(0)
         for i in range(start, stop + 1):
             word = np.int64(words[i]) if i < stop else last_word
-            probability, backoff = weights[4 * word], weights[4 * word + 1]
-            begin = np.int64(children[2 * word + 1])
-            end = np.int64(children[2 * word + 3])
+            at_word = unigrams + UNIGRAM_BYTES * word
+            probability, backoff = _load_float(at_word), _load_float(at_word + 4)
+            begin = np.int64(_load_u64(at_word + 8))
+            end = np.int64(_load_u64(at_word + 24))
             other = 1 - side
             backoffs[other, 0] = backoff
             # A back-off of -0.0 says that no longer n-gram begins so, one of 0.0 that some does.
@@ -209,30 +231,28 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
                         continue
                     cache[slot] = key
                     cache[slot + 2] = _EMPTY
-                entry = _find(
-                    data, levels[level, FIRST_BIT], levels[level, ENTRY_BITS],
-                    word_mask, before, density, begin, end,
-                )  # fmt: skip
+                first_bit, entry_bits = levels[level, FIRST_BIT], levels[level, ENTRY_BITS]
+                entry = _find(data, first_bit, entry_bits, word_mask, before, density, begin, end)
                 if entry < 0:
                     break
+                bit = first_bit + entry * entry_bits
                 probability, backoff = _values(
-                    data,
-                    levels,
-                    bins,
-                    word_bits,
-                    n_bits,
-                    backoff_bits,
-                    level == longest,
-                    level,
-                    entry,
-                )
+                    data, bit + word_bits, all_bins + 4 * levels[level, BINS],
+                    n_bits, backoff_bits, level == longest,
+                )  # fmt: skip
                 n_found = level + 2
                 if level < longest:
                     backoffs[other, level + 1] = backoff
                     if _as_bits(backoff) != _SIGN:
                         n_next = n_found
                 if level < longest and (slot >= 0 or level + 1 < n_context):
-                    begin, end = _children(data, levels, high_parts, buckets, level, entry)
+                    next_bits = levels[level, NEXT_BITS]
+                    bucket = levels[level, BUCKETS] + (entry >> levels[level, BUCKET_SHIFT])
+                    begin, end = _children(
+                        data, bit + entry_bits - next_bits, entry_bits, next_bits, entry,
+                        data + levels[level, OFFSETS], levels[level, N_OFFSETS],
+                        all_buckets + 8 * bucket,
+                    )  # fmt: skip
                 else:
                     begin = end = np.int64(0)
                 if slot >= 0:
