@@ -17,6 +17,7 @@ CONTROL_SEQUENCE = {
 """By whether @ is a letter."""
 
 _SPACE = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")  # what TeX skips: not a paragraph's end
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _PARAMETER = re.compile(r"#(#|[1-9])")
 _DELIMITER_TOKEN = re.compile(r"\s+|\\[A-Za-z@]+|\\.|[\s\S]")
 _ENDS_IN_COMMAND = re.compile(r"(?:\\[A-Za-z@]+|\\(?:begin|end)\{[^{}]{0,100}\})[ \t\n]*\Z")
@@ -81,7 +82,10 @@ def skip_space(text: str, at: int) -> int:
 
 
 def read_argument(source: Text, at: int) -> tuple[str, int] | None:
-    """Read an undelimited argument, a group or one token; None where there is none."""
+    """Read an undelimited argument, a group or one token; None where there is none.
+
+    A blank line is a token as well, the end of the paragraph.
+    """
     text = source.text
     at = skip_space(text, at)
     if at >= len(text):
@@ -96,7 +100,10 @@ def read_argument(source: Text, at: int) -> tuple[str, int] | None:
             return None
         end = control.end()
         return control.group(), skip_space(text, end) if text[at + 1].isalpha() else end
-    if character in "}#\n":
+    if character == "\n":
+        paragraph = _BLANK_LINES.match(text, at)
+        return ("\n\n", paragraph.end()) if paragraph else None
+    if character in "}#":
         return None
     return character, at + 1
 

@@ -19,6 +19,7 @@ _FRONT_MATTER = re.compile(r"\W*(?:abstract|keywords?|(?:table of )?contents)\W*
 # Pandoc puts a section's heading into the last argument of this.
 _HYPERTARGET = re.compile(r"\\hypertarget\{[^{}]{0,200}\}\{\s*\Z")
 _APPENDIX = re.compile(r"\\appendix(?![A-Za-z@])|\\begin[ \t]*\{appendi(?:x|ces)\*?\}")
+_FLOAT = re.compile(r"\\begin[ \t]*\{(?:figure|table|deluxetable)\*?\}")
 _TITLE = re.compile(r"\\title(?![A-Za-z@])[ \t\n]*(?:\[[^\]]{0,500}\][ \t\n]*)?(?=\{)")
 _ABSTRACT = re.compile(
     r"\\begin[ \t]*\{(abstract\*?|onecolabstract)\}|\\abstract(?![A-Za-z@])[ \t\n]*(?=\{)"
@@ -35,8 +36,16 @@ _REFERENCES_HEADING = re.compile(
     r"\\(?:section|chapter)\*?[ \t]*\{\W*(?:references|bibliography|literature cited)\W*\}\s*\Z",
     re.IGNORECASE,
 )
+# A list of references made by hand has a heading of its own, alone on a line.
+_HANDMADE = re.compile(
+    r"^[ \t]{0,8}(?:\\(?:noindent|centerline|(?:sub)?section\*?|chapter\*?))?[ \t]{0,8}"
+    r"\{?[ \t]{0,8}(?:\\(?:bf|bfseries|large|Large|textbf|textsc|sc|it)[ \t]{0,8})*"
+    r"\{?[ \t]{0,8}(?:references|bibliography|literature(?: cited)?)[ \t]{0,8}[.:]?"
+    r"[ \t]{0,8}\}{1,2}(?:\\\\|[ \t]|\\label\{[^{}\n]*\})*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _HEADING_CHARS = 300
-_BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*){2,}(?=\S|\Z)")
+_BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
 def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bool) -> str:
@@ -68,8 +77,9 @@ def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bo
     pieces = [_tidy(scan, *place) for place in kept if place and place[1] <= body]
     at = body
     for cut_start, cut_end in _bibliographies(scan, body, end):
-        pieces.append(_tidy(scan, at, cut_start))
-        at = cut_end
+        if cut_start >= at:
+            pieces.append(_tidy(scan, at, cut_start))
+        at = max(at, cut_end)
     pieces.append(_tidy(scan, at, end))
     stripped = [piece.strip() for piece in pieces]
     joined = "\n\n".join(piece for piece in stripped if piece)
@@ -123,31 +133,44 @@ def _first_section(scan: Scan, pairs: dict[int, int], start: int, end: int) -> i
 def _bibliographies(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
     """Find what to cut; a ``\\bibliography`` with the bibliography made of it behind it is one."""
     places: list[tuple[int, int]] = []
+    found_list = found_file = False
     at = start
     while (match := scan.search(_BIBLIOGRAPHY, at)) and match.start() < end:
         begin, at = match.span()
         environment = match["environment"]
-        if match["file"]:
+        if match["file"] and not found_file:
+            found_file = True
             made = scan.search(_BIBLIOGRAPHY_ENVIRONMENT, at)
             section = scan.search(_SECTION, at)
             if made and made.start() < end and not (section and section.start() < made.start()):
                 environment, at = "thebibliography", made.end()
         if environment:
+            found_list = True
             closing = re.compile(rf"\\end[ \t]*\{{{environment}\*?\}}").search(scan.text, at, end)
             at = closing.end() if closing else end
         heading = _REFERENCES_HEADING.search(scan.text, max(start, begin - _HEADING_CHARS), begin)
         places.append((heading.start() if heading else begin, at))
-    return places
+    if not found_list:
+        places += _handmade_bibliography(scan, (start + end) // 2, end)
+    return sorted(places)
+
+
+def _handmade_bibliography(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
+    """Find a list of references without an environment, in the second half of the body."""
+    heading = _found(scan, _HANDMADE, start, end)
+    if heading is None:
+        return []
+    behind = [_found(scan, pattern, heading[1], end) for pattern in (_SECTION, _APPENDIX, _FLOAT)]
+    return [(heading[0], min([place[0] for place in behind if place], default=end))]
 
 
 def _tidy(scan: Scan, start: int, end: int) -> str:
     """Return a part of the text with runs of blank lines cut to one, outside of verbatim text."""
     pieces: list[str] = []
     at = start
-    for span in scan.spans:
-        if start <= span.start and span.end <= end:
-            pieces.append(_BLANK_LINES.sub("\n\n", scan.text[at : span.start]))
-            pieces.append(scan.text[span.start : span.end])
-            at = span.end
+    for span in scan.between(start, end):
+        pieces.append(_BLANK_LINES.sub("\n\n", scan.text[at : span.start]))
+        pieces.append(scan.text[span.start : span.end])
+        at = span.end
     pieces.append(_BLANK_LINES.sub("\n\n", scan.text[at:end]))
     return "".join(pieces)

@@ -23,14 +23,15 @@ _COUNT = re.compile(r"\[[ \t\n]*([0-9])[ \t\n]*\]")
 # Commands that look at what is behind the call, or make names: text cannot stand for them.
 _PROGRAMS = re.compile(
     r"\\(?:futurelet|@startsection|expandafter|csname|catcode|afterassignment|aftergroup|@testopt"
-    r"|@dblarg|@xp|loop|read|string|meaning|lowercase|@for|@whilenum|@namedef|@nameuse|scantokens"
+    r"|@dblarg|@xp|loop|read|string|meaning|lowercase|@for|@whilenum|mathpalette|@namedef|@nameuse|scantokens"
     r"|@sect|secdef|@ifundefined|the)(?![A-Za-z@])"
 )
 _STRUCTURE_NAMES = (
     "part chapter section subsection subsubsection paragraph subparagraph begin end documentclass"
     " documentstyle usepackage title author date maketitle abstract appendix bibliography"
     " bibliographystyle printbibliography bibitem item caption label newcommand renewcommand"
-    " providecommand def let par relax fi else"
+    " providecommand def let par relax fi else verb url href"
+    " path nolinkurl lstinline mintinline"
 )
 _STRUCTURE = frozenset(_STRUCTURE_NAMES.split())
 _ENVIRONMENT_NAMES = (
@@ -203,6 +204,8 @@ def _let(
             return Definition(name, None, at + 1) if character else None
         return _defined(name, Macro((), character, source.at_letter), at + 1)
     meaning, end = target.group()[1:], target.end()
+    while meaning[0].isalpha() and text[end : end + 1] in (" ", "\t"):
+        end += 1
     macro = known.get(meaning)
     assert not isinstance(macro, Environment)
     if macro is None and meaning not in known:

@@ -13,11 +13,16 @@ from transforms.latex_arguments import (
 )
 from transforms.latex_scan import brace_pairs
 
+_NEAR_CHARS = 500
+
 
 class Frame:
-    """A text that is being read, from ``at`` on; ``at_end`` is called behind its end."""
+    """A text that is being read, from ``at`` on; ``at_end`` is called behind its end.
 
-    __slots__ = ("_pairs", "at", "at_end", "at_letter", "text")
+    ``no_groups`` holds opening braces, of arguments that TeX reads without a group around them.
+    """
+
+    __slots__ = ("_pairs", "at", "at_end", "at_letter", "no_groups", "text")
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Frame:
         self.at = 0
         self.at_letter = at_letter
         self.at_end = at_end
+        self.no_groups: set[int] = set()
         self._pairs = pairs
 
     @property
@@ -40,12 +46,24 @@ class Frame:
             self._pairs = brace_pairs(self.text)
         return Text(self.text, self._pairs, self.at_letter)
 
+    def mark_arguments(self, count: int) -> None:
+        """Note that the next ``count`` braces are no groups, but arguments that are carried out."""
+        pairs = self.source.pairs
+        at = self.at
+        for _ in range(count):
+            at = skip_space(self.text, at)
+            if at not in pairs:
+                return
+            self.no_groups.add(at)
+            at = pairs[at] + 1
+
 
 class Input:
     """Texts within one another; reading goes on in the outer one where the inner one ends."""
 
     def __init__(self, source: Frame) -> None:
         self.frames = [source]
+        self.looked_ahead_chars = 0  # beyond the innermost text, for arguments
 
     def pop(self) -> None:
         """Leave the innermost text."""
@@ -87,17 +105,25 @@ class Input:
         if not macro.parameters and not macro.prefix:
             return []
         frame = self.frames[-1]
-        while len(self.frames) > 1 and frame.at_end is None and frame.at >= len(frame.text):
+        while len(self.frames) > 1 and frame.at_end is None and self._is_read(frame):
             self.frames.pop()
             frame = self.frames[-1]
         found = read_arguments(frame.source, frame.at, macro)
         if found:
             frame.at = found[1]
             return found[0]
-        if len(self.frames) > 1:
-            ahead = self.ahead(MAX_ARGUMENT_CHARS)
+        if len(self.frames) == 1:
+            return None
+        for chars in (_NEAR_CHARS, MAX_ARGUMENT_CHARS):
+            ahead = self.ahead(chars)
+            self.looked_ahead_chars += len(ahead)
             found = read_arguments(Text(ahead, brace_pairs(ahead), frame.at_letter), 0, macro)
             if found:
                 self.consume(found[1])
                 return found[0]
+            if len(ahead) < chars:
+                break
         return None
+
+    def _is_read(self, frame: Frame) -> bool:
+        return skip_space(frame.text, frame.at) >= len(frame.text)

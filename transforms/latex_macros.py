@@ -16,7 +16,7 @@ from transforms.latex_definitions import DEFINERS, read_definition
 from transforms.latex_input import Frame, Input
 from transforms.latex_output import Output, OutputState
 from transforms.latex_scan import BEGIN_ENVIRONMENT, Scan, brace_pairs, inline_verbatim
-from transforms.latex_scope import Scope
+from transforms.latex_scope import ARGUMENT, Scope
 
 MAX_DEPTH = 200  # of expansions within one another, as no macro has that does not call itself
 MAX_FAILURES = 16  # calls given up in a document before it gets no further expansion
@@ -24,6 +24,19 @@ MAX_RUNAWAYS = 100  # calls of a macro without its arguments before it is left a
 
 _GROUP_BEGINS = {"begingroup": "begingroup", "bgroup": "{"}
 _GROUP_ENDS = {"endgroup": "begingroup", "egroup": "{"}
+# Commands that carry out their arguments, by how many braces come behind them.
+_CARRIED_OUT = {
+    "AtBeginDocument": 1,
+    "AtEndPreamble": 1,
+    "@ifpackageloaded": 3,
+    "@ifundefined": 3,
+    "IfFileExists": 3,
+    "ifbool": 3,
+    "ifcsdef": 3,
+    "ifcsundef": 3,
+    "ifthenelse": 3,
+    "iftoggle": 3,
+}
 _TOKEN = {
     False: re.compile(r"\\(?:[A-Za-z]+|[\s\S])|[{}]"),
     True: re.compile(r"\\(?:[A-Za-z@]+|[\s\S])|[{}]"),
@@ -98,7 +111,7 @@ class _Expansion:
             frame.at = match.end()
             token = match.group()
             if token == "{":
-                self._open("{", "{")
+                self._open(ARGUMENT if match.start() in frame.no_groups else "{", "{")
             elif token == "}":
                 self._close_brace()
             else:
@@ -124,7 +137,7 @@ class _Expansion:
 
     def _close_brace(self) -> None:
         self._output.write("}")
-        group = self._scope.close_if("{")
+        group = self._scope.close_if("{") or self._scope.close_if(ARGUMENT)
         self._output.arity = group.arity if group else 0
 
     def _end_line_left_blank(self) -> None:
@@ -132,6 +145,7 @@ class _Expansion:
         frame = self._frames[-1]
         rest = _BLANK_REST.match(frame.text, frame.at)
         if rest and self._output.last_line_is_blank():
+            self._output.end_blank_line()
             frame.at = rest.end()
 
     def _define(self, frame: Frame, word: str) -> bool:
@@ -170,6 +184,9 @@ class _Expansion:
             self._xspace()
         elif word in ("@ifstar", "@ifnextchar") and len(self._frames) > 1:
             self._branch(frame, token)
+        elif word in _CARRIED_OUT:
+            self._output.write_command(token)
+            frame.mark_arguments(_CARRIED_OUT[word])
         elif inline := inline_verbatim(frame.text, token, start):
             self._output.write(inline.group())
             frame.at = inline.end()
@@ -268,7 +285,8 @@ class _Expansion:
         """Open a call, unless calls of this command are left as they are."""
         if token in self._left or self._failures >= MAX_FAILURES:
             return False
-        if self._expansions_left <= 0 or self._chars_left <= 0:
+        chars_left = self._chars_left - self._input.looked_ahead_chars
+        if self._expansions_left <= 0 or chars_left <= 0:
             return False
         if len(self._frames) == 1 and self._call is None:
             self._call = _Checkpoint(

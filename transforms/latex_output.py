@@ -71,6 +71,13 @@ class Output:
                 return True
         return len(self._pieces) < _LAST_PIECES
 
+    def end_blank_line(self) -> None:
+        """Take back the blanks at the end, of a line of which nothing else was written."""
+        if self._pieces:
+            last = self._pieces[-1]
+            self._pieces[-1] = last.rstrip(" \t")
+            self.chars -= len(last) - len(self._pieces[-1])
+
     def state(self) -> OutputState:
         """Return the place where writing is."""
         return OutputState(len(self._pieces), self.chars, self._after_word)

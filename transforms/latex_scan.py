@@ -7,7 +7,7 @@ left, so that a commented ``\\input`` is not followed and a ``\\verb`` stays as 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -74,6 +74,11 @@ class Scan:
         if index >= 0 and position < self.spans[index].end:
             return self.spans[index]
         return None
+
+    def between(self, start: int, end: int) -> list[Span]:
+        """Return the spans that lie between two positions."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return [span for span in self.spans[first:last] if span.end <= end]
 
     def search(self, pattern: re.Pattern[str], start: int = 0) -> re.Match[str] | None:
         """Return the first match that begins outside of every span, from ``start`` on."""

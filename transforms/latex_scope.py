@@ -8,11 +8,13 @@ from typing import NamedTuple
 from transforms.latex_arguments import Environment, Macro
 from transforms.latex_definitions import Definition
 
+ARGUMENT = "argument"  # in braces, but definitions in it hold behind it
+
 
 class Group(NamedTuple):
     """An open group."""
 
-    kind: str  # "{", "begingroup", or "begin NAME" of an environment
+    kind: str  # "{", "begingroup", "begin NAME" of an environment, or ARGUMENT
     undo: int  # length of the undo log where it begins
     arity: int = 0  # arguments that the command before it waits for besides
     end: Macro | None = None  # what the end of an environment of the source stands for
@@ -67,7 +69,8 @@ class Scope:
         """Close the innermost group."""
         group = self.groups.pop()
         self._open[group.kind] -= 1
-        self.undo_to(group.undo)
+        if group.kind != ARGUMENT:
+            self.undo_to(group.undo)
         return group
 
     def close_if(self, kind: str) -> Group | None:

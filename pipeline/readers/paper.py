@@ -50,17 +50,18 @@ _PACKAGES = frozenset(
     for name in names.split()
 )
 _SIMPLE_MACRO = re.compile(
-    r"\\(?:newcommand|renewcommand|providecommand|def|gdef|edef)[ \t]*\*?[ \t]*\{?[ \t]*\\"
-    r"(?P<name>[A-Za-z]{1,40})[ \t]*\}?[ \t]*\{(?P<body>[^{}\\#%\n]{0,200})\}"
+    r"\\(?:newcommand|renewcommand|providecommand|def|gdef|edef)[ \t]{0,20}\*?[ \t]{0,20}"
+    r"\{?[ \t]{0,20}\\(?P<name>[A-Za-z]{1,40})[ \t]{0,20}\}?[ \t]{0,20}"
+    r"\{(?P<body>[^{}\\#%\n]{0,200})\}"
 )
 _INPUT_MACRO = re.compile(
-    r"\\newcommand[ \t]*\*?[ \t]*\{?[ \t]*\\(?P<name>[A-Za-z]{1,40})[ \t]*\}?"
-    r"[ \t]*\[1\][ \t\n]*\{(?P<body>[^\n]{0,400}#1[^\n]{0,100})"
+    r"\\newcommand[ \t]{0,20}\*?[ \t]{0,20}\{?[ \t]{0,20}\\(?P<name>[A-Za-z]{1,40})[ \t]{0,20}\}?"
+    r"[ \t]{0,20}\[1\][ \t\n]{0,20}\{(?P<body>[^\n]{0,400}#1[^\n]{0,100})"
 )
-_INPUT_IN_MACRO = re.compile(r"\\(?:input|include)[ \t]*\{([^{}\n]{0,100}#1[^{}\n]{0,100})\}")
+_INPUT_IN_MACRO = re.compile(r"\\(?:input|include)[ \t]{0,20}\{([^{}\n]{0,100}#1[^{}\n]{0,100})\}")
 _MACRO_CALL = re.compile(r"\\([A-Za-z]+)[ \t]*(?:\{\})?")
 _INCLUDE_PDF = re.compile(r"\\includepdf(?![A-Za-z@])")
-_COMMAND_OR_ARGUMENTS = re.compile(r"\\[A-Za-z@]+\*?|\[[^\]]*\]|\{[^{}]*\}|[\s{}]")
+_COMMAND_OR_ARGUMENTS = re.compile(r"\\[A-Za-z@]+\*?|\[[^\]]{0,500}\]|\{[^{}]*\}|[\s{}]")
 _LINE_END = re.compile("\r\n?")
 _README = re.compile(r"(?:\A|/)00README(?:\.XXX|\.json|\.yaml|\.yml|\.txt)?\Z", re.IGNORECASE)
 _README_LINE = re.compile(r"^[ \t]*(\S+)[ \t]+toplevelfile\b", re.MULTILINE)
@@ -188,9 +189,9 @@ def _shows_a_pdf(text: str) -> bool:
 class _Library:
     """The files of a paper, each decoded and scanned once, when it is asked for."""
 
-    def __init__(self, files: Mapping[str, bytes], max_spliced_chars: int) -> None:
+    def __init__(self, files: Mapping[str, bytes], max_read_chars: int) -> None:
         self.files = files
-        self.spliced_chars_left = max_spliced_chars  # by all candidates together
+        self.read_chars_left = max_read_chars  # for all candidates together
         self._scans: dict[str, Scan] = {}
 
     def scan(self, path: str) -> Scan:
@@ -232,6 +233,9 @@ class _Splicer:
     def _read(self, path: str, folders: list[str]) -> None:
         scan = self._library.scan(path)
         text = scan.text
+        self._library.read_chars_left -= len(text)
+        if self._library.read_chars_left < 0:
+            raise _TooLongError
         self.used.add(path)
         self.file_count += 1
         self._macros |= {match["name"]: match["body"] for match in scan.matches(_SIMPLE_MACRO)}
@@ -276,8 +280,7 @@ class _Splicer:
 
     def _add(self, text: str) -> None:
         self._left -= len(text)
-        self._library.spliced_chars_left -= len(text)
-        if self._left < 0 or self._library.spliced_chars_left < 0:
+        if self._left < 0:
             raise _TooLongError
         if text:
             self._pieces.append(text)

@@ -69,7 +69,7 @@ def open_submission(raw: bytes, name: str, limits: Limits) -> Submission:
         source = Bytes(iter((raw,)))
     if is_tar(source.peek(BLOCK_BYTES)):
         return _from_tar(source, limits)
-    content = source.take(limits.max_unpacked_bytes)
+    content = source.take(limits.max_unpacked_bytes + 1)  # one more, so that a bomb goes off
     if content.startswith(b"PK\x03\x04"):
         return _from_zip(content, limits)
     if content.startswith(b"%PDF"):
