@@ -255,7 +255,12 @@ def test_the_script_writes_these_samples(tmp_path, shared_data):
         "--books", str(shared_data / "books"), "--output", str(tmp_path),
     ]  # fmt: skip
     subprocess.run(command, check=True)
-    bundled = sorted(path for path in (SAMPLES / "data").rglob("*") if path.is_file())
+    bundled = sorted(
+        path
+        for source in ("commoncrawl", "c4")
+        for path in (SAMPLES / "data" / source).rglob("*")
+        if path.is_file()
+    )
     made = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert [p.relative_to(tmp_path) for p in made] == [
         p.relative_to(SAMPLES / "data") for p in bundled
