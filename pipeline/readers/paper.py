@@ -177,6 +177,8 @@ def _named_by_readme(library: _Library) -> set[str]:
 
 def _shows_a_pdf(text: str) -> bool:
     """Tell whether a paper's body is a PDF with pages of its own, and no more."""
+    if not _INCLUDE_PDF.search(text):
+        return False
     scan = Scan(text)
     begin = scan.search(_BEGIN)
     if begin is None or not scan.search(_INCLUDE_PDF, begin.end()):
