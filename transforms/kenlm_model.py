@@ -80,18 +80,21 @@ def _chopped_bits(n_entries: int, max_next: int, max_chopped: int) -> int:
 def load(path: str) -> LanguageModel | None:
     """Map a binary KenLM model into memory; None where it is of a kind that is not read here.
 
-    Raises ValueError where the file is shorter than its header says.
+    Raises ValueError where the file cannot be opened or is shorter than its header says.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(len(_SANITY) + _PARAMETERS.size)
-        if not head.startswith(_SANITY) or len(head) < len(_SANITY) + _PARAMETERS.size:
-            return None
-        order, _, kind, _, version = _PARAMETERS.unpack_from(head, len(_SANITY))
-        if not TRIE <= kind <= QUANTISED_ARRAY_TRIE or version != TRIE_VERSION:
-            return None
-        if not 2 <= order <= MAX_ORDER:
-            return None
-        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(len(_SANITY) + _PARAMETERS.size)
+            if not head.startswith(_SANITY) or len(head) < len(_SANITY) + _PARAMETERS.size:
+                return None
+            order, _, kind, _, version = _PARAMETERS.unpack_from(head, len(_SANITY))
+            if not TRIE <= kind <= QUANTISED_ARRAY_TRIE or version != TRIE_VERSION:
+                return None
+            if not 2 <= order <= MAX_ORDER:
+                return None
+            data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    except OSError as error:
+        raise ValueError(f"{path}: not a KenLM model: {error}") from None
     try:
         return _layout(data, order, kind)
     except (IndexError, ValueError):

@@ -16,7 +16,7 @@ import sentencepiece
 from tests.tokenizer.test_encode import wet_pages
 from transforms.codepoints import PUNCTUATION, normalise_for_lm
 from transforms.documents import documents, with_column
-from transforms.perplexity import bucket_by_perplexity, score_perplexity
+from transforms.perplexity import _load_scorer, bucket_by_perplexity, score_perplexity
 
 
 def plain_normalise(text: str) -> str:
@@ -82,9 +82,27 @@ def test_other_languages_are_left_alone(models: dict[str, str]) -> None:
 
 def test_a_file_that_is_no_model(models: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "bad.bin"
-    path.write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match=r"bad\.bin"):
-        score_perplexity(in_english(["a"]), language="en", lm=str(path), pieces=models["pieces"])
+    whole = Path(models["lm"]).read_bytes()
+    for content in (b"nothing of the kind", b"", whole[:120], whole[:100_000]):
+        path.write_bytes(content)
+        _load_scorer.cache_clear()
+        with pytest.raises(ValueError, match=r"bad\.bin"):
+            score_perplexity(
+                in_english(["a"]), language="en", lm=str(path), pieces=models["pieces"]
+            )
+    with pytest.raises(ValueError, match=r"no\.bin"):
+        score_perplexity(
+            in_english(["a"]), language="en", lm=str(tmp_path / "no.bin"), pieces=models["pieces"]
+        )
+
+
+def test_a_model_of_another_kind_is_queried_by_kenlm(
+    models: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = in_english(["some words, and \u2603\u2603 unknown ones", "", "another text"])
+    expected = score_perplexity(batch, language="en", **models)
+    monkeypatch.setattr("transforms.perplexity._load_scorer", lambda *_: None)
+    assert score_perplexity(batch, language="en", **models).equals(expected)
 
 
 def scored(rows: list[tuple[str | None, float | None]]) -> pa.RecordBatch:
