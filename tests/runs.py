@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 import beam_runner
+from pipeline.inspect import statistics
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,3 +66,16 @@ def digests(output: Path) -> dict[str, str]:
         for path in sorted(output.rglob("*"))
         if path.is_file()
     }
+
+
+def assert_readme_has_counts_of(output: Path) -> None:
+    """Check the README's table of the real samples against a run over them."""
+    readme = (ROOT / "README.md").read_text()
+    for name, source in statistics(str(output))["sources"].items():
+        counts = source["mixture"]
+        documents = counts["train_documents"] + counts["validation_documents"]
+        line = next(line for line in readme.splitlines() if line.startswith(f"| {name} |"))
+        cells = [cell.strip().replace(",", "") for cell in line.strip("|").split("|")]
+        entered = sum(r["documents"] for r in source["funnel"] if r["outcome"] == "in")
+        tokens = counts["train_tokens"], counts["validation_tokens"]
+        assert cells[1:] == [str(n) for n in (entered, documents, *tokens)]

@@ -14,7 +14,7 @@ from sentencepiece import SentencePieceProcessor
 
 from pipeline.explain import explain
 from pipeline.verify import verify
-from tests.runs import ROOT, digests, run_demo, run_samples
+from tests.runs import ROOT, assert_readme_has_counts_of, digests, run_demo, run_samples
 from tokenizer.shards import ShardReader
 
 pytestmark = pytest.mark.slow
@@ -51,6 +51,10 @@ def text_of(row: dict, tokenizer) -> str:
 
 def test_every_sample_runs_and_verifies(samples):
     assert verify(str(samples)) == []
+
+
+def test_the_counts_in_the_readme_are_those_of_the_run(samples):
+    assert_readme_has_counts_of(samples)
 
 
 def test_licences_are_of_the_three_families(samples):
