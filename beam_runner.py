@@ -30,7 +30,8 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipeline import storage
 from pipeline.checked import RecipeError
 from pipeline.plan import estimate, make_plan
-from pipeline.recipe import Recipe, load_recipe
+from pipeline.recipe import Recipe
+from pipeline.recipe_file import load_recipe
 from pipeline.report import print_estimates, print_summary
 from pipeline.run import ERROR_NAME, Execution, RunError, available_memory, check_shuffle, run
 

@@ -12,14 +12,11 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pipeline import storage
 from pipeline.checked import (
     RecipeError,
     check_parameters,
@@ -120,62 +117,6 @@ class Recipe:
         """The models and lists that the run reads, sorted."""
         steps = [step for source in self.sources for step in source.steps]
         return sorted({self.tokenizer.model, *(file for step in steps for file in step.files())})
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, that refuses a key given twice instead of taking the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise RecipeError(f"line {line}: the key {key!r} is given twice")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def load_recipe(
-    path: str, settings: Sequence[str] = (), sources: Sequence[str] | None = None
-) -> Recipe:
-    """Read a recipe, with ``NAME=VALUE`` settings applied, and check all of it.
-
-    A setting fills a variable, or overrides a value by its dotted name
-    (``sources.c4.proportion=0.2``, a step by its name: ``sources.c4.steps.drop_short.min_chars``).
-    ``sources`` keeps some of the sources; proportions are then scaled to add up to one. Raises
-    :class:`RecipeError`, whose text is one line.
-    """
-    if not storage.exists(path):
-        raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
-    try:
-        raw = yaml.load(storage.read_bytes(path).decode(), _Loader)  # a SafeLoader
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{path}: expected a mapping of keys to values at the top")
-    raw = _unshared(raw)
-    variables = dict(raw.pop("variables", None) or {})
-    variables["recipe_dir"] = path.rsplit("/", 1)[0] if "/" in path else "."
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise RecipeError(f"--set {setting}: expected NAME=VALUE")
-        if name in variables:
-            variables[name] = value
-        else:
-            _override(raw, name.split("."), yaml.safe_load(value), variables, f"--set {setting}")
-    try:
-        chosen = raw if sources is None else _select(raw, sources)
-        recipe = recipe_from_mapping(_fill(chosen, variables, ""))
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from None
-    for file in recipe.files():
-        if not storage.exists(file):
-            raise RecipeError(f"{path}: there is no file {file}, which the recipe names as a model")
-    return recipe
 
 
 def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
@@ -324,83 +265,3 @@ def _import(dotted: str, where: str) -> Callable[..., Any]:
     if not callable(target):
         raise RecipeError(f"{where}: {dotted!r} is no function")
     return target
-
-
-def _override(
-    raw: Any, path: list[str], value: Any, variables: Mapping[str, Any], where: str
-) -> None:
-    """Replace the value at a dotted path that is already there."""
-    node = raw
-    for depth, part in enumerate(path):
-        index: Any
-        if isinstance(node, list):
-            index, known = _find_step(node, part)
-        elif isinstance(node, dict):
-            index, known = (part if part in node else None), list(map(str, node))
-        else:
-            index, known = None, []
-        if index is None:
-            if depth == 0:
-                known = [*known, *variables]
-            raise RecipeError(
-                f"{where}: the recipe has no {'.'.join(path[: depth + 1])!r}{nearest(part, known)}"
-            )
-        if depth == len(path) - 1:
-            node[index] = value
-        elif isinstance(node[index], dict) and isinstance(node, list):
-            node = node[index][part]
-        else:
-            node = node[index]
-
-
-def _unshared(value: Any) -> Any:
-    """Copy a YAML value so that what an anchor shares can be overridden in one place alone."""
-    if isinstance(value, dict):
-        return {key: _unshared(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_unshared(item) for item in value]
-    return value
-
-
-def _find_step(steps: list[Any], name: str) -> tuple[int | None, list[str]]:
-    names = [step if isinstance(step, str) else next(iter(step)) for step in steps]
-    return (names.index(name) if name in names else None), names
-
-
-def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:
-    """Fill in ``${name}`` everywhere."""
-    if isinstance(value, dict):
-        return {k: _fill(v, variables, f"{where}.{k}".strip(".")) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, variables, where) for item in value]
-    if not isinstance(value, str):
-        return value
-
-    def one(found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name not in variables:
-            raise RecipeError(f"{where}: unknown variable ${{{name}}}{nearest(name, variables)}")
-        if variables[name] is None:
-            raise RecipeError(f"{where}: the variable {name!r} is not set; give --set {name}=VALUE")
-        others = {key: value for key, value in variables.items() if key != name}
-        return str(_fill(variables[name], others, f"variables.{name}"))
-
-    return re.sub(r"\$\{([^}]*)\}", one, value)
-
-
-def _select(mapping: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Keep the named sources and scale their proportions to add up to one."""
-    given = mapping.get("sources")
-    if not isinstance(given, dict):
-        return mapping
-    for name in names:
-        if name not in given:
-            raise RecipeError(f"--sources: the recipe has no source {name!r}{nearest(name, given)}")
-    kept = {name: dict(given[name]) for name in given if name in names}
-    try:
-        total = sum(float(source["proportion"]) for source in kept.values())
-        for source in kept.values():
-            source["proportion"] = float(source["proportion"]) / total
-    except (TypeError, KeyError, ValueError, ZeroDivisionError):
-        return {**mapping, "sources": kept}  # the check that follows says what is wrong
-    return {**mapping, "sources": kept}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.recipe import load_recipe
+from pipeline.recipe_file import load_recipe
 from pipeline.verify import verify
 from tests import plain_web_path as plain
 from tests.runs import ROOT, assert_readme_has_counts_of, run_samples

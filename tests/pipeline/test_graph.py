@@ -11,13 +11,13 @@ from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.fingerprint import FingerprintSplits, Round
 from pipeline.layout import PLAN_NAME, Split, plan_bytes
-from pipeline.recipe import load_recipe
+from pipeline.recipe_file import load_recipe
 from tests.runs import ROOT
 
 
 def graph(output: str, n_files: int) -> str:
     plan = [
-        Split("c4", i, f"/data/c4/file{i}", f"c4/file{i}", 0, None, 10, 0.0, i, i)
+        Split("c4", i, f"/data/c4/file{i}", f"c4/file{i}", 0, None, 10, 0.0, i, i, "documents")
         for i in range(n_files)
     ]
     storage.write_bytes(output, PLAN_NAME, plan_bytes(plan))

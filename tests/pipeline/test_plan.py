@@ -10,7 +10,7 @@ import pytest
 from pipeline.checked import RecipeError
 from pipeline.layout import plan_bytes, read_plan
 from pipeline.plan import estimate, make_plan
-from pipeline.recipe import load_recipe
+from pipeline.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from pipeline.checked import RecipeError
-from pipeline.recipe import load_recipe, recipe_from_mapping
+from pipeline.recipe import recipe_from_mapping
+from pipeline.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = str(ROOT / "recipes" / "demo.yaml")
