@@ -67,6 +67,28 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, workers, moment):
     assert {path: path.stat().st_mtime_ns for path in done} == done, "a whole shard was built again"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "moment"),
+    [("books", "work/fingerprints/**/*.sketch"), ("stackexchange", "joined/*/*.parquet")],
+)
+def test_a_run_killed_while_it_compares_or_joins_goes_on(tmp_path, source, moment):
+    slow_steps = {
+        "books": "[strip_gutenberg, {tests.runs.slow: {seconds: 0.3}}, {deduplicate_near: "
+        "{min_overlap: 0.9, shingle_words: 5, bands: 20, rows: 8, prefer: longest, "
+        "max_partners: 1000}}]",
+        "stackexchange": "[{tests.runs.slow: {seconds: 1.0}}]",
+    }[source]
+    arguments = ["--sources", source, "--set", f"sources.{source}.steps={slow_steps}"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_demo(whole, *arguments) == 0
+    command = ["--output", str(killed), "--workers", "2", *arguments]
+    kill_when(start(*command), lambda: any(killed.glob(moment)))
+    assert not (killed / "manifest.json").exists()
+    assert run_demo(killed, *arguments) == 0
+    assert digests(killed) == digests(whole)
+
+
 def test_another_recipe_is_noticed_and_refused(demo, capsys):
     before = digests(demo)
     setting = "sources.commoncrawl.steps.drop_short.min_chars=301"
