@@ -59,11 +59,12 @@ def characters(batch: pa.RecordBatch) -> pa.Array:
 
 
 def _set_aside_dropped(
-    before: pa.Array, batch: pa.RecordBatch, step: str, tally: Tally
-) -> pa.RecordBatch:
-    """Count what a step dropped and changed; return the living documents.
+    before: pa.Array, batch: pa.RecordBatch, step: str, tally: Tally, *, same_text: bool
+) -> tuple[pa.RecordBatch, pa.Array]:
+    """Count what a step dropped and changed; return the living documents and their lengths.
 
-    ``before`` is the number of characters of each text ahead of the step.
+    ``before`` is the number of characters of each text ahead of the step, and still holds with
+    ``same_text``.
     """
     alive = pc.is_null(batch["dropped_by"])
     n_alive = alive.true_count
@@ -71,10 +72,20 @@ def _set_aside_dropped(
         dropped = pc.invert(alive)
         tally.add_dropped(step, batch["dropped_by"].filter(dropped), before.filter(dropped))
         batch, before = batch.filter(alive), before.filter(alive)
-    changed = _total(before) - _total(characters(batch))
+    if same_text:
+        return batch, before
+    after = characters(batch)
+    changed = _total(before) - _total(after)
     if changed:
         tally.add(step, "changed", None, 0, changed)
-    return batch
+    return batch, after
+
+
+def _is_view_of(after: pa.RecordBatch, before: pa.RecordBatch) -> bool:
+    """Tell whether the texts are the same memory, so that nothing can have changed."""
+    a, b = after["text"], before["text"]
+    places = [[buffer and buffer.address for buffer in column.buffers()] for column in (a, b)]
+    return places[0] == places[1] and (a.offset, len(a)) == (b.offset, len(b))
 
 
 def _total(counts: pa.Array) -> int:
@@ -121,11 +132,10 @@ def process_split(
         tally.add("read", "in", None, batch.num_rows, _total(before))
         if observer:
             observer("read", batch, batch)
-        batch = _set_aside_dropped(before, batch, "read", tally)
+        batch, before = _set_aside_dropped(before, batch, "read", tally, same_text=True)
         for position, step in steps:
             if not batch.num_rows:
                 break
-            before = characters(batch)
             if step.is_shuffle:
                 after = _apply_decisions(batch, step, cursors[position], split)
             else:
@@ -133,7 +143,9 @@ def process_split(
                 _check_step(batch, after, step)
             if observer:
                 observer(step.name, batch, after)
-            batch = _set_aside_dropped(before, after, step.name, tally)
+            batch, before = _set_aside_dropped(
+                before, after, step.name, tally, same_text=_is_view_of(after, batch)
+            )
         if batch.num_rows:
             yield batch
     for cursor in cursors.values():

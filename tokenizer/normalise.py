@@ -50,7 +50,6 @@ def normaliser_rules(model: ModelFile) -> NormaliserRules:
         _find_plain(trie, plain)
     else:
         plain[:] = True
-    plain[SPACE] = False
     return NormaliserRules(
         trie,
         replacements,
@@ -155,10 +154,15 @@ def _normalise(  # type: ignore[no-untyped-def]
                 return text
             byte = data[at]
             if byte < 0x80 and plain[byte, data[at + 1] if at + 1 < end else 0]:
+                at += 1
+                if byte != SPACE:
+                    after_space = False
+                elif after_space:
+                    continue
+                else:
+                    after_space = squeeze
                 out[to] = byte
                 to += 1
-                at += 1
-                after_space = False
                 continue
             length, start, stop, replaced = _replacement(trie, replacements, data, at, end)
             at += length
