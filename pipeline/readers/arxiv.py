@@ -15,7 +15,7 @@ from pipeline.readers.batches import Row, batches, metadata_json, utf8
 from pipeline.readers.decompress import READ_BYTES
 from pipeline.readers.paper import read_paper
 from pipeline.readers.submission import Limits, RefusedError, open_submission
-from pipeline.readers.tar import BLOCK_BYTES, Bytes, Garbage, Member, is_tar, tar_members
+from pipeline.readers.tar import BLOCK_BYTES, Broken, Bytes, Member, is_tar, tar_members
 
 _SUFFIX = re.compile(r"(?:\.tar)?\.(?:gz|tgz|zip|tar|tex|pdf)\Z", re.IGNORECASE)
 _OLD_ID = re.compile(r"([a-z-]+(?:\.[A-Z]{2})?)(\d{7})(v\d+)?\Z")
@@ -63,11 +63,11 @@ def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) ->
     seen: Counter[str] = Counter()
     damages = itertools.count()
     for member in tar_members(source):
-        if isinstance(member, Garbage):
+        if isinstance(member, Broken):
             fault = {
                 "error": member.error,
                 "offset": member.offset,
-                "skipped_bytes": member.size,
+                "skipped_bytes": member.skipped_bytes,
             }
             row_id = f"{name}#{member.offset}!damage{next(damages)}"
             yield Row(row_id, b"", None, metadata_json(fault), "damaged")

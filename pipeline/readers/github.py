@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8, without_lone_surrogates
 from pipeline.readers.decompress import decompressed
-from pipeline.readers.json_lines import _DECODER, _Break, _lines, _plain_chunks
+from pipeline.readers.lines import rows_of_objects
 from pipeline.readers.parquet_rows import Unreadable, parquet_rows
-from pipeline.readers.tar_stream import Broken, Member, tar_members
+from pipeline.readers.tar import Broken, Bytes, Member, tar_members
 from transforms.code_language import language_of_path
 from transforms.licences import LICENCE_FILE, licence_of_text
 
@@ -60,7 +60,14 @@ def read_bigquery_github(
     if head == _PARQUET_MAGIC:
         rows = _parquet_documents(stream, name, start, end, max_record_bytes)
     else:
-        rows = _json_documents(stream, name, start, end, max_record_bytes)
+        rows = rows_of_objects(
+            stream,
+            name,
+            start=start,
+            end=end,
+            max_line_bytes=max_record_bytes,
+            make_row=_json_document,
+        )
     return batches(rows, batch_bytes=batch_bytes)
 
 
@@ -102,37 +109,7 @@ class _Unread(io.RawIOBase):
         return head or self._stream.read(size)
 
 
-def _json_documents(
-    stream: BinaryIO, name: str, start: int, end: int | None, max_record_bytes: int
-) -> Iterator[Row]:
-    first = max(start - 1, 0)
-    whole = not first and end is None
-    chunks = decompressed(stream) if whole else _plain_chunks(stream, first)
-    lines = _lines(chunks, first, max_record_bytes)
-    if start > 0:
-        next(lines, None)  # the end of a line that began before
-    breaks = 0
-    for line in lines:
-        if end is not None and line.offset >= end:
-            return
-        row_id = f"{name}#{line.offset}"
-        if isinstance(line, _Break):
-            fault = {"offset": line.damage.offset, "skipped_bytes": line.damage.skipped_bytes}
-            yield _dropped(f"{row_id}!damage{breaks}", "damaged", fault, line.damage.error)
-            breaks += 1
-        elif line.data is None:
-            yield _dropped(row_id, "record_too_large", {}, f"{line.size} bytes")
-        elif line.data and not line.data.isspace():
-            yield _json_document(row_id, line.data.removeprefix(_BYTE_ORDER_MARK))
-
-
-def _json_document(row_id: str, line: bytes) -> Row:
-    try:
-        values: Any = _DECODER.decode(line.decode(errors="replace"))
-    except (ValueError, RecursionError) as error:
-        return _dropped(row_id, "bad_json", {}, str(error))
-    if not isinstance(values, dict):
-        return _dropped(row_id, "bad_json", {}, f"a {type(values).__name__}, not an object")
+def _json_document(row_id: str, values: dict[str, Any], line: bytes) -> Row:
     content = values.get("content")
     if not isinstance(content, str):
         return _document(row_id, values, None)
@@ -166,12 +143,12 @@ def _archive_documents(stream: BinaryIO, name: str, max_record_bytes: int) -> It
     licences = _licences(stream)
     stream.seek(0)
 
-    def wants(path: bytes, size: int) -> bool:
-        return size <= max_record_bytes and not _refusal(_path(path))
+    def wants(path: str, size: int) -> bool:
+        return size <= max_record_bytes and not _refusal(path)
 
-    for member in tar_members(decompressed(stream), wants):
+    for member, content in _members(stream, wants):
         row_id = f"{name}#{member.number}"
-        path = _path(member.path)
+        path = _path(member.name)
         values = _tar_values(path)
         metadata = _metadata(values)
         if isinstance(member, Broken):
@@ -179,18 +156,37 @@ def _archive_documents(stream: BinaryIO, name: str, max_record_bytes: int) -> It
             yield _dropped(f"{row_id}!damage", "damaged", {**metadata, **fault}, member.error)
         elif refusal := _not_a_file(member) or _refusal(path):
             yield _dropped(row_id, refusal, metadata, f"entry {path[:1_000]!r}")
-        elif member.content is None:
+        elif content is None:
             yield _dropped(row_id, "record_too_large", metadata, f"{member.size} bytes")
         else:
             values["license"] = licences.get(values["repo_name"])
-            yield _document(row_id, values, member.content)
+            yield _document(row_id, values, content)
 
 
-def _path(path: bytes) -> str:
-    text = path.decode(errors="replace")
-    while text.startswith("./"):
-        text = text[2:]
-    return text
+def _members(
+    stream: BinaryIO, wants: Callable[[str, int], bool]
+) -> Iterator[tuple[Member | Broken, bytes | None]]:
+    """Yield an archive's members with the contents of the files that are wanted.
+
+    ``wants`` is given a file's path and size. Of a member that is cut off comes the
+    :class:`Broken` alone.
+    """
+    source = Bytes(decompressed(stream))
+    for member in tar_members(source):
+        if isinstance(member, Broken):
+            yield member, None
+        elif member.kind == "file" and wants(_path(member.name), member.size):
+            content = source.take(member.size)
+            if len(content) == member.size:
+                yield member, content
+        elif source.skip(member.size) == member.size:
+            yield member, None
+
+
+def _path(name: str) -> str:
+    while name.startswith("./"):
+        name = name[2:]
+    return name
 
 
 def _tar_values(path: str) -> dict[str, Any]:
@@ -201,7 +197,7 @@ def _tar_values(path: str) -> dict[str, Any]:
 
 
 def _not_a_file(member: Member) -> str | None:
-    return {"link": "link", "other": "not_a_file"}.get(member.kind)
+    return {"link": "link", "folder": "not_a_file", "device": "not_a_file"}.get(member.kind)
 
 
 def _refusal(path: str) -> str | None:
@@ -216,14 +212,14 @@ def _licences(stream: BinaryIO) -> dict[str, str]:
     """Find the licences of an archive's repositories, all of one joined as in SPDX."""
     found: dict[str, str] = {}
 
-    def wants(path: bytes, size: int) -> bool:
-        return size <= MAX_LICENCE_BYTES and bool(_repository_of_licence_file(_path(path)))
+    def wants(path: str, size: int) -> bool:
+        return size <= MAX_LICENCE_BYTES and bool(_repository_of_licence_file(path))
 
-    for member in tar_members(decompressed(stream), wants):
-        if isinstance(member, Member) and member.content is not None:
-            repository = _repository_of_licence_file(_path(member.path))
+    for member, content in _members(stream, wants):
+        if content is not None:
+            repository = _repository_of_licence_file(_path(member.name))
             assert repository is not None
-            licence = licence_of_text(member.content.decode(errors="replace")) or "unknown"
+            licence = licence_of_text(content.decode(errors="replace")) or "unknown"
             names = {*found.get(repository, licence).split(" AND "), *licence.split(" AND ")}
             found[repository] = " AND ".join(sorted(names))
     return found

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.readers.decompress import CHUNK_BYTES, Damage, decompressed, is_compressed
-from pipeline.readers.tar import BLOCK_BYTES, Bytes, Garbage, is_tar, tar_members
+from pipeline.readers.tar import BLOCK_BYTES, Broken, Bytes, is_tar, tar_members
 
 # Of a file's extension: TeX does not read it as part of the text.
 _NO_TEXT = re.compile(
@@ -101,7 +101,7 @@ def _from_tar(source: Bytes, limits: Limits) -> Submission:
     count = 0
     has_pdf = False
     for member in tar_members(source):
-        if isinstance(member, Garbage):
+        if isinstance(member, Broken):
             raise RefusedError("damaged", f"{member.error}, at {member.offset} of the tar archive")
         count = _counted(count, limits)
         path = _inside(member.name)
