@@ -23,6 +23,7 @@ logging.basicConfig(level=logging.ERROR)
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
@@ -97,6 +98,8 @@ def worker_processes(output: str) -> FnApiRunner:
     It is Beam's ``--direct_running_mode=multi_processing``, but for the file: that mode lets the
     workers print their coming and going, and warnings of clouds that are not used.
     """
+    # What stops a worker is told by main() in a line, and whole in a file.
+    logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
     log = "/dev/null"
     if not storage.is_remote(output):
         log = str(Path(output, "work", "workers.log"))

@@ -174,6 +174,31 @@ def test_windows_change_what_is_compared_and_run_in_waves(demo, tmp_path):
     assert windowed > whole
 
 
+@pytest.mark.slow
+def test_what_stops_a_run_is_told_in_a_line_and_it_goes_on(tmp_path, capfd, monkeypatch):
+    (tmp_path / "fragile.py").write_text(
+        "from pathlib import Path\n"
+        "def step(batch, *, broken: str):\n"
+        "    if Path(broken).exists():\n"
+        "        raise OSError('no space left on device')\n"
+        "    return batch\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    broken, output = tmp_path / "broken", tmp_path / "out"
+    broken.touch()
+    arguments = ["--sources", "c4", "--set",
+                 f"sources.c4.steps=[{{fragile.step: {{broken: {broken}}}}}]"]  # fmt: skip
+    assert run_demo(output, *arguments, workers=2) == 1
+    printed = capfd.readouterr().err.splitlines()
+    (error,) = [line for line in printed if not line.startswith("second pass")]
+    assert error.startswith("error: the run stopped: OSError: no space left on device")
+    assert "Traceback" in (output / "error.txt").read_text()
+    broken.unlink()
+    assert run_demo(output, *arguments, workers=2) == 0
+    assert verify(str(output)) == [] and not (output / "error.txt").exists()
+
+
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit):
         beam_runner.main(["--help"])
