@@ -1,8 +1,8 @@
 """Documents made of records that stand apart: StackExchange's questions and their answers.
 
-Records are shuffled by partition, as Arrow batches, and every partition is written as one file of
-documents, which the passes that follow read like any input. This is the one place where text is
-shuffled; sources whose records are documents do not come here.
+Records are shuffled by partition, as compressed Arrow batches, and every partition is written as
+one file of documents, which the passes that follow read like any input. This is the one place where
+text is shuffled; sources whose records are documents do not come here.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def write_documents(output: str, name: str, batch: pa.RecordBatch, batch_bytes: 
 
 def _to_bytes(batch: pa.RecordBatch) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
 

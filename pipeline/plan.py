@@ -184,6 +184,12 @@ def window_sizes(
     return {window: shuffle_bytes(source, step, size) for window, size in texts.items()}
 
 
+def join_shuffle_bytes(source: Source, plan: list[Split]) -> int:
+    """Estimate the shuffle of a source whose records, text and all, are joined; else 0."""
+    records = [s for s in plan if s.source == source.name and s.holds == "records"]
+    return int(sum(map(text_bytes, records)) / TEXT_BYTES_PER_COMPRESSED_BYTE)
+
+
 def estimate(source: Source, plan: list[Split]) -> Estimate:
     """Add up a source's plan."""
     mine = [split for split in plan if split.source == source.name]
@@ -197,7 +203,7 @@ def estimate(source: Source, plan: list[Split]) -> Estimate:
     passes = 1 + len(source.shuffle_positions) * 0.3
     read = raw or splits
     total_bytes = sum(map(text_bytes, read))
-    joined_bytes = int(total_bytes) if raw else 0  # the records themselves are shuffled
+    joined_bytes = join_shuffle_bytes(source, plan)
     return Estimate(
         source=source.name,
         files=len({split.file for split in read}),

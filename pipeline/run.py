@@ -33,7 +33,14 @@ from pipeline.layout import (
 from pipeline.ledger import LEDGER_NAME
 from pipeline.mix import mix
 from pipeline.near_duplicates import FindNearDuplicates
-from pipeline.plan import make_plan, shuffle_bytes, text_bytes, window_of, window_sizes
+from pipeline.plan import (
+    join_shuffle_bytes,
+    make_plan,
+    shuffle_bytes,
+    text_bytes,
+    window_of,
+    window_sizes,
+)
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay
 from pipeline.recipe import Recipe, Source
 from transforms.near_duplicates import DeduplicateNear
@@ -223,6 +230,13 @@ def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> No
         return
     limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
     for source in recipe.sources:
+        joined_bytes = join_shuffle_bytes(source, plan)
+        if joined_bytes > limit:
+            raise RunError(
+                f"source {source.name}: joining its records would shuffle {joined_bytes:,} bytes, "
+                f"and the DirectRunner, which holds them in memory, has room for {limit:,}; "
+                "take fewer files, or run on Spark or Dataflow"
+            )
         for step in source.shuffle_positions:
             sizes = window_sizes(source, plan, step)
             if max(sizes.values()) > limit:

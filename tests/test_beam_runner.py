@@ -144,6 +144,13 @@ def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path
     assert "not even one file fits" in capsys.readouterr().err
 
 
+def test_a_join_that_does_not_fit_is_refused(tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run_demo(output, "--sources", "stackexchange", "--memory_bytes", "3000") == 2
+    assert "joining its records would shuffle" in capsys.readouterr().err
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
