@@ -76,6 +76,7 @@ class JoinPartition(beam.DoFn):
         records = pa.Table.from_batches([_from_bytes(data) for data in element[1]])
         (batch,) = records.combine_chunks().to_batches() or [None]
         documents = join.join(batch, source.reader_options)
+        del records, batch  # the documents are a copy
         write_documents(
             self.output, joined_name(name, int(partition)), documents, recipe.reading.batch_bytes
         )

@@ -39,7 +39,9 @@ def read_split(
     """Read the documents of a split in batches, or its records where they are yet to be joined."""
     if source.reader.join is not None and split.holds == "documents":
         with storage.open_read(storage.join(output, split.path)) as stream:
-            yield from pq.ParquetFile(stream).iter_batches()
+            file = pq.ParquetFile(stream)
+            for number in range(file.num_row_groups):  # each a batch, as they were written
+                yield from file.read_row_group(number).combine_chunks().to_batches()
         return
     with storage.open_read(split.path) as stream:
         yield from source.reader.read(
