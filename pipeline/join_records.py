@@ -25,23 +25,29 @@ from transforms.documents import SCHEMA
 class RecordSplits(beam.DoFn):
     """List the splits of records from the plan file, with their source's number of partitions."""
 
+    def __init__(self, wanted: set[str]) -> None:
+        self.wanted = wanted
+
     def process(self, output: str) -> Iterator[tuple[Split, int]]:
         """Yield every split of records."""
         partitions: dict[str, int] = {}
         for split in read_plan(output):
             if split.holds == "documents":
                 partitions[split.source] = split.split + 1
+        sources = {name.split("/")[1] for name in self.wanted}
         for split in read_plan(output):
-            if split.holds == "records":
+            if split.holds == "records" and split.source in sources:
                 yield split, partitions[split.source]
 
 
 class PartitionRecords(beam.DoFn):
-    """Read a split's records and send them by partition."""
+    """Read a split's records and send those of the wanted partitions, by partition."""
 
-    def __init__(self, recipe_json: str, output: str) -> None:
+    def __init__(self, recipe_json: str, output: str, wanted: set[str], progress: str) -> None:
         self.recipe_json = recipe_json
         self.output = output
+        self.wanted = wanted
+        self.progress = progress
 
     def process(self, element: tuple[Split, int]) -> Iterator[tuple[str, bytes]]:
         """Yield Arrow batches, keyed by the file that their documents will be in."""
@@ -50,10 +56,12 @@ class PartitionRecords(beam.DoFn):
         source = recipe.source(split.source)
         join = source.reader.join
         assert join is not None, "the plan lists records of such sources only"
-        progress = ProgressLog(self.output, "join", split)
+        progress = ProgressLog(self.output, self.progress, split)
         for batch in progress.watch(read_split(split, source, recipe.reading, self.output)):
             partitions = join.partition(batch, n_partitions)
-            for partition in np.unique(partitions):
+            for partition in np.unique(partitions).tolist():
+                if joined_name(source.name, partition) not in self.wanted:
+                    continue
                 part = batch.filter(pa.array(partitions == partition))
                 yield f"{source.name}/{partition}", _to_bytes(part)
         progress.done()
@@ -83,21 +91,26 @@ class JoinPartition(beam.DoFn):
 
 
 class JoinRecords(beam.PTransform):
-    """From the output folder's plan to the files of joined documents."""
+    """From the output folder's plan to the wanted files of joined documents."""
 
-    def __init__(self, recipe_json: str, output: str) -> None:
+    def __init__(self, recipe_json: str, output: str, wanted: set[str], progress: str) -> None:
         super().__init__()
         self.recipe_json = recipe_json
         self.output = output
+        self.wanted = wanted
+        self.progress = progress
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Read records, shuffle them by partition, join and write."""
         return (
             root
             | "Start" >> beam.Create([self.output])
-            | "ListRecordSplits" >> beam.ParDo(RecordSplits())
+            | "ListRecordSplits" >> beam.ParDo(RecordSplits(self.wanted))
             | "SpreadSplits" >> beam.Reshuffle()
-            | "PartitionRecords" >> beam.ParDo(PartitionRecords(self.recipe_json, self.output))
+            | "PartitionRecords"
+            >> beam.ParDo(
+                PartitionRecords(self.recipe_json, self.output, self.wanted, self.progress)
+            )
             | "GroupByPartition" >> beam.GroupByKey()
             | "JoinPartition" >> beam.ParDo(JoinPartition(self.recipe_json, self.output))
         )

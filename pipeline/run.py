@@ -50,6 +50,10 @@ SHUFFLE_MEMORY_FACTOR = 3
 
 MIN_PARTITIONS = 8
 
+JOIN_TURN_BYTES = 64 << 20
+MAX_JOIN_TURNS = 16
+"""The DirectRunner joins so many bytes of compressed records at a time, but in no more turns."""
+
 ERROR_NAME = "error.txt"
 """Where the command leaves the traceback of what stopped a run, until the run is complete."""
 
@@ -186,7 +190,7 @@ def run(
         storage.remove_temporary_files(output)
         storage.remove(output, PROGRESS_FOLDER)
         recipe_json = json.dumps(recipe.mapping)
-        _join(plan, recipe_json, output, execution)
+        _join(recipe, plan, recipe_json, output, execution)
         documents = [split for split in plan if split.holds == "documents"]
         for rounds in waves(recipe, documents, output, execution):
             _first_pass(recipe, documents, rounds, recipe_json, output, execution)
@@ -230,12 +234,12 @@ def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> No
         return
     limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
     for source in recipe.sources:
-        joined_bytes = join_shuffle_bytes(source, plan)
+        joined_bytes = join_shuffle_bytes(source, plan) // join_turns(source, plan)
         if joined_bytes > limit:
             raise RunError(
-                f"source {source.name}: joining its records would shuffle {joined_bytes:,} bytes, "
-                f"and the DirectRunner, which holds them in memory, has room for {limit:,}; "
-                "take fewer files, or run on Spark or Dataflow"
+                f"source {source.name}: joining its records would shuffle {joined_bytes:,} bytes "
+                "at a time, and the DirectRunner, which holds them in memory, has room for "
+                f"{limit:,}; take fewer files, or run on Spark or Dataflow"
             )
         for step in source.shuffle_positions:
             sizes = window_sizes(source, plan, step)
@@ -298,15 +302,33 @@ def _windows(plan: list[Split], recipe: Recipe, name: str, step: int) -> dict[in
     return windows
 
 
-def _join(plan: list[Split], recipe_json: str, output: str, execution: Execution) -> None:
-    """Make documents of the records that stand apart, unless all of them are there."""
-    joined = {s.path for s in plan if s.holds == "documents" and s.path.startswith("joined/")}
-    if joined <= storage.list_names(output, "joined"):
-        return
-    total = sum(split.n_bytes for split in plan if split.holds == "records")
-    display = ProgressDisplay(output, "join", "joining records", total)
-    with display, execution.pipeline() as pipeline:
-        _ = pipeline | JoinRecords(recipe_json, output)
+def _join(
+    recipe: Recipe, plan: list[Split], recipe_json: str, output: str, execution: Execution
+) -> None:
+    """Make documents of the records that stand apart; partitions that are there are left out.
+
+    Where the shuffle is held in memory, a worker is given its whole share of it at once. So the
+    partitions are then joined in turns, each of which reads the records again.
+    """
+    there = storage.list_names(output, "joined")
+    for source in recipe.sources:
+        parts = [s.path for s in plan if s.source == source.name and s.path.startswith("joined/")]
+        turns = join_turns(source, plan) if execution.holds_shuffle_in_memory else 1
+        for turn in range(turns):
+            wanted = set(parts[turn::turns]) - there
+            if not wanted:
+                continue
+            records = [s for s in plan if s.source == source.name and s.holds == "records"]
+            name = f"join-{source.name}-{turn}"
+            total = sum(split.n_bytes for split in records)
+            display = ProgressDisplay(output, name, "joining records", total)
+            with display, execution.pipeline() as pipeline:
+                _ = pipeline | JoinRecords(recipe_json, output, wanted, name)
+
+
+def join_turns(source: Source, plan: list[Split]) -> int:
+    """Return in how many turns the DirectRunner joins a source's records."""
+    return min(MAX_JOIN_TURNS, 1 + join_shuffle_bytes(source, plan) // JOIN_TURN_BYTES)
 
 
 def _first_pass(

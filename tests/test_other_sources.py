@@ -148,6 +148,18 @@ def test_one_file_in_many_splits_gives_the_same_bytes(tmp_path, shared_data, sha
         assert plan.count('"start"') > 5, "the file was not cut"
 
 
+def test_a_join_in_turns_gives_the_same_documents(
+    tmp_path, shared_data, shared_models, monkeypatch
+):
+    arguments = ["--sources", "stackexchange", "--set", "reading.joined_part_bytes=2000000"]
+    once, turns = tmp_path / "once", tmp_path / "turns"
+    assert run_samples(once, shared_data, shared_models, *arguments) == 0
+    assert len(list((once / "joined" / "stackexchange").iterdir())) == 7
+    monkeypatch.setattr("pipeline.run.JOIN_TURN_BYTES", 1_000_000)
+    assert run_samples(turns, shared_data, shared_models, *arguments) == 0
+    assert digests(turns) == digests(once)
+
+
 def test_the_demo_has_all_seven_sources_and_two_processes_write_the_same(tmp_path):
     recipe = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
     assert set(SOURCES.split(",")) | {"commoncrawl", "c4"} <= set(recipe["sources"])
