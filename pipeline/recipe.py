@@ -12,6 +12,7 @@ import importlib
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +76,17 @@ class Step:
     def files(self) -> list[str]:
         """The files that the step's parameters name."""
         types = parameters_of(self.target)
-        return [v for k, v in self.parameters.items() if types[k][0] is FilePath]
+        return [
+            file
+            for name, value in self.parameters.items()
+            if value is not None and _names_files(types[name][0])
+            for file in ([value] if isinstance(value, str) else value)
+        ]
+
+
+def _names_files(annotation: Any) -> bool:
+    """Tell whether a parameter is a file, a list of files, or one of these or null."""
+    return annotation is FilePath or any(map(_names_files, typing.get_args(annotation)))
 
 
 @dataclass(frozen=True)

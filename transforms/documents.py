@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 )
 
 FilePath = NewType("FilePath", str)
-"""A step's parameter of this type names a file that must exist before any work starts."""
+"""A step's parameter of this type, or a list of it, names files that must exist before any work."""
 
 
 def documents(

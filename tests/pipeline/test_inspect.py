@@ -9,7 +9,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import inspect
+from pipeline.command import main
 from pipeline.verify import verify
 from tests.runs import ROOT, run_demo
 
@@ -22,7 +22,7 @@ def demo(tmp_path_factory):
 
 
 def corpus(capsys, *arguments: object):
-    status = inspect.main([*map(str, arguments), "--json"])
+    status = main([*map(str, arguments), "--json"])
     return status, json.loads(capsys.readouterr().out)
 
 
@@ -49,7 +49,7 @@ def test_show_by_number_id_and_at_random(demo, capsys):
     assert by_id == third
     _, any_one = corpus(capsys, "show", demo, shard, "--random")
     assert any_one["record"]["id"] in {row["id"] for row in docs}
-    assert inspect.main(["show", str(demo), shard]) == 0
+    assert main(["show", str(demo), shard]) == 0
     assert docs[0]["id"] in capsys.readouterr().out
 
 
@@ -66,7 +66,7 @@ def test_stats_add_up(demo, capsys):
         "perplexity_tail",
         "damaged",
     } <= reasons
-    assert inspect.main(["stats", str(demo)]) == 0
+    assert main(["stats", str(demo)]) == 0
     assert "What became of commoncrawl" in capsys.readouterr().out
 
 
@@ -92,7 +92,7 @@ def test_explain_agrees_with_the_shards_for_every_document_of_a_file(demo, capsy
             assert before - gone == after
             assert steps["identify_language"]["columns"]["language"] == "en"
     assert len(seen) > 2
-    assert inspect.main(["explain", str(demo), f"{file}#3"]) == 0
+    assert main(["explain", str(demo), f"{file}#3"]) == 0
     assert f"{file}#3" in capsys.readouterr().out
 
 
@@ -109,7 +109,7 @@ def test_verify_catches_a_flipped_byte_in_every_kind_of_file(demo, capsys, patte
     at = int(len(whole) * where)
     try:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert inspect.main(["verify", str(demo)]) == 1
+        assert main(["verify", str(demo)]) == 1
         assert path.relative_to(demo).as_posix() in capsys.readouterr().out
     finally:
         path.write_bytes(whole)
@@ -121,7 +121,7 @@ def test_verify_catches_a_file_that_is_gone(demo, capsys):
     whole = path.read_bytes()
     try:
         path.unlink()
-        assert inspect.main(["verify", str(demo)]) == 1
+        assert main(["verify", str(demo)]) == 1
         assert path.relative_to(demo).as_posix() in capsys.readouterr().out
     finally:
         path.write_bytes(whole)
@@ -138,14 +138,14 @@ def test_verify_catches_a_file_that_is_gone(demo, capsys):
     ],
 )
 def test_mistakes_are_told_in_one_line(demo, capsys, arguments):
-    assert inspect.main([str(demo) if a == "DEMO" else a for a in arguments]) == 2
+    assert main([str(demo) if a == "DEMO" else a for a in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
 
 
 def test_the_command_imports_no_beam(demo):
     code = (
-        "import sys; from pipeline.inspect import main; "
+        "import sys; from pipeline.command import main; "
         f"main(['ls', {str(demo)!r}]); main(['show', {str(demo)!r}, 'c4/train-00000']); "
         f"main(['stats', {str(demo)!r}]); main(['verify', {str(demo)!r}]); "
         "assert not [m for m in sys.modules if m.startswith(('apache_beam', 'numba'))]"

@@ -166,6 +166,25 @@ def test_a_step_of_the_users_own(tmp_path, monkeypatch):
     )
 
 
+def test_files_of_a_step_in_a_list_or_left_out_are_checked_as_well(tmp_path, monkeypatch):
+    (tmp_path / "own_lists.py").write_text(
+        "from transforms.documents import FilePath\n"
+        "def step(batch, *, lists: list[FilePath], one: FilePath | None = None):\n"
+        "    return batch\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "a.txt").touch()
+    here, gone = str(tmp_path / "a.txt"), str(tmp_path / "b.txt")
+
+    def with_step(**parameters):
+        return lambda raw: raw["sources"]["c4"].update(steps=[{"own_lists.step": parameters}])
+
+    recipe = load_recipe(edited(tmp_path, with_step(lists=[here], one=None)))
+    assert here in recipe.files() and recipe.source("c4").steps[0].files() == [here]
+    refused(tmp_path, with_step(lists=[here, gone]), gone)
+    refused(tmp_path, with_step(lists=[here], one=gone), gone)
+
+
 def test_the_papers_mixture_adds_up(tmp_path):
     raw = yaml.safe_load((ROOT / "recipes" / "llama.yaml").read_text())
     shares = {name: source["proportion"] for name, source in raw["sources"].items()}

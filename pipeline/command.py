@@ -1,0 +1,42 @@
+"""The command ``corpus``: everything but the main job, one family of commands a module.
+
+A family has a function ``add_commands``, which adds its commands to the parser. Its modules are
+imported when a command of it runs, so that each command starts with no more than it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeline import inspect_command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="corpus", description="Look at the output of a run, and make what a run needs."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    inspect_command.add_commands(commands)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 1 where it found damage, 2 on mistakes.
+
+    A command's function takes the parsed options and returns its exit status; a ValueError of its
+    is a user's mistake, told in one line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.function(options))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
