@@ -2,8 +2,9 @@
 
     python benchmarks/large_file.py [--megabytes 100 1000] [--sources c4,wikipedia,stackexchange]
 
-The file is made of the real samples, repeated under new ids. Plain files are cut into splits, so
-two workers share one file; a gzip file is one split.
+The file is made of the real samples, repeated under new ids; megabytes are counted before
+compression. Plain files and bzip2 files of many streams are cut into splits, so two workers share
+one file; a gzip file is one split.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def c4_lines(data: Path) -> Iterator[bytes]:
         round_number += 1
 
 
-def wikipedia_streams(data: Path) -> Iterator[bytes]:
-    """Yield bzip2 streams of a dump's pages again and again, under other page ids."""
+def wikipedia_pages(data: Path) -> Iterator[bytes]:
+    """Yield a dump's pages again and again, under other page ids."""
     dump = bz2.decompress((data / "wikipedia" / "enwiki-test.xml.bz2").read_bytes())
     pages = re.split(rb"(?=<page>)", dump)[1:]
     round_number = 0
@@ -43,7 +44,7 @@ def wikipedia_streams(data: Path) -> Iterator[bytes]:
             re.sub(rb"<id>(\d+)</id>", rb"<id>%d\1</id>" % (round_number + 1), page, count=1)
             for page in pages
         )
-        yield bz2.compress(text.replace(b"</mediawiki>", b""))
+        yield text.replace(b"</mediawiki>", b"")
         round_number += 1
 
 
@@ -62,13 +63,13 @@ def posts(data: Path) -> Iterator[bytes]:
 MAKERS: dict[str, tuple[str, Callable[[Path], Iterator[bytes]]]] = {
     "c4": ("c4/large.jsonl", c4_lines),
     "c4.gz": ("c4/large.jsonl.gz", c4_lines),
-    "wikipedia": ("wikipedia/enwiki-large-pages-articles.xml.bz2", wikipedia_streams),
+    "wikipedia": ("wikipedia/enwiki-large-pages-articles.xml.bz2", wikipedia_pages),
     "stackexchange": ("stackexchange/large.stackexchange.com/Posts.xml", posts),
 }
 
 
 def make(name: str, n_bytes: int, data: Path, folder: Path) -> None:
-    """Write a file of about so many bytes (of a compressed one, before compression)."""
+    """Write a file of about so many bytes, before compression; bzip2 in many streams."""
     file_name, maker = MAKERS[name]
     path = folder / file_name
     path.parent.mkdir(parents=True)
@@ -76,7 +77,8 @@ def make(name: str, n_bytes: int, data: Path, folder: Path) -> None:
     with opened as file:
         written = 0
         for piece in maker(data):
-            written += file.write(piece)
+            file.write(bz2.compress(piece) if path.suffix == ".bz2" else piece)
+            written += len(piece)
             if written >= n_bytes:
                 break
 

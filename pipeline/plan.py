@@ -184,12 +184,6 @@ def window_sizes(
     return {window: shuffle_bytes(source, step, size) for window, size in texts.items()}
 
 
-def join_shuffle_bytes(source: Source, plan: list[Split]) -> int:
-    """Estimate the shuffle of a source whose records, text and all, are joined; else 0."""
-    records = [s for s in plan if s.source == source.name and s.holds == "records"]
-    return int(sum(map(text_bytes, records)) / TEXT_BYTES_PER_COMPRESSED_BYTE)
-
-
 def estimate(source: Source, plan: list[Split]) -> Estimate:
     """Add up a source's plan."""
     mine = [split for split in plan if split.source == source.name]
@@ -203,14 +197,13 @@ def estimate(source: Source, plan: list[Split]) -> Estimate:
     passes = 1 + len(source.shuffle_positions) * 0.3
     read = raw or splits
     total_bytes = sum(map(text_bytes, read))
-    joined_bytes = join_shuffle_bytes(source, plan)
     return Estimate(
         source=source.name,
         files=len({split.file for split in read}),
         n_bytes=sum(split.n_bytes for split in read),
         splits=len(splits),
         shards=len({split.shard for split in splits}),
-        shuffle_bytes=sum(sizes) + joined_bytes,
+        shuffle_bytes=sum(sizes),
         largest_window_bytes=max(sizes, default=0),
         core_hours=total_bytes / 1e6 * CORE_SECONDS_PER_TEXT_MB * passes / 3600,
     )

@@ -19,7 +19,7 @@ from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.decisions import decision_name
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
-from pipeline.join_records import JoinRecords
+from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
     MANIFEST_NAME,
     PLAN_NAME,
@@ -34,7 +34,6 @@ from pipeline.ledger import LEDGER_NAME
 from pipeline.mix import mix
 from pipeline.near_duplicates import FindNearDuplicates
 from pipeline.plan import (
-    join_shuffle_bytes,
     make_plan,
     shuffle_bytes,
     text_bytes,
@@ -49,10 +48,6 @@ SHUFFLE_MEMORY_FACTOR = 3
 """Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
 
 MIN_PARTITIONS = 8
-
-JOIN_TURN_BYTES = 64 << 20
-MAX_JOIN_TURNS = 16
-"""The DirectRunner joins so many bytes of compressed records at a time, but in no more turns."""
 
 ERROR_NAME = "error.txt"
 """Where the command leaves the traceback of what stopped a run, until the run is complete."""
@@ -234,13 +229,6 @@ def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> No
         return
     limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
     for source in recipe.sources:
-        joined_bytes = join_shuffle_bytes(source, plan) // join_turns(source, plan)
-        if joined_bytes > limit:
-            raise RunError(
-                f"source {source.name}: joining its records would shuffle {joined_bytes:,} bytes "
-                "at a time, and the DirectRunner, which holds them in memory, has room for "
-                f"{limit:,}; take fewer files, or run on Spark or Dataflow"
-            )
         for step in source.shuffle_positions:
             sizes = window_sizes(source, plan, step)
             if max(sizes.values()) > limit:
@@ -305,30 +293,18 @@ def _windows(plan: list[Split], recipe: Recipe, name: str, step: int) -> dict[in
 def _join(
     recipe: Recipe, plan: list[Split], recipe_json: str, output: str, execution: Execution
 ) -> None:
-    """Make documents of the records that stand apart; partitions that are there are left out.
-
-    Where the shuffle is held in memory, a worker is given its whole share of it at once. So the
-    partitions are then joined in turns, each of which reads the records again.
-    """
+    """Make documents of the records that stand apart; partitions that are there are left out."""
     there = storage.list_names(output, "joined")
     for source in recipe.sources:
-        parts = [s.path for s in plan if s.source == source.name and s.path.startswith("joined/")]
-        turns = join_turns(source, plan) if execution.holds_shuffle_in_memory else 1
-        for turn in range(turns):
-            wanted = set(parts[turn::turns]) - there
-            if not wanted:
-                continue
-            records = [s for s in plan if s.source == source.name and s.holds == "records"]
-            name = f"join-{source.name}-{turn}"
-            total = sum(split.n_bytes for split in records)
-            display = ProgressDisplay(output, name, "joining records", total)
-            with display, execution.pipeline() as pipeline:
-                _ = pipeline | JoinRecords(recipe_json, output, wanted, name)
-
-
-def join_turns(source: Source, plan: list[Split]) -> int:
-    """Return in how many turns the DirectRunner joins a source's records."""
-    return min(MAX_JOIN_TURNS, 1 + join_shuffle_bytes(source, plan) // JOIN_TURN_BYTES)
+        mine = [split for split in plan if split.source == source.name]
+        if {split.path for split in mine if split.path.startswith("joined/")} <= there:
+            continue
+        name = f"join-{source.name}"
+        total = sum(split.n_bytes for split in mine if split.holds == "records")
+        display = ProgressDisplay(output, name, "joining records", total)
+        with display, execution.pipeline() as pipeline:
+            _ = pipeline | JoinRecords(recipe_json, output, source.name, name)
+        storage.remove(output, records_folder(source.name))
 
 
 def _first_pass(

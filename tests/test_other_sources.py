@@ -148,16 +148,29 @@ def test_one_file_in_many_splits_gives_the_same_bytes(tmp_path, shared_data, sha
         assert plan.count('"start"') > 5, "the file was not cut"
 
 
-def test_a_join_in_turns_gives_the_same_documents(
+def test_a_join_in_many_partitions_gives_the_same_documents(
     tmp_path, shared_data, shared_models, monkeypatch
 ):
-    arguments = ["--sources", "stackexchange", "--set", "reading.joined_part_bytes=2000000"]
-    once, turns = tmp_path / "once", tmp_path / "turns"
-    assert run_samples(once, shared_data, shared_models, *arguments) == 0
-    assert len(list((once / "joined" / "stackexchange").iterdir())) == 7
-    monkeypatch.setattr("pipeline.run.JOIN_TURN_BYTES", 1_000_000)
-    assert run_samples(turns, shared_data, shared_models, *arguments) == 0
-    assert digests(turns) == digests(once)
+    monkeypatch.setattr("pipeline.join_records.SORTED_BYTES", 500_000)
+    rows = []
+    for part_bytes, n_parts in ((100_000_000, 1), (2_000_000, 7)):
+        output = tmp_path / str(part_bytes)
+        setting = f"reading.joined_part_bytes={part_bytes}"
+        arguments = ["--sources", "stackexchange", "--set", setting]
+        assert run_samples(output, shared_data, shared_models, *arguments) == 0
+        files = list((output / "joined" / "stackexchange").iterdir())
+        assert len(files) == n_parts
+        rows.append(sorted(row for f in files for row in pq.read_table(f).to_pydict()["text"]))
+    assert rows[0] == rows[1]
+
+
+def test_partitions_without_records_are_files_all_the_same(tmp_path):
+    output = tmp_path / "out"
+    few = ["--sources", "stackexchange", "--set", "reading.joined_part_bytes=200"]
+    assert run_demo(output, *few) == 0
+    assert verify(str(output)) == []
+    counts = [pq.read_metadata(f).num_rows for f in (output / "joined/stackexchange").iterdir()]
+    assert 0 in counts and sum(counts) > 10
 
 
 def test_the_demo_has_all_seven_sources_and_two_processes_write_the_same(tmp_path):

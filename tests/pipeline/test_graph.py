@@ -10,6 +10,7 @@ import pytest
 from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.fingerprint import FingerprintSplits, Round
+from pipeline.join_records import JoinRecords
 from pipeline.layout import PLAN_NAME, Split, plan_bytes
 from pipeline.recipe_file import load_recipe
 from tests.runs import ROOT
@@ -24,6 +25,7 @@ def graph(output: str, n_files: int) -> str:
     recipe_json = json.dumps(load_recipe(str(ROOT / "recipes" / "demo.yaml")).mapping)
     pipeline = beam.Pipeline()
     rounds = [Round("c4", 0, 0, 8)]
+    _ = pipeline | JoinRecords(recipe_json, output, "stackexchange", "join")
     _ = pipeline | FingerprintSplits(recipe_json, output, rounds, "first")
     _ = pipeline | BuildShards(recipe_json, output)
     return str(pipeline.to_runner_api())
