@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.layout import MANIFEST_NAME
+from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP
 
 
 class InspectError(ValueError):
@@ -107,7 +107,8 @@ def statistics(output: str) -> dict[str, Any]:
     sources = {}
     for name, counts in manifest["sources"].items():
         steps = manifest["recipe"]["sources"][name]["steps"]
-        order = ["read", *(s if isinstance(s, str) else next(iter(s)) for s in steps), "write"]
+        order = ["read", *(s if isinstance(s, str) else next(iter(s)) for s in steps)]
+        order += [OPT_OUT_STEP, "write"]
         outcomes = ["in", "dropped", "changed", "out"]
         rows = sorted(
             funnel(ledger, name),

@@ -3,6 +3,7 @@
 =============================================  ====================================================
 ``run.json``                                   recipe, inputs and models of the run, fingerprinted
 ``plan.jsonl``                                 one split of an input file a line
+``opt_out.txt``                                the opt-out list that the run is made with
 ``joined/SOURCE/part-N.parquet``               documents made of records that stood apart
 ``decisions/SOURCE/stepN-splitN.bits``         which lines or documents the first pass lets stay
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
@@ -28,6 +29,10 @@ from pipeline import storage
 PLAN_NAME = "plan.jsonl"
 RUN_NAME = "run.json"
 MANIFEST_NAME = "manifest.json"
+OPT_OUT_NAME = "opt_out.txt"
+OPT_OUT_STEP = "opt_out"
+"""What the opt-out list goes by in the ledger, beside the steps of a recipe."""
+
 PARTS = ("train", "validation")
 
 DOCS_SCHEMA = pa.schema(
@@ -103,6 +108,12 @@ def shard_ledger_name(source: str, shard: int) -> str:
 def shard_file(source: str, part: str, shard: int, suffix: str) -> str:
     """Return the name of one of a shard's files: ``bin``, ``idx`` or ``docs.parquet``."""
     return f"shards/{source}/{part}-{shard:05d}.{suffix}"
+
+
+def shard_of_file(name: str) -> tuple[str, int]:
+    """Return the source and number of the shard that a file of ``shards/`` belongs to."""
+    _, source, file = name.split("/")
+    return source, int(file.split(".")[0].rsplit("-", 1)[1])
 
 
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:

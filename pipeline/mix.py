@@ -6,7 +6,14 @@ from collections import Counter
 from typing import Any
 
 from pipeline import storage
-from pipeline.layout import MANIFEST_NAME, PLAN_NAME, read_shards, sealed, shard_ledger_name
+from pipeline.layout import (
+    MANIFEST_NAME,
+    OPT_OUT_NAME,
+    PLAN_NAME,
+    read_shards,
+    sealed,
+    shard_ledger_name,
+)
 from pipeline.ledger import LEDGER_NAME, check_balance, write_ledger
 from pipeline.recipe import Recipe
 from tokenizer.encode import load_encoder
@@ -57,11 +64,17 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
         "files": {
             LEDGER_NAME: write_ledger(output, rows),
             PLAN_NAME: storage.sha256_of(storage.join(output, PLAN_NAME)),
+            **_opt_out_list(output),
             **{name: storage.sha256_of(storage.join(output, name)) for name in sorted(kept)},
         },
     }
     storage.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))
     return manifest
+
+
+def _opt_out_list(output: str) -> dict[str, str]:
+    path = storage.join(output, OPT_OUT_NAME)
+    return {OPT_OUT_NAME: storage.sha256_of(path)} if storage.exists(path) else {}
 
 
 def _sources(recipe: Recipe, shards: list[dict[str, Any]]) -> dict[str, Any]:

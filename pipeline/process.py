@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
-from pipeline.layout import Split
+from pipeline.layout import OPT_OUT_STEP, Split
 from pipeline.ledger import Tally
+from pipeline.opt_out import list_of_run
 from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
+from transforms.opt_out import opt_out, parse_opt_out
 
 Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
 """Called as ``observer(step, before, after)`` for every step, for those who look at documents."""
@@ -121,12 +123,13 @@ def process_split(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the living documents of a split after the first ``until`` steps, or after all.
 
-    Deduplications among those steps apply the decisions that lie in ``output``. Everything that is
-    read, dropped or changed is counted in ``tally``. Raises InputChangedError where the decisions
-    do not fit the documents.
+    Deduplications among those steps apply the decisions that lie in ``output``; after all steps
+    comes the run's opt-out list. Everything that is read, dropped or changed is counted in
+    ``tally``. Raises InputChangedError where the decisions do not fit the documents.
     """
     source = recipe.source(split.source)
     steps = list(enumerate(source.steps[:until]))
+    left_out = parse_opt_out(list_of_run(output)) if until is None else None
     cursors = {i: _UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
     tally.add("read", "in", None, 0, 0)
     for batch in read_split(split, source, recipe.reading, output):
@@ -148,6 +151,11 @@ def process_split(
             batch, before = _set_aside_dropped(
                 before, after, step.name, tally, same_text=_is_view_of(after, batch)
             )
+        if left_out and batch.num_rows:
+            after = opt_out(batch, left_out)
+            if observer:
+                observer(OPT_OUT_STEP, batch, after)
+            batch, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
         if batch.num_rows:
             yield batch
     for cursor in cursors.values():

@@ -118,6 +118,7 @@ class Recipe:
     shards: Shards
     reading: Reading
     sources: tuple[Source, ...]
+    opt_out: FilePath | None  # a list of ids, urls and domains whose documents are left out
     mapping: Mapping[str, Any] = field(repr=False)
 
     def source(self, name: str) -> Source:
@@ -125,7 +126,7 @@ class Recipe:
         return next(source for source in self.sources if source.name == name)
 
     def files(self) -> list[str]:
-        """The models and lists that the run reads, sorted."""
+        """The models and lists that the steps and the tokenizer read, sorted."""
         steps = [step for source in self.sources for step in source.steps]
         return sorted({self.tokenizer.model, *(file for step in steps for file in step.files())})
 
@@ -134,9 +135,9 @@ def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
     """Build a recipe of plain values, as :attr:`Recipe.mapping` holds them, and check them."""
     known = {"token_budget": int, "tokenizer": Tokenizer, "shards": Shards, "reading": Reading}
     for key in mapping:
-        if key not in known and key != "sources":
+        if key not in known and key not in ("sources", "opt_out"):
             raise RecipeError(
-                f"unknown key {key!r}{nearest(key, [*known, 'sources', 'variables'])}"
+                f"unknown key {key!r}{nearest(key, [*known, 'sources', 'opt_out', 'variables'])}"
             )
     for key in [*known, "sources"]:
         if key not in mapping:
@@ -154,6 +155,7 @@ def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
         shards=Shards(**check_parameters(Shards, mapping["shards"], "shards")),
         reading=Reading(**check_parameters(Reading, mapping["reading"], "reading")),
         sources=sources,
+        opt_out=convert(mapping.get("opt_out"), FilePath | None, "opt_out"),
         mapping=mapping,
     )
     _check_ranges(recipe)

@@ -63,9 +63,10 @@ def load_recipe(
         recipe = recipe_from_mapping(_fill(chosen, variables, ""))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    for file in recipe.files():
+    opt_out = [] if recipe.opt_out is None else [recipe.opt_out]
+    for file in [*recipe.files(), *opt_out]:
         if not storage.exists(file):
-            raise RecipeError(f"{path}: there is no file {file}, which the recipe names as a model")
+            raise RecipeError(f"{path}: there is no file {file}, which the recipe names")
     return recipe
 
 

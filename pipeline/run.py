@@ -22,6 +22,7 @@ from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
     MANIFEST_NAME,
+    OPT_OUT_NAME,
     PLAN_NAME,
     RUN_NAME,
     Split,
@@ -29,10 +30,12 @@ from pipeline.layout import (
     read_plan,
     read_shards,
     shard_ledger_name,
+    shard_of_file,
 )
 from pipeline.ledger import LEDGER_NAME
 from pipeline.mix import mix
 from pipeline.near_duplicates import FindNearDuplicates
+from pipeline.opt_out import given_list, take_list
 from pipeline.plan import (
     make_plan,
     shuffle_bytes,
@@ -68,9 +71,11 @@ class Execution(NamedTuple):
 def describe(recipe: Recipe, plan: list[Split]) -> dict[str, Any]:
     """Describe what a run depends on: recipe, inputs, models, steps' code, with a fingerprint.
 
-    The fingerprint does not depend on when an input file was written; that is noted beside it.
+    The fingerprint does not depend on when an input file was written, nor on the opt-out list; they
+    are noted beside it.
     """
     inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
+    recipe_of_all = {key: value for key, value in recipe.mapping.items() if key != "opt_out"}
     own_steps = {
         step.name: _source_digest(step.target)
         for source in recipe.sources
@@ -79,13 +84,14 @@ def describe(recipe: Recipe, plan: list[Split]) -> dict[str, Any]:
     }
     described = {
         "version": importlib.metadata.version("llama-corpus"),
-        "recipe": recipe.mapping,
+        "recipe": recipe_of_all,
         "files": {path: storage.sha256_of(path) for path in recipe.files()},
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
     fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
-    return {**described, "plan_fingerprint": fingerprint}
+    opt_out = storage.sha256_of(recipe.opt_out) if recipe.opt_out else None
+    return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out}
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
@@ -177,8 +183,12 @@ def run(
     plan = make_plan(recipe)
     described = describe(recipe, plan)
     check_shuffle(recipe, plan, execution)
+    opt_out_list = given_list(recipe)
     with _locked(output):
         _open_output(output, described, plan, start_over)
+        take_list(output, opt_out_list)
+        if storage.read_json(storage.join(output, RUN_NAME)) != described:
+            storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
         if storage.exists(storage.join(output, MANIFEST_NAME)):
             say(f"{output} is complete already; nothing to do")
             return storage.read_json(storage.join(output, MANIFEST_NAME))
@@ -203,7 +213,7 @@ def _open_output(
     path = storage.join(output, RUN_NAME)
     if start_over:
         for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
-                     PLAN_NAME, RUN_NAME):  # fmt: skip
+                     OPT_OUT_NAME, PLAN_NAME, RUN_NAME):  # fmt: skip
             storage.remove(output, name)
     elif storage.exists(path):
         changes = what_changed(storage.read_json(path), described, output, plan)
@@ -343,9 +353,18 @@ def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Ex
         shard_ledger_name(s.source, s.shard) in there for s in read_shards(output)
     ):
         return
+    _remove_shards_without_ledger(output, there)
     display = ProgressDisplay(output, "build", "second pass (build)", total, total - missing)
     with display, execution.pipeline() as pipeline:
         _ = pipeline | BuildShards(recipe_json, output)
+
+
+def _remove_shards_without_ledger(output: str, ledgers: set[str]) -> None:
+    """Remove what an earlier build has left, which may have had parts that the next one has not."""
+    for name in storage.list_names(output, "shards"):
+        source, shard = shard_of_file(name)
+        if shard_ledger_name(source, shard) not in ledgers:
+            storage.remove(output, name)
 
 
 def available_memory() -> int:

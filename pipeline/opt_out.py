@@ -1,0 +1,81 @@
+"""A run's opt-out list: what changes when it does.
+
+The list is applied after all of a source's steps, so that what a document has in common with others
+is decided as before and no other document changes. The run keeps a copy of it, ``opt_out.txt``.
+Where the next run comes with another list, the shards that hold one of its documents go, and are
+built again without them; all others stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.checked import RecipeError
+from pipeline.layout import MANIFEST_NAME, OPT_OUT_NAME, read_shards, shard_ledger_name
+from pipeline.recipe import Recipe
+from transforms.opt_out import OptOutList, parse_opt_out
+
+
+def given_list(recipe: Recipe) -> bytes:
+    """Read the list that the recipe names; empty where it names none.
+
+    Raises RecipeError where an entry cannot be understood.
+    """
+    if recipe.opt_out is None:
+        return b""
+    data = storage.read_bytes(recipe.opt_out)
+    try:
+        parse_opt_out(data)
+    except ValueError as error:
+        raise RecipeError(f"{recipe.opt_out}: {error}") from None
+    return data
+
+
+def list_of_run(output: str) -> bytes:
+    """Read the list that the run in ``output`` is made with; empty where there is none."""
+    path = storage.join(output, OPT_OUT_NAME)
+    return storage.read_bytes(path) if storage.exists(path) else b""
+
+
+def take_list(output: str, data: bytes) -> None:
+    """Make ``data`` the run's list: the shards that this changes are not there any more.
+
+    A run that is killed in between finds the old list still there, and does all of it again.
+    """
+    before = list_of_run(output)
+    if data == before:
+        return
+    changed = list(_changed_shards(output, parse_opt_out(before), parse_opt_out(data)))
+    storage.remove(output, MANIFEST_NAME)
+    for name in changed:
+        storage.remove(output, name)
+    if data:
+        storage.write_bytes(output, OPT_OUT_NAME, data)
+    else:
+        storage.remove(output, OPT_OUT_NAME)
+
+
+def _changed_shards(output: str, before: OptOutList, now: OptOutList) -> Iterator[str]:
+    """Name the ledgers of shards that hold a document of the list, or lack one that may be back."""
+    there = storage.list_names(output, "ledger")
+    for shard in read_shards(output):
+        name = shard_ledger_name(shard.source, shard.shard)
+        if name not in there:
+            continue
+        ledger = storage.read_json(storage.join(output, name))
+        lacks_some = any(row["reason"] == "opted_out" for row in ledger["rows"])
+        if (lacks_some and not now.covers(before)) or _holds_any(output, ledger["parts"], now):
+            yield name
+
+
+def _holds_any(output: str, parts: dict[str, dict[str, dict[str, str]]], now: OptOutList) -> bool:
+    for part in parts.values():
+        (docs,) = (name for name in part["files"] if name.endswith(".docs.parquet"))
+        with storage.open_read(storage.join(output, docs)) as file:
+            for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url"]):
+                if now.matches(batch["id"], batch["url"]).any():
+                    return True
+    return False
