@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import json
 import re
+import unicodedata
+from itertools import combinations
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +15,10 @@ import yaml
 from sentencepiece import SentencePieceProcessor
 
 from pipeline.explain import explain
+from pipeline.layout import read_plan
+from pipeline.ledger import Tally
+from pipeline.process import process_split
+from pipeline.recipe import recipe_from_mapping
 from pipeline.verify import verify
 from tests.runs import ROOT, assert_readme_has_counts_of, digests, run_demo, run_samples
 from tokenizer.shards import ShardReader
@@ -84,6 +90,34 @@ def test_books_are_resolved_as_their_true_pairs_say(samples, shared_data):
     assert every - set(partners) <= stay, "a book without a near-duplicate was lost"
     for book in every - stay:
         assert partners[book] & stay, f"{book} went, and none of its editions stayed"
+
+
+def plain_shingles(text: str) -> set[tuple[str, ...]]:
+    """Return the runs of five words, folded, of a text in Latin letters, in plain Python."""
+    decomposed = unicodedata.normalize("NFD", text.casefold())
+    bare = "".join(c for c in decomposed if not 0x300 <= ord(c) < 0x370)
+    words = re.findall(r"[^\W_]+", bare)
+    return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+
+
+def test_books_are_those_that_comparing_every_pair_leaves(samples):
+    """Every book's text as it is before the comparison, and all pairs of them in plain Python."""
+    recipe = recipe_from_mapping(json.loads((samples / "run.json").read_text())["recipe"])
+    steps = [step.name for step in recipe.source("books").steps]
+    texts: dict[str, str] = {}
+    for split in read_plan(str(samples)):
+        if split.source == "books":
+            until = steps.index("deduplicate_near")
+            for batch in process_split(split, recipe, str(samples), Tally(), until=until):
+                texts.update(zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True))
+    shingles = {identifier: plain_shingles(text) for identifier, text in texts.items()}
+    goes = set()
+    for a, b in combinations(texts, 2):  # in the order of the input
+        shared = len(shingles[a] & shingles[b])
+        if shared > 0.9 * (len(shingles[a]) + len(shingles[b]) - shared):
+            goes.add(a if len(texts[b]) > len(texts[a]) else b)
+    assert len(goes) > 15
+    assert set(kept(samples, "books")) == set(texts) - goes
 
 
 def test_answers_come_by_score_as_numbers(samples):
