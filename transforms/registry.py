@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from transforms.c4_rules import apply_c4_rules
 from transforms.code_filter import filter_code
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
+from transforms.fineweb_rules import apply_fineweb_rules
 from transforms.generated_files import drop_generated_files
 from transforms.gutenberg import strip_gutenberg
 from transforms.language import classify, identify_language
@@ -19,6 +21,8 @@ from transforms.perplexity import bucket_by_perplexity, score_perplexity
 from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
+    "apply_c4_rules": apply_c4_rules,
+    "apply_fineweb_rules": apply_fineweb_rules,
     "clean_wikitext": clean_wikitext,
     "cut_latex": cut_latex,
     "expand_macros": expand_macros,
