@@ -26,6 +26,7 @@ from transforms.character_classes import (
     character_classes,
     count_words,
     ends_with_any,
+    has_at,
 )
 from transforms.codepoints import stripped
 from transforms.documents import FilePath, drop, text_buffers, texts_from_buffers, with_column
@@ -92,9 +93,9 @@ def apply_c4_rules(
     bad_words: FilePath | None,
     min_sentences: int | None,
 ) -> pa.RecordBatch:
-    """Take lines out of pages, and drop pages, by C4's rules. Null, false or an empty list: no rule.
+    """Take lines out of pages, and drop pages, by C4's rules.
 
-    A page of more than ``max_page_chars`` characters goes (``c4_page_too_long``). Its lines, those
+    Null, false or an empty list switches a rule off. A page of more than ``max_page_chars`` characters goes (``c4_page_too_long``). Its lines, those
     of ``str.splitlines``, are stripped, and each is asked in this order:
 
     - a word of more than ``max_word_chars`` characters: the line goes;
@@ -287,7 +288,7 @@ def _copy_without_citations(classes, data, i, end, out, at):  # type: ignore[no-
 def _citation_end(classes, data, i, end):  # type: ignore[no-untyped-def]
     """Return where the citation mark ends whose opening bracket is before ``i``; 0: it is none."""
     for name in _CITATIONS:
-        if i + name.size <= end and np.all(data[i : i + name.size] == name):
+        if i + name.size <= end and has_at(data, i, name, 0, name.size):
             return i + name.size
     while i < end and data[i] != 0x5D:
         point, length = character_at(data, i)

@@ -62,14 +62,19 @@ def count_words(classes, data, start, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def has_at(data, i, text, start, end):  # type: ignore[no-untyped-def]
+    """Tell whether ``data`` holds the bytes ``text[start:end]`` at ``i``, where there is room."""
+    k = start
+    while k < end and data[i + k - start] == text[k]:
+        k += 1
+    return k == end
+
+
+@njit(cache=True, nogil=True)
 def ends_with_any(data, start, end, endings, offsets):  # type: ignore[no-untyped-def]
     """Tell whether ``data[start:end]`` ends in one of the strings of a column's buffers."""
     for e in range(offsets.size - 1):
-        length = offsets[e + 1] - offsets[e]
-        if length <= end - start:
-            k = 0
-            while k < length and data[end - length + k] == endings[offsets[e] + k]:
-                k += 1
-            if k == length:
-                return True
+        first = end - (offsets[e + 1] - offsets[e])
+        if first >= start and has_at(data, first, endings, offsets[e], offsets[e + 1]):
+            return True
     return False

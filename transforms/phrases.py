@@ -124,9 +124,10 @@ def scan(scanner, classes, data, start, end):  # type: ignore[no-untyped-def]
         state = transitions[state, symbols[point]]
         if found[state]:
             kinds |= found[state]
-            if found[state] & _WHOLE_WORDS_END and not kinds & scanner.whole_words_kind:
-                if _ends_whole_word(scanner, classes, data, start, i, end, state):
-                    kinds |= scanner.whole_words_kind
+            if found[state] & _WHOLE_WORDS_END and _ends_whole_word(
+                scanner, classes, data, start, i, end, state
+            ):
+                kinds |= scanner.whole_words_kind
     return kinds & ~_WHOLE_WORDS_END
 
 

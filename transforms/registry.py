@@ -18,6 +18,7 @@ from transforms.licence_header import strip_licence_header
 from transforms.licences import keep_licences
 from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
+from transforms.personal_data import scrub_personal_data
 from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
@@ -39,5 +40,6 @@ STEPS: dict[str, Callable[..., Any]] = {
     "deduplicate_near": DeduplicateNear,
     "drop_short": drop_short,
     "identify_language": identify_language,
+    "scrub_personal_data": scrub_personal_data,
     "score_perplexity": score_perplexity,
 }
