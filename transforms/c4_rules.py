@@ -95,8 +95,9 @@ def apply_c4_rules(
 ) -> pa.RecordBatch:
     """Take lines out of pages, and drop pages, by C4's rules.
 
-    Null, false or an empty list switches a rule off. A page of more than ``max_page_chars`` characters goes (``c4_page_too_long``). Its lines, those
-    of ``str.splitlines``, are stripped, and each is asked in this order:
+    Null, false or an empty list switches a rule off. A page of more than ``max_page_chars``
+    characters goes (``c4_page_too_long``). Its lines, those of ``str.splitlines``, are stripped,
+    and each is asked in this order:
 
     - a word of more than ``max_word_chars`` characters: the line goes;
     - citation marks (``[1]``, ``[]``, ``[edit]``, ``[citation needed]``) are taken out;

@@ -1,4 +1,4 @@
-"""Personal data in texts: e-mail addresses, IP addresses and phone numbers give way to placeholders.
+"""E-mail addresses, IP addresses and phone numbers in texts give way to placeholders.
 
 FineWeb (arXiv 2406.17557) replaces e-mail addresses and public IP addresses. What is replaced here
 has to be certain: a number that may be a version, a sum or a date stays. The patterns are those of

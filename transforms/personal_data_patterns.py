@@ -332,7 +332,7 @@ def north_american_phone_end(data, i, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _digits_at(data, i, n, end):  # type: ignore[no-untyped-def]
-    """Return the number that the ``n`` digits at ``i`` make, -1 where there are fewer, and its end."""
+    """Return the number that ``n`` digits at ``i`` make, -1 where there are fewer, and its end."""
     value = 0
     for k in range(n):
         if i + k >= end or not _is_digit(data[i + k]):
