@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from transforms.c4_rules import apply_c4_rules
 from transforms.code_filter import filter_code
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
+from transforms.fineweb_rules import apply_fineweb_rules
 from transforms.generated_files import drop_generated_files
 from transforms.gutenberg import strip_gutenberg
 from transforms.language import classify, identify_language
@@ -16,9 +18,12 @@ from transforms.licence_header import strip_licence_header
 from transforms.licences import keep_licences
 from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
+from transforms.personal_data import scrub_personal_data
 from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
+    "apply_c4_rules": apply_c4_rules,
+    "apply_fineweb_rules": apply_fineweb_rules,
     "clean_wikitext": clean_wikitext,
     "cut_latex": cut_latex,
     "expand_macros": expand_macros,
@@ -35,5 +40,6 @@ STEPS: dict[str, Callable[..., Any]] = {
     "deduplicate_near": DeduplicateNear,
     "drop_short": drop_short,
     "identify_language": identify_language,
+    "scrub_personal_data": scrub_personal_data,
     "score_perplexity": score_perplexity,
 }
