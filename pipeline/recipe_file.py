@@ -66,6 +66,13 @@ def load_recipe(
     for file in recipe.files():
         if not storage.exists(file):
             raise RecipeError(f"{path}: there is no file {file}, which the recipe names as a model")
+    for source in recipe.sources:
+        for step in source.steps:
+            try:
+                step.check()
+            except ValueError as error:
+                where = f"sources.{source.name}.steps.{step.name}"
+                raise RecipeError(f"{path}: {where}: {error}") from None
     return recipe
 
 

@@ -155,7 +155,7 @@ def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _decode(data, i):  # type: ignore[no-untyped-def]
+def decode(data, i):  # type: ignore[no-untyped-def]
     """Return the code point of the character of several bytes at ``i`` and its length in bytes."""
     lead = np.int64(data[i])
     second = np.int64(data[i + 1]) & 0x3F
@@ -168,12 +168,12 @@ def _decode(data, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
+def stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
     """Narrow ``data[start:end]`` as ``str.strip`` does."""
     while start < end:
         point, length = np.int64(data[start]), 1
         if point >= 0x80:
-            point, length = _decode(data, start)
+            point, length = decode(data, start)
         if point >= spaces.size or not spaces[point]:
             break
         start += length
@@ -183,7 +183,7 @@ def _stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
         if point >= 0x80:
             while data[last] & 0xC0 == 0x80:
                 last -= 1
-            point, _ = _decode(data, last)
+            point, _ = decode(data, last)
         if point >= spaces.size or not spaces[point]:
             break
         end = last
@@ -204,7 +204,7 @@ def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped
     room for ``table.growth`` times the text and 8 bytes.
     """
     forms, replacements = table.forms, table.replacements
-    i, end = _stripped(table.spaces, data, start, end)
+    i, end = stripped(table.spaces, data, start, end)
     while i < end:
         if i + 8 <= end:
             word = load_u64(data, i)
@@ -224,7 +224,7 @@ def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped
                 continue
         point, length = np.int64(data[i]), 1
         if point >= 0x80:
-            point, length = _decode(data, i)
+            point, length = decode(data, i)
         form = forms[point]
         if form == 0:
             for k in range(length):
