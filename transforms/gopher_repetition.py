@@ -17,7 +17,7 @@ decided here as in datatrove's published filter where the project's own conventi
 
 Lines and n-grams are compared by hashes of 64 bits. A longer n-gram can be repeated only where the
 shorter one that it begins with is, so every length looks at those places alone that the one before
-it left: time and memory grow with the number of words; it takes up to 70 bytes a word of the longest
+it left: time and memory grow with the number of words, up to 70 bytes a word of the longest
 document.
 """
 
@@ -40,15 +40,19 @@ from transforms.shingles import BASE, mix
 from transforms.xxh64 import load_u64, xxh64
 
 
+class UnitMeasures(NamedTuple):
+    """What is counted of the lines, or the paragraphs, of each text."""
+
+    all: npt.NDArray[np.int64]
+    duplicates: npt.NDArray[np.int64]
+    duplicate_chars: npt.NDArray[np.int64]
+
+
 class RepetitionMeasures(NamedTuple):
     """What is counted of each text."""
 
-    lines: npt.NDArray[np.int64]
-    duplicate_lines: npt.NDArray[np.int64]
-    duplicate_line_chars: npt.NDArray[np.int64]
-    paragraphs: npt.NDArray[np.int64]
-    duplicate_paragraphs: npt.NDArray[np.int64]
-    duplicate_paragraph_chars: npt.NDArray[np.int64]
+    lines: UnitMeasures
+    paragraphs: UnitMeasures
     top_n_gram_chars: dict[int, npt.NDArray[np.int64]]  # by the number of words, n
     duplicate_n_gram_chars: dict[int, npt.NDArray[np.int64]]
 
@@ -90,16 +94,19 @@ def filter_gopher_repetition(
     duplicates = sorted(max_duplicate_n_gram_char_fraction)
     counts = measure_repetition(batch["text"], top_n_grams=tops, duplicate_n_grams=duplicates)
     chars = np.maximum(pc.utf8_length(batch["text"]).to_numpy().astype(np.int64), 1)
-    lines, paragraphs = np.maximum(counts.lines, 1), np.maximum(counts.paragraphs, 1)
-    line_chars, paragraph_chars = counts.duplicate_line_chars, counts.duplicate_paragraph_chars
-    rules = [
-        ("lines", counts.duplicate_lines / lines, max_duplicate_line_fraction),
-        ("line_chars", line_chars / chars, max_duplicate_line_char_fraction),
-        ("paragraphs", counts.duplicate_paragraphs / paragraphs, max_duplicate_paragraph_fraction),
-        ("paragraph_chars", paragraph_chars / chars, max_duplicate_paragraph_char_fraction),
-    ]
-    for name, fraction, limit in rules:
-        batch = drop(batch, fraction > limit, f"gopher_duplicate_{name}")
+    for name, units, limit, char_limit in (
+        ("line", counts.lines, max_duplicate_line_fraction, max_duplicate_line_char_fraction),
+        (
+            "paragraph",
+            counts.paragraphs,
+            max_duplicate_paragraph_fraction,
+            max_duplicate_paragraph_char_fraction,
+        ),
+    ):
+        fraction = units.duplicates / np.maximum(units.all, 1)
+        batch = drop(batch, fraction > limit, f"gopher_duplicate_{name}s")
+        fraction = units.duplicate_chars / chars
+        batch = drop(batch, fraction > char_limit, f"gopher_duplicate_{name}_chars")
     for n in tops:
         fraction = counts.top_n_gram_chars[n] / chars
         batch = drop(batch, fraction > max_top_n_gram_char_fraction[n], f"gopher_top_{n}_gram")
@@ -121,8 +128,10 @@ def measure_repetition(
     data, offsets = text_buffers(texts)
     sizes = sorted({*top_n_grams, *duplicate_n_grams})
     rows, tops, duplicates = _measure(white_space(), data, offsets, np.array(sizes, np.int64))
+    lines, paragraphs = rows[:, :3].T, rows[:, 3:].T
     return RepetitionMeasures(
-        *rows.T,
+        UnitMeasures(*lines),
+        UnitMeasures(*paragraphs),
         {n: tops[:, sizes.index(n)] for n in top_n_grams},
         {n: duplicates[:, sizes.index(n)] for n in duplicate_n_grams},
     )
@@ -321,7 +330,7 @@ def _find_units(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _measure(spaces, data, offsets, sizes):  # type: ignore[no-untyped-def]
-    """Return the columns of :class:`RepetitionMeasures`, one row a text."""
+    """Return what is counted of units, of top and of duplicate n-grams, one row a text."""
     n_texts = offsets.size - 1
     rows = np.zeros((n_texts, 6), np.int64)
     tops = np.zeros((n_texts, sizes.size), np.int64)
