@@ -43,7 +43,7 @@ def lines(n: int, line: str) -> str:
         ("gopher_symbols", f"to be {words(48)} ##### #####"[:-6], f"to be {words(48)} ###### "),
         ("gopher_symbols", f"to be {words(48)}............... ok", f"to be {words(48)}" + "." * 18),
         ("gopher_symbols", f"to be {words(47)}…….......... ok", f"to be {words(48)}………........."),
-        ("gopher_bullets", f"{PROSE}\n{lines(36, '• surely')}", f"{PROSE}\n{lines(37, '• surely')}"),
+        ("gopher_bullets", f"{PROSE}\n{lines(36, '•surely')}", f"{PROSE}\n{lines(37, '•surely')}"),
         ("gopher_bullets", PROSE, "\n\n".join(f" - {line}" for line in PROSE.split("\n"))),
         ("gopher_ellipsis_lines", PROSE + " …", PROSE.replace("2.", "2...").replace("3.", "3 … ")),
         ("gopher_alphabetic_words", PROSE + words(14, " 12.5"), PROSE + words(16, " 12.5")),
@@ -58,6 +58,20 @@ def test_an_empty_text_and_white_space_have_no_words() -> None:
     assert reasons(["", " \n\t\u3000\n"]) == ["gopher_words"] * 2
     assert reasons(["", "\n"], min_words=0, min_mean_word_chars=0, min_stop_words=0,
                    min_alphabetic_word_fraction=0) == [None, None]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("word " * 1_000_000, "gopher_words"),
+        ("\n" * 10_000_000, "gopher_words"),
+        ("x" * 10_000_000, "gopher_words"),
+        (f"to be {words(50)} " + "." * 10_000_000, "gopher_mean_word_length"),
+    ],
+)
+def test_long_hostile_texts(text: str, reason: str) -> None:
+    # Each takes a fraction of a second; a way that is not linear would take hours.
+    assert reasons([text]) == [reason]
 
 
 def test_stop_words_of_another_language() -> None:
