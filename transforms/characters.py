@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-LETTER, UPPER, OTHER_ALPHANUMERIC, SPACE, PUNCTUATION = 1, 2, 4, 8, 16
-"""Flags of a character: those of ``str.isalpha``, ``isupper``, ``isalnum`` and ``isspace``, and
-whether Unicode has it among its punctuation or symbols (categories P and S)."""
+LETTER, UPPER, OTHER_ALPHANUMERIC, SPACE, PUNCTUATION, UNPRINTED = 1, 2, 4, 8, 16, 32
+"""Flags of a character: those of ``str.isalpha``, ``isupper``, ``isalnum`` and ``isspace``, whether
+Unicode has it among its punctuation and symbols (categories P and S), and whether among controls,
+formats and what is not assigned (category C)."""
 
 _POINTS = 0x110000
 
@@ -23,7 +24,7 @@ def character_kinds() -> npt.NDArray[np.uint8]:
     table = letters * LETTER + (alphanumerics & ~letters) * OTHER_ALPHANUMERIC
     table += np.strings.isupper(characters) * UPPER + np.strings.isspace(characters) * SPACE
     kinds = np.array([unicodedata.category(chr(point))[0] for point in range(_POINTS)])
-    table += ((kinds == "P") | (kinds == "S")) * PUNCTUATION
+    table += ((kinds == "P") | (kinds == "S")) * PUNCTUATION + (kinds == "C") * UNPRINTED
     return table.astype(np.uint8)
 
 

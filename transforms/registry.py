@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transforms.code_filter import filter_code
+from transforms.decontaminate import decontaminate
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
 from transforms.generated_files import drop_generated_files
 from transforms.gopher_quality import filter_gopher_quality
@@ -34,6 +35,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "strip_licence_header": strip_licence_header,
     "bucket_by_perplexity": bucket_by_perplexity,
     "classify": classify,
+    "decontaminate": decontaminate,
     "deduplicate_documents": DeduplicateDocuments,
     "deduplicate_lines": DeduplicateLines,
     "deduplicate_near": DeduplicateNear,
