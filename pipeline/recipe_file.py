@@ -104,9 +104,14 @@ def _override(
 
 
 def _unshared(value: Any) -> Any:
-    """Copy a YAML value so that what an anchor shares can be overridden in one place alone."""
+    """Copy a YAML value so that what an anchor shares can be overridden in one place alone.
+
+    Numbers that are keys become strings, as they do in the JSON that a run stores.
+    """
     if isinstance(value, dict):
-        return {key: _unshared(item) for key, item in value.items()}
+        return {
+            str(key) if type(key) is int else key: _unshared(item) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_unshared(item) for item in value]
     return value
