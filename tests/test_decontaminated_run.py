@@ -17,6 +17,7 @@ from tests import plain_gopher
 from tests.runs import ROOT
 
 SAMPLES = ROOT / "samples"
+QUALITY = {**plain_gopher.QUALITY, "min_words": 60}
 FILE = "c4-train.00000-of-00002.json.gz"
 
 
@@ -26,7 +27,7 @@ def write_recipe(folder: Path, evaluation_set: Path) -> Path:
     recipe["variables"] = {"data": str(SAMPLES / "data"), "models": str(SAMPLES / "models")}
     recipe["sources"]["c4"]["steps"] = [
         {"filter_gopher_repetition": plain_gopher.REPETITION},
-        {"filter_gopher_quality": {**plain_gopher.QUALITY, "min_words": 60}},
+        {"filter_gopher_quality": QUALITY},
         {
             "decontaminate": {
                 "evaluation_sets": [str(evaluation_set)],
@@ -51,11 +52,9 @@ def test_explain_names_the_item_that_a_document_shares(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = gzip.decompress((SAMPLES / "data" / "c4" / FILE).read_bytes()).split(b"\n")
-    number, words = next(
-        (number, words)
-        for number, line in enumerate(lines)
-        if len(words := json.loads(line)["text"].split()) > 80
-    )
+    texts = [json.loads(line)["text"] for line in lines if line]
+    number = next(i for i in range(10, 99) if not plain_gopher.quality_reason(texts[i], **QUALITY))
+    words = texts[number].split()
     offset = sum(len(line) + 1 for line in lines[:number])
     questions = [{"question": "Short?"}, {"question": " ".join(words[20:50]).upper() + "?"}]
     evaluation_set = tmp_path / "quiz.jsonl"
@@ -70,7 +69,7 @@ def test_explain_names_the_item_that_a_document_shares(
     assert (told["file"], told["line"]) == (str(evaluation_set), 2)
     capsys.readouterr()
     assert main(["explain", str(output), identifier]) == 0
-    printed = "".join(capsys.readouterr().out.split())
+    printed = "".join(capsys.readouterr().out.replace("│", " ").split())
     assert "contaminated" in printed and "quiz.jsonl" in printed
     funnel = statistics(str(output))["sources"]["c4"]["funnel"]
     dropped = {(r["step"], r["reason"]) for r in funnel if r["outcome"] == "dropped"}

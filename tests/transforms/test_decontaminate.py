@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -13,44 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.plain_decontaminate import is_contaminated, n_grams, n_grams_of_items, plain_words
 from tests.real_web_text import web_texts, wild_texts
 from transforms.decontaminate import check_decontaminate, decontaminate, find_matches
 from transforms.documents import documents
 from transforms.evaluation_sets import load_evaluation_sets, read_items
 
-WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-    "\uf900-\ufaff\U00020000-\U000323ff]"
-)
 QUESTION = "A train leaves the station at noon and travels north at sixty miles an hour. How far?"
 
 
-def plain_words(text: str) -> list[str]:
-    """Split at white space, in lower case, without punctuation; some scripts by characters."""
-    words = []
-    for word in text.split():
-        kept = ""
-        for c in word:
-            if unicodedata.category(c)[0] not in "PSC":
-                kept += f" {c} " if WITHOUT_SPACES.match(c) else c.lower()[0]
-        words += kept.split()
-    return words
-
-
-def n_grams(words: list[str], n: int) -> set[tuple[str, ...]]:
-    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
-
-
 def plain_contaminated(texts: list[str], items: list[str], n: int, least: int) -> list[bool]:
-    """Compare every text with every item, as sets of tuples of words."""
-    grams: set[tuple[str, ...]] = set()
-    for item in map(plain_words, items):
-        grams |= n_grams(item, n)
-        if least <= len(item) < n:
-            grams.add(tuple(item))
+    grams = n_grams_of_items(items, n, least)
     sizes = {len(gram) for gram in grams}
-    of_text = [{g for size in sizes for g in n_grams(plain_words(t), size)} for t in texts]
-    return [bool(grams & mine) for mine in of_text]
+    return [is_contaminated(text, grams, sizes) for text in texts]
 
 
 def step(texts: list[str], *files: Path, n: int = 13, least: int = 8, fields: tuple[str, ...] = ()):
