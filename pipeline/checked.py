@@ -89,7 +89,9 @@ def convert(value: Any, expected: Any, where: str) -> Any:
         return tuple(items) if origin is tuple else items
     elif origin in (dict, Mapping) and isinstance(value, Mapping):
         return {
-            convert(k, arguments[0], where): convert(v, arguments[1], f"{where}.{k}")
+            convert(_key(k, arguments[0]), arguments[0], where): convert(
+                v, arguments[1], f"{where}.{k}"
+            )
             for k, v in value.items()
         }
     elif expected is float and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -104,3 +106,8 @@ def convert(value: Any, expected: Any, where: str) -> Any:
         return value
     name = str(getattr(expected, "__name__", expected)) if not origin else str(expected)
     raise RecipeError(f"{where}: expected {name.replace('FilePath', 'a file')}, found {value!r}")
+
+
+def _key(key: Any, expected: Any) -> Any:
+    """Return a mapping's key; numbers are strings there, as JSON has them."""
+    return int(key) if expected is int and isinstance(key, str) and key.isdecimal() else key

@@ -83,6 +83,12 @@ class Step:
             for file in ([value] if isinstance(value, str) else value)
         ]
 
+    def check(self) -> None:
+        """Run the step's own check of its parameters, if it has one; raises ValueError."""
+        check = getattr(self.target, "check", None)
+        if check is not None:
+            check(**self.parameters)
+
 
 def _names_files(annotation: Any) -> bool:
     """Tell whether a parameter is a file, a list of files, or one of these or null."""

@@ -74,6 +74,7 @@ def load_recipe(
         raise RecipeError(f"{path}: {error}") from None
     if check_files:
         check_models(recipe, path)
+        check_steps(recipe, path)
     return recipe
 
 
@@ -96,6 +97,17 @@ def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> N
         if not storage.exists(file):
             more = f"; {whence}" if whence else ""
             raise RecipeError(f"{path}: there is no file {file}, which {name} reads{more}")
+
+
+def check_steps(recipe: Recipe, path: str) -> None:
+    """Raise RecipeError where a step refuses its parameters, or what stands in its files."""
+    for source in recipe.sources:
+        for step in source.steps:
+            try:
+                step.check()
+            except ValueError as error:
+                where = f"sources.{source.name}.steps.{step.name}"
+                raise RecipeError(f"{path}: {where}: {error}") from None
 
 
 def _override(
@@ -126,9 +138,14 @@ def _override(
 
 
 def _unshared(value: Any) -> Any:
-    """Copy a YAML value so that what an anchor shares can be overridden in one place alone."""
+    """Copy a YAML value so that what an anchor shares can be overridden in one place alone.
+
+    Numbers that are keys become strings, as they do in the JSON that a run stores.
+    """
     if isinstance(value, dict):
-        return {key: _unshared(item) for key, item in value.items()}
+        return {
+            str(key) if type(key) is int else key: _unshared(item) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_unshared(item) for item in value]
     return value

@@ -7,7 +7,6 @@ alphanumeric characters"; the measures are those of RedPajama's reproduction.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from transforms.characters import LETTER, OTHER_ALPHANUMERIC, SPACE, UPPER, character_kinds
 from transforms.documents import drop, text_buffers
 
 MAX_TOKEN_LETTERS = 6
 """Where a run of letters is cut: pieces of code in a vocabulary of 32,000 have 5 or 6 letters."""
-
-_LETTER, _UPPER, _OTHER_ALPHANUMERIC, _SPACE = 1, 2, 4, 8
 
 
 class CodeMeasures(NamedTuple):
@@ -76,7 +74,7 @@ def measure(texts: pa.StringArray) -> CodeMeasures:
     :data:`MAX_TOKEN_LETTERS`), a digit, or a run of one other character. White space is none.
     """
     data, offsets = text_buffers(texts)
-    return CodeMeasures(*_measure(_classes(), data, offsets))
+    return CodeMeasures(*_measure(character_kinds(), data, offsets))
 
 
 def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.bool_]:
@@ -87,18 +85,8 @@ def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.
     return np.fromiter((file.endswith(suffixes) or file in names for file in files), np.bool_)
 
 
-@cache
-def _classes() -> npt.NDArray[np.uint8]:
-    """Make the table from code points to their classes."""
-    characters = np.arange(0x110000, dtype=np.uint32).view("U1")
-    letters, alphanumerics = np.strings.isalpha(characters), np.strings.isalnum(characters)
-    table = letters * _LETTER + (alphanumerics & ~letters) * _OTHER_ALPHANUMERIC
-    table += np.strings.isupper(characters) * _UPPER + np.strings.isspace(characters) * _SPACE
-    return table.astype(np.uint8)
-
-
 @njit(cache=True, nogil=True)
-def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
+def _measure(kinds, data, offsets):  # type: ignore[no-untyped-def]
     n = offsets.size - 1
     chars, lines, line_chars = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     longest, letters = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -124,7 +112,7 @@ def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
                 code = (code & 31) << 6 | data[i] & 63
                 i += 1
             chars[t] += 1
-            kind = classes[code]
+            kind = kinds[code]
             if code == 10 or code == 13:
                 if not (code == 10 and before == 13):
                     lines[t] += 1
@@ -133,20 +121,20 @@ def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
                     line = 0
             else:
                 line += 1
-            if kind & _LETTER:
+            if kind & LETTER:
                 letters[t] += 1
                 alphanumerics[t] += 1
-                camel = kind & _UPPER and class_before & _LETTER and not class_before & _UPPER
+                camel = kind & UPPER and class_before & LETTER and not class_before & UPPER
                 if run == 0 or run == MAX_TOKEN_LETTERS or camel:
                     tokens[t] += 1
                     run = 0
                 run += 1
             else:
                 run = 0
-                if kind & _OTHER_ALPHANUMERIC:
+                if kind & OTHER_ALPHANUMERIC:
                     alphanumerics[t] += 1
                     tokens[t] += 1
-                elif not kind & _SPACE and code != before:
+                elif not kind & SPACE and code != before:
                     tokens[t] += 1
             before, class_before = code, kind
         if line:

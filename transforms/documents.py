@@ -8,8 +8,8 @@ step. So a transform sees living documents only, and no decision is lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NewType
+from collections.abc import Callable, Sequence
+from typing import Any, NewType, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,22 @@ SCHEMA = pa.schema(
 
 FilePath = NewType("FilePath", str)
 """A step's parameter of this type, or a list of it, names files that must exist before any work."""
+
+_Step = TypeVar("_Step", bound=Callable[..., Any])
+
+
+def checked_by(check: Callable[..., None]) -> Callable[[_Step], _Step]:
+    """Give a step a check of its parameters, which raises ValueError before any work starts.
+
+    ``check`` is called with the recipe's parameters for the step, when the files that they name
+    exist.
+    """
+
+    def checked(step: _Step) -> _Step:
+        step.check = check  # type: ignore[attr-defined]
+        return step
+
+    return checked
 
 
 def documents(

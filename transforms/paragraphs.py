@@ -31,7 +31,7 @@ class ParagraphKeys(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _line_end(data, start, end):  # type: ignore[no-untyped-def]
+def line_end(data, start, end):  # type: ignore[no-untyped-def]
     """Return where the line that begins at ``start`` ends: at a newline or at ``end``."""
     i = start
     while i + 8 <= end:
@@ -62,7 +62,7 @@ def _line_keys(table, data, offsets, line_offsets, scratch):  # type: ignore[no-
     for t in range(offsets.size - 1):
         start = offsets[t]
         for line in range(line_offsets[t], line_offsets[t + 1]):
-            end = _line_end(data, start, offsets[t + 1])
+            end = line_end(data, start, offsets[t + 1])
             length = normalise_into(table, data, start, end, scratch, 0)
             if length < 0:
                 special[line] = True
@@ -101,7 +101,7 @@ def _copy_kept_lines(data, offsets, line_offsets, keep_mask, out):  # type: igno
         for line in range(line_offsets[t], line_offsets[t + 1]):
             if start > offsets[t + 1]:
                 return out_offsets[:0]
-            end = _line_end(data, start, offsets[t + 1])
+            end = line_end(data, start, offsets[t + 1])
             if keep_mask[line]:
                 if kept:
                     out[at] = 10

@@ -7,9 +7,12 @@ from typing import Any
 
 from transforms.c4_rules import apply_c4_rules
 from transforms.code_filter import filter_code
+from transforms.decontaminate import decontaminate
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
 from transforms.fineweb_rules import apply_fineweb_rules
 from transforms.generated_files import drop_generated_files
+from transforms.gopher_quality import filter_gopher_quality
+from transforms.gopher_repetition import filter_gopher_repetition
 from transforms.gutenberg import strip_gutenberg
 from transforms.language import classify, identify_language
 from transforms.latex import cut_latex, expand_macros, remove_latex_comments
@@ -30,11 +33,14 @@ STEPS: dict[str, Callable[..., Any]] = {
     "remove_latex_comments": remove_latex_comments,
     "drop_generated_files": drop_generated_files,
     "filter_code": filter_code,
+    "filter_gopher_quality": filter_gopher_quality,
+    "filter_gopher_repetition": filter_gopher_repetition,
     "keep_licences": keep_licences,
     "strip_gutenberg": strip_gutenberg,
     "strip_licence_header": strip_licence_header,
     "bucket_by_perplexity": bucket_by_perplexity,
     "classify": classify,
+    "decontaminate": decontaminate,
     "deduplicate_documents": DeduplicateDocuments,
     "deduplicate_lines": DeduplicateLines,
     "deduplicate_near": DeduplicateNear,

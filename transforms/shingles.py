@@ -21,8 +21,10 @@ from transforms.documents import text_buffers
 
 Hashes = npt.NDArray[np.uint64]
 
-_ALONE = np.uint32(1 << 31)
-_PASSED_OVER = np.uint32(1)
+ALONE = np.uint32(1 << 31)
+PASSED_OVER = np.uint32(1)
+"""What a code point may be to :func:`word_hashes`, beside 0 and the code point it counts as."""
+
 _M1 = np.uint64(0xFF51AFD7ED558CCD)
 _M2 = np.uint64(0xC4CEB9FE1A85EC53)
 BASE = np.uint64(0x9E3779B185EBCA87)
@@ -42,7 +44,7 @@ def distinct_shingles(texts: pa.StringArray, *, shingle_words: int) -> Shingles:
     A text of fewer words than that is one shingle, one without words none.
     """
     data, offsets = text_buffers(texts)
-    words, word_offsets = _word_hashes(_folds(), data, offsets)
+    words, word_offsets = word_hashes(_folds(), data, offsets)
     hashes, bounds = _shingle_hashes(words, word_offsets, shingle_words)
     for start, end in pairwise(bounds.tolist()):
         hashes[start:end].sort()
@@ -51,21 +53,20 @@ def distinct_shingles(texts: pa.StringArray, *, shingle_words: int) -> Shingles:
 
 @cache
 def _folds() -> npt.NDArray[np.uint32]:
-    """Return what each code point is to a word, made once a process.
+    """Return the table for :func:`word_hashes`, made once a process.
 
-    0: it separates words; 1: it is passed over (a combining accent); else the code point that it
-    is compared as, in lower case and without accents, with the top bit set in scripts without
-    spaces, where every character is a word.
+    Combining accents are passed over; letters, digits and other marks are compared in lower case
+    and without accents; in scripts without spaces every character is a word.
     """
     folds = np.zeros(0x110000, np.uint32)
     for point in range(0x110000):
         c = chr(point)
         if 0x300 <= point < 0x370:
-            folds[point] = _PASSED_OVER
+            folds[point] = PASSED_OVER
         elif c.isalnum() or unicodedata.category(c)[0] == "M":
             folds[point] = _folded(c)
-            if _is_word_alone(point):
-                folds[point] |= _ALONE
+            if is_word_alone(point):
+                folds[point] |= ALONE
     return folds
 
 
@@ -75,7 +76,8 @@ def _folded(c: str) -> int:
     return ord(bare[0] if len(bare) == 1 else lower[0])
 
 
-def _is_word_alone(point: int) -> bool:
+def is_word_alone(point: int) -> bool:
+    """Tell whether a code point is of a script without spaces, where every character is a word."""
     return (
         0x0E00 <= point < 0x0F00  # Thai, Lao
         or 0x1000 <= point < 0x10A0  # Myanmar
@@ -96,8 +98,13 @@ def mix(value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _word_hashes(folds, data, offsets):  # type: ignore[no-untyped-def]
-    """Return the hash of every word of every text, and which words are whose."""
+def word_hashes(folds, data, offsets):  # type: ignore[no-untyped-def]
+    """Return the hash of every word of every text, and which words are whose.
+
+    ``folds`` says of every code point what it is to a word: 0 where it separates words,
+    ``PASSED_OVER`` where it is left out, else the code point that it is compared as, with ``ALONE``
+    added where it is a word by itself.
+    """
     n_texts = offsets.size - 1
     bound = 0
     for t in range(n_texts):
@@ -119,14 +126,14 @@ def _word_hashes(folds, data, offsets):  # type: ignore[no-untyped-def]
                     point = point << 6 | (np.int64(data[i + k]) & 0x3F)
                 i += n_more
             fold = folds[point]
-            if fold == _PASSED_OVER:
+            if fold == PASSED_OVER:
                 continue
-            if in_word and (fold == 0 or fold & _ALONE):
+            if in_word and (fold == 0 or fold & ALONE):
                 words[at] = mix(state)
                 at += 1
                 state = np.uint64(0)
                 in_word = False
-            if fold & _ALONE:
+            if fold & ALONE:
                 words[at] = mix(np.uint64(fold) * BASE)
                 at += 1
             elif fold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from pipeline.checked import RecipeError
 from pipeline.recipe import recipe_from_mapping
 from pipeline.recipe_file import load_recipe
+from tests import plain_gopher
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = str(ROOT / "recipes" / "demo.yaml")
@@ -201,3 +203,28 @@ def test_the_papers_mixture_adds_up(tmp_path):
     recipe = load_recipe(path, settings)
     assert [source.name for source in recipe.sources] == list(shares)
     assert len(load_recipe(path, settings, ["commoncrawl", "c4"]).sources) == 2
+
+
+def gopher(raw, **changes):
+    steps = [{"filter_gopher_repetition": {**plain_gopher.REPETITION, **changes}}]
+    raw["sources"]["c4"]["steps"] = steps
+
+
+def test_numbers_as_keys_survive_json_and_can_be_set(tmp_path):
+    path = edited(tmp_path, gopher)
+    recipe = load_recipe(path)
+    assert recipe.source("c4").steps[0].parameters == plain_gopher.REPETITION
+    assert recipe_from_mapping(json.loads(json.dumps(recipe.mapping))) == recipe
+    name = "sources.c4.steps.filter_gopher_repetition.max_top_n_gram_char_fraction.3"
+    changed = load_recipe(path, [f"{name}=0.5"]).source("c4").steps[0].parameters
+    assert changed["max_top_n_gram_char_fraction"] == {2: 0.2, 3: 0.5, 4: 0.16}
+    unknown = "expected int, found 'two'"
+    refused(tmp_path, lambda raw: gopher(raw, max_top_n_gram_char_fraction={"two": 1}), unknown)
+
+
+def test_a_steps_own_check_is_made_before_work_starts(tmp_path):
+    refused(
+        tmp_path,
+        lambda raw: gopher(raw, max_duplicate_n_gram_char_fraction={0: 0.1}),
+        "sources.c4.steps.filter_gopher_repetition: an n-gram has at least 1 word, found a limit",
+    )

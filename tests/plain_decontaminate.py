@@ -1,0 +1,51 @@
+"""Decontamination the slow and plain way: sets of tuples of words.
+
+Written from the description in ``docs/gopher.md``, with Python's own strings and sets. Tests
+compare with it, benchmarks measure against it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+NGrams = set[tuple[str, ...]]
+
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+    "\uf900-\ufaff\U00020000-\U000323ff]"
+)
+
+
+def plain_words(text: str) -> list[str]:
+    """Split at white space, in lower case, without punctuation; some scripts by characters."""
+    words = []
+    for word in text.split():
+        kept = ""
+        for c in word:
+            if unicodedata.category(c)[0] not in "PSC":
+                kept += f" {c} " if _WITHOUT_SPACES.match(c) else c.lower()[0]
+        words += kept.split()
+    return words
+
+
+def n_grams(words: list[str], n: int) -> NGrams:
+    """Return all runs of ``n`` words."""
+    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+
+def n_grams_of_items(items: Iterable[str], n: int, least: int) -> NGrams:
+    """Return what documents must not hold: n-grams, and shorter items of at least ``least``."""
+    grams: NGrams = set()
+    for words in map(plain_words, items):
+        grams |= n_grams(words, n)
+        if least <= len(words) < n:
+            grams.add(tuple(words))
+    return grams
+
+
+def is_contaminated(text: str, grams: NGrams, sizes: Iterable[int]) -> bool:
+    """Tell whether a text holds one of the n-grams, which are of these sizes."""
+    words = plain_words(text)
+    return any(grams & n_grams(words, size) for size in sizes)
