@@ -101,7 +101,7 @@ def sentences(texts: Iterable[str]) -> Iterator[str]:
     space, where no piece is cut, or anywhere if there is none.
     """
     longest = MAX_LINE_BYTES // 4  # characters
-    for text in texts:
+    for text in filter(None, texts):
         for number, line in enumerate(text.split("\n")):
             rest = line if number else f" {line}"
             while len(rest) > longest:
