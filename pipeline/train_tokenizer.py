@@ -141,11 +141,10 @@ def training_texts(sample: Sample, division: Division) -> Iterator[str]:
     left = division.training_bytes
     for batch in sample.read():
         for text in batch["text"].to_pylist():
-            encoded = text.encode()
-            if left < len(encoded):
-                yield encoded[:left].decode(errors="ignore")
+            if left <= 0:
                 return
-            yield text
+            encoded = text.encode()
+            yield text if left >= len(encoded) else encoded[:left].decode(errors="ignore")
             left -= len(encoded)
 
 
