@@ -65,6 +65,11 @@ def _is_digit(byte):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _digit_value(byte):  # type: ignore[no-untyped-def]
+    return np.int64(byte) - 0x30
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _is_letter(byte):  # type: ignore[no-untyped-def]
     return 0x61 <= byte | 0x20 <= 0x7A
 
@@ -164,7 +169,7 @@ def ipv4_end(data, i, end):  # type: ignore[no-untyped-def]
         first = i
         number = 0
         while i < end and i - first < 3 and _is_digit(data[i]):
-            number = number * 10 + np.int64(data[i]) - 0x30
+            number = number * 10 + _digit_value(data[i])
             i += 1
         if i == first or number > 255 or (i - first > 1 and data[first] == 0x30):
             return 0
@@ -265,7 +270,7 @@ def international_phone_end(data, i, end):  # type: ignore[no-untyped-def]
         first = i
         value = 0
         while i < end and i - first <= max_digits and _is_digit(data[i]):
-            value = value * 10 + np.int64(data[i]) - 0x30
+            value = value * 10 + _digit_value(data[i])
             i += 1
         length = i - first
         if length == 0 or digits + length > max_digits or (i < end and _IS_WORD[data[i]]):
@@ -337,5 +342,5 @@ def _digits_at(data, i, n, end):  # type: ignore[no-untyped-def]
     for k in range(n):
         if i + k >= end or not _is_digit(data[i + k]):
             return -1, i
-        value = value * 10 + np.int64(data[i + k]) - 0x30
+        value = value * 10 + _digit_value(data[i + k])
     return value, i + n
