@@ -38,11 +38,12 @@ def lines(n: int, line: str) -> str:
     [
         ("gopher_words", f"to be {words(48)}", f"to be {words(47)}"),
         ("gopher_words", f"to be {words(99_998)}", f"to be {words(99_999)}"),
-        ("gopher_mean_word_length", f"to be {words(58, 'cat')} goats", f"to be {words(58, 'cat')}"),
+        ("gopher_mean_word_length", f"to be {words(58, 'cat')} goats", f"to be {words(99, 'cat')}"),
         ("gopher_mean_word_length", f"to be {words(48, 'a' * 10)}", f"to be {words(48, 'a' * 12)}"),
         ("gopher_symbols", f"to be {words(48)} ##### #####"[:-6], f"to be {words(48)} ###### "),
         ("gopher_symbols", f"to be {words(48)}............... ok", f"to be {words(48)}" + "." * 18),
         ("gopher_symbols", f"to be {words(47)}…….......... ok", f"to be {words(48)}………........."),
+        ("gopher_symbols", f"to be {words(47)}......... #### ok", f"to be {words(47)} ###### ok"),
         ("gopher_bullets", f"{PROSE}\n{lines(36, '•surely')}", f"{PROSE}\n{lines(37, '•surely')}"),
         ("gopher_bullets", PROSE, "\n\n".join(f" - {line}" for line in PROSE.split("\n"))),
         ("gopher_ellipsis_lines", PROSE + " …", PROSE.replace("2.", "2...").replace("3.", "3 … ")),

@@ -63,6 +63,13 @@ def test_lines_and_paragraphs(
     assert reasons([passes, breaks], **changes) == [None, reason]
 
 
+def test_characters_of_lines_and_paragraphs() -> None:
+    found = measured(" ab \ncd\n \nab\ncd\n\n\ncd")
+    assert [counts.tolist() for counts in found.lines] == [[5], [3], [6]]
+    # The paragraph that stood before is two lines of two characters and the newline between.
+    assert [counts.tolist() for counts in found.paragraphs] == [[3], [1], [5]]
+
+
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_top_n_grams(n: int) -> None:
     limit = plain.REPETITION["max_top_n_gram_char_fraction"][n]
