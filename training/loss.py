@@ -14,24 +14,23 @@ from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.functional import cross_entropy
 
+from training.mixture import NO_TOKEN
 from training.model import Llama
-
-IGNORED = -100
 
 
 def plain_loss(hidden_ND: Tensor, head_VD: Tensor, targets_N: Tensor) -> Tensor:
     """Return the summed cross-entropy in nats, in float32, with all logits at once.
 
-    Targets that are -100 are no predictions and add nothing, here as below.
+    Targets that are NO_TOKEN are no predictions and add nothing, here as below.
     """
     logits_NV = hidden_ND @ head_VD.T
-    return cross_entropy(logits_NV.float(), targets_N, ignore_index=IGNORED, reduction="sum")
+    return cross_entropy(logits_NV.float(), targets_N, ignore_index=NO_TOKEN, reduction="sum")
 
 
 def _chunk(hidden_CD: Tensor, head_VD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
     """Return a chunk's summed loss and its gradient by the logits, in the type of the input."""
     logits_CV = (hidden_CD @ head_VD.T).float()
-    counts_C = (targets_C != IGNORED).float()
+    counts_C = (targets_C != NO_TOKEN).float()
     targets_C1 = targets_C.clamp_min(0)[:, None]
     log_sum_C1 = torch.logsumexp(logits_CV, 1, keepdim=True)
     loss = ((log_sum_C1 - logits_CV.gather(1, targets_C1)).squeeze(1) * counts_C).sum()
@@ -115,7 +114,7 @@ class LanguageModelLoss(nn.Module):
     def forward(
         self, inputs_BT: Tensor, targets_BT: Tensor, mask: Tensor | BlockMask | None = None
     ) -> Tensor:
-        """Return the summed cross-entropy of all targets but those of -100, in nats, float32."""
+        """Return the summed cross-entropy of all targets but NO_TOKEN, in nats, float32."""
         hidden_ND = self.model.hidden(inputs_BT, mask).flatten(0, 1)
         head_VD, targets_N = self.model.head.weight, targets_BT.flatten()
         if self.chunk_tokens:

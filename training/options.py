@@ -30,6 +30,7 @@ class TrainOptions:
     model: str = option("size of the model", choices=tuple(MODELS))
     output: str = option("folder of this training run; one that is there is gone on with")
 
+    cache: str | None = option("folder for the shards of a corpus that is elsewhere", None)
     max_steps: int | None = option(
         "steps of the whole run (default: as many as the recipe's token budget makes)", None
     )

@@ -109,6 +109,17 @@ def make_plan(
     ), mixture
 
 
+def describe(plan: Plan, n_processes: int, device: str) -> str:
+    """Return the line that a run begins with."""
+    accumulated = plan.batch_samples // plan.micro_batch_samples // n_processes
+    length = plan.identity["sequence_length"]
+    return (
+        f"{plan.config.n_parameters:,} weights; {plan.n_steps:,} steps of "
+        f"{plan.batch_samples * length:,} tokens ({n_processes} x {accumulated} x "
+        f"{plan.micro_batch_samples} samples of {length:,}); {plan.identity['precision']}, {device}"
+    )
+
+
 def _open(options: TrainOptions, token_budget: int | None) -> Mixture:
     return Mixture(
         options.data,
