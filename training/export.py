@@ -19,9 +19,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
 from training import checkpoint
+from training.hugging_face_tokenizer import tokenizer_json
 from training.model import Llama, ModelConfig
 from training.run_folder import read_run
 
@@ -74,7 +76,8 @@ def export(
     _write_weights(run, step, config, dtype, unfinished)
     (unfinished / "tokenizer.model").write_bytes(tokenizer)
     for name, content in _settings(config, description, tokenizer, dtype).items():
-        (unfinished / name).write_text(json.dumps(content, indent=2) + "\n")
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (unfinished / name).write_text(text, encoding="utf-8")
     unfinished.rename(target)
     return step
 
@@ -148,11 +151,12 @@ def _groups(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Iterator[list[
 def _settings(
     config: ModelConfig, description: Mapping[str, Any], tokenizer: bytes, dtype: torch.dtype
 ) -> dict[str, dict[str, Any]]:
-    from sentencepiece import SentencePieceProcessor
-
     processor = SentencePieceProcessor(model_proto=tokenizer)
+    bos = description["tokenizer"]["bos"]
+    in_json = tokenizer_json(tokenizer, bos=bos)
     ids = {"bos_token_id": processor.bos_id(), "eos_token_id": processor.eos_id()}
     return {
+        **({"tokenizer.json": in_json} if in_json else {}),
         "config.json": {
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
@@ -179,7 +183,7 @@ def _settings(
             "bos_token": processor.id_to_piece(processor.bos_id()),
             "eos_token": processor.id_to_piece(processor.eos_id()),
             "unk_token": processor.id_to_piece(processor.unk_id()),
-            "add_bos_token": description["tokenizer"]["bos"],
+            "add_bos_token": bos,
             "add_eos_token": False,
             "clean_up_tokenization_spaces": False,
             "legacy": False,
