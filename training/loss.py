@@ -95,7 +95,9 @@ def chunked_loss(
         assert isinstance(loss, Tensor)
         return loss
     parts = zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True)
-    sums = [len(targets_C) * plain_loss(part_CD, head_VD, targets_C) for part_CD, targets_C in parts]
+    sums = [
+        len(targets_C) * plain_loss(part_CD, head_VD, targets_C) for part_CD, targets_C in parts
+    ]
     return torch.stack(sums).sum() / len(targets_N)
 
 
