@@ -14,23 +14,29 @@ from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.functional import cross_entropy
 
+from training.mixture import NO_TOKEN
 from training.model import Llama
 
 
 def plain_loss(hidden_ND: Tensor, head_VD: Tensor, targets_N: Tensor) -> Tensor:
-    """Return the mean cross-entropy in nats, in float32, with all logits at once."""
+    """Return the summed cross-entropy in nats, in float32, with all logits at once.
+
+    Targets that are NO_TOKEN are no predictions and add nothing, here as below.
+    """
     logits_NV = hidden_ND @ head_VD.T
-    return cross_entropy(logits_NV.float(), targets_N)
+    return cross_entropy(logits_NV.float(), targets_N, ignore_index=NO_TOKEN, reduction="sum")
 
 
 def _chunk(hidden_CD: Tensor, head_VD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
     """Return a chunk's summed loss and its gradient by the logits, in the type of the input."""
     logits_CV = (hidden_CD @ head_VD.T).float()
-    loss_C = torch.logsumexp(logits_CV, 1)
-    by_logits_CV = torch.exp(logits_CV - loss_C[:, None])
-    one_hot_CV = torch.arange(logits_CV.shape[1], device=logits_CV.device) == targets_C[:, None]
-    loss = (loss_C - logits_CV.gather(1, targets_C[:, None]).squeeze(1)).sum()
-    return loss, (by_logits_CV - one_hot_CV.float()).type_as(hidden_CD)
+    counts_C = (targets_C != NO_TOKEN).float()
+    targets_C1 = targets_C.clamp_min(0)[:, None]
+    log_sum_C1 = torch.logsumexp(logits_CV, 1, keepdim=True)
+    loss = ((log_sum_C1 - logits_CV.gather(1, targets_C1)).squeeze(1) * counts_C).sum()
+    one_hot_CV = torch.arange(logits_CV.shape[1], device=logits_CV.device) == targets_C1
+    by_logits_CV = (torch.exp(logits_CV - log_sum_C1) - one_hot_CV.float()) * counts_C[:, None]
+    return loss, by_logits_CV.type_as(hidden_CD)
 
 
 ChunkFunction = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -52,31 +58,23 @@ class _ChunkedLoss(torch.autograd.Function):
         chunk_tokens: int,
         chunk: ChunkFunction,
     ) -> Tensor:
-        n_tokens = len(targets_N)
         loss = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
         by_hidden_ND = torch.empty_like(hidden_ND)
         by_head_VD = torch.zeros_like(head_VD, dtype=torch.float32)
-        for start in range(0, n_tokens, chunk_tokens):
+        for start in range(0, len(targets_N), chunk_tokens):
             part = slice(start, start + chunk_tokens)
             part_loss, by_logits_CV = chunk(hidden_ND[part], head_VD, targets_N[part])
             loss += part_loss
             by_hidden_ND[part] = by_logits_CV @ head_VD
             by_head_VD += by_logits_CV.T @ hidden_ND[part]
         ctx.save_for_backward(by_hidden_ND, by_head_VD.type_as(head_VD))
-        ctx.n_tokens = n_tokens
-        return loss / n_tokens
+        return loss
 
     @staticmethod
     def backward(ctx: Any, *by_loss: Tensor) -> tuple[Tensor | None, ...]:
         by_hidden_ND, by_head_VD = ctx.saved_tensors
-        scale = by_loss[0] / ctx.n_tokens
-        return (
-            by_hidden_ND * scale.type_as(by_hidden_ND),
-            by_head_VD * scale.type_as(by_head_VD),
-            None,
-            None,
-            None,
-        )
+        scale = by_loss[0].type_as(by_hidden_ND)
+        return by_hidden_ND * scale, by_head_VD * scale, None, None, None
 
 
 def chunked_loss(
@@ -95,10 +93,7 @@ def chunked_loss(
         assert isinstance(loss, Tensor)
         return loss
     parts = zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True)
-    sums = [
-        len(targets_C) * plain_loss(part_CD, head_VD, targets_C) for part_CD, targets_C in parts
-    ]
-    return torch.stack(sums).sum() / len(targets_N)
+    return torch.stack([plain_loss(part_CD, head_VD, part_C) for part_CD, part_C in parts]).sum()
 
 
 class LanguageModelLoss(nn.Module):
@@ -119,7 +114,7 @@ class LanguageModelLoss(nn.Module):
     def forward(
         self, inputs_BT: Tensor, targets_BT: Tensor, mask: Tensor | BlockMask | None = None
     ) -> Tensor:
-        """Return the mean cross-entropy over all tokens, in nats, float32."""
+        """Return the summed cross-entropy of all targets but NO_TOKEN, in nats, float32."""
         hidden_ND = self.model.hidden(inputs_BT, mask).flatten(0, 1)
         head_VD, targets_N = self.model.head.weight, targets_BT.flatten()
         if self.chunk_tokens:
