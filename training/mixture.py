@@ -5,9 +5,9 @@ make ``sequence_length`` predictions. The next sample of the stream begins with 
 the one before it, so that every token is predicted once and none is lost between samples.
 
 An epoch of a source is as many whole samples as its tokens make. The tokens left over at its end
-are not lost: they begin the next epoch, as streams go round, so that every token of a source has
-been predicted as often as any other, give or take once. A source shorter than one sample has
-epochs of one sample, which holds some of its tokens more than once.
+are not lost: they begin the next epoch, as streams go round, so that after whole epochs every token
+has been predicted as often as any other of its source, give or take once. A source shorter than
+one sample has epochs of one sample, which holds some of its tokens more than once.
 
 Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
 """

@@ -18,10 +18,10 @@ Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
 ROUNDS = 6
-"""Rounds of the Feistel network, an even number; four make it pseudo-random (Luby and Rackoff)."""
+"""Rounds of the Feistel network; four make it pseudo-random (Luby and Rackoff)."""
 
 MAX_SAMPLES = 1 << 52
-"""Samples of a run or of an epoch: quotients are estimated in float64."""
+"""Samples of a run or of an epoch: quotients and roots are taken in float64."""
 
 
 def exact_shares(total: int, proportions: Sequence[Fraction]) -> list[int]:
@@ -92,26 +92,23 @@ def epoch_keys(source_keys: UInt64s, epochs: Int64s) -> UInt64s:
 def permuted(indices: Int64s, sizes: Int64s, keys: UInt64s) -> Int64s:
     """Return where pseudo-random permutations of ``range(size)`` send the indices.
 
-    A Feistel network over two digits, of bases whose product is the least multiple of
-    ``ceil(sqrt(size))`` not under the size; what falls outside is sent on until it is inside (Black
-    and Rogaway, "Ciphers with arbitrary finite domains", 2002). The products are so close to the
-    sizes that most indices pass once.
+    A Feistel network over two digits of base ``ceil(sqrt(size))``; what falls outside the size is
+    sent on until it is inside (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+    The base's square is so close to the size that most indices pass once.
     """
-    low = np.ceil(np.sqrt(sizes)).astype(np.uint64)
     size = sizes.astype(np.uint64)
-    high = (size + low - np.uint64(1)) // low
-    result = _network(indices.astype(np.uint64), low, high, keys)
+    base = np.ceil(np.sqrt(sizes)).astype(np.uint64)  # exact up to MAX_SAMPLES
+    result = _network(indices.astype(np.uint64), base, keys)
     while (outside := np.flatnonzero(result >= size)).size:
-        result[outside] = _network(result[outside], low[outside], high[outside], keys[outside])
+        result[outside] = _network(result[outside], base[outside], keys[outside])
     return result.astype(np.int64)
 
 
-def _network(values: UInt64s, low: UInt64s, high: UInt64s, keys: UInt64s) -> UInt64s:
-    left, right = values % low, values // low
-    for number in range(ROUNDS):
-        base = high if number % 2 else low
-        left, right = right, (left + _mixed(right + keys + _ROUND_KEYS[number]) % base) % base
-    return left + low * right
+def _network(values: UInt64s, base: UInt64s, keys: UInt64s) -> UInt64s:
+    left, right = values % base, values // base
+    for round_key in _ROUND_KEYS:
+        left, right = right, (left + _mixed(right + keys + round_key) % base) % base
+    return left + base * right
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
