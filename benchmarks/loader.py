@@ -9,9 +9,9 @@ count.
 
 Start: a manifest as the pipeline writes it for the paper's mixture, 5,600 shards of 250 million
 tokens and the decision files of 320,000 splits, with shards that are sparse files, so that they can
-be mapped. A fresh process imports, opens, and reads batches of samples from all over the corpus. The
-alternative is what others build at start: a shuffled index of all samples, here of a twentieth of
-them, as the whole needs 5.5 GB.
+be mapped. A fresh process imports, opens, and reads batches of samples from all over the corpus.
+The alternative is what others build at start: a shuffled index of all samples, here of a twentieth
+of them, as the whole needs 5.5 GB.
 """
 
 from __future__ import annotations
@@ -212,9 +212,7 @@ def measure() -> dict[str, float]:
         large_corpus(folder)
         result["manifest of 1.4T tokens, MB"] = (folder / "manifest.json").stat().st_size / 1e6
         steps = 200
-        code = START.format(
-            folder=name, length=SEQUENCE_LENGTH, batch=BATCH_SAMPLES, steps=steps
-        )
+        code = START.format(folder=name, length=SEQUENCE_LENGTH, batch=BATCH_SAMPLES, steps=steps)
         runs = [in_fresh_process(code) for _ in range(ROUNDS)]
         start, more, check, (peak,) = min(runs)
     tokens = (steps - 1) * BATCH_SAMPLES * SEQUENCE_LENGTH

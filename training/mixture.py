@@ -122,7 +122,7 @@ class Mixture:
         return self._streams.documents(source, begin, self.sequence_length + 1)
 
     def positions_of_step(self, step: int, batch_tokens: int) -> range:
-        """Return the positions of a training step, the first being step 0.
+        """Return the positions of a training step, the first being step 1.
 
         Raises ValueError where the batch is not made of whole samples, or the step is none of the
         mixture's.
@@ -134,9 +134,9 @@ class Mixture:
             )
         batch_samples = batch_tokens // self.sequence_length
         n_steps = self.n_samples // batch_samples
-        if not 0 <= step < n_steps:
-            raise ValueError(f"step {step} of a run of {n_steps} steps, which begin with 0")
-        return range(step * batch_samples, (step + 1) * batch_samples)
+        if not 1 <= step <= n_steps:
+            raise ValueError(f"step {step} of a run of the steps 1 to {n_steps}")
+        return range((step - 1) * batch_samples, step * batch_samples)
 
     def state(self, position: int) -> dict[str, Any]:
         """Return what a run must keep to go on at a position: plain values."""

@@ -294,7 +294,7 @@ class Trainer:
         dist.all_gather_object(found, mine, own.for_checkpoints)
         positions = sorted(position for part in found for position in part)
         positions = positions or list(self._mixture.positions_of_step(
-            step.number - 1, plan.batch_samples * options.sequence_length))  # fmt: skip
+            step.number, plan.batch_samples * options.sequence_length))  # fmt: skip
         spans = [
             span
             for position in positions[:SAMPLES_NAMED]
@@ -306,10 +306,8 @@ class Trainer:
             f"saved after it. In {len(positions)} of its samples, documents: "
             + ", ".join(dict.fromkeys(span.id for span in spans))
             + (f", and those of {more} samples more" if more > 0 else "")
-            + f". All of the step: corpus trace {options.data} --step {step.number - 1}"
-            f" --batch_tokens {plan.batch_samples * options.sequence_length}"
-            f" --sequence_length {options.sequence_length} --seed {options.seed}"
-            f" --token_budget {self._mixture.token_budget}"
+            + f". All of the step: corpus trace {options.data} --run {options.output}"
+            f" --step {step.number}"
         )
 
     def _say(self, line: str) -> None:

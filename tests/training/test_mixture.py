@@ -136,19 +136,34 @@ def test_few_shards_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_documents_of_samples_that_go_round(tmp_path: Path) -> None:
-    train = {"c4": [[range(0, 4), range(4, 4), range(4, 9)], [range(9, 11)]]}
-    write_corpus(tmp_path, train, {"c4": 1.0}, 60)
+    shards = [[4, 0, 5, 1, 1, 0, 7, 2, 3, 0, 0, 3, 9], [2], [0, 1, 30, 1, 1]]  # lengths, in tokens
+    documents, starts, first = [], {}, 0
+    for number, lengths in enumerate(shards):
+        documents.append([])
+        for i, length in enumerate(lengths):
+            documents[-1].append(range(first, first + length))
+            starts[f"c4/train{number}#{i}"] = first
+            first += length
+    write_corpus(tmp_path, {"c4": documents}, {"c4": 1.0}, 400)
     mixture = Mixture(tmp_path, sequence_length=6, seed=0)
     for position in range(mixture.n_samples):
         (tokens,) = mixture.samples([position])
         spans = mixture.documents_of(position)
         assert [s.sample_begin for s in spans] == [0, *(s.sample_end for s in spans[:-1])]
         assert spans[-1].sample_end == 7
-        starts = {"c4/train0#0": 0, "c4/train0#2": 4, "c4/train1#0": 9}
         for span in spans:
-            first = starts[span.id]
-            named = list(range(first + span.begin, first + span.end))
+            begin = starts[span.id]
+            named = list(range(begin + span.begin, begin + span.end))
             assert tokens[span.sample_begin : span.sample_end].tolist() == named and named
+
+
+def test_proportions_that_add_up_to_nearly_one(tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    train = {name: [[range(10)]] for name in names}
+    write_corpus(tmp_path, train, dict.fromkeys(names, 0.3333333), 10**12)
+    mixture = Mixture(tmp_path, sequence_length=1, seed=0)
+    assert sum(mixture.samples_of_source) == mixture.n_samples == 10**12
+    assert max(mixture.samples_of_source) - min(mixture.samples_of_source) == 1
 
 
 def test_validation_in_order_with_filling(tmp_path: Path) -> None:
