@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 
 FOLDER = "checkpoints"
 CONTENTS = "contents.json"
@@ -100,11 +100,13 @@ class CheckpointWriter:
         self.finish()
         folder = self._unfinished(step)
         if self._asynchronous:
-            future = dcp.async_save(state, checkpoint_id=folder, process_group=self._group)
+            future = state_dict_saver.async_save(
+                state, checkpoint_id=folder, process_group=self._group
+            )
             assert isinstance(future, Future)
             self._under_way = step, future
         else:
-            dcp.save(state, checkpoint_id=folder, process_group=self._group)
+            state_dict_saver.save(state, checkpoint_id=folder, process_group=self._group)
             self._publish(step)
 
     def poll(self) -> None:
@@ -149,7 +151,9 @@ def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup |
     """
     folder = checkpoint_folder(run, step)
     try:
-        dcp.load(state, checkpoint_id=folder, process_group=group, no_dist=group is None)
+        state_dict_loader.load(
+            state, checkpoint_id=folder, process_group=group, no_dist=group is None
+        )
     except Exception as error:
         raise ValueError(
             f"{folder}: cannot be read: {' '.join(str(error).split())[:300]}; remove it to go on "

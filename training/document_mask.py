@@ -5,7 +5,6 @@ Shapes: B samples, T tokens of a sample.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 

@@ -117,7 +117,7 @@ def _write_weights(
     with torch.device("meta"):
         weights = Llama(config).state_dict()
     groups = list(_groups(weights, dtype))
-    files = {}
+    files: dict[str, str] = {}
     for number, names in enumerate(groups, 1):
         # The checkpoint's names are those of the module that holds model and loss.
         state = {f"model.{name}": torch.empty(weights[name].shape) for name in names}
@@ -194,7 +194,7 @@ def _settings(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export as the command line says; returns the exit status, 2 for a mistake."""
-    parser = argparse.ArgumentParser("python -m training.export", description=__doc__.splitlines()[0] if __doc__ else "")  # fmt: skip
+    parser = argparse.ArgumentParser("python -m training.export")
     parser.add_argument("run", metavar="RUN", type=Path, help="output folder of a training run")
     parser.add_argument("target", metavar="DIR", type=Path, help="folder to write")
     parser.add_argument("--step", type=int, help="a checkpoint's step (default: the newest)")

@@ -2,7 +2,7 @@
 
 Tensors carry their shape in the name:
 
-    B samples    T tokens of a sample    S tokens attended to (T, and those in the cache before them)
+    B samples    T tokens of a sample    S tokens attended to (with a cache, earlier ones too)
     D width      H attention heads       K width of a head (D = H x K)
     F width of the feed-forward layer    V vocabulary
 """

@@ -60,9 +60,7 @@ class TrainOptions:
         ("auto", "bf16", "fp32"),
     )
 
-    device: str = option(
-        "auto: a GPU where there is one", "auto", choices=("auto", "cuda", "cpu")
-    )
+    device: str = option("auto: a GPU where there is one", "auto", choices=("auto", "cuda", "cpu"))
     compile: bool | None = option("use torch.compile (default: on a GPU)", None)
     activation_checkpointing: str = option(
         "what the backward pass works out again: nothing, all but matrix products and attention, "

@@ -30,9 +30,7 @@ class Plan(NamedTuple):
     identity: dict[str, Any]  # what may not change when the run is gone on with
 
 
-def make_plan(
-    options: TrainOptions, n_processes: int, device_type: str
-) -> tuple[Plan, Mixture]:
+def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tuple[Plan, Mixture]:
     """Open the data and work out what the options leave open.
 
     The mixture holds exactly the run's samples, so that at the end of the run its proportions are

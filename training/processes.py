@@ -16,7 +16,7 @@ class Processes(NamedTuple):
     """This process among those that train together."""
 
     rank: int
-    count: int
+    n_processes: int
     device: torch.device
     mesh: DeviceMesh
     for_checkpoints: dist.ProcessGroup
@@ -48,14 +48,12 @@ def processes(device_type: str) -> Iterator[Processes]:
     if "WORLD_SIZE" in os.environ:
         dist.init_process_group(backend)
     else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        store = dist.HashStore()  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=0, world_size=1)
     try:
-        yield Processes(
-            dist.get_rank(),
-            dist.get_world_size(),
-            device,
-            init_device_mesh(device_type, (dist.get_world_size(),)),
-            dist.new_group(backend="gloo"),
-        )
+        for_checkpoints = dist.new_group(backend="gloo")
+        assert isinstance(for_checkpoints, dist.ProcessGroup)  # every process is in it
+        mesh = init_device_mesh(device_type, (dist.get_world_size(),))
+        yield Processes(dist.get_rank(), dist.get_world_size(), device, mesh, for_checkpoints)
     finally:
         dist.destroy_process_group()

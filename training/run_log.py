@@ -53,9 +53,7 @@ def terminal_line(step: int, n_steps: int, values: Mapping[str, float]) -> str:
         f"{values['tokens_per_second']:,.0f} tokens/s",
     ]
     if "mfu_6n" in values:
-        parts.append(
-            f"MFU {values['mfu_6n']:.1%} of 6N, {values['mfu_6n_12ltd']:.1%} of 6N+12LTd"
-        )
+        parts.append(f"MFU {values['mfu_6n']:.1%} of 6N, {values['mfu_6n_12ltd']:.1%} of 6N+12LTd")
     parts.append(f"data wait {values['data_wait_fraction']:.1%}")
     parts.append(f"memory {values['memory_gb']:.1f} GB")
     return "  ".join(parts)

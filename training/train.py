@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with processes(device_type) as own:
             return _train(options, plan, mixture, own)
     except NonFiniteError as error:
-        status, message = FAILED, error
+        status, message = FAILED, str(error)
     except ValueError as error:
-        status, message = MISTAKEN, error
+        status, message = MISTAKEN, str(error)
     if is_first_process():
         print(f"error: {message}", file=sys.stderr, flush=True)
     return status
@@ -63,7 +63,7 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
     with ExitStack() as stack:
         done_steps = _enter_run(run, plan, own, stack)
         if own.is_first:
-            print(describe(plan, own.count, device_name(own.device)), flush=True)
+            print(describe(plan, own.n_processes, device_name(own.device)), flush=True)
         trainer = Trainer(options, plan, mixture, own)
         stack.callback(trainer.close)
         if done_steps:

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.distributed as dist
 from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
 from training import checkpoint
@@ -29,7 +32,7 @@ from training.mixture import NO_TOKEN, Mixture, Validation
 from training.model import Llama
 from training.optimiser import learning_rate, make_optimiser
 from training.options import TrainOptions
-from training.parallelize import attention_kernels, local, materialise, parallelize
+from training.parallelize import attention_kernels, materialise, parallelize
 from training.plan import Plan
 from training.processes import Processes
 from training.run_log import RunLog, terminal_line
@@ -48,7 +51,7 @@ class NonFiniteError(Exception):
     """The loss or its gradient is not finite; the text names the step and its documents."""
 
 
-class _Step(NamedTuple):
+class QueuedStep(NamedTuple):
     """A step that is queued on the device."""
 
     number: int  # the first is 1
@@ -82,7 +85,7 @@ class Trainer:
             mixture,
             batch_samples=plan.batch_samples,
             rank=own.rank,
-            world_size=own.count,
+            world_size=own.n_processes,
             workers=options.workers,
         )
         self._validation = Validation(
@@ -95,7 +98,7 @@ class Trainer:
         self._log: RunLog | None = None
         self.done_steps = 0
         self._asked_to_stop = False
-        self._clock = _Clock()
+        self.clock = _Clock()
 
     def stop(self) -> None:
         """Have all processes stop after a step or two, with a checkpoint; safe in a handler."""
@@ -124,13 +127,13 @@ class Trainer:
         if self._own.is_first:
             wandb_config = plan.identity if options.wandb else None
             self._log = RunLog(Path(options.output), self.done_steps, wandb_config)
-        batches = iter(self._loader)
-        queued: _Step | None = None
+        batches = self.batches()
+        queued: QueuedStep | None = None
         stopped = False
-        self._clock = _Clock()
+        self.clock = _Clock()
         with attention_kernels():
             while self.done_steps < plan.n_steps and not stopped:
-                step = self._step(batches)
+                step = self.step(batches)
                 if queued is not None:
                     stopped = self._report(queued)
                 queued = step
@@ -155,8 +158,12 @@ class Trainer:
         if self._log is not None:
             self._log.close()
 
-    def _step(self, batches: Any) -> _Step:
-        """Queue one step of the optimiser."""
+    def batches(self) -> Iterator[Tensor]:
+        """Return this process's samples of every step that is left, ``tokens_BT1``."""
+        return iter(self._loader)
+
+    def step(self, batches: Iterator[Tensor]) -> QueuedStep:
+        """Queue one step of the optimiser; its place in the log is :meth:`run`'s matter."""
         options, plan = self._options, self._plan
         rate = learning_rate(
             self.done_steps,
@@ -169,15 +176,19 @@ class Trainer:
             group["lr"] = rate
         asked = time.perf_counter()
         tokens_BT1 = next(batches)
-        self._clock.waited += time.perf_counter() - asked
+        self.clock.waited += time.perf_counter() - asked
         tokens_BT1 = tokens_BT1.to(self._own.device, non_blocking=True)
         micro_batches = tokens_BT1.split(plan.micro_batch_samples)
         # Gradients are averaged over the processes, and each works on as many tokens.
         n_targets = tokens_BT1.shape[0] * options.sequence_length
         losses = []
         for i, micro_BT1 in enumerate(micro_batches):
-            if self._own.count == 1:  # the weights in the type of computation are kept meanwhile
-                self.module.set_reshard_after_backward(i == len(micro_batches) - 1)
+            if (
+                self._own.n_processes == 1
+            ):  # the weights in the type of computation are kept meanwhile
+                cast(FSDPModule, self.module).set_reshard_after_backward(
+                    i == len(micro_batches) - 1
+                )
             inputs_BT, targets_BT = micro_BT1[:, :-1], micro_BT1[:, 1:]
             loss = self.module(inputs_BT, targets_BT, self._mask(inputs_BT)) / n_targets
             loss.backward()
@@ -189,14 +200,14 @@ class Trainer:
         asked_to_stop = torch.full_like(losses[0], float(self._asked_to_stop))
         figures = torch.stack([micro_losses.sum(), _whole(norm), asked_to_stop])
         dist.all_reduce(figures)
-        figures /= self._own.count
+        figures /= self._own.n_processes
         ready = None
         if figures.is_cuda:
             figures = figures.to("cpu", non_blocking=True)
             ready = torch.cuda.Event()
             ready.record()
         self.done_steps += 1
-        return _Step(self.done_steps, rate, micro_losses, figures, ready)
+        return QueuedStep(self.done_steps, rate, micro_losses, figures, ready)
 
     def _mask(self, inputs_BT: Tensor) -> Tensor | BlockMask | None:
         if not self._options.within_documents:
@@ -204,7 +215,7 @@ class Trainer:
         numbers_BT = document_numbers(inputs_BT, begin=self._begin, end=self._end)
         return causal_document_mask(numbers_BT)
 
-    def _report(self, step: _Step) -> bool:
+    def _report(self, step: QueuedStep) -> bool:
         """Look at a step's figures, the same on every process; returns whether to stop.
 
         Raises :class:`NonFiniteError`.
@@ -215,7 +226,7 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise NonFiniteError(self._non_finite(step, loss, norm))
         values = {"loss": loss, "learning_rate": step.learning_rate, "gradient_norm": norm}
-        self._clock.steps += 1
+        self.clock.steps += 1
         speaks = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
         if speaks:
             values |= self._speed()
@@ -227,7 +238,7 @@ class Trainer:
 
     def _speed(self) -> dict[str, float]:
         """Return figures of the time since they were last asked for."""
-        options, own, clock = self._options, self._own, self._clock
+        options, own, clock = self._options, self._own, self.clock
         seconds = time.perf_counter() - clock.started
         n_tokens = clock.steps * self._plan.batch_samples * options.sequence_length
         values = {
@@ -239,10 +250,10 @@ class Trainer:
             config = self._plan.config
             matmul = matmul_flops_per_token(config)
             attention = attention_flops_per_token(config, options.sequence_length)
-            share = values["tokens_per_second"] / own.count / peak
+            share = values["tokens_per_second"] / own.n_processes / peak
             values["mfu_6n"] = share * matmul
             values["mfu_6n_12ltd"] = share * (matmul + attention)
-        self._clock = _Clock()
+        self.clock = _Clock()
         return values
 
     @torch.no_grad()
@@ -251,7 +262,7 @@ class Trainer:
         started = time.perf_counter()
         options, plan, own = self._options, self._plan, self._own
         losses = {}
-        together = plan.micro_batch_samples * own.count
+        together = plan.micro_batch_samples * own.n_processes
         for source, n_samples in self._validation.n_samples.items():
             totals = torch.zeros(2, dtype=torch.float64, device=own.device)
             wanted = -(-min(n_samples, options.validation_samples) // together)
@@ -260,7 +271,7 @@ class Trainer:
                 source,
                 batch_samples=plan.micro_batch_samples,
                 rank=own.rank,
-                world_size=own.count,
+                world_size=own.n_processes,
             )
             for _, tokens_BT1 in zip(range(wanted), batches, strict=False):
                 tokens_BT1 = tokens_BT1.to(own.device, non_blocking=True)
@@ -269,28 +280,28 @@ class Trainer:
                 totals[1] += (targets_BT != NO_TOKEN).sum()
             dist.all_reduce(totals)
             losses[source] = float(totals[0] / totals[1])
-        self.module.reshard()  # a forward pass alone leaves weights gathered
+        cast(FSDPModule, self.module).reshard()  # a forward pass alone leaves weights gathered
         if self._log is not None:
             named = {f"validation_loss/{source}": loss for source, loss in losses.items()}
             self._log.figures(self.done_steps, named)
         shown = "  ".join(f"{source} {loss:.4f}" for source, loss in losses.items())
         self._say(f"step {self.done_steps:,}: validation loss  {shown}")
-        self._clock.started += time.perf_counter() - started
+        self.clock.started += time.perf_counter() - started
 
     def _state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         model, optimiser = get_state_dict(self.module, self._optimiser)
         return {"model": model, "optimiser": optimiser, "data": self._loader.state_dict()}
 
-    def _non_finite(self, step: _Step, loss: float, norm: float) -> str:
+    def _non_finite(self, step: QueuedStep, loss: float, norm: float) -> str:
         """Name the samples of a step whose loss is not finite; all, where only the gradient is."""
         options, plan, own = self._options, self._plan, self._own
-        share = plan.batch_samples // own.count
+        share = plan.batch_samples // own.n_processes
         first = (step.number - 1) * plan.batch_samples + own.rank * share
         bad = [i for i, value in enumerate(step.micro_losses.tolist()) if not math.isfinite(value)]
         micro = plan.micro_batch_samples
         mine = [first + i * micro + j for i in bad for j in range(micro)]
-        found: list[list[int]] = [[] for _ in range(own.count)]
+        found: list[list[int]] = [[] for _ in range(own.n_processes)]
         dist.all_gather_object(found, mine, own.for_checkpoints)
         positions = sorted(position for part in found for position in part)
         positions = positions or list(self._mixture.positions_of_step(
@@ -326,8 +337,6 @@ class _Clock:
 
 def _whole(norm: Tensor) -> Tensor:
     """Return the norm over all processes' parts, on every process."""
-    from torch.distributed.tensor import DTensor
-
     return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 

@@ -76,7 +76,7 @@ def test_token_by_token_with_a_cache_gives_the_same_logits() -> None:
 def test_a_document_mask_equals_documents_run_by_themselves(marks: dict) -> None:
     model = make_model(1)
     documents = [[1, *torch.randint(3, 101, (n,)).tolist(), 2] for n in (4, 1, 9)]
-    tokens_BT = torch.tensor([sum(documents, [])])
+    tokens_BT = torch.tensor([[token for document in documents for token in document]])
     mask = causal_document_mask(document_numbers(tokens_BT, **marks))
     together = model(tokens_BT, mask)[0].split([len(d) for d in documents])
     for document, logits in zip(documents, together, strict=True):

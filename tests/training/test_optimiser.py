@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -24,7 +26,7 @@ def test_warm_up_then_a_cosine_down_to_a_tenth() -> None:
     assert found[1999] == max(found) == pytest.approx(3e-4)
     assert found[5999] == pytest.approx((3e-4 + 3e-5) / 2)
     assert found[-1] == min(found[2000:]) == pytest.approx(3e-5)
-    assert all(a >= b for a, b in zip(found[1999:], found[2000:], strict=False))
+    assert all(a >= b for a, b in pairwise(found[1999:]))
 
 
 @pytest.mark.parametrize(("warmup_steps", "n_steps"), [(0, 1), (1, 1), (0, 5), (5, 5)])

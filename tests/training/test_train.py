@@ -64,9 +64,7 @@ def start(given: list[str], n_processes: int) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def kill(
-    process: subprocess.Popen[bytes], condition: Callable[[], bool], delay: float = 0
-) -> None:
+def kill(process: subprocess.Popen[bytes], condition: Callable[[], bool], delay: float = 0) -> None:
     """Kill it with SIGKILL, ``delay`` seconds after a condition holds, with all it started."""
     deadline = time.monotonic() + 240
     while not condition():
@@ -218,7 +216,7 @@ def test_a_loss_that_is_not_finite_names_its_documents(
     mixture = Mixture(demo_corpus, sequence_length=32, seed=0, token_budget=STEPS * 128)
     named = [s.id for i in range(4 * step - 4, 4 * step) for s in mixture.documents_of(i)]
     assert all(name in printed for name in named)
-    assert f"corpus trace {demo_corpus} --step {step - 1} --batch_tokens 128" in printed
+    assert f"corpus trace {demo_corpus} --run {tmp_path} --step {step}" in printed
     assert newest_whole(tmp_path) is None
 
 
