@@ -183,12 +183,10 @@ class Trainer:
         n_targets = tokens_BT1.shape[0] * options.sequence_length
         losses = []
         for i, micro_BT1 in enumerate(micro_batches):
-            if (
-                self._own.n_processes == 1
-            ):  # the weights in the type of computation are kept meanwhile
-                cast(FSDPModule, self.module).set_reshard_after_backward(
-                    i == len(micro_batches) - 1
-                )
+            if self._own.n_processes == 1:
+                # The weights in the type of computation are kept from one to the next.
+                is_last = i == len(micro_batches) - 1
+                cast(FSDPModule, self.module).set_reshard_after_backward(is_last)
             inputs_BT, targets_BT = micro_BT1[:, :-1], micro_BT1[:, 1:]
             loss = self.module(inputs_BT, targets_BT, self._mask(inputs_BT)) / n_targets
             loss.backward()
