@@ -137,6 +137,7 @@ class Streams:
         shard = self._shards[number]
         with self._files.path(shard.tokens).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), shard.tokens.n_bytes, access=mmap.ACCESS_READ)
+        mapped.madvise(mmap.MADV_RANDOM)  # else each sample that is read brings in its surroundings
         tokens = np.frombuffer(mapped, "<u2" if shard.token_bytes == 2 else "<i4")
         if len(self._mapped) >= MAX_OPEN_SHARDS:
             self._mapped.popitem(last=False)
