@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
+TEST_STAMP = .venv/.installed_test
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
 
 .PHONY: demo test lint clean
 
@@ -13,10 +15,10 @@ demo: $(STAMP)
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(STAMP) lint
+test: $(TEST_STAMP) lint
 	$(BIN)/python -m pytest
 
-lint: $(STAMP)
+lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -25,7 +27,12 @@ lint: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[test]'
+	$(INSTALL) .
+	@touch $@
+
+# PyTorch, with which training is tested, is most of it: the demo does without.
+$(TEST_STAMP): $(STAMP)
+	$(INSTALL) '.[test]'
 	@touch $@
 
 clean:

@@ -1,0 +1,1 @@
+"""The companion of the pipeline: trains LLaMA on its token shards. Imports no Beam."""

@@ -1,0 +1,47 @@
+"""Attention kept within documents: a sample may hold the end of one and the beginning of others.
+
+Shapes: B samples, T tokens of a sample.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+
+
+def document_numbers(tokens_BT: Tensor, *, begin: int | None, end: int | None) -> Tensor:
+    """Number the documents of every sample, (B, T).
+
+    A document begins with the token ``begin``, or after the token ``end``, whichever is given;
+    such control tokens never come from text. Raises ValueError where neither is given.
+    """
+    if begin is not None:
+        return (tokens_BT == begin).cumsum(1)
+    if end is None:
+        raise ValueError(
+            "attention within documents needs a token between them: set tokenizer.bos or "
+            "tokenizer.eos in the recipe"
+        )
+    ends_BT = (tokens_BT == end).long()
+    return ends_BT.cumsum(1) - ends_BT
+
+
+def causal_document_mask(documents_BT: Tensor) -> Tensor | BlockMask:
+    """Return the mask that lets a token attend to those before it in the same document.
+
+    On CUDA it is a block mask for FlexAttention, which skips blocks that no token attends to; else
+    a boolean mask (B, 1, T, T) for ``scaled_dot_product_attention``. Rotary embeddings see
+    distances alone, so positions need not begin anew with each document.
+    """
+    n_samples, n_tokens = documents_BT.shape
+    if documents_BT.device.type != "cuda":
+        same_BTT = documents_BT[:, :, None] == documents_BT[:, None, :]
+        return same_BTT.tril().unsqueeze(1)
+
+    def allowed(sample: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        same = documents_BT[sample, query] == documents_BT[sample, key]
+        return (query >= key) & same
+
+    return create_block_mask(
+        allowed, n_samples, None, n_tokens, n_tokens, device=documents_BT.device, _compile=True
+    )

@@ -1,0 +1,213 @@
+"""Write a checkpoint for use: Hugging Face's files, and all that ``training.generate`` needs.
+
+    python -m training.export RUN DIR [--step N] [--dtype bfloat16]
+
+``LlamaForCausalLM`` and ``LlamaTokenizer`` load ``DIR``. Weights are renamed, nothing else, as the
+model rotates halves like Hugging Face's. One file of at most 5 GB is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from sentencepiece import SentencePieceProcessor
+from torch import Tensor
+
+from training import checkpoint
+from training.hugging_face_tokenizer import tokenizer_json
+from training.model import Llama, ModelConfig
+from training.run_folder import read_run
+
+MAX_FILE_BYTES = 5_000_000_000
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+HUGGING_FACE_NAMES = {
+    "embedding": "model.embed_tokens",
+    "blocks": "model.layers",
+    "attention_norm": "input_layernorm",
+    "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj",
+    "attention.value": "self_attn.v_proj",
+    "attention.output": "self_attn.o_proj",
+    "feed_forward_norm": "post_attention_layernorm",
+    "feed_forward.gate": "mlp.gate_proj",
+    "feed_forward.up": "mlp.up_proj",
+    "feed_forward.down": "mlp.down_proj",
+    "norm": "model.norm",
+    "head": "lm_head",
+}
+
+
+def hugging_face_name(name: str) -> str:
+    """Return what ``LlamaForCausalLM`` calls a weight of :class:`training.model.Llama`."""
+    parts = name.split(".")
+    if parts[0] != "blocks":
+        return f"{HUGGING_FACE_NAMES[parts[0]]}.{parts[-1]}"
+    inner = HUGGING_FACE_NAMES[".".join(parts[2:-1])]
+    return f"{HUGGING_FACE_NAMES['blocks']}.{parts[1]}.{inner}.{parts[-1]}"
+
+
+def export(
+    run: Path, target: Path, step: int | None = None, dtype: torch.dtype = torch.float32
+) -> int:
+    """Write the checkpoint of a step, or the newest, to a folder; returns its step.
+
+    The folder appears when it is whole. Raises ValueError where there is no such checkpoint, the
+    tokenizer is not the one that made the shards, or the folder is there already.
+    """
+    description = read_run(run)
+    config = ModelConfig(**description["model"])
+    if target.exists():
+        raise ValueError(f"{target} is there already; remove it, or give another folder")
+    step = _chosen_step(run, step)
+    tokenizer = _tokenizer(description["tokenizer"])
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    _write_weights(run, step, config, dtype, unfinished)
+    (unfinished / "tokenizer.model").write_bytes(tokenizer)
+    for name, content in _settings(config, description, tokenizer, dtype).items():
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (unfinished / name).write_text(text, encoding="utf-8")
+    unfinished.rename(target)
+    return step
+
+
+def _chosen_step(run: Path, step: int | None) -> int:
+    if step is None:
+        newest = checkpoint.newest_whole(run)
+        if newest is None:
+            raise ValueError(f"{run}: no checkpoint there")
+        return newest
+    there = checkpoint.steps_with_checkpoints(run)
+    if step not in there:
+        steps = ", ".join(map(str, there)) or "none"
+        raise ValueError(f"{run}: no checkpoint of step {step}; there are {steps}")
+    if problem := checkpoint.damage(checkpoint.checkpoint_folder(run, step)):
+        raise ValueError(f"{checkpoint.checkpoint_folder(run, step)} is damaged: {problem}")
+    return step
+
+
+def _tokenizer(description: Mapping[str, Any]) -> bytes:
+    path = Path(description["model"])
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise ValueError(
+            f"{path}: the tokenizer of the shards is not there; run this from the folder where the "
+            "pipeline ran, or put it there"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != description["sha256"]:
+        raise ValueError(f"{path}: not the tokenizer that made the shards (by SHA-256)")
+    return data
+
+
+def _write_weights(
+    run: Path, step: int, config: ModelConfig, dtype: torch.dtype, folder: Path
+) -> None:
+    with torch.device("meta"):
+        weights = Llama(config).state_dict()
+    groups = list(_groups(weights, dtype))
+    files: dict[str, str] = {}
+    for number, names in enumerate(groups, 1):
+        # The checkpoint's names are those of the module that holds model and loss.
+        state = {f"model.{name}": torch.empty(weights[name].shape) for name in names}
+        checkpoint.load(run, step, {"model": state}, None)
+        file = f"model-{number:05d}-of-{len(groups):05d}.safetensors"
+        if len(groups) == 1:
+            file = "model.safetensors"
+        named = {hugging_face_name(name): state[f"model.{name}"].to(dtype) for name in names}
+        save_file(named, folder / file, {"format": "pt"})
+        files |= dict.fromkeys(named, file)
+    if len(groups) > 1:
+        total = sum(weight.numel() for weight in weights.values()) * dtype.itemsize
+        index = {"metadata": {"total_size": total}, "weight_map": files}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _groups(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Iterator[list[str]]:
+    """Divide the weights into files."""
+    names: list[str] = []
+    n_bytes = 0
+    for name, weight in weights.items():
+        size = weight.numel() * dtype.itemsize
+        if names and n_bytes + size > MAX_FILE_BYTES:
+            yield names
+            names, n_bytes = [], 0
+        names.append(name)
+        n_bytes += size
+    yield names
+
+
+def _settings(
+    config: ModelConfig, description: Mapping[str, Any], tokenizer: bytes, dtype: torch.dtype
+) -> dict[str, dict[str, Any]]:
+    processor = SentencePieceProcessor(model_proto=tokenizer)
+    bos = description["tokenizer"]["bos"]
+    in_json = tokenizer_json(tokenizer, bos=bos)
+    ids = {"bos_token_id": processor.bos_id(), "eos_token_id": processor.eos_id()}
+    return {
+        **({"tokenizer.json": in_json} if in_json else {}),
+        "config.json": {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "vocab_size": config.vocabulary_size,
+            "hidden_size": config.dim,
+            "intermediate_size": config.hidden_dim,
+            "num_hidden_layers": config.n_layers,
+            "num_attention_heads": config.n_heads,
+            "num_key_value_heads": config.n_heads,
+            "head_dim": config.head_dim,
+            "hidden_act": "silu",
+            "max_position_embeddings": description["sequence_length"],
+            "rms_norm_eps": config.norm_eps,
+            "rope_theta": config.rope_theta,
+            "attention_bias": False,
+            "mlp_bias": False,
+            "tie_word_embeddings": False,
+            "torch_dtype": str(dtype).removeprefix("torch."),
+            **ids,
+        },
+        "generation_config.json": {**ids, "do_sample": True},
+        "tokenizer_config.json": {
+            "tokenizer_class": "LlamaTokenizer",
+            "bos_token": processor.id_to_piece(processor.bos_id()),
+            "eos_token": processor.id_to_piece(processor.eos_id()),
+            "unk_token": processor.id_to_piece(processor.unk_id()),
+            "add_bos_token": bos,
+            "add_eos_token": False,
+            "clean_up_tokenization_spaces": False,
+            "legacy": False,
+            "model_max_length": description["sequence_length"],
+        },
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Export as the command line says; returns the exit status, 2 for a mistake."""
+    parser = argparse.ArgumentParser("python -m training.export")
+    parser.add_argument("run", metavar="RUN", type=Path, help="output folder of a training run")
+    parser.add_argument("target", metavar="DIR", type=Path, help="folder to write")
+    parser.add_argument("--step", type=int, help="a checkpoint's step (default: the newest)")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of the weights")
+    options = parser.parse_args(arguments)
+    try:
+        step = export(options.run, options.target, options.step, DTYPES[options.dtype])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"step {step:,} of {options.run} is in {options.target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

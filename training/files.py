@@ -1,0 +1,129 @@
+"""Where the files of a corpus are: in a folder here, or elsewhere with a cache here.
+
+A local file is checked for the size that the manifest says (``corpus verify`` checks the digests).
+A remote one, of any file system that fsspec knows (``s3://``, ``gs://``, ``hdfs://``), is fetched
+whole into the cache when it is first needed, and gets its name there once its SHA-256 is right.
+Processes of one machine share a cache: who needs a file that another is fetching waits for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from training.manifest import MANIFEST_NAME, CorpusFile
+
+CHUNK_BYTES = 1 << 20
+
+
+class LocalFiles:
+    """The files of an output folder on this machine."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def read_manifest(self) -> bytes:
+        """Read the manifest; raises ValueError where there is none."""
+        path = self.folder / MANIFEST_NAME
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise ValueError(_no_manifest(str(self.folder))) from None
+
+    def path(self, file: CorpusFile) -> Path:
+        """Return where a file is; raises ValueError where it is missing or has another size."""
+        path = self.folder / file.name
+        try:
+            n_bytes = path.stat().st_size
+        except FileNotFoundError:
+            raise ValueError(f"{path}: not there, though the manifest lists it") from None
+        if n_bytes != file.n_bytes:
+            raise ValueError(f"{path}: {n_bytes} bytes, the manifest says {file.n_bytes}")
+        return path
+
+
+class RemoteFiles:
+    """The files of an output folder that fsspec reaches, with a cache on this machine."""
+
+    def __init__(self, url: str, cache: str | Path) -> None:
+        self.url = url.rstrip("/")
+        self.cache = Path(cache)
+
+    def read_manifest(self) -> bytes:
+        """Read the manifest, which is not cached; raises ValueError where there is none."""
+        file_system, folder = _file_system(self.url)
+        try:
+            data: bytes = file_system.cat_file(f"{folder}/{MANIFEST_NAME}")
+        except FileNotFoundError:
+            raise ValueError(_no_manifest(self.url)) from None
+        return data
+
+    def path(self, file: CorpusFile) -> Path:
+        """Return where the cache has a file, after fetching it where it has not.
+
+        Raises ValueError where the file is missing or is not what the manifest says.
+        """
+        # By its digest, so that several corpora may share a cache.
+        path = self.cache / file.sha256[:2] / f"{file.sha256}-{file.name.rsplit('/', 1)[-1]}"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when closed, or when killed
+                if not path.exists():
+                    self._fetch(file, path)
+        return path
+
+    def _fetch(self, file: CorpusFile, path: Path) -> None:
+        file_system, folder = _file_system(self.url)
+        digest, n_bytes = hashlib.sha256(), 0
+        temporary = path.with_suffix(".part")  # of the holder of the lock alone
+        try:
+            with (
+                file_system.open(f"{folder}/{file.name}", "rb") as remote,
+                temporary.open("wb") as local,
+            ):
+                while chunk := remote.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    n_bytes += len(chunk)
+                    local.write(chunk)
+                local.flush()
+                os.fsync(local.fileno())
+        except FileNotFoundError:
+            raise ValueError(
+                f"{self.url}/{file.name}: not there, though the manifest lists it"
+            ) from None
+        if digest.hexdigest() != file.sha256:
+            temporary.unlink()
+            raise ValueError(
+                f"{self.url}/{file.name}: the {n_bytes} bytes fetched are not those of the "
+                f"manifest ({file.n_bytes} bytes, by SHA-256)"
+            )
+        temporary.replace(path)
+
+
+Files = LocalFiles | RemoteFiles
+
+
+def corpus_files(output: str | Path, cache: str | Path | None) -> Files:
+    """Return the files of a run's output folder, a path or a URL; the latter needs a cache.
+
+    Raises ValueError where there is a URL and no cache.
+    """
+    if "://" not in str(output):
+        return LocalFiles(output)
+    if cache is None:
+        raise ValueError(f"{output}: a corpus elsewhere needs a folder here to cache its shards")
+    return RemoteFiles(str(output), cache)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    return fsspec.core.url_to_fs(url)
+
+
+def _no_manifest(output: str) -> str:
+    return f"{output}: no {MANIFEST_NAME} there; give the output folder of a finished run"

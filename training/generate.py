@@ -1,0 +1,125 @@
+"""Continue a text with an exported model, using the model's own code and a key-value cache.
+
+    python -m training.generate DIR "prompt" [--max_tokens 100] [--temperature 0.8] [--top_p 0.95]
+
+Shapes: T tokens of the prompt, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from sentencepiece import SentencePieceProcessor
+from torch import Tensor
+
+from training.export import hugging_face_name
+from training.model import KeyValueCache, Llama, ModelConfig
+
+
+def load_exported(folder: Path, device: torch.device) -> tuple[Llama, SentencePieceProcessor]:
+    """Load what ``training.export`` wrote; raises ValueError where the folder does not hold it."""
+    try:
+        settings = json.loads((folder / "config.json").read_bytes())
+        processor = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    except OSError as error:
+        raise ValueError(f"{folder}: no exported model there ({error})") from None
+    config = ModelConfig(
+        dim=settings["hidden_size"],
+        n_heads=settings["num_attention_heads"],
+        n_layers=settings["num_hidden_layers"],
+        vocabulary_size=settings["vocab_size"],
+        rope_theta=settings["rope_theta"],
+        norm_eps=settings["rms_norm_eps"],
+    )
+    with torch.device("meta"):
+        model = Llama(config)
+    weights: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        weights |= load_file(path, device=str(device))
+    names = list(model.state_dict())
+    if missing := [n for n in names if hugging_face_name(n) not in weights]:
+        raise ValueError(f"{folder}: the weights {', '.join(missing[:3])} are missing")
+    model.load_state_dict({n: weights[hugging_face_name(n)] for n in names}, assign=True)
+    return model, processor
+
+
+@torch.inference_mode()
+def generate(
+    model: Llama,
+    prompt: Sequence[int],
+    *,
+    max_tokens: int,
+    temperature: float,
+    top_p: float,
+    seed: int,
+    end: int,
+) -> Iterator[int]:
+    """Yield token after token that follows a prompt, ``end`` not included, where it stops.
+
+    ``temperature`` 0 takes the most probable token; else one is drawn from the most probable
+    tokens that hold ``top_p`` of the probability together (nucleus sampling, arXiv 1904.09751).
+    """
+    device = model.head.weight.device
+    generator = torch.Generator(device).manual_seed(seed)
+    caches = [KeyValueCache() for _ in model.blocks]
+    tokens_1T = torch.tensor([list(prompt)], device=device)
+    for _ in range(max_tokens):
+        logits_V = model(tokens_1T, caches=caches)[0, -1].float()
+        token = _draw(logits_V, temperature, top_p, generator)
+        if token == end:
+            return
+        yield token
+        tokens_1T = torch.tensor([[token]], device=device)
+
+
+def _draw(logits_V: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
+    if temperature == 0:
+        return int(logits_V.argmax())
+    probabilities_V, tokens_V = (logits_V / temperature).softmax(0).sort(descending=True)
+    # A token stays while those before it hold less than top_p; the first always does.
+    before_V = probabilities_V.cumsum(0) - probabilities_V
+    probabilities_V[before_V >= top_p] = 0
+    return int(tokens_V[torch.multinomial(probabilities_V, 1, generator=generator)])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the prompt and what follows; returns the exit status, 2 for a mistake."""
+    parser = argparse.ArgumentParser("python -m training.generate")
+    parser.add_argument("model", metavar="DIR", type=Path, help="what training.export wrote")
+    parser.add_argument("prompt", help="a text to go on with")
+    parser.add_argument("--max_tokens", type=int, default=100, help="to add (default: 100)")
+    parser.add_argument("--temperature", type=float, default=0.8,
+                        help="0: always the most probable token (default: 0.8)")  # fmt: skip
+    parser.add_argument("--top_p", type=float, default=0.95, help="default: 0.95")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    options = parser.parse_args(arguments)
+    if options.temperature < 0 or not 0 < options.top_p <= 1:
+        parser.error("--temperature must not be negative, --top_p lies above 0 and up to 1")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        model, processor = load_exported(options.model, device)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    prompt = [processor.bos_id(), *processor.encode(options.prompt)]
+    tokens = generate(
+        model,
+        prompt,
+        max_tokens=options.max_tokens,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        end=processor.eos_id(),
+    )
+    print(processor.decode([*prompt[1:], *tokens]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Next-token cross-entropy: plain, or in chunks of tokens where the logits would fill the memory.
+
+Shapes: B samples, T tokens of a sample, N tokens of all samples (B x T), C tokens of a chunk,
+D width of the model, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask
+from torch.nn.functional import cross_entropy
+
+from training.mixture import NO_TOKEN
+from training.model import Llama
+
+
+def plain_loss(hidden_ND: Tensor, head_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """Return the summed cross-entropy in nats, in float32, with all logits at once.
+
+    Targets that are NO_TOKEN are no predictions and add nothing, here as below.
+    """
+    logits_NV = hidden_ND @ head_VD.T
+    return cross_entropy(logits_NV.float(), targets_N, ignore_index=NO_TOKEN, reduction="sum")
+
+
+def _chunk(hidden_CD: Tensor, head_VD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a chunk's summed loss and its gradient by the logits, in the type of the input."""
+    logits_CV = (hidden_CD @ head_VD.T).float()
+    counts_C = (targets_C != NO_TOKEN).float()
+    targets_C1 = targets_C.clamp_min(0)[:, None]
+    log_sum_C1 = torch.logsumexp(logits_CV, 1, keepdim=True)
+    loss = ((log_sum_C1 - logits_CV.gather(1, targets_C1)).squeeze(1) * counts_C).sum()
+    one_hot_CV = torch.arange(logits_CV.shape[1], device=logits_CV.device) == targets_C1
+    by_logits_CV = (torch.exp(logits_CV - log_sum_C1) - one_hot_CV.float()) * counts_C[:, None]
+    return loss, by_logits_CV.type_as(hidden_CD)
+
+
+ChunkFunction = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class _ChunkedLoss(torch.autograd.Function):
+    """Works the gradients out together with the loss, while a chunk's logits are there.
+
+    So the logits are neither kept nor made a second time: as many operations as the plain loss
+    takes, and the memory of one chunk.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden_ND: Tensor,
+        head_VD: Tensor,
+        targets_N: Tensor,
+        chunk_tokens: int,
+        chunk: ChunkFunction,
+    ) -> Tensor:
+        loss = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
+        by_hidden_ND = torch.empty_like(hidden_ND)
+        by_head_VD = torch.zeros_like(head_VD, dtype=torch.float32)
+        for start in range(0, len(targets_N), chunk_tokens):
+            part = slice(start, start + chunk_tokens)
+            part_loss, by_logits_CV = chunk(hidden_ND[part], head_VD, targets_N[part])
+            loss += part_loss
+            by_hidden_ND[part] = by_logits_CV @ head_VD
+            by_head_VD += by_logits_CV.T @ hidden_ND[part]
+        ctx.save_for_backward(by_hidden_ND, by_head_VD.type_as(head_VD))
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *by_loss: Tensor) -> tuple[Tensor | None, ...]:
+        by_hidden_ND, by_head_VD = ctx.saved_tensors
+        scale = by_loss[0].type_as(by_hidden_ND)
+        return by_hidden_ND * scale, by_head_VD * scale, None, None, None
+
+
+def chunked_loss(
+    hidden_ND: Tensor,
+    head_VD: Tensor,
+    targets_N: Tensor,
+    chunk_tokens: int,
+    chunk: ChunkFunction = _chunk,
+) -> Tensor:
+    """Return what :func:`plain_loss` does, with the logits of ``chunk_tokens`` tokens at a time.
+
+    ``chunk`` is there to be given compiled.
+    """
+    if torch.is_grad_enabled():
+        loss = _ChunkedLoss.apply(hidden_ND, head_VD, targets_N, chunk_tokens, chunk)
+        assert isinstance(loss, Tensor)
+        return loss
+    parts = zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True)
+    return torch.stack([plain_loss(part_CD, head_VD, part_C) for part_CD, part_C in parts]).sum()
+
+
+class LanguageModelLoss(nn.Module):
+    """A model with its loss as one module.
+
+    Sharding gathers a module's weights for its forward pass; so the head's are there for the loss,
+    however that applies them.
+    """
+
+    def __init__(self, model: Llama, chunk_tokens: int = 0, compiled: bool = False) -> None:
+        """``chunk_tokens``: as many tokens' logits at once; 0: all. ``compiled``: fuse the loss."""
+        super().__init__()
+        self.model = model
+        self.chunk_tokens = chunk_tokens
+        self._plain_loss = torch.compile(plain_loss) if compiled else plain_loss
+        self._chunk = torch.compile(_chunk) if compiled else _chunk
+
+    def forward(
+        self, inputs_BT: Tensor, targets_BT: Tensor, mask: Tensor | BlockMask | None = None
+    ) -> Tensor:
+        """Return the summed cross-entropy of all targets but NO_TOKEN, in nats, float32."""
+        hidden_ND = self.model.hidden(inputs_BT, mask).flatten(0, 1)
+        head_VD, targets_N = self.model.head.weight, targets_BT.flatten()
+        if self.chunk_tokens:
+            return chunked_loss(hidden_ND, head_VD, targets_N, self.chunk_tokens, self._chunk)
+        return self._plain_loss(hidden_ND, head_VD, targets_N)

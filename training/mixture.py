@@ -1,0 +1,218 @@
+"""The samples of a training run, drawn from a corpus in the proportions of its recipe.
+
+A sample is ``sequence_length + 1`` tokens of one source's stream (:mod:`training.streams`), which
+make ``sequence_length`` predictions. The next sample of the stream begins with the last token of
+the one before it, so that every token is predicted once and none is lost between samples.
+
+An epoch of a source is as many whole samples as its tokens make. The tokens left over at its end
+are not lost: they begin the next epoch, as streams go round, so that after whole epochs every token
+has been predicted as often as any other of its source, give or take once. A source shorter than
+one sample has epochs of one sample, which holds some of its tokens more than once.
+
+Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from training.files import corpus_files
+from training.manifest import Manifest, parse_manifest
+from training.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
+from training.streams import DocumentSpan, Int64s, Streams
+
+NO_TOKEN = -100
+"""Fills up samples where a validation stream ends; PyTorch's losses ignore it as a target."""
+
+
+class Draws(NamedTuple):
+    """What some positions draw, an array of each over the positions."""
+
+    source: Int64s  # position in the mixture's sources
+    epoch: Int64s  # of the source, from 0
+    sample: Int64s  # of the epoch, in the stream's order
+    begin: Int64s  # of the sample in the source's stream, in tokens
+
+
+class Mixture:
+    """Training samples by position, 0 to ``n_samples - 1``.
+
+    Which sample stands at a position follows from the corpus, the sequence length, the token budget
+    and the seed alone. ``n_samples`` is the whole samples that the budget holds. They are divided
+    among the sources in the recipe's proportions by largest remainder, and spread so that every
+    prefix is in proportion to a sample or two (:class:`training.order.Schedule`); the samples of
+    each epoch come in an order of their own (:func:`training.order.permuted`).
+    """
+
+    def __init__(
+        self,
+        output: str | Path,
+        *,
+        sequence_length: int,
+        seed: int,
+        token_budget: int | None = None,
+        cache: str | Path | None = None,
+    ) -> None:
+        """Open the corpus in a run's output folder, a path or a URL of fsspec's.
+
+        ``token_budget`` is the manifest's where it is not given; ``cache`` is a folder for the
+        files of a remote corpus. Reads the manifest and nothing else. Raises ValueError where that
+        cannot be read, a source has no tokens, or a length is out of range.
+        """
+        files = corpus_files(output, cache)
+        manifest = _parse(output, files.read_manifest(), "train")
+        self.sequence_length = sequence_length
+        self.seed = seed
+        self.token_budget = manifest.token_budget if token_budget is None else token_budget
+        self.fingerprint = manifest.fingerprint
+        self.tokenizer = manifest.tokenizer
+        self._streams = Streams(files, manifest.shards)
+        self.sources = self._streams.sources
+        if without := sorted(set(manifest.proportions) - set(self.sources)):
+            raise ValueError(
+                f"{output}: the recipe samples {', '.join(without)}, which has no training tokens"
+            )
+        if sequence_length < 1:
+            raise ValueError(f"a sequence length of {sequence_length}: expected 1 or more")
+        self.n_samples = self.token_budget // sequence_length
+        if not 0 < self.n_samples <= MAX_SAMPLES:
+            raise ValueError(
+                f"a budget of {self.token_budget} tokens makes {self.n_samples} samples of "
+                f"{sequence_length}: expected 1 to 2^52"
+            )
+        shares = [manifest.proportions[source] for source in self.sources]
+        self.samples_of_source = exact_shares(self.n_samples, shares)
+        self._schedule = Schedule(self.samples_of_source)
+        self._samples_an_epoch = np.maximum(self._streams.n_tokens // sequence_length, 1)
+        self._keys = np.array([_key(seed, source) for source in self.sources], np.uint64)
+
+    def draws(self, positions: npt.ArrayLike) -> Draws:
+        """Say what the positions draw; raises ValueError for one outside the mixture."""
+        at = np.asarray(positions, np.int64)
+        if at.size and (at.min() < 0 or at.max() >= self.n_samples):
+            raise ValueError(
+                f"positions {at.min()} to {at.max()} of a mixture of {self.n_samples} samples"
+            )
+        source, earlier = self._schedule.draws(at)
+        size = self._samples_an_epoch[source]
+        epoch = earlier // size
+        sample = permuted(earlier % size, size, epoch_keys(self._keys[source], epoch))
+        first = epoch * size * self.sequence_length  # where the epoch begins, going round
+        begin = (first + sample * self.sequence_length) % self._streams.n_tokens[source]
+        return Draws(source, epoch, sample, begin)
+
+    def samples(self, positions: npt.ArrayLike) -> Int64s:
+        """Read the samples at some positions, as ``tokens_BT1``.
+
+        Raises ValueError for a position outside the mixture, and, with the file's name, for a shard
+        that is missing or damaged.
+        """
+        draws = self.draws(positions)
+        return self._streams.read(draws.source, draws.begin, self.sequence_length + 1)
+
+    def documents_of(self, position: int) -> list[DocumentSpan]:
+        """Name the documents of the sample at a position, in order; ValueError as above."""
+        draws = self.draws([position])
+        source, begin = int(draws.source[0]), int(draws.begin[0])
+        return self._streams.documents(source, begin, self.sequence_length + 1)
+
+    def positions_of_step(self, step: int, batch_tokens: int) -> range:
+        """Return the positions of a training step, the first being step 1.
+
+        Raises ValueError where the batch is not made of whole samples, or the step is none of the
+        mixture's.
+        """
+        if batch_tokens < 1 or batch_tokens % self.sequence_length:
+            raise ValueError(
+                f"a batch of {batch_tokens} tokens is not made of samples of "
+                f"{self.sequence_length}; choose a multiple"
+            )
+        batch_samples = batch_tokens // self.sequence_length
+        n_steps = self.n_samples // batch_samples
+        if not 1 <= step <= n_steps:
+            raise ValueError(f"step {step} of a run of the steps 1 to {n_steps}")
+        return range((step - 1) * batch_samples, step * batch_samples)
+
+    def state(self, position: int) -> dict[str, Any]:
+        """Return what a run must keep to go on at a position: plain values."""
+        return {
+            "manifest": self.fingerprint,
+            "seed": self.seed,
+            "sequence_length": self.sequence_length,
+            "token_budget": self.token_budget,
+            "position": position,
+        }
+
+    def position_in(self, state: dict[str, Any]) -> int:
+        """Return the position of a state; ValueError where it is of another order of samples."""
+        own = self.state(state["position"])
+        for name, text in (
+            ("manifest", "another corpus (manifest"),
+            ("seed", "another order (seed"),
+            ("sequence_length", "other samples (sequence length"),
+            ("token_budget", "another mixture (token budget"),
+        ):
+            if state[name] != own[name]:
+                raise ValueError(
+                    f"cannot go on: the run was on {text} {state[name]}, here {own[name]}); "
+                    "give what it had, or start a new run"
+                )
+        return int(own["position"])
+
+    def check_files(self) -> None:
+        """Look for all shards and their sizes, fetching remote ones; ValueError for the first bad.
+
+        One look a shard; a run does it once, before work starts.
+        """
+        self._streams.check()
+
+
+class Validation:
+    """The documents held out, source by source, in order; every token but the first predicted once.
+
+    The last sample of a source is filled up with :data:`NO_TOKEN`.
+    """
+
+    def __init__(
+        self, output: str | Path, *, sequence_length: int, cache: str | Path | None = None
+    ) -> None:
+        """Open the validation part of a corpus; the parameters are :class:`Mixture`'s."""
+        files = corpus_files(output, cache)
+        manifest = _parse(output, files.read_manifest(), "validation")
+        self.sequence_length = sequence_length
+        self._streams = Streams(files, manifest.shards)
+        self.n_samples = {
+            source: -(-(int(n_tokens) - 1) // sequence_length)
+            for source, n_tokens in zip(self._streams.sources, self._streams.n_tokens, strict=True)
+        }
+        """Samples of every source that has any."""
+
+    def samples(self, source: str, numbers: npt.ArrayLike) -> Int64s:
+        """Read some samples of a source, as ``tokens_BT1``; one beyond the last is all filling."""
+        stream = self._streams.sources.index(source)
+        n_tokens = int(self._streams.n_tokens[stream])
+        begins = np.asarray(numbers, np.int64) * self.sequence_length
+        tokens_BT1 = self._streams.read(
+            np.full_like(begins, stream), begins % n_tokens, self.sequence_length + 1
+        )
+        locations_BT1 = begins[:, None] + np.arange(self.sequence_length + 1)
+        tokens_BT1[locations_BT1 >= n_tokens] = NO_TOKEN
+        return tokens_BT1
+
+
+def _parse(output: str | Path, data: bytes, part: str) -> Manifest:
+    try:
+        return parse_manifest(data, part)
+    except ValueError as error:
+        raise ValueError(f"{output}/manifest.json: {error}") from None
+
+
+def _key(seed: int, source: str) -> int:
+    """Return the key of a source's permutations, which its epochs' keys are made of."""
+    digest = hashlib.blake2b(f"{seed}/{source}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

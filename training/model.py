@@ -1,0 +1,243 @@
+"""LLaMA (arXiv 2302.13971): the model as plain PyTorch, on whatever device its weights are.
+
+Tensors carry their shape in the name:
+
+    B samples    T tokens of a sample    S tokens attended to (with a cache, earlier ones too)
+    D width      H attention heads       K width of a head (D = H x K)
+    F width of the feed-forward layer    V vocabulary
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention, silu
+
+INITIAL_STD = 0.02
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a model."""
+
+    dim: int
+    n_heads: int
+    n_layers: int
+    vocabulary_size: int = 32_000
+    rope_theta: float = 10_000.0
+    norm_eps: float = 1e-6
+
+    @property
+    def head_dim(self) -> int:
+        """The width of an attention head."""
+        return self.dim // self.n_heads
+
+    @property
+    def hidden_dim(self) -> int:
+        """The width of the feed-forward layer: 2/3 of 4 dim, rounded up to a multiple of 256."""
+        return -(-8 * self.dim // 3 // 256) * 256
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights."""
+        block = 4 * self.dim**2 + 3 * self.dim * self.hidden_dim + 2 * self.dim
+        return 2 * self.vocabulary_size * self.dim + self.n_layers * block + self.dim
+
+
+MODELS = {
+    "10M": ModelConfig(256, 4, 8),
+    "100M": ModelConfig(640, 10, 12),
+    "1.3B": ModelConfig(2048, 16, 24),
+    "7B": ModelConfig(4096, 32, 32),
+    "13B": ModelConfig(5120, 40, 40),
+    "33B": ModelConfig(6656, 52, 60),
+    "65B": ModelConfig(8192, 64, 80),
+}
+"""The paper's sizes (table 2), and smaller ones for tests and benchmarks."""
+
+
+def model_config(size: str, vocabulary_size: int) -> ModelConfig:
+    """Return the configuration of a named size over a vocabulary."""
+    return replace(MODELS[size], vocabulary_size=vocabulary_size)
+
+
+class KeyValueCache:
+    """The keys and values that an attention layer has seen, for generating token by token."""
+
+    def __init__(self) -> None:
+        self._keys_BHSK: Tensor | None = None
+        self._values_BHSK: Tensor | None = None
+
+    @property
+    def n_tokens(self) -> int:
+        """The number of tokens seen."""
+        return 0 if self._keys_BHSK is None else self._keys_BHSK.shape[2]
+
+    def extend(self, keys_BHTK: Tensor, values_BHTK: Tensor) -> tuple[Tensor, Tensor]:
+        """Append keys and values of new tokens; returns those of all tokens."""
+        if self._keys_BHSK is not None and self._values_BHSK is not None:
+            keys_BHTK = torch.cat([self._keys_BHSK, keys_BHTK], 2)
+            values_BHTK = torch.cat([self._values_BHSK, values_BHTK], 2)
+        self._keys_BHSK, self._values_BHSK = keys_BHTK, values_BHTK
+        return keys_BHTK, values_BHTK
+
+
+def rotary_angles(
+    start: int, n_tokens: int, config: ModelConfig, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the cosines and sines of rotary embeddings (arXiv 2104.09864), float32, (T, K/2).
+
+    The tokens' positions are ``start`` and those that follow.
+    """
+    exponents = torch.arange(0, config.head_dim, 2, device=device).float() / config.head_dim
+    frequencies = 1.0 / config.rope_theta**exponents
+    positions_T = torch.arange(start, start + n_tokens, device=device).float()
+    angles = torch.outer(positions_T, frequencies)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x_BHTK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate the pairs (i, i + K/2) of every head.
+
+    Hugging Face pairs halves too; Meta's own code pairs neighbours, which is the same model with
+    the rows of the query and key weights in another order.
+    """
+    first, second = x_BHTK.float().chunk(2, -1)
+    rotated_BHTK = torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+    return rotated_BHTK.type_as(x_BHTK)
+
+
+class Attention(nn.Module):
+    """Causal attention of many heads."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.head_dim = config.head_dim
+        self.query = nn.Linear(config.dim, config.dim, bias=False)
+        self.key = nn.Linear(config.dim, config.dim, bias=False)
+        self.value = nn.Linear(config.dim, config.dim, bias=False)
+        self.output = nn.Linear(config.dim, config.dim, bias=False)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor | BlockMask | None,
+        cache: KeyValueCache | None,
+    ) -> Tensor:
+        """Attend to earlier tokens, within ``mask`` where there is one."""
+        query_BHTK, key_BHSK, value_BHSK = (
+            projection(x_BTD).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            for projection in (self.query, self.key, self.value)
+        )
+        query_BHTK = rotate(query_BHTK, cos, sin)
+        key_BHSK = rotate(key_BHSK, cos, sin)
+        if cache is not None:
+            key_BHSK, value_BHSK = cache.extend(key_BHSK, value_BHSK)
+        if isinstance(mask, BlockMask):
+            y_BHTK = flex_attention(query_BHTK, key_BHSK, value_BHSK, block_mask=mask)
+        else:
+            # A single new token sees everything in the cache; is_causal would align it with
+            # the oldest token.
+            is_causal = mask is None and query_BHTK.shape[2] > 1
+            y_BHTK = scaled_dot_product_attention(
+                query_BHTK, key_BHSK, value_BHSK, attn_mask=mask, is_causal=is_causal
+            )
+        assert isinstance(y_BHTK, Tensor)
+        return self.output(y_BHTK.transpose(1, 2).flatten(2))
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (arXiv 2002.05202)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate = nn.Linear(config.dim, config.hidden_dim, bias=False)
+        self.up = nn.Linear(config.dim, config.hidden_dim, bias=False)
+        self.down = nn.Linear(config.hidden_dim, config.dim, bias=False)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Apply it to every token."""
+        return self.down(silu(self.gate(x_BTD)) * self.up(x_BTD))
+
+
+class Block(nn.Module):
+    """A layer: attention and feed-forward, each on the RMSNorm of its input, each added to it."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.dim, config.norm_eps)
+        self.attention = Attention(config)
+        self.feed_forward_norm = nn.RMSNorm(config.dim, config.norm_eps)
+        self.feed_forward = FeedForward(config)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor | BlockMask | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Return the layer's output, of its input's shape."""
+        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), cos, sin, mask, cache)
+        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+
+
+class Llama(nn.Module):
+    """The decoder-only transformer; input embedding and output head have weights of their own."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary_size, config.dim)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.norm = nn.RMSNorm(config.dim, config.norm_eps)
+        self.head = nn.Linear(config.dim, config.vocabulary_size, bias=False)
+
+    def hidden(
+        self,
+        tokens_BT: Tensor,
+        mask: Tensor | BlockMask | None = None,
+        caches: Sequence[KeyValueCache] | None = None,
+    ) -> Tensor:
+        """Return the normalised output of the last layer, (B, T, D): what the head is applied to.
+
+        ``mask`` limits attention (:mod:`training.document_mask`); without it a token attends to all
+        before it. ``caches``, one a layer, hold the tokens before these, and take these up; then
+        either they are empty or there is one new token.
+        """
+        n_tokens, start = tokens_BT.shape[1], caches[0].n_tokens if caches else 0
+        cos, sin = rotary_angles(start, n_tokens, self.config, tokens_BT.device)
+        x_BTD = self.embedding(tokens_BT)
+        for i, block in enumerate(self.blocks):
+            x_BTD = block(x_BTD, cos, sin, mask, caches[i] if caches else None)
+        return self.norm(x_BTD)
+
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        mask: Tensor | BlockMask | None = None,
+        caches: Sequence[KeyValueCache] | None = None,
+    ) -> Tensor:
+        """Return the logits of every next token, (B, T, V); arguments as in :meth:`hidden`."""
+        return self.head(self.hidden(tokens_BT, mask, caches))
+
+
+def initial_std(name: str, config: ModelConfig) -> float | None:
+    """Return the standard deviation with which a weight begins; None: it begins as ones.
+
+    The paper does not say how it initialises. Here as usual since GPT-2: normal with 0.02, and
+    for the two projections that write to the residual stream 0.02 / sqrt(2 x layers).
+    """
+    if name.split(".")[-2].endswith("norm"):
+        return None
+    if name.endswith(("attention.output.weight", "feed_forward.down.weight")):
+        return INITIAL_STD / math.sqrt(2 * config.n_layers)
+    return INITIAL_STD

@@ -1,0 +1,134 @@
+"""The trainer's options: fields of a dataclass, whose help texts make the command line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+
+from training.model import MODELS
+from training.parallelize import ACTIVATION_CHECKPOINTING
+
+T = TypeVar("T")
+
+
+def option(help_text: str, default: Any = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
+    """Declare a field of an options class; without a default the option must be given."""
+    return dataclasses.field(
+        default=default, metadata={"help": help_text, "choices": list(choices) or None}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """Train LLaMA on token shards."""
+
+    data: str = option("output folder of the pipeline (has a manifest.json)")
+    model: str = option("size of the model", choices=tuple(MODELS))
+    output: str = option("folder of this training run; one that is there is gone on with")
+
+    cache: str | None = option("folder for the shards of a corpus that is elsewhere", None)
+    max_steps: int | None = option(
+        "steps of the whole run (default: as many as the recipe's token budget makes)", None
+    )
+    sequence_length: int = option("tokens of a sample", 2048)
+    batch_tokens: int | None = option(
+        "tokens of a step, over all processes (default: by the model's size, 4,194,304 from 7B on)",
+        None,
+    )
+    micro_batch_samples: int | None = option(
+        "samples of a process that are worked on at once; gradients are accumulated over the rest "
+        "(default: up to 8)",
+        None,
+    )
+    learning_rate: float | None = option("its maximum (default: by the model's size)", None)
+    minimum_learning_rate_fraction: float = option("of the maximum, at the end of the cosine", 0.1)
+    warmup_steps: int | None = option(
+        "steps of linear warm-up (default: 2000, at most a tenth of the run)", None
+    )
+    weight_decay: float = option("on matrices", 0.1)
+    max_gradient_norm: float = option("gradients are clipped to this norm", 1.0)
+    within_documents: bool = option("keep attention within documents", False)
+    seed: int = option("of the initial weights and the order of samples", 0)
+    precision: str = option(
+        "of the computation; weights and optimiser are float32 (default auto: bf16 on a GPU, fp32 "
+        "on a CPU)",
+        "auto",
+        ("auto", "bf16", "fp32"),
+    )
+
+    device: str = option("auto: a GPU where there is one", "auto", choices=("auto", "cuda", "cpu"))
+    compile: bool | None = option("use torch.compile (default: on a GPU)", None)
+    activation_checkpointing: str = option(
+        "what the backward pass works out again: nothing, all but matrix products and attention, "
+        "or all",
+        "none",
+        ACTIVATION_CHECKPOINTING,
+    )
+    loss_chunk_tokens: int = option(
+        "make the logits of so many tokens at a time; 0: all at once, faster by little", 0
+    )
+    workers: int = option("processes that read ahead, for each training process", 2)
+
+    checkpoint_every: int = option("steps from one checkpoint to the next; the last step has one",
+                                   1000)  # fmt: skip
+    keep: int = option("checkpoints that are kept", 3)
+    async_checkpoints: bool = option("write checkpoints while training goes on", True)
+    validate_every: int = option("steps from one validation to the next; 0: never", 1000)
+    validation_samples: int = option("samples of each source in a validation, at most", 64)
+    log_every: int = option("steps from one line on the terminal to the next", 10)
+    wandb: bool = option("log to Weights & Biases too, which must be installed", False)
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the data; raises ValueError in one line."""
+        for name in (
+            "max_steps", "sequence_length", "batch_tokens", "micro_batch_samples",
+            "learning_rate", "max_gradient_norm", "checkpoint_every", "keep", "log_every",
+            "validation_samples",
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"--{name} {value}: must be more than 0")
+        for name in ("warmup_steps", "weight_decay", "loss_chunk_tokens", "workers",
+                     "validate_every", "seed"):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"--{name} {value}: must not be negative")
+        if not 0 <= self.minimum_learning_rate_fraction <= 1:
+            raise ValueError("--minimum_learning_rate_fraction: must lie between 0 and 1")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line."""
+        print(f"{self.prog}: error: {message} (--help lists the options)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parse(options_class: type[T], arguments: Sequence[str] | None, prog: str) -> T:
+    """Read the command line into an options class; exits with status 2 on a mistake in it."""
+    parser = _Parser(prog=prog, description=(options_class.__doc__ or "").splitlines()[0])
+    types = get_type_hints(options_class)
+    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
+        kind = types[field.name]
+        if isinstance(kind, UnionType):
+            (kind,) = (one for one in get_args(kind) if one is not type(None))
+        settings: dict[str, Any] = {"help": field.metadata["help"].replace("%", "%%")}
+        if kind is bool:
+            settings["action"] = argparse.BooleanOptionalAction
+        else:
+            settings |= {"type": kind, "choices": field.metadata["choices"]}
+        if field.default is dataclasses.MISSING:
+            settings["required"] = True
+        else:
+            settings["default"] = field.default
+            if field.default not in (None, False, True, "auto"):
+                settings["help"] += f" (default: {field.default})"
+        parser.add_argument(f"--{field.name}", **settings)
+    try:
+        return options_class(**vars(parser.parse_args(arguments)))
+    except ValueError as error:
+        parser.error(str(error))

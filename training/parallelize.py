@@ -1,0 +1,129 @@
+"""What is done to the model for speed and memory, in one place; the model knows nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
+
+from training.loss import LanguageModelLoss
+from training.model import initial_std
+
+ACTIVATION_CHECKPOINTING = ("none", "selective", "full")
+
+_KEPT = {
+    torch.ops.aten.mm.default,
+    torch.ops.aten._scaled_dot_product_flash_attention.default,
+    torch.ops.aten._scaled_dot_product_efficient_attention.default,
+    torch.ops.aten._scaled_dot_product_cudnn_attention.default,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
+    torch.ops.higher_order.flex_attention,
+}
+"""Operations that are dear to repeat: all matrix products and attention."""
+
+
+def parallelize(
+    module: LanguageModelLoss,
+    mesh: DeviceMesh,
+    *,
+    activation_checkpointing: str,
+    compiled: bool,
+    compute_dtype: torch.dtype,
+) -> None:
+    """Prepare a model, in place, for training by the processes of ``mesh``.
+
+    In this order: activations of a block are made again in the backward pass (``full``), or all
+    but those of matrix products and attention (``selective``); ``torch.compile`` on every block,
+    which compiles one and reuses it; FSDP2 on every block and on the rest. Master weights stay as
+    they are (float32), computation is in ``compute_dtype``, gradients are reduced in float32. One
+    process goes the same way: its gathers are no-ops.
+    """
+    blocks = module.model.blocks
+    for i, block in enumerate(blocks):
+        blocks[i] = _checkpointed(block, activation_checkpointing)
+    if compiled:
+        for block in blocks:
+            block.compile()
+    policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
+    shared = mesh.size() > 1
+    for block in blocks:
+        fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=shared)
+    fully_shard(module, mesh=mesh, mp_policy=policy)
+
+
+@contextmanager
+def attention_kernels() -> Iterator[None]:
+    """Prefer cuDNN's attention, the fastest on recent GPUs, then flash attention.
+
+    Has no effect on CPU, which has one kernel, and on FlexAttention.
+    """
+    order = [
+        SDPBackend.CUDNN_ATTENTION,
+        SDPBackend.FLASH_ATTENTION,
+        SDPBackend.EFFICIENT_ATTENTION,
+        SDPBackend.MATH,
+    ]
+    with sdpa_kernel(order, set_priority=True):
+        yield
+
+
+def _checkpointed(block: nn.Module, choice: str) -> nn.Module:
+    if choice == "none":
+        return block
+    if choice == "full":
+        return checkpoint_wrapper(block, preserve_rng_state=False)
+
+    def policy(context: Any, operation: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+        if operation in _KEPT:
+            return CheckpointPolicy.MUST_SAVE
+        return CheckpointPolicy.PREFER_RECOMPUTE
+
+    contexts = partial(create_selective_checkpoint_contexts, policy)
+    return checkpoint_wrapper(block, context_fn=contexts, preserve_rng_state=False)
+
+
+def weight_name(name: str) -> str:
+    """Return a parameter's name in :class:`training.model.Llama`."""
+    return name.replace("_checkpoint_wrapped_module.", "").removeprefix("model.")
+
+
+@torch.no_grad()
+def materialise(module: LanguageModelLoss, device: torch.device, seed: int) -> None:
+    """Give a module that was built on the meta device its memory and its initial weights.
+
+    Every weight is drawn whole, by a generator of its own, and a process keeps its part: so the
+    weights are the same on any number of processes. The dearest takes 0.7 GB for that moment
+    (65B).
+    """
+    module.to_empty(device=device)
+    for number, (name, weight) in enumerate(module.named_parameters()):
+        std = initial_std(weight_name(name), module.model.config)
+        whole = torch.ones(weight.shape, device=device)
+        if std is not None:
+            generator = torch.Generator(device).manual_seed((seed << 20) + number)
+            whole.normal_(0.0, std, generator=generator)
+        local(weight).copy_(_part_of(whole, weight))
+
+
+def _part_of(whole: Tensor, like: Tensor) -> Tensor:
+    if not isinstance(like, DTensor):
+        return whole
+    # Every process has the whole tensor, so nothing is sent.
+    return distribute_tensor(
+        whole, like.device_mesh, like.placements, src_data_rank=None
+    ).to_local()
+
+
+def local(tensor: Tensor) -> Tensor:
+    """Return this process's part of a tensor that may be sharded."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

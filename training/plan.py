@@ -1,0 +1,128 @@
+"""What a training run is going to be: options and data, checked and put together."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import torch
+
+from training.mixture import Mixture
+from training.model import ModelConfig, model_config
+from training.optimiser import RECIPES, default_warmup_steps
+from training.options import TrainOptions
+
+MICRO_BATCH_SAMPLES = 8
+
+
+class Plan(NamedTuple):
+    """The numbers of a run."""
+
+    config: ModelConfig
+    n_steps: int
+    batch_samples: int  # of a step, over all processes
+    micro_batch_samples: int  # of a process at once
+    learning_rate: float  # its maximum
+    warmup_steps: int
+    compute_dtype: torch.dtype
+    compile: bool
+    identity: dict[str, Any]  # what may not change when the run is gone on with
+
+
+def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tuple[Plan, Mixture]:
+    """Open the data and work out what the options leave open.
+
+    The mixture holds exactly the run's samples, so that at the end of the run its proportions are
+    the recipe's. Raises ValueError, in one line, for what does not fit.
+    """
+    recipe = RECIPES[options.model]
+    length = options.sequence_length
+    batch_tokens = options.batch_tokens or recipe.batch_tokens
+    batch_samples = batch_tokens // length
+    if batch_tokens % length or batch_samples % n_processes:
+        raise ValueError(
+            f"--batch_tokens {batch_tokens}: must be a multiple of the sequence length times the "
+            f"processes, {length} x {n_processes}"
+        )
+    share = batch_samples // n_processes
+    micro = options.micro_batch_samples or next(
+        n for n in range(min(share, MICRO_BATCH_SAMPLES), 0, -1) if share % n == 0
+    )
+    if share % micro:
+        raise ValueError(
+            f"--micro_batch_samples {micro}: must divide the {share} samples of a process's step"
+        )
+    if options.wandb and importlib.util.find_spec("wandb") is None:
+        raise ValueError("--wandb: not installed; run 'pip install wandb'")
+
+    mixture = _open(options, None)
+    n_steps = options.max_steps or mixture.n_samples // batch_samples
+    if n_steps < 1:
+        raise ValueError(
+            f"{options.data}: its budget of {mixture.token_budget:,} tokens is less than a step of "
+            f"{batch_tokens:,}; give --max_steps, or a smaller --batch_tokens"
+        )
+    mixture = _open(options, n_steps * batch_tokens)
+    if "://" not in options.data:
+        mixture.check_files()
+    warmup_steps = options.warmup_steps
+    if warmup_steps is None:
+        warmup_steps = default_warmup_steps(n_steps)
+    if warmup_steps > n_steps:
+        raise ValueError(f"--warmup_steps {warmup_steps}: the run has only {n_steps} steps")
+    precision = options.precision
+    if precision == "auto":
+        precision = "bf16" if device_type == "cuda" else "fp32"
+    config = model_config(options.model, mixture.tokenizer["vocabulary_size"])
+    maximum = options.learning_rate or recipe.learning_rate
+    identity = {
+        "format": "llama-corpus training run, version 1",
+        "size": options.model,
+        "model": asdict(config),
+        "corpus": mixture.fingerprint,
+        "tokenizer": dict(mixture.tokenizer),
+        "steps": n_steps,
+        "sequence_length": length,
+        "batch_tokens": batch_tokens,
+        "learning_rate": maximum,
+        "minimum_learning_rate_fraction": options.minimum_learning_rate_fraction,
+        "warmup_steps": warmup_steps,
+        "weight_decay": options.weight_decay,
+        "max_gradient_norm": options.max_gradient_norm,
+        "within_documents": options.within_documents,
+        "seed": options.seed,
+        "precision": precision,
+    }
+    return Plan(
+        config,
+        n_steps,
+        batch_samples,
+        micro,
+        maximum,
+        warmup_steps,
+        torch.bfloat16 if precision == "bf16" else torch.float32,
+        device_type == "cuda" if options.compile is None else options.compile,
+        identity,
+    ), mixture
+
+
+def describe(plan: Plan, n_processes: int, device: str) -> str:
+    """Return the line that a run begins with."""
+    accumulated = plan.batch_samples // plan.micro_batch_samples // n_processes
+    length = plan.identity["sequence_length"]
+    return (
+        f"{plan.config.n_parameters:,} weights; {plan.n_steps:,} steps of "
+        f"{plan.batch_samples * length:,} tokens ({n_processes} x {accumulated} x "
+        f"{plan.micro_batch_samples} samples of {length:,}); {plan.identity['precision']}, {device}"
+    )
+
+
+def _open(options: TrainOptions, token_budget: int | None) -> Mixture:
+    return Mixture(
+        options.data,
+        sequence_length=options.sequence_length,
+        seed=options.seed,
+        token_budget=token_budget,
+        cache=options.cache,
+    )

@@ -1,0 +1,96 @@
+"""What identifies a training run, and the folder that it lives in.
+
+====================  ============================================================================
+``run.json``          what the run is: model, data, schedule; a run that differs is refused
+``metrics.jsonl``     one line a step, and one a validation
+``tensorboard/``      the same for TensorBoard
+``checkpoints/``      see :mod:`training.checkpoint`
+====================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+RUN_NAME = "run.json"
+METRICS_NAME = "metrics.jsonl"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.unfinished")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """Read what a run is; raises ValueError where the folder holds none."""
+    try:
+        return dict(json.loads((run / RUN_NAME).read_bytes()))
+    except FileNotFoundError:
+        raise ValueError(
+            f"{run}: no {RUN_NAME} there; give the --output folder of a training run"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{run / RUN_NAME}: not readable: {error}") from None
+
+
+def claim(run: Path, identity: Mapping[str, Any]) -> None:
+    """Write down what the run in a folder is, or check that it is the one that is there.
+
+    Raises ValueError, which names every difference, where it is another.
+    """
+    if not (run / RUN_NAME).exists():
+        run.mkdir(parents=True, exist_ok=True)
+        write_whole(run / RUN_NAME, (json.dumps(identity, indent=1) + "\n").encode())
+        return
+    there = read_run(run)
+    here = json.loads(json.dumps(identity))
+    differences = [
+        f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"{run} holds another run: {'; '.join(differences)}; give the same options, or another "
+            "--output"
+        )
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep other trainers out of a folder; raises ValueError where one is in it."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(
+                f"{run}: another process is training there; stop it, or give another --output"
+            ) from None
+        yield
+
+
+def forget_metrics_after(run: Path, step: int) -> None:
+    """Take out of ``metrics.jsonl`` the steps that are going to be done again."""
+    path = run / METRICS_NAME
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:  # the line that was being written when the run was killed
+            continue
+    write_whole(path, b"".join(kept))

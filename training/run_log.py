@@ -1,0 +1,59 @@
+"""Where a run's figures go: the terminal, ``metrics.jsonl``, TensorBoard, Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from training.run_folder import METRICS_NAME, forget_metrics_after
+
+
+class RunLog:
+    """Writes figures by step; of the processes that train together, the first one's."""
+
+    def __init__(self, run: Path, first_step: int, wandb_config: Mapping[str, Any] | None) -> None:
+        """Go on after ``first_step`` steps; ``wandb_config`` is None where it is not wanted."""
+        forget_metrics_after(run, first_step)
+        self._metrics = (run / METRICS_NAME).open("a")
+        self._tensorboard = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)
+        self._wandb: Any = None
+        if wandb_config is not None:
+            import wandb
+
+            self._wandb = wandb.init(name=run.name, dir=str(run), config=dict(wandb_config))
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
+        """Write figures of a step, the first being 1."""
+        self._metrics.write(json.dumps({"step": step, **values}) + "\n")
+        self._metrics.flush()
+        for name, value in values.items():
+            self._tensorboard.add_scalar(name, value, step)
+        if self._wandb is not None:
+            self._wandb.log(dict(values), step=step)
+
+    def close(self) -> None:
+        """Write out what is held back."""
+        self._metrics.close()
+        self._tensorboard.close()
+        if self._wandb is not None:
+            self._wandb.finish()
+
+
+def terminal_line(step: int, n_steps: int, values: Mapping[str, float]) -> str:
+    """Return the line that a person reads."""
+    parts = [
+        f"step {step:,}/{n_steps:,}",
+        f"loss {values['loss']:.4f}",
+        f"lr {values['learning_rate']:.2e}",
+        f"gradient norm {values['gradient_norm']:.2f}",
+        f"{values['tokens_per_second']:,.0f} tokens/s",
+    ]
+    if "mfu_6n" in values:
+        parts.append(f"MFU {values['mfu_6n']:.1%} of 6N, {values['mfu_6n_12ltd']:.1%} of 6N+12LTd")
+    parts.append(f"data wait {values['data_wait_fraction']:.1%}")
+    parts.append(f"memory {values['memory_gb']:.1f} GB")
+    return "  ".join(parts)

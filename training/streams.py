@@ -1,0 +1,178 @@
+"""The shards of each source as one stream of tokens, mapped into memory when they are read.
+
+A source's stream is its shards' tokens in the corpus's order: document after document, each with
+its begin and end tokens. Locations in a stream are in tokens; a stream goes round, so that its end
+is followed by its beginning.
+
+Shapes: N ranges, T tokens of a range.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from training.files import Files
+from training.manifest import Shard
+
+Int64s = npt.NDArray[np.int64]
+
+MAX_OPEN_SHARDS = 128
+"""Shards that a process keeps mapped; a mapping holds a file open, and the pages that were read."""
+
+
+class DocumentSpan(NamedTuple):
+    """A part of a document that is a part of a sample."""
+
+    source: str
+    shard: str  # the .bin file, relative to the corpus's folder
+    id: str
+    url: str | None
+    begin: int  # of the part, in tokens of the document, its begin token included
+    end: int
+    sample_begin: int  # of the part, in tokens of the sample
+    sample_end: int
+
+
+class Streams:
+    """Reads ranges of the sources' streams."""
+
+    def __init__(self, files: Files, shards: list[Shard]) -> None:
+        """Take the shards of one part, in the corpus's order. Nothing is opened yet."""
+        self._files = files
+        self.sources = sorted({shard.source for shard in shards})
+        self._shards = sorted(shards, key=lambda shard: shard.source)  # stable
+        # All streams lie behind one another on one line, so that one search finds any shard.
+        self._shard_ends: Int64s = np.cumsum([shard.n_tokens for shard in self._shards], dtype=int)
+        ends = {
+            shard.source: int(end)
+            for shard, end in zip(self._shards, self._shard_ends, strict=True)
+        }
+        self.n_tokens = np.diff([ends[source] for source in self.sources], prepend=0)
+        self._stream_begins = np.cumsum(self.n_tokens) - self.n_tokens
+        self._mapped: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
+
+    def read(self, sources: Int64s, begins: Int64s, n_tokens: int) -> Int64s:
+        """Read ``n_tokens`` from each location on, as ``tokens_NT``.
+
+        ``sources`` are positions in :attr:`sources`; a location lies within its stream. Raises
+        ValueError, with the file's name, where a shard is missing or damaged.
+        """
+        tokens_NT = np.empty((len(begins), n_tokens), np.int64)
+        locations = self._stream_begins[sources] + begins
+        shards = np.searchsorted(self._shard_ends, locations, "right")
+        ends = (self._shard_ends[shards] - locations).tolist()  # of the shard, from the location
+        shard_numbers, token_begins = shards.tolist(), begins.tolist()
+        for i in np.argsort(locations).tolist():  # each shard is opened once
+            if n_tokens <= ends[i]:
+                tokens = self._tokens(shard_numbers[i])
+                begin = len(tokens) - ends[i]
+                tokens_NT[i] = tokens[begin : begin + n_tokens]
+            else:
+                filled = 0
+                for shard, begin, end in self._pieces(int(sources[i]), token_begins[i], n_tokens):
+                    tokens_NT[i, filled : filled + end - begin] = self._tokens(shard)[begin:end]
+                    filled += end - begin
+        return tokens_NT
+
+    def documents(self, source: int, begin: int, n_tokens: int) -> list[DocumentSpan]:
+        """Name the documents of a range, in order.
+
+        Raises ValueError, with the file's name, where a file is missing or damaged.
+        """
+        spans = []
+        filled = 0
+        for number, piece_begin, piece_end in self._pieces(source, begin, n_tokens):
+            shard = self._shards[number]
+            for row in _documents_between(str(self._files.path(shard.documents)),
+                                          piece_begin, piece_end):  # fmt: skip
+                offset = row["token_offset"]
+                first = max(offset, piece_begin)
+                last = min(offset + row["token_count"], piece_end)
+                at = filled + first - piece_begin
+                spans.append(
+                    DocumentSpan(
+                        source=shard.source,
+                        shard=shard.tokens.name,
+                        id=row["id"],
+                        url=row["url"],
+                        begin=first - offset,
+                        end=last - offset,
+                        sample_begin=at,
+                        sample_end=at + last - first,
+                    )
+                )
+            filled += piece_end - piece_begin
+        return spans
+
+    def check(self) -> None:
+        """Find every shard's file, fetching those that are remote; ValueError as for reading."""
+        for shard in self._shards:
+            self._files.path(shard.tokens)
+
+    def _pieces(self, source: int, begin: int, n_tokens: int) -> Iterator[tuple[int, int, int]]:
+        """Cut a range at the ends of shards: each shard's number, begin and end within it."""
+        stream_begin, stream_tokens = int(self._stream_begins[source]), int(self.n_tokens[source])
+        while n_tokens:
+            location = stream_begin + begin
+            number = int(np.searchsorted(self._shard_ends, location, "right"))
+            left = int(self._shard_ends[number]) - location
+            here = min(n_tokens, left)
+            at = self._shards[number].n_tokens - left
+            yield number, at, at + here
+            n_tokens -= here
+            begin = (begin + here) % stream_tokens
+
+    def _tokens(self, number: int) -> npt.NDArray[Any]:
+        """Return a shard's tokens, mapped; the longest unused mapping makes room."""
+        tokens = self._mapped.get(number)
+        if tokens is not None:
+            self._mapped.move_to_end(number)
+            return tokens
+        shard = self._shards[number]
+        with self._files.path(shard.tokens).open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), shard.tokens.n_bytes, access=mmap.ACCESS_READ)
+        mapped.madvise(mmap.MADV_RANDOM)  # else each sample that is read brings in its surroundings
+        tokens = np.frombuffer(mapped, "<u2" if shard.token_bytes == 2 else "<i4")
+        if len(self._mapped) >= MAX_OPEN_SHARDS:
+            self._mapped.popitem(last=False)
+        self._mapped[number] = tokens
+        return tokens
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the mappings here when a loader's worker process gets a copy."""
+        return {**self.__dict__, "_mapped": OrderedDict()}
+
+
+def _documents_between(path: str, begin: int, end: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a ``docs.parquet`` that have tokens in a range of the shard's tokens.
+
+    Only the row groups with such rows are read. Raises ValueError where the file is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            column = file.schema_arrow.get_field_index("token_offset")
+            firsts = [
+                file.metadata.row_group(i).column(column).statistics.min
+                for i in range(file.num_row_groups)
+            ]
+            groups = [
+                i
+                for i, first in enumerate(firsts)
+                if first < end and (i + 1 == len(firsts) or firsts[i + 1] > begin)
+            ]
+            table = file.read_row_groups(groups, ["id", "url", "token_offset", "token_count"])
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: not readable: {error}") from None
+    offsets = table["token_offset"].to_numpy()
+    counts = table["token_count"].to_numpy()
+    here = np.flatnonzero((offsets < end) & (offsets + counts > begin) & (counts > 0))
+    yield from table.take(here).to_pylist()

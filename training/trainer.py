@@ -1,0 +1,356 @@
+"""The training loop.
+
+Nothing in a step waits for the device: a step's loss and gradient norm are copied to the host while
+the next step is already queued, and are looked at then. A loss that is not finite is therefore
+noticed one step late, but before anything made from it is saved.
+
+Shapes: B samples, T tokens of a sample, T1 = T + 1.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.distributed as dist
+from sentencepiece import SentencePieceProcessor
+from torch import Tensor
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
+from torch.nn.attention.flex_attention import BlockMask
+
+from training import checkpoint
+from training.document_mask import causal_document_mask, document_numbers
+from training.loader import Loader, validation_batches
+from training.loss import LanguageModelLoss
+from training.mixture import NO_TOKEN, Mixture, Validation
+from training.model import Llama
+from training.optimiser import learning_rate, make_optimiser
+from training.options import TrainOptions
+from training.parallelize import attention_kernels, materialise, parallelize
+from training.plan import Plan
+from training.processes import Processes
+from training.run_log import RunLog, terminal_line
+from training.throughput import (
+    attention_flops_per_token,
+    device_name,
+    matmul_flops_per_token,
+    peak_flops,
+)
+
+SAMPLES_NAMED = 8
+"""Samples that the message about a loss that is not finite names at most."""
+
+
+class NonFiniteError(Exception):
+    """The loss or its gradient is not finite; the text names the step and its documents."""
+
+
+class QueuedStep(NamedTuple):
+    """A step that is queued on the device."""
+
+    number: int  # the first is 1
+    learning_rate: float
+    micro_losses: Tensor  # of this process, one a micro-batch
+    figures: Tensor  # on the host: loss, gradient norm, share of processes asked to stop
+    ready: torch.cuda.Event | None  # when the figures are
+
+
+class Trainer:
+    """A run's model, optimiser and place in the data, in one of the processes that train."""
+
+    def __init__(self, options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) -> None:
+        """Make the model with its initial weights; nothing is computed yet."""
+        self._options, self._plan, self._mixture, self._own = options, plan, mixture, own
+        run = Path(options.output)
+        with torch.device("meta"):
+            self.module = LanguageModelLoss(
+                Llama(plan.config), options.loss_chunk_tokens, plan.compile
+            )
+        parallelize(
+            self.module,
+            own.mesh,
+            activation_checkpointing=options.activation_checkpointing,
+            compiled=plan.compile,
+            compute_dtype=plan.compute_dtype,
+        )
+        materialise(self.module, own.device, options.seed)
+        self._optimiser = make_optimiser(self.module, weight_decay=options.weight_decay)
+        self._loader = Loader(
+            mixture,
+            batch_samples=plan.batch_samples,
+            rank=own.rank,
+            world_size=own.n_processes,
+            workers=options.workers,
+        )
+        self._validation = Validation(
+            options.data, sequence_length=options.sequence_length, cache=options.cache
+        )
+        self._begin, self._end = _marks(mixture) if options.within_documents else (None, None)
+        self._checkpoints = checkpoint.CheckpointWriter(
+            run, own.for_checkpoints, keep=options.keep, asynchronous=options.async_checkpoints
+        )
+        self._log: RunLog | None = None
+        self.done_steps = 0
+        self._asked_to_stop = False
+        self.clock = _Clock()
+
+    def stop(self) -> None:
+        """Have all processes stop after a step or two, with a checkpoint; safe in a handler."""
+        self._asked_to_stop = True
+
+    def load(self, step: int) -> None:
+        """Go on after a checkpoint; raises ValueError where it cannot be read."""
+        state = self._state()
+        checkpoint.load(Path(self._options.output), step, state, self._own.for_checkpoints)
+        set_state_dict(
+            self.module,
+            self._optimiser,
+            model_state_dict=state["model"],
+            optim_state_dict=state["optimiser"],
+        )
+        self._loader.load_state_dict(state["data"])
+        self.done_steps = step
+        self._say(f"going on after step {step:,}")
+
+    def run(self) -> bool:
+        """Train to the end of the run; returns False where it was asked to stop before.
+
+        Raises :class:`NonFiniteError`.
+        """
+        options, plan = self._options, self._plan
+        if self._own.is_first:
+            wandb_config = plan.identity if options.wandb else None
+            self._log = RunLog(Path(options.output), self.done_steps, wandb_config)
+        batches = self.batches()
+        queued: QueuedStep | None = None
+        stopped = False
+        self.clock = _Clock()
+        with attention_kernels():
+            while self.done_steps < plan.n_steps and not stopped:
+                step = self.step(batches)
+                if queued is not None:
+                    stopped = self._report(queued)
+                queued = step
+                self._checkpoints.poll()
+                at_end = stopped or self.done_steps == plan.n_steps
+                validates = options.validate_every and (
+                    self.done_steps % options.validate_every == 0 or at_end
+                )
+                saves = self.done_steps % options.checkpoint_every == 0 or at_end
+                if validates or saves:
+                    stopped |= self._report(queued)
+                    queued = None
+                if saves:
+                    self._checkpoints.save(self.done_steps, self._state())
+                if validates and not stopped:
+                    self._validate()
+        self._checkpoints.finish()
+        return self.done_steps == plan.n_steps
+
+    def close(self) -> None:
+        """Close the logs."""
+        if self._log is not None:
+            self._log.close()
+
+    def batches(self) -> Iterator[Tensor]:
+        """Return this process's samples of every step that is left, ``tokens_BT1``."""
+        return iter(self._loader)
+
+    def step(self, batches: Iterator[Tensor]) -> QueuedStep:
+        """Queue one step of the optimiser; its place in the log is :meth:`run`'s matter."""
+        options, plan = self._options, self._plan
+        rate = learning_rate(
+            self.done_steps,
+            maximum=plan.learning_rate,
+            minimum_fraction=options.minimum_learning_rate_fraction,
+            warmup_steps=plan.warmup_steps,
+            n_steps=plan.n_steps,
+        )
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        asked = time.perf_counter()
+        tokens_BT1 = next(batches)
+        self.clock.waited += time.perf_counter() - asked
+        tokens_BT1 = tokens_BT1.to(self._own.device, non_blocking=True)
+        micro_batches = tokens_BT1.split(plan.micro_batch_samples)
+        # Gradients are averaged over the processes, and each works on as many tokens.
+        n_targets = tokens_BT1.shape[0] * options.sequence_length
+        losses = []
+        for i, micro_BT1 in enumerate(micro_batches):
+            if self._own.n_processes == 1:
+                # The weights in the type of computation are kept from one to the next.
+                is_last = i == len(micro_batches) - 1
+                cast(FSDPModule, self.module).set_reshard_after_backward(is_last)
+            inputs_BT, targets_BT = micro_BT1[:, :-1], micro_BT1[:, 1:]
+            loss = self.module(inputs_BT, targets_BT, self._mask(inputs_BT)) / n_targets
+            loss.backward()
+            losses.append(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.max_gradient_norm)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        micro_losses = torch.stack(losses)
+        asked_to_stop = torch.full_like(losses[0], float(self._asked_to_stop))
+        figures = torch.stack([micro_losses.sum(), _whole(norm), asked_to_stop])
+        dist.all_reduce(figures)
+        figures /= self._own.n_processes
+        ready = None
+        if figures.is_cuda:
+            figures = figures.to("cpu", non_blocking=True)
+            ready = torch.cuda.Event()
+            ready.record()
+        self.done_steps += 1
+        return QueuedStep(self.done_steps, rate, micro_losses, figures, ready)
+
+    def _mask(self, inputs_BT: Tensor) -> Tensor | BlockMask | None:
+        if not self._options.within_documents:
+            return None
+        numbers_BT = document_numbers(inputs_BT, begin=self._begin, end=self._end)
+        return causal_document_mask(numbers_BT)
+
+    def _report(self, step: QueuedStep) -> bool:
+        """Look at a step's figures, the same on every process; returns whether to stop.
+
+        Raises :class:`NonFiniteError`.
+        """
+        if step.ready is not None:
+            step.ready.synchronize()
+        loss, norm, asked_to_stop = step.figures.tolist()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise NonFiniteError(self._non_finite(step, loss, norm))
+        values = {"loss": loss, "learning_rate": step.learning_rate, "gradient_norm": norm}
+        self.clock.steps += 1
+        speaks = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
+        if speaks:
+            values |= self._speed()
+        if self._log is not None:
+            self._log.figures(step.number, values)
+        if speaks:
+            self._say(terminal_line(step.number, self._plan.n_steps, values))
+        return asked_to_stop > 0
+
+    def _speed(self) -> dict[str, float]:
+        """Return figures of the time since they were last asked for."""
+        options, own, clock = self._options, self._own, self.clock
+        seconds = time.perf_counter() - clock.started
+        n_tokens = clock.steps * self._plan.batch_samples * options.sequence_length
+        values = {
+            "tokens_per_second": n_tokens / seconds,
+            "data_wait_fraction": clock.waited / seconds,
+            "memory_gb": _peak_memory(own.device) / 1e9,
+        }
+        if peak := peak_flops(device_name(own.device)):
+            config = self._plan.config
+            matmul = matmul_flops_per_token(config)
+            attention = attention_flops_per_token(config, options.sequence_length)
+            share = values["tokens_per_second"] / own.n_processes / peak
+            values["mfu_6n"] = share * matmul
+            values["mfu_6n_12ltd"] = share * (matmul + attention)
+        self.clock = _Clock()
+        return values
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """Work out the loss of each source's held-out documents, in nats a token."""
+        started = time.perf_counter()
+        options, plan, own = self._options, self._plan, self._own
+        losses = {}
+        together = plan.micro_batch_samples * own.n_processes
+        for source, n_samples in self._validation.n_samples.items():
+            totals = torch.zeros(2, dtype=torch.float64, device=own.device)
+            wanted = -(-min(n_samples, options.validation_samples) // together)
+            batches = validation_batches(
+                self._validation,
+                source,
+                batch_samples=plan.micro_batch_samples,
+                rank=own.rank,
+                world_size=own.n_processes,
+            )
+            for _, tokens_BT1 in zip(range(wanted), batches, strict=False):
+                tokens_BT1 = tokens_BT1.to(own.device, non_blocking=True)
+                inputs_BT, targets_BT = tokens_BT1[:, :-1].clamp_min(0), tokens_BT1[:, 1:]
+                totals[0] += self.module(inputs_BT, targets_BT, self._mask(inputs_BT))
+                totals[1] += (targets_BT != NO_TOKEN).sum()
+            dist.all_reduce(totals)
+            losses[source] = float(totals[0] / totals[1])
+        cast(FSDPModule, self.module).reshard()  # a forward pass alone leaves weights gathered
+        if self._log is not None:
+            named = {f"validation_loss/{source}": loss for source, loss in losses.items()}
+            self._log.figures(self.done_steps, named)
+        shown = "  ".join(f"{source} {loss:.4f}" for source, loss in losses.items())
+        self._say(f"step {self.done_steps:,}: validation loss  {shown}")
+        self.clock.started += time.perf_counter() - started
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        model, optimiser = get_state_dict(self.module, self._optimiser)
+        return {"model": model, "optimiser": optimiser, "data": self._loader.state_dict()}
+
+    def _non_finite(self, step: QueuedStep, loss: float, norm: float) -> str:
+        """Name the samples of a step whose loss is not finite; all, where only the gradient is."""
+        options, plan, own = self._options, self._plan, self._own
+        share = plan.batch_samples // own.n_processes
+        first = (step.number - 1) * plan.batch_samples + own.rank * share
+        bad = [i for i, value in enumerate(step.micro_losses.tolist()) if not math.isfinite(value)]
+        micro = plan.micro_batch_samples
+        mine = [first + i * micro + j for i in bad for j in range(micro)]
+        found: list[list[int]] = [[] for _ in range(own.n_processes)]
+        dist.all_gather_object(found, mine, own.for_checkpoints)
+        positions = sorted(position for part in found for position in part)
+        positions = positions or list(self._mixture.positions_of_step(
+            step.number, plan.batch_samples * options.sequence_length))  # fmt: skip
+        spans = [
+            span
+            for position in positions[:SAMPLES_NAMED]
+            for span in self._mixture.documents_of(position)
+        ]
+        more = len(positions) - SAMPLES_NAMED
+        return (
+            f"step {step.number:,}: the loss is {loss} and the gradient norm {norm}; nothing was "
+            f"saved after it. In {len(positions)} of its samples, documents: "
+            + ", ".join(dict.fromkeys(span.id for span in spans))
+            + (f", and those of {more} samples more" if more > 0 else "")
+            + f". All of the step: corpus trace {options.data} --run {options.output}"
+            f" --step {step.number}"
+        )
+
+    def _say(self, line: str) -> None:
+        if self._own.is_first:
+            print(line, flush=True)
+
+
+class _Clock:
+    """What passed since the figures of speed were last worked out."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.waited = 0.0  # seconds, for data
+        self.steps = 0
+
+
+def _whole(norm: Tensor) -> Tensor:
+    """Return the norm over all processes' parts, on every process."""
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Return the bytes in use at their peak: the device's, or this process's on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
+    """Return the ids of the tokens that documents begin and end with, None where they have none."""
+    processor = SentencePieceProcessor(model_file=str(mixture.tokenizer["model"]))
+    return (
+        processor.bos_id() if mixture.tokenizer["bos"] else None,
+        processor.eos_id() if mixture.tokenizer["eos"] else None,
+    )
