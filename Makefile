@@ -1,19 +1,22 @@
 # Two commands do everything on a machine with Python 3.10 or later and a C++ compiler:
 #   make demo   environment, the main job on the bundled samples, what came out
 #   make test   environment, linters, types, the whole suite
+# and one makes what training a language model needs:
+#   make kenlm-tools
 
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
+KENLM_TOOLS = build/kenlm/bin/build_binary
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint kenlm-tools clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(STAMP) lint
+test: $(STAMP) lint kenlm-tools
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
@@ -26,6 +29,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[test]'
+	@touch $@
+
+kenlm-tools: $(KENLM_TOOLS)
+
+$(KENLM_TOOLS): scripts/build_kenlm_tools.sh | $(STAMP)
+	PYTHON=$(BIN)/python scripts/build_kenlm_tools.sh
 	@touch $@
 
 clean:
