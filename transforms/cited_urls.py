@@ -24,12 +24,15 @@ _TOKEN = re.compile(
     r"|(?P<before>[\[=]\s*)?(?P<url>https?://[^\s|\[\]{}<>\"]+)",
     re.IGNORECASE,
 )
-_ARCHIVE = r"(?:web|wayback)\.archive\.org|archive\.(?:is|today|ph|li|vn|fo|md)"
-_ARCHIVE_HOST = re.compile(rf"{_ARCHIVE}|(?:www\.)?webcitation\.org")
+_ENTITY = re.compile(r"&#?\w+;")
+_ARCHIVE_HOST = re.compile(
+    r"(?:web|wayback)\.archive\.org|archive\.(?:is|today|ph|li|vn|fo|md)|(?:www\.)?webcitation\.org"
+)
 _ARCHIVED = re.compile(
-    rf"https?://(?:{_ARCHIVE})/(?:web/)?[0-9][0-9.\-]{{3,19}}(?:[a-z]{{2}}_|\*)?/(.+)",
+    r"https?://[^/]+/(?:[\w-]+/)?[0-9][0-9.-]{3,19}(?:[a-z]{2}_|\*)?/(https?(?::|%3A).+)",
     re.IGNORECASE,
 )
+"""An address in a web archive: a path's time, and then the address of the page."""
 
 
 def cited_urls(wikitext: str, language: str | None) -> set[str]:
@@ -87,16 +90,12 @@ def _without_comments(text: str) -> str:
 
 def _original(url: str, *, is_delimited: bool) -> str | None:
     """Return the address of the page itself, in one form; None where there is none."""
-    url = html.unescape(url).partition("''")[0]
+    url = _ENTITY.sub(lambda match: html.unescape(match.group()), url).partition("''")[0]
     if not is_delimited:
         # In running text, MediaWiki does not take these for a part of the address.
         url = url.rstrip(".,;:!?" if "(" in url else ".,;:!?)")
     while match := _ARCHIVED.match(url):
-        url = match[1]
-        if not url.lower().startswith("http"):
-            url = f"http://{url}"
-        elif "://" not in url:
-            url = unquote(url)
+        url = match[1] if "://" in match[1] else unquote(match[1])
     parts = _split(url)
     if parts and _ARCHIVE_HOST.fullmatch(parts.netloc):
         (inner,) = parse_qs(parts.query).get("url", [""])[:1]
