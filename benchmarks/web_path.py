@@ -34,9 +34,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.worker_memory import worker_peak_mb
+from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_file import load_recipe
-from pipeline.run import Execution, run
+from pipeline.run import run
 from tests import plain_web_path as plain
 from tokenizer.encode import BatchEncoder
 from transforms.documents import documents

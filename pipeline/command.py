@@ -7,6 +7,7 @@ imported when a command of it runs, so that each command starts with no more tha
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 
 from pipeline import inspect_command
@@ -25,9 +26,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 1 where it found damage, 2 on mistakes.
 
     A command's function takes the parsed options and returns its exit status; a ValueError of its
-    is a user's mistake, told in one line.
+    is a user's mistake, told in one line. A command that runs pipelines finds the options for Beam
+    in ``beam_arguments``; what stops it otherwise is told in a line as well, and it can go on.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    runs_pipelines = getattr(options, "takes_beam_options", False)
+    if runs_pipelines:
+        options.beam_arguments = others
+        # Beam warns at its import of clouds that are not used.
+        logging.basicConfig(level=logging.ERROR)
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         return int(options.function(options))
     except BrokenPipeError:
@@ -36,6 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if not runs_pipelines:
+            raise
+        from pipeline.execution import note_stop
+
+        print(note_stop(options.output, error), file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -12,14 +12,11 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline import storage
+from pipeline.document_file import write_documents
 from pipeline.layout import Split, joined_name, read_plan
 from pipeline.process import cached_recipe, read_split
 from pipeline.progress import ProgressLog
-from transforms.documents import SCHEMA
 
 
 class RecordSplits(beam.DoFn):
@@ -114,20 +111,6 @@ class JoinRecords(beam.PTransform):
             | "GroupByPartition" >> beam.GroupByKey()
             | "JoinPartition" >> beam.ParDo(JoinPartition(self.recipe_json, self.output))
         )
-
-
-def write_documents(output: str, name: str, batch: pa.RecordBatch, batch_bytes: int) -> None:
-    """Write documents as Parquet, a row group of about ``batch_bytes`` of text at a time."""
-    with storage.write_whole(output, name) as file:
-        writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), SCHEMA, compression="zstd")
-        ends = np.cumsum(pc.binary_length(batch["text"]).to_numpy())
-        start = 0
-        while start < batch.num_rows:
-            before = ends[start - 1] if start else 0
-            stop = max(start + 1, int(np.searchsorted(ends, before + batch_bytes, "right")))
-            writer.write_batch(batch.slice(start, stop - start))
-            start = stop
-        writer.close()
 
 
 def _to_bytes(batch: pa.RecordBatch) -> bytes:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
+from pipeline.document_file import read_documents
 from pipeline.layout import Split
 from pipeline.ledger import Tally
 from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
@@ -38,10 +38,7 @@ def read_split(
 ) -> Iterator[pa.RecordBatch]:
     """Read the documents of a split in batches, or its records where they are yet to be joined."""
     if source.reader.join is not None and split.holds == "documents":
-        with storage.open_read(storage.join(output, split.path)) as stream:
-            file = pq.ParquetFile(stream)
-            for number in range(file.num_row_groups):  # each a batch, as they were written
-                yield from file.read_row_group(number).combine_chunks().to_batches()
+        yield from read_documents(storage.join(output, split.path))
         return
     with storage.open_read(split.path) as stream:
         yield from source.reader.read(

@@ -126,8 +126,12 @@ class Recipe:
 
     def files(self) -> list[str]:
         """The models and lists that the run reads, sorted."""
+        return sorted({self.tokenizer.model, *self.step_files()})
+
+    def step_files(self) -> list[str]:
+        """The models and lists that the steps read, sorted."""
         steps = [step for source in self.sources for step in source.steps]
-        return sorted({self.tokenizer.model, *(file for step in steps for file in step.files())})
+        return sorted({file for step in steps for file in step.files()})
 
 
 def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:

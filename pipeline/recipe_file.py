@@ -12,6 +12,13 @@ from pipeline import storage
 from pipeline.checked import RecipeError, nearest
 from pipeline.recipe import Recipe, recipe_from_mapping
 
+WHENCE = {
+    "classify": "'corpus train-classifier' makes it",
+    "identify_language": "fastText publishes lid.176.ftz",
+    "score_perplexity": "'corpus train-lm' makes it",
+}
+"""Where the models of a step come from."""
+
 
 class _Loader(yaml.SafeLoader):
     """YAML's safe loader, that refuses a key given twice instead of taking the last."""
@@ -28,14 +35,16 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_recipe(
-    path: str, settings: Sequence[str] = (), sources: Sequence[str] | None = None
-) -> Recipe:
+    path: str, settings: Sequence[str] = (), sources: Sequence[str] | None = None, *,
+    check_files: bool = True,
+) -> Recipe:  # fmt: skip
     """Read a recipe, with ``NAME=VALUE`` settings applied, and check all of it.
 
     A setting fills a variable, or overrides a value by its dotted name
     (``sources.c4.proportion=0.2``, a step by its name: ``sources.c4.steps.drop_short.min_chars``).
-    ``sources`` keeps some of the sources; proportions are then scaled to add up to one. Raises
-    :class:`RecipeError`, whose text is one line.
+    ``sources`` keeps some of the sources; proportions are then scaled to add up to one. The files
+    that the recipe names must be there, but without ``check_files``, for a command that makes some
+    of them. Raises :class:`RecipeError`, whose text is one line.
     """
     if not storage.exists(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
@@ -63,10 +72,28 @@ def load_recipe(
         recipe = recipe_from_mapping(_fill(chosen, variables, ""))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    for file in recipe.files():
-        if not storage.exists(file):
-            raise RecipeError(f"{path}: there is no file {file}, which the recipe names as a model")
+    if check_files:
+        check_models(recipe, path)
     return recipe
+
+
+def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> None:
+    """Raise RecipeError where a file that the recipe's steps read is not there.
+
+    ``path`` is the recipe's, for the message, which says what makes such a file.
+    """
+    named = [
+        (file, step.name, WHENCE.get(step.name))
+        for source in recipe.sources
+        for step in source.steps
+        for file in step.files()
+    ]
+    if with_tokenizer:
+        named.append((recipe.tokenizer.model, "tokenizer", "'corpus train-tokenizer' makes it"))
+    for file, name, whence in sorted(named):
+        if not storage.exists(file):
+            more = f"; {whence}" if whence else ""
+            raise RecipeError(f"{path}: there is no file {file}, which {name} reads{more}")
 
 
 def _override(

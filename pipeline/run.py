@@ -10,14 +10,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import apache_beam as beam
-import psutil
+from typing import Any
 
 from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.decisions import decision_name
+from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
 from pipeline.join_records import JoinRecords
 from pipeline.layout import (
@@ -54,27 +52,13 @@ JOIN_TURN_BYTES = 64 << 20
 MAX_JOIN_TURNS = 16
 """The DirectRunner joins so many bytes of compressed records at a time, but in no more turns."""
 
-ERROR_NAME = "error.txt"
-"""Where the command leaves the traceback of what stopped a run, until the run is complete."""
 
-
-class RunError(ValueError):
-    """A reason not to start, told in one line."""
-
-
-class Execution(NamedTuple):
-    """Where and how pipelines run."""
-
-    pipeline: Callable[[], beam.Pipeline]
-    holds_shuffle_in_memory: bool  # the DirectRunner does
-    memory_bytes: int  # that the shuffle may take, then
-
-
-def describe(recipe: Recipe, plan: list[Split]) -> dict[str, Any]:
+def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) -> dict[str, Any]:
     """Describe what a run depends on: recipe, inputs, models, steps' code, with a fingerprint.
 
     The fingerprint does not depend on when an input file was written; that is noted beside it.
     """
+    files = recipe.files() if with_tokenizer else recipe.step_files()
     inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
     own_steps = {
         step.name: _source_digest(step.target)
@@ -85,7 +69,7 @@ def describe(recipe: Recipe, plan: list[Split]) -> dict[str, Any]:
     described = {
         "version": importlib.metadata.version("llama-corpus"),
         "recipe": recipe.mapping,
-        "files": {path: storage.sha256_of(path) for path in recipe.files()},
+        "files": {path: storage.sha256_of(path) for path in files},
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
@@ -152,7 +136,7 @@ def _short(value: Any) -> str:
 
 
 @contextmanager
-def _locked(output: str) -> Iterator[None]:
+def locked(output: str) -> Iterator[None]:
     """Keep a second run away from a local output folder."""
     if storage.is_remote(output):
         yield
@@ -182,26 +166,34 @@ def run(
     plan = make_plan(recipe)
     described = describe(recipe, plan)
     check_shuffle(recipe, plan, execution)
-    with _locked(output):
-        _open_output(output, described, plan, start_over)
+    with locked(output):
+        open_output(output, described, plan, start_over)
         if storage.exists(storage.join(output, MANIFEST_NAME)):
             say(f"{output} is complete already; nothing to do")
             return storage.read_json(storage.join(output, MANIFEST_NAME))
         storage.remove_temporary_files(output)
         storage.remove(output, PROGRESS_FOLDER)
-        recipe_json = json.dumps(recipe.mapping)
-        _join(recipe, plan, recipe_json, output, execution)
-        documents = [split for split in plan if split.holds == "documents"]
-        for rounds in waves(recipe, documents, output, execution):
-            _first_pass(recipe, documents, rounds, recipe_json, output, execution)
-        _second_pass(documents, recipe_json, output, execution)
+        first_passes(recipe, plan, output, execution)
+        _second_pass(plan, json.dumps(recipe.mapping), output, execution)
         manifest = mix(recipe, output, described)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
 
 
-def _open_output(
+def first_passes(recipe: Recipe, plan: list[Split], output: str, execution: Execution) -> None:
+    """Join the records that stand apart, and make the decisions of every deduplication.
+
+    ``output`` holds the plan, and is locked; what is there already is not made again.
+    """
+    recipe_json = json.dumps(recipe.mapping)
+    _join(recipe, plan, recipe_json, output, execution)
+    documents = [split for split in plan if split.holds == "documents"]
+    for rounds in waves(recipe, documents, output, execution):
+        _first_pass(recipe, documents, rounds, recipe_json, output, execution)
+
+
+def open_output(
     output: str, described: dict[str, Any], plan: list[Split], start_over: bool
 ) -> None:
     """Make sure that ``output`` holds this run or nothing."""
@@ -359,9 +351,12 @@ def _is_near(recipe: Recipe, one: Round) -> bool:
 
 def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Execution) -> None:
     there = storage.list_names(output, "ledger")
-    total = sum(split.n_bytes for split in plan)
+    documents = [split for split in plan if split.holds == "documents"]
+    total = sum(split.n_bytes for split in documents)
     missing = sum(
-        split.n_bytes for split in plan if shard_ledger_name(split.source, split.shard) not in there
+        split.n_bytes
+        for split in documents
+        if shard_ledger_name(split.source, split.shard) not in there
     )
     if not missing and all(
         shard_ledger_name(s.source, s.shard) in there for s in read_shards(output)
@@ -370,8 +365,3 @@ def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Ex
     display = ProgressDisplay(output, "build", "second pass (build)", total, total - missing)
     with display, execution.pipeline() as pipeline:
         _ = pipeline | BuildShards(recipe_json, output)
-
-
-def available_memory() -> int:
-    """Return the bytes of memory that are free to use now."""
-    return int(psutil.virtual_memory().available)

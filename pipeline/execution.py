@@ -1,0 +1,106 @@
+"""How pipelines run: on which runner, with how many processes, in how much memory."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import apache_beam as beam
+import psutil
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability import local_job_service
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from pipeline import storage
+
+DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
+
+ERROR_NAME = "error.txt"
+"""Where a command leaves the traceback of what stopped it, until it is complete."""
+
+
+class RunError(ValueError):
+    """A reason not to start, told in one line."""
+
+
+class Execution(NamedTuple):
+    """Where and how pipelines run."""
+
+    pipeline: Callable[[], beam.Pipeline]
+    holds_shuffle_in_memory: bool  # the DirectRunner does
+    memory_bytes: int  # that the shuffle may take, then
+
+
+def execution(options: argparse.Namespace, beam_arguments: list[str], output: str) -> Execution:
+    """Say how the pipelines of a command run, which writes to the folder ``output``.
+
+    ``options`` are those of :func:`pipeline.run_options.add_run_options`. Beam's DirectRunner
+    would try other runners first; the one meant is named here. Raises RunError on a number of
+    workers that cannot be.
+    """
+    if options.workers is not None and options.workers < 1:
+        raise RunError(f"--workers: expected a number above 0, found {options.workers}")
+    memory = int(options.memory_bytes or available_memory())
+    if options.runner not in DIRECT_RUNNERS:
+        beam_options = [f"--runner={options.runner}", *beam_arguments]
+        return Execution(
+            lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
+        )
+    workers = options.workers or os.cpu_count() or 1
+    beam_options = [f"--direct_num_workers={workers}", *beam_arguments]
+    return Execution(
+        lambda: beam.Pipeline(
+            FnApiRunner() if workers == 1 else worker_processes(output),
+            PipelineOptions(beam_options),
+        ),
+        True,
+        memory,
+    )
+
+
+def worker_processes(output: str) -> FnApiRunner:
+    """Make a DirectRunner of worker processes that write what they have to say to a file.
+
+    It is Beam's ``--direct_running_mode=multi_processing``, but for the file: that mode lets the
+    workers print their coming and going, and warnings of clouds that are not used.
+    """
+    # What stops a worker is told by the command in a line, and whole in a file.
+    logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
+    log = "/dev/null"
+    if not storage.is_remote(output):
+        log = str(Path(output, "work", "workers.log"))
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
+    provision = beam_provision_api_pb2.ProvisionInfo()
+    provision.pipeline_options.update({"default_sdk_harness_log_level": "ERROR"})
+    return FnApiRunner(
+        SubprocessSDKEnvironment.from_command_string(
+            f"{shlex.join(command)} 2>> {shlex.quote(log)}"
+        ),
+        provision_info=ExtendedProvisionInfo(provision),
+    )
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that are free to use now."""
+    return int(psutil.virtual_memory().available)
+
+
+def note_stop(output: str, error: Exception) -> str:
+    """Write the traceback of what stopped a command to its output; return the line to print."""
+    storage.write_bytes(output, ERROR_NAME, "".join(traceback.format_exception(error)).encode())
+    reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
+    return (
+        f"error: the run stopped: {reason} ({output}/{ERROR_NAME} has more). "
+        "Once that is mended, the same command goes on from here"
+    )
