@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from transforms.cited_urls import keep_cited
 from transforms.code_filter import filter_code
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
 from transforms.generated_files import drop_generated_files
 from transforms.gutenberg import strip_gutenberg
-from transforms.language import classify, identify_language
+from transforms.language import (
+    classify,
+    classify_top,
+    identify_language,
+    keep_languages,
+)
 from transforms.latex import cut_latex, expand_macros, remove_latex_comments
 from transforms.length import drop_short
 from transforms.licence_header import strip_licence_header
@@ -30,10 +36,13 @@ STEPS: dict[str, Callable[..., Any]] = {
     "strip_licence_header": strip_licence_header,
     "bucket_by_perplexity": bucket_by_perplexity,
     "classify": classify,
+    "classify_top": classify_top,
     "deduplicate_documents": DeduplicateDocuments,
     "deduplicate_lines": DeduplicateLines,
     "deduplicate_near": DeduplicateNear,
     "drop_short": drop_short,
     "identify_language": identify_language,
+    "keep_cited": keep_cited,
+    "keep_languages": keep_languages,
     "score_perplexity": score_perplexity,
 }
