@@ -1,15 +1,15 @@
 """A model made in stages, each a file that is written whole and kept, so that a stop costs little.
 
 The output folder of such a command holds ``training.json``, what the model is made with. The same
-command given again goes on from the first stage whose file is not there; other parameters are
-refused, as a run refuses another recipe.
+command given again goes on from the first stage whose file is not there. As long as no stage of the
+training itself is there, other parameters may be given; the sample of documents looks after itself.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ from pipeline.execution import ERROR_NAME, RunError
 TRAINING_NAME = "training.json"
 
 
-def open_training(output: str, described: Mapping[str, Any], start_over: bool) -> None:
+def open_training(
+    output: str, described: Mapping[str, Any], stages: Iterable[str], start_over: bool
+) -> None:
     """Make sure that the folder ``output`` holds the making of this model or nothing.
 
-    Raises RunError where it holds something else, or is not local: the programs that train models
+    ``stages`` are the files that the training writes. Raises RunError where one was made otherwise,
+    where the folder holds something else, or where it is not local: the programs that train models
     write to local files.
     """
     if storage.is_remote(output):
@@ -34,7 +37,7 @@ def open_training(output: str, described: Mapping[str, Any], start_over: bool) -
     if path.exists() and not start_over:
         before = storage.read_json(str(path))
         changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        if changed:
+        if changed and any(Path(output, stage).exists() for stage in stages):
             raise RunError(
                 f"{output} holds a model that was made otherwise (other {', '.join(changed)}); "
                 "give another --output, or --start_over to remove what is there"

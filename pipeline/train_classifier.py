@@ -80,7 +80,8 @@ def train_classifier(
         **_entries(recipe, options.positive, "positive", options.cited_urls),
         **_entries(recipe, options.negative, "negative", None),
     }
-    open_training(output, {**asdict(options), "sources": entries}, start_over)
+    described = {**asdict(options), "sources": entries}
+    open_training(output, described, [options.model], start_over)
     if storage.exists(storage.join(output, card_path(options.model))):
         return storage.read_json(storage.join(output, card_path(options.model)))
     budgets = {

@@ -85,7 +85,8 @@ def train_lm(
     """
     tools = kenlm_tools(kenlm)
     entries = _entries(recipe, options)
-    open_training(output, {**asdict(options), "sources": entries}, start_over)
+    stages = (options.pieces_model, ARPA, options.model)
+    open_training(output, {**asdict(options), "sources": entries}, stages, start_over)
     if storage.exists(storage.join(output, card_path(options.model))):
         return storage.read_json(storage.join(output, card_path(options.model)))
     budgets = {"train": options.sample_bytes, "web": options.web_sample_bytes}
