@@ -8,9 +8,7 @@ here it is the whole text. The n-grams are counted by KenLM's own ``lmplz`` (Hea
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +17,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import sentencepiece
 
 from pipeline.execution import RunError
 from tokenizer.encode import load_encoder
@@ -27,11 +24,6 @@ from transforms.codepoints import normalise_for_lm
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("lmplz", "build_binary")
-
-MAX_LINE_BYTES = 1 << 16
-"""A line that is longer does not take part in the training of the pieces."""
-
-_TOO_HIGH = re.compile(r"Vocabulary size too high.*<= ?([0-9]+)", re.DOTALL)
 
 
 def kenlm_tools(folder: str | None) -> Path:
@@ -62,35 +54,6 @@ def lines_for_pieces(batches: Iterable[pa.RecordBatch], max_bytes: int) -> Itera
         lines = lines.filter(pc.greater(pc.binary_length(lines), 0))
         taken += int(pc.sum(pc.binary_length(lines)).as_py() or 0)
         yield from lines.to_pylist()
-
-
-def train_pieces(lines: Iterable[str], n_pieces: int) -> bytes:
-    """Train SentencePiece's unigram pieces on normalised lines; returns the model file.
-
-    Raises RunError, which says how many pieces there can be, where the text is too little.
-    """
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            model_type="unigram",
-            vocab_size=n_pieces,
-            character_coverage=0.9995,
-            normalization_rule_name="identity",  # the text is normalised already
-            max_sentence_length=MAX_LINE_BYTES,
-            num_threads=1,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        too_high = _TOO_HIGH.search(str(error))
-        if too_high is None:
-            raise
-        raise RunError(
-            f"the text is enough for {int(too_high[1]):,} pieces, not for {n_pieces:,}: give "
-            f"--pieces {too_high[1]}, or more text with --sample_bytes"
-        ) from None
-    return model.getvalue()
 
 
 def count_ngrams(

@@ -125,4 +125,5 @@ def _words(key: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    return cell(value).replace("|", "\\|")
+    text = f"{value:,.5g}" if isinstance(value, float) else cell(value)
+    return text.replace("|", "\\|")

@@ -116,7 +116,12 @@ def sample_documents(
     plan = make_plan(narrowed)
     check_shuffle(narrowed, plan, execution)
     described = describe(narrowed, plan, with_tokenizer=False)
-    described["recipe"] = {**narrowed.mapping, "sample_bytes": dict(budget_bytes)}
+    described["recipe"] = {
+        "reading": narrowed.mapping["reading"],
+        "sources": narrowed.mapping["sources"],
+        "sample_bytes": dict(budget_bytes),
+    }
+    del described["plan_fingerprint"]  # of all of the recipe
     with locked(output):
         if start_over:
             storage.remove(output, SAMPLES)
@@ -138,11 +143,14 @@ def load_sample(output: str, source: str) -> Sample:
 
 
 def card_data(recipe: str, output: str, samples: Mapping[str, Sample]) -> dict[str, Any]:
-    """Return what a model's card says of samples: the recipe's name, inputs, and every source."""
-    run = storage.read_json(storage.join(output, RUN_NAME))
+    """Return what a model's card says of samples.
+
+    That is the recipe's name, the fingerprint of the inputs (their names, sizes and cuts), and for
+    every source what was drawn.
+    """
     return {
         "recipe": recipe,
-        "inputs_fingerprint": run["plan_fingerprint"],
+        "inputs_sha256": storage.read_json(storage.join(output, RUN_NAME))["inputs"],
         "sources": {
             name: {
                 "documents": sample.documents,

@@ -29,7 +29,7 @@ from pipeline.derive import derived_recipe, source_entry
 from pipeline.execution import Execution, RunError
 from pipeline.model_card import card_path, write_card
 from pipeline.recipe import Recipe
-from pipeline.sample import Sample, id_hashes, sample_documents
+from pipeline.sample import Sample, card_data, id_hashes, sample_documents
 from pipeline.stages import open_training, whole_file
 from transforms.language import classify, classify_top
 
@@ -110,8 +110,9 @@ def train_classifier(
         options.model,
         kind="classifier",
         data={
-            "sources": {name: _described(sample) for name, sample in samples.items()},
-            "documents": {"each set": n_documents, "held out of each": n_held_out},
+            **card_data(where, storage.join(output, SAMPLE), samples),
+            "documents_of_each_set": n_documents,
+            "held_out_of_each_set": n_held_out,
         },
         parameters={**dict(options.fasttext), "labels": list(options.labels)},
         scores={
@@ -174,7 +175,3 @@ def _train(sets: list[pa.ChunkedArray], options: ClassifierOptions, output: str)
             file.write(b"".join(chain.from_iterable(zip(*lines, strict=True))))
     with whole_file(output, options.model) as path:
         train(Path(output, LINES), path, dict(options.fasttext), quantise=options.quantise)
-
-
-def _described(sample: Sample) -> dict[str, Any]:
-    return {"documents": sample.documents, "text_bytes": sample.text_bytes}

@@ -25,12 +25,12 @@ from pipeline.lm_training import (
     count_ngrams,
     kenlm_tools,
     lines_for_pieces,
-    train_pieces,
 )
 from pipeline.model_card import card_path, write_card
 from pipeline.recipe import Recipe
-from pipeline.sample import Sample, sample_documents
+from pipeline.sample import Sample, card_data, sample_documents
 from pipeline.stages import open_training, whole_file
+from tokenizer.train import train_lm_pieces
 from transforms.documents import FilePath
 from transforms.perplexity import score_perplexity
 
@@ -108,10 +108,8 @@ def train_lm(
         options.model,
         kind="language_model",
         data={
-            "sources": {
-                options.source: {"documents": n_train, "held out": n_held_out},
-                f"{options.web_source} (cut-offs)": {"documents": len(web), "held out": None},
-            },
+            **card_data(where, storage.join(output, SAMPLE), samples),
+            "held_out_documents": n_held_out,
             "pieces_sha256": storage.sha256_of(storage.join(output, options.pieces_model)),
         },
         parameters=asdict(options),
@@ -147,7 +145,7 @@ def _train(
     pieces = Path(output, options.pieces_model)
     if not pieces.exists():
         lines = lines_for_pieces(_rows(sample, 0, n_train), options.pieces_bytes)
-        storage.write_bytes(output, options.pieces_model, train_pieces(lines, options.pieces))
+        storage.write_bytes(output, options.pieces_model, train_lm_pieces(lines, options.pieces))
     if Path(output, options.model).exists():
         return
     if not Path(output, ARPA).exists():

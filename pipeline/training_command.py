@@ -32,15 +32,24 @@ def add_commands(commands: Any) -> None:
     _option(one, "source", "wikipedia", "the recipe's source of wikitext")
     one.add_argument("--languages", metavar="A,B", help="only these of the source's languages")
     _add_train_classifier(command("train-classifier", _command_train_classifier,
-                                  "train fastText to tell two sets of documents apart"))  # fmt: skip
+                                  "train fastText to tell two sets apart"))  # fmt: skip
 
 
 def _add_train_lm(one: argparse.ArgumentParser) -> None:
     one.add_argument("--language", required=True, help="the language's code, as in the recipe")
     _option(one, "source", "wikipedia", "the recipe's source that it learns from")
     _option(one, "web_source", "commoncrawl", "the recipe's source whose perplexities are cut")
-    _option(one, "sample_bytes", 1_000_000_000, "bytes of text to learn from", metavar="N")
-    _option(one, "pieces_bytes", 200_000_000, "of these, to learn the pieces from", metavar="N")
+    _option(
+        one, "sample_bytes", 1_000_000_000, "bytes of text to learn from", type=_count, metavar="N"
+    )
+    _option(
+        one,
+        "pieces_bytes",
+        200_000_000,
+        "of these, to learn the pieces from",
+        type=_count,
+        metavar="N",
+    )
     _option(
         one,
         "web_sample_bytes",
@@ -71,7 +80,9 @@ def _add_train_classifier(one: argparse.ArgumentParser) -> None:
     _option(one, "name", "wikipedia_references", "of the model's file, without its suffix")
     _option(one, "labels", ("wiki", "cc"), "of the positive and the negative set", type=_names,
             metavar="A,B")  # fmt: skip
-    _option(one, "sample_bytes", 1_500_000_000, "bytes of text of each set", metavar="N")
+    _option(
+        one, "sample_bytes", 1_500_000_000, "bytes of text of each set", type=_count, metavar="N"
+    )
     _option(one, "max_documents", 300_000, "of each set", metavar="N")
     _option(one, "min_positive_chars", 1_000, "of a document of the positive set", metavar="N")
     _option(one, "held_out_fraction", 0.1, "of the documents, to measure the model on", metavar="X")
@@ -87,6 +98,10 @@ def _option(one: argparse.ArgumentParser, name: str, default: Any, text: str, **
     shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
     more.setdefault("type", type(default))
     one.add_argument(f"--{name}", default=default, help=f"{text} (default: {shown})", **more)
+
+
+def _count(text: str) -> int:
+    return int(float(text))
 
 
 def _names(text: str) -> tuple[str, ...]:

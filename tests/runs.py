@@ -38,10 +38,10 @@ def run_samples(output: Path, data: Path, models: Path, *more: str) -> int:
     )  # fmt: skip
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    """Start the command in a process group of its own."""
+def start(*arguments: str, module: str = "beam_runner") -> subprocess.Popen[bytes]:
+    """Start the command of a module in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "beam_runner.py"), *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 

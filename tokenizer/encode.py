@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import sentencepiece
 
-from tokenizer.model_file import ModelFile, parse_model
+from tokenizer.model_file import CHARSMAP, NORMALISER, ModelFile, parse_model, without_fields
 from tokenizer.normalise import normalise, normaliser_rules
 from tokenizer.string_table import StringTable
 from tokenizer.unigram import (
@@ -80,17 +80,22 @@ class BatchEncoder:
         self._unigram: UnigramModel | None = None
         self._lock = threading.Lock()
         if self.model.escape_whitespaces and not self.model.whitespace_as_suffix:
-            self._choose_table()
+            self._choose_table(model_proto)
             self._choose_viterbi()
 
-    def _choose_table(self) -> None:
+    def _choose_table(self, model_proto: bytes) -> None:
         """Take the table of units, if it is exact for this model."""
         pairs = joined_pairs(self.model)
         separator = None if pairs is None else separator_byte(pairs)
         if separator is None:
             return
+        # Units are normalised already: what encodes them must not apply the character map again.
+        self._unit_processor = self.processor
+        if self.model.charsmap:
+            plain = without_fields(model_proto, {NORMALISER: {CHARSMAP}})
+            self._unit_processor = sentencepiece.SentencePieceProcessor(model_proto=plain)
         self._separator = separator
-        self._separator_id = int(self.processor.encode(chr(separator))[-1])
+        self._separator_id = int(self._unit_processor.encode(chr(separator))[-1])
         if self._separator_id != self.processor.unk_id():
             self._pairs = pairs
             self._table = empty_unit_table(self.dtype)
@@ -222,7 +227,7 @@ class BatchEncoder:
         n_bytes = int(units.ends[last] - units.ends[first])
         buffer = np.empty(3 * n_bytes + last - first + 1, np.uint8)
         size = write_separated(units.arena, units.ends, first, last, self._separator, buffer)
-        found = self.processor.encode_as_numpy(buffer[:size].tobytes())
+        found = self._unit_processor.encode_as_numpy(buffer[:size].tobytes())
         at = np.flatnonzero(found == self._separator_id)
         if len(at) == last - first + 1:
             n_ids = np.diff(at) - 1

@@ -8,7 +8,7 @@ allows.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 UNIGRAM, BPE = 1, 2
@@ -16,6 +16,12 @@ UNIGRAM, BPE = 1, 2
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Values of a piece's type."""
+
+TRAINER, NORMALISER, DENORMALISER = 2, 3, 5
+"""Numbers of the model's messages, beside its pieces."""
+
+CHARSMAP, ADD_DUMMY_PREFIX, RULES_FILE = 2, 3, 6
+"""Numbers of fields of a normaliser."""
 
 SPACE_MARK = "\u2581".encode()
 """How SentencePiece writes a space in its pieces."""
@@ -52,9 +58,9 @@ def parse_model(data: bytes) -> ModelFile:
             piece = dict(_fields(_message(value)))
             (score,) = struct.unpack("<f", _message(piece.get(2, bytes(4))))
             pieces.append(Piece(_message(piece.get(1, b"")), score, int(piece.get(3, NORMAL))))
-        elif number == 2:
+        elif number == TRAINER:
             trainer = dict(_fields(_message(value)))
-        elif number == 3:
+        elif number == NORMALISER:
             normalizer = dict(_fields(_message(value)))
     return ModelFile(
         pieces,
@@ -74,8 +80,43 @@ def _message(value: bytes | int) -> bytes:
     return value
 
 
+def without_fields(data: bytes, dropped: Mapping[int, Collection[int]]) -> bytes:
+    """Return a serialised ``ModelProto`` without some fields of its messages.
+
+    ``dropped`` maps the number of a message of the model to the numbers of its fields that go.
+    Raises ValueError where ``data`` is not a model.
+    """
+    parts = []
+    for number, value, start, end in _spans(data):
+        if number in dropped:
+            message = _message(value)
+            kept = b"".join(
+                message[first:last]
+                for inner, _, first, last in _spans(message)
+                if inner not in dropped[number]
+            )
+            parts += [_varint(number << 3 | 2), _varint(len(kept)), kept]
+        else:
+            parts.append(data[start:end])
+    return b"".join(parts)
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
     """Yield the number and the value of each field of a protocol buffer message."""
+    return ((number, value) for number, value, _, _ in _spans(data))
+
+
+def _spans(data: bytes) -> Iterator[tuple[int, bytes | int, int, int]]:
+    """Yield the number and the value of each field of a message, and where it begins and ends."""
     at = 0
 
     def varint() -> int:
@@ -92,15 +133,17 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
                 return value
 
     while at < len(data):
+        start = at
         key = varint()
         wire_type = key & 7
         if wire_type == 0:
-            yield key >> 3, varint()
+            number = varint()
+            yield key >> 3, number, start, at
             continue
         if wire_type not in (1, 2, 5):
             raise ValueError("not a SentencePiece model")
         size = varint() if wire_type == 2 else 8 if wire_type == 1 else 4
         if at + size > len(data):
             raise ValueError("a SentencePiece model that ends within a field")
-        yield key >> 3, data[at : at + size]
         at += size
+        yield key >> 3, data[at - size : at], start, at

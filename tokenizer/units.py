@@ -36,8 +36,10 @@ def joined_pairs(model: ModelFile) -> npt.NDArray[np.bool_] | None:
 
     None where a model's tokens depend on more than such pairs, or where it cannot be told.
     """
-    if model.model_type != BPE or model.charsmap:
+    if model.model_type != BPE:
         return None
+    if model.charsmap and any(piece.kind == USER_DEFINED for piece in model.pieces):
+        return None  # SentencePiece's normaliser passes such pieces by
     joined = np.zeros((256, 256), np.bool_)
     single = np.zeros(256, np.bool_)
     for piece in model.pieces:
