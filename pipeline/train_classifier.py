@@ -50,6 +50,7 @@ class ClassifierOptions:
     positive: tuple[str, ...]  # sources of the recipe
     negative: tuple[str, ...]
     cited_urls: str | None  # a list: of the positive sources, only these pages
+    languages: tuple[str, ...]  # of all sources, no documents in others; none: any language
     labels: tuple[str, str]  # of the positive set and of the negative one
     sample_bytes: int  # of text of each set
     max_documents: int  # of each set
@@ -77,8 +78,8 @@ def train_classifier(
     RunError where the folder holds something else or a set is too small.
     """
     entries = {
-        **_entries(recipe, options.positive, "positive", options.cited_urls),
-        **_entries(recipe, options.negative, "negative", None),
+        **_entries(recipe, options, "positive", options.cited_urls),
+        **_entries(recipe, options, "negative", None),
     }
     described = {**asdict(options), "sources": entries}
     open_training(output, described, [options.model], start_over)
@@ -129,12 +130,15 @@ def train_classifier(
 
 
 def _entries(
-    recipe: Recipe, sources: Iterable[str], role: str, cited_urls: str | None
+    recipe: Recipe, options: ClassifierOptions, role: str, cited_urls: str | None
 ) -> dict[str, dict[str, Any]]:
+    """Return the sources of a set as they are read, by the set's name and their own."""
     more = [{"keep_cited": {"urls": cited_urls}}] if cited_urls else []
     return {
-        f"{role}-{name}": source_entry(recipe, name, ahead_of=CLASSIFYING_STEPS, more_steps=more)
-        for name in sources
+        f"{role}-{name}": source_entry(
+            recipe, name, ahead_of=CLASSIFYING_STEPS, languages=options.languages, more_steps=more
+        )
+        for name in (options.positive if role == "positive" else options.negative)
     }
 
 

@@ -77,6 +77,8 @@ def _add_train_classifier(one: argparse.ArgumentParser) -> None:
                      help="the recipe's sources of random documents")  # fmt: skip
     one.add_argument("--cited_urls", metavar="FILE",
                      help="of the positive sources, only the pages in this list")  # fmt: skip
+    one.add_argument("--languages", type=_names, default=(), metavar="A,B",
+                     help="no documents in other languages")  # fmt: skip
     _option(one, "name", "wikipedia_references", "of the model's file, without its suffix")
     _option(one, "labels", ("wiki", "cc"), "of the positive and the negative set", type=_names,
             metavar="A,B")  # fmt: skip

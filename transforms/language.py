@@ -42,9 +42,12 @@ def identify_language(
 
 
 def keep_languages(batch: pa.RecordBatch, *, languages: list[str]) -> pa.RecordBatch:
-    """Drop as ``other_language`` the documents whose column ``language`` is not one of these."""
-    is_known = pc.is_in(batch["language"], pa.array(languages, pa.string()))
-    return drop(batch, ~is_known.to_numpy(zero_copy_only=False), "other_language")
+    """Drop as ``other_language`` the documents whose column ``language`` says another than these.
+
+    Documents without a language stay.
+    """
+    stays = pc.is_in(batch["language"], pa.array([*languages, None], pa.string()))
+    return drop(batch, ~stays.to_numpy(zero_copy_only=False), "other_language")
 
 
 def classify(
