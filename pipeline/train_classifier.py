@@ -38,7 +38,7 @@ SAMPLE = "sample"
 LINES = "work/lines.txt"
 THRESHOLDS = (0.25, 0.5, 0.75)
 LINES_AT_ONCE = 1_000
-MIN_HELD_OUT = 20
+MIN_HELD_OUT = 10
 """Documents of a set that must be left to measure the classifier on."""
 
 
@@ -97,8 +97,8 @@ def train_classifier(
     n_held_out = int(n_documents * options.held_out_fraction)
     if n_held_out < MIN_HELD_OUT:
         raise RunError(
-            f"{n_documents} documents of each set are too few: {options.held_out_fraction:g} of "
-            f"them, held out to measure the classifier on, must be at least {MIN_HELD_OUT}"
+            f"{n_documents} documents of each set are too few: --held_out_fraction "
+            f"{options.held_out_fraction:g} of them must be at least {MIN_HELD_OUT}"
         )
     if not Path(output, options.model).exists():
         _train([texts[:-n_held_out] for texts in sets], options, output)

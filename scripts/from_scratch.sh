@@ -3,35 +3,26 @@
 #
 #   scripts/from_scratch.sh DATA OUT [MORE]     MORE goes to every command (--workers 2, ...)
 #
-# What decides how much is learnt from has defaults for whole dumps; for small ones they are given in
-# the environment: PIECES, VOCABULARY, SAMPLE_BYTES (of each model's text), POSITIVE and NEGATIVE (the
-# classifier's sets) and CITED (yes: of the positive sources, the pages that Wikipedia cites; no: all
-# of their documents).
+# The commands' own defaults are for whole dumps. Options in LM_OPTIONS, CLASSIFIER_OPTIONS and
+# TOKENIZER_OPTIONS come behind those given here, and override them.
 set -euo pipefail
 
 data=$1
 out=$2
 shift 2
 cd "$(dirname "$0")/.."
-corpus=${CORPUS:-.venv/bin/corpus}
+bin=${BIN:-.venv/bin}
 recipe=(--recipe recipes/from_scratch.yaml --set "data=$data" --set "made=$out"
   --set "lid=${LID:-samples/models/lid.176.ftz}" "$@")
-bytes=${SAMPLE_BYTES:-1e9}
 
-"$corpus" train-lm "${recipe[@]}" --output "$out/lm" --language en \
-  --pieces "${PIECES:-65536}" --sample_bytes "$bytes" --web_sample_bytes "$bytes"
-
-cited=()
-if [[ ${CITED:-yes} == yes ]]; then
-  "$corpus" cited-urls "${recipe[@]}" --output "$out/cited" --languages en
-  cited=(--cited_urls "$out/cited/cited_urls.txt")
-fi
-"$corpus" train-classifier "${recipe[@]}" --output "$out/classifier" "${cited[@]}" \
-  --positive "${POSITIVE:-commoncrawl}" --negative "${NEGATIVE:-commoncrawl}" --languages en \
-  --sample_bytes "$bytes"
-
-"$corpus" train-tokenizer "${recipe[@]}" --output "$out/tokenizer" \
-  --vocabulary_size "${VOCABULARY:-32000}" --sample_bytes "$bytes"
-
-"${corpus%corpus}python" beam_runner.py --runner=DirectRunner "${recipe[@]}" --output "$out/corpus"
-"$corpus" verify "$out/corpus"
+# shellcheck disable=SC2086  # the options are words
+{
+  "$bin/corpus" train-lm "${recipe[@]}" --output "$out/lm" --language en ${LM_OPTIONS:-}
+  "$bin/corpus" cited-urls "${recipe[@]}" --output "$out/cited" --languages en
+  "$bin/corpus" train-classifier "${recipe[@]}" --output "$out/classifier" --languages en \
+    --positive commoncrawl --cited_urls "$out/cited/cited_urls.txt" --negative commoncrawl \
+    ${CLASSIFIER_OPTIONS:-}
+  "$bin/corpus" train-tokenizer "${recipe[@]}" --output "$out/tokenizer" ${TOKENIZER_OPTIONS:-}
+  "$bin/python" beam_runner.py --runner=DirectRunner "${recipe[@]}" --output "$out/corpus"
+  "$bin/corpus" verify "$out/corpus"
+}
