@@ -1,4 +1,4 @@
-"""Where the real samples and models are, and KenLM; tests that need them skip where they are not."""
+"""Where the real samples and models and KenLM are; tests skip where what they need is not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.execution import RunError
-from pipeline.lm_training import kenlm_tools as find_kenlm_tools
+from pipeline.lm_training import kenlm_tools
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -25,10 +25,10 @@ def _folder(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kenlm_tools() -> Path:
+def kenlm_programs() -> Path:
     """The folder of KenLM's programs, which ``make test`` builds."""
     try:
-        return find_kenlm_tools(None)
+        return kenlm_tools(None)
     except RunError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))

@@ -65,7 +65,7 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(data: Path, kenlm_tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(data: Path, kenlm_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the script makes of them."""
     output = tmp_path_factory.mktemp("made") / "out"
     done = subprocess.run(
