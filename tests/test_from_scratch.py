@@ -39,6 +39,7 @@ FILES = [
     "stackexchange/datascience.meta.stackexchange.com_2017-03/Posts.xml",
 ]
 GITHUB_FILES = 100
+LID = str(ROOT / "samples" / "models" / "lid.176.ftz")
 
 OPTIONS = {
     "LM_OPTIONS": "--pieces 4000 --held_out_fraction 0.15",
@@ -70,7 +71,7 @@ def made(data: Path, kenlm_programs: Path, tmp_path_factory: pytest.TempPathFact
     output = tmp_path_factory.mktemp("made") / "out"
     done = subprocess.run(
         [ROOT / "scripts" / "from_scratch.sh", data, output, "--workers", "1"],
-        env={**os.environ, **OPTIONS, "BIN": str(Path(sys.executable).parent)},
+        env={**os.environ, **OPTIONS, "BIN": str(Path(sys.executable).parent), "LID": LID},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
@@ -116,7 +117,9 @@ def test_every_model_has_a_card_and_the_run_its_shards(made: Path) -> None:
     assert main(["verify", f"{made}/corpus"]) == 0
 
 
-def test_held_out_articles_rank_before_all_else(made: Path, data: Path, perplexities: Any) -> None:
+def test_held_out_articles_rank_before_all_else(
+    made: Path, shared_data: Path, perplexities: Any
+) -> None:
     articles = held_out(made)
     middle = np.median(perplexities(articles))
     shuffled = []
@@ -131,7 +134,7 @@ def test_held_out_articles_rank_before_all_else(made: Path, data: Path, perplexi
     ]
     worse = {
         "shuffled": perplexities(shuffled),
-        "boilerplate": perplexities(list(boilerplate(data))),
+        "boilerplate": perplexities(list(boilerplate(shared_data))),
         "other languages": perplexities(others),
     }
     print({"articles": middle, **{name: np.median(found) for name, found in worse.items()}})
@@ -187,7 +190,7 @@ def test_the_language_model_goes_on_from_the_stage_that_is_missing(
     (folder / "en.arpa.bin.card.json").unlink()
     command = ["train-lm", "--recipe", f"{ROOT}/recipes/from_scratch.yaml", "--workers", "1",
                "--set", f"data={data}", "--set", f"made={made}",
-               "--set", f"lid={ROOT}/samples/models/lid.176.ftz",
+               "--set", f"lid={LID}",
                "--output", str(folder), "--language", "en"]  # fmt: skip
     assert main([*command, *OPTIONS["LM_OPTIONS"].split()]) == 0
     assert digests(folder) == before

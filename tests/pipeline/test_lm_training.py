@@ -87,7 +87,7 @@ def test_what_the_programs_refuse_is_told_in_a_line(tmp_path, batch, kenlm_progr
     pieces = tmp_path / "en.sp.model"
     pieces.write_bytes(train_lm_pieces(lines_for_pieces([batch], 1 << 30), 300))
     arpa = tmp_path / "lm.arpa"
-    with pytest.raises(RunError, match="lmplz: .*non-decreasing"):
+    with pytest.raises(RunError, match=r"lmplz: .*non-decreasing"):
         count_ngrams(
             [batch], str(pieces), arpa, kenlm_programs, order=3, prune=(0, 2, 1), memory="50M"
         )
