@@ -76,7 +76,7 @@ def _add_train_classifier(one: argparse.ArgumentParser) -> None:
     one.add_argument("--negative", required=True, type=_names, metavar="SOURCE,...",
                      help="the recipe's sources of random documents")  # fmt: skip
     one.add_argument("--cited_urls", metavar="FILE",
-                     help="of the positive sources, only the pages in this list; '' for all")  # fmt: skip
+                     help="of the positive sources, only the pages listed; '': all")  # fmt: skip
     one.add_argument("--languages", type=_names, default=(), metavar="A,B",
                      help="no documents in other languages")  # fmt: skip
     _option(one, "name", "wikipedia_references", "of the model's file, without its suffix")
