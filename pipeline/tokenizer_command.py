@@ -77,5 +77,5 @@ def _show(card: Mapping[str, Any], output: str) -> None:
         show(table(f"Fertility on documents held out, by {title}", columns, rows), "")
     short = [name for name, source in sources.items() if not source["has_its_share"]]
     if short:
-        show(f"Sources with less text than their share, all taken: {', '.join(short)}.")
+        show(f"Sources that gave less than their share: {', '.join(short)}.")
     show(f"The card is {output}/tokenizer.model.card.md, and .json for programs.")

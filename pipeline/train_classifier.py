@@ -29,7 +29,8 @@ from pipeline.derive import derived_recipe, source_entry
 from pipeline.execution import Execution, RunError
 from pipeline.model_card import card_path, write_card
 from pipeline.recipe import Recipe
-from pipeline.sample import Sample, card_data, id_hashes, sample_documents
+from pipeline.reservoir import id_hashes
+from pipeline.sample import Sample, card_data, sample_documents
 from pipeline.stages import open_training, whole_file
 from transforms.language import classify, classify_top
 

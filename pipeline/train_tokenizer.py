@@ -17,7 +17,7 @@ from pipeline.recipe import Recipe
 from pipeline.sample import Sample, card_data, sample_documents
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.fertility import NOTHING, Fertility, fertility
-from tokenizer.train import OPTIONS, train_tokenizer
+from tokenizer.train import OPTIONS, check_vocabulary_size, train_tokenizer
 
 MODEL_NAME = "tokenizer.model"
 
@@ -44,6 +44,9 @@ def make_tokenizer(
     in messages. Raises ValueError, a line, where the sample does not give so many pieces; RunError
     and RecipeError as :func:`pipeline.sample.sample_documents` does.
     """
+    check_vocabulary_size(vocabulary_size)
+    if sample_bytes < len(recipe.sources):
+        raise RunError(f"a sample of {sample_bytes} bytes is nothing to train on; ask for more")
     if compare is not None and not storage.exists(compare):
         raise RunError(f"{compare}: there is no such model to compare with")
     compared = load_encoder(compare) if compare else None
@@ -141,11 +144,10 @@ def training_texts(sample: Sample, division: Division) -> Iterator[str]:
     left = division.training_bytes
     for batch in sample.read():
         for text in batch["text"].to_pylist():
-            encoded = text.encode()
-            if left < len(encoded):
-                yield encoded[:left].decode(errors="ignore")
+            if left <= 0:
                 return
-            yield text
+            encoded = text.encode()
+            yield text if left >= len(encoded) else encoded[:left].decode(errors="ignore")
             left -= len(encoded)
 
 

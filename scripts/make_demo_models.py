@@ -41,21 +41,16 @@ from tests.plain_web_path import (  # noqa: E402
     normalise_for_lm,
     shared_keys,
 )
+from tokenizer.train import OPTIONS  # noqa: E402
 
 TOKENIZER: dict[str, Any] = {
-    "model_type": "bpe",
+    **OPTIONS,
     "vocab_size": 6_000,
-    "character_coverage": 0.99995,
-    "split_digits": True,
-    "byte_fallback": True,
     "normalization_rule_name": "identity",
-    "remove_extra_whitespaces": False,
-    "allow_whitespace_only_pieces": True,
     "add_dummy_prefix": True,
-    "required_chars": "0123456789",
-    "unk_surface": " \u2047 ",
 }
-"""SentencePiece's options of LLaMA's tokenizer; the digits are rare in novels, so named here."""
+"""The options of LLaMA's tokenizer, as ``corpus train-tokenizer`` has them, without its rules that
+bring back a literal U+2581, so that the demo runs with a model like those that are published."""
 
 LM_PIECES: dict[str, Any] = {
     "model_type": "unigram",

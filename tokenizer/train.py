@@ -65,11 +65,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
     do not give so many pieces, with the number that they do, and where ``vocabulary_size`` leaves
     no room for any.
     """
-    if vocabulary_size <= RESERVED_PIECES:
-        raise ValueError(
-            f"a vocabulary of {vocabulary_size:,} pieces: bytes and marks alone are "
-            f"{RESERVED_PIECES}; ask for more"
-        )
+    check_vocabulary_size(vocabulary_size)
     model = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         rules, back = Path(folder, "rules.tsv"), Path(folder, "back.tsv")
@@ -116,6 +112,15 @@ def train_lm_pieces(lines: Iterable[str], n_pieces: int) -> bytes:
     except RuntimeError as error:
         raise ValueError(_reason(str(error), n_pieces)) from None
     return model.getvalue()
+
+
+def check_vocabulary_size(vocabulary_size: int) -> None:
+    """Raise ValueError where so small a vocabulary has no room for pieces of text."""
+    if vocabulary_size <= RESERVED_PIECES:
+        raise ValueError(
+            f"a vocabulary of {vocabulary_size:,} pieces: bytes and marks alone are "
+            f"{RESERVED_PIECES}; ask for more"
+        )
 
 
 def _hex(text: str) -> str:

@@ -14,23 +14,16 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import reservoir, storage
 from pipeline import sample as sample_module
-from pipeline import storage
 from pipeline.checked import RecipeError
 from pipeline.execution import Execution, RunError, execution
 from pipeline.layout import PLAN_NAME, Split, plan_bytes, read_plan
 from pipeline.ledger import Tally
 from pipeline.process import process_split
 from pipeline.recipe_file import load_recipe
-from pipeline.sample import (
-    LARGEST_HASH,
-    Draw,
-    SampleSources,
-    candidates,
-    id_hashes,
-    sample_documents,
-    smallest,
-)
+from pipeline.reservoir import LARGEST_HASH, Draw, candidates, id_hashes, smallest
+from pipeline.sample import SampleSources, sample_documents
 from tests.runs import ROOT, run_demo
 from transforms.documents import SCHEMA, documents
 
@@ -199,9 +192,9 @@ def test_candidates_hold_the_sample_in_any_cut(rows, budget, run_bytes):
             batches.append(documents(*map(list, zip(*pending, strict=True))))
             pending = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample_module, "RUN_BYTES", run_bytes)
+        patch.setattr(reservoir, "RUN_BYTES", run_bytes)
         found = list(candidates(iter(batches), Draw("c4", budget, LARGEST_HASH)))
-    table = pa.Table.from_batches(found, sample_module.CANDIDATE_SCHEMA)
+    table = pa.Table.from_batches(found, reservoir.CANDIDATE_SCHEMA)
     order = smallest(table["hash"].to_numpy(), table["text_bytes"].to_numpy(), budget)
     everything = [
         (hash_of(f"c4/a#{i}"), {"id": f"c4/a#{i}", "text": "x" * size})
@@ -212,7 +205,7 @@ def test_candidates_hold_the_sample_in_any_cut(rows, budget, run_bytes):
 
 
 def test_a_split_that_fills_the_budget_sends_little_more(monkeypatch):
-    monkeypatch.setattr(sample_module, "RUN_BYTES", 10_000)
+    monkeypatch.setattr(reservoir, "RUN_BYTES", 10_000)
     batches = (
         documents([f"c4/a#{i}" for i in range(n, n + 100)], ["x" * 100] * 100)
         for n in range(0, 20_000, 100)

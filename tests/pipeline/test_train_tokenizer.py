@@ -105,6 +105,8 @@ def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path, moment):
         (["--sample_bytes", "2e5"], "sample_bytes.c4 was"),
         (["--compare", "/no/such.model"], "no such model to compare with"),
         (["--sources", "c5"], "no source 'c5'"),
+        (["--vocabulary_size", "200"], "bytes and marks alone are 259"),
+        (["--sample_bytes", "0"], "a sample of 0 bytes"),
     ],
 )
 def test_mistakes_are_told_in_one_line(trained, tmp_path, capsys, arguments, message):
