@@ -1,21 +1,24 @@
 # Two commands do everything on a machine with Python 3.10 or later and a C++ compiler:
 #   make demo   environment, the main job on the bundled samples, what came out
 #   make test   environment, linters, types, the whole suite
+# and one makes what training a language model needs:
+#   make kenlm-tools
 
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
 TEST_STAMP = .venv/.installed_test
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
+KENLM_TOOLS = build/kenlm/bin/build_binary
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint kenlm-tools clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) lint
+test: $(TEST_STAMP) kenlm-tools lint
 	$(BIN)/python -m pytest
 
 lint: $(TEST_STAMP)
@@ -33,6 +36,12 @@ $(STAMP): pyproject.toml constraints.txt
 # PyTorch, with which training is tested, is most of it: the demo does without.
 $(TEST_STAMP): $(STAMP)
 	$(INSTALL) '.[test]'
+	@touch $@
+
+kenlm-tools: $(KENLM_TOOLS)
+
+$(KENLM_TOOLS): scripts/build_kenlm_tools.sh | $(STAMP)
+	PYTHON=$(BIN)/python scripts/build_kenlm_tools.sh
 	@touch $@
 
 clean:

@@ -3,7 +3,7 @@
 ``MODEL.card.json`` is for programs, ``MODEL.card.md`` says the same to people. Keys of the JSON:
 
 =============  ====================================================================================
-``kind``       ``tokenizer``, ``language_model`` or ``classifier``
+``kind``       ``tokenizer``, ``language_model``, ``classifier`` or ``url_list``
 ``model``      file name, bytes and SHA-256 of the model that the card belongs to
 ``data``       recipe, fingerprint of the inputs, and of each source documents and bytes of text
 ``parameters`` what the model was trained with

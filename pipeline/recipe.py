@@ -12,8 +12,9 @@ import importlib
 import inspect
 import re
 import sys
+import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,11 @@ class Step:
 
     def files(self) -> list[str]:
         """The files that the step's parameters name."""
-        types = parameters_of(self.target)
+        expected = parameters_of(self.target)
         return [
             file
             for name, value in self.parameters.items()
-            if value is not None and _names_files(types[name][0])
-            for file in ([value] if isinstance(value, str) else value)
+            for file in _files_in(value, expected[name][0])
         ]
 
     def check(self) -> None:
@@ -90,9 +90,17 @@ class Step:
             check(**self.parameters)
 
 
-def _names_files(annotation: Any) -> bool:
-    """Tell whether a parameter is a file, a list of files, or one of these or null."""
-    return annotation is FilePath or any(map(_names_files, typing.get_args(annotation)))
+def _files_in(value: Any, annotation: Any) -> Iterator[str]:
+    """Yield the files that a parameter's value names: one, or those in a list or a mapping."""
+    options = typing.get_args(annotation)
+    if annotation is FilePath and isinstance(value, str):
+        yield value
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for option in options:
+            yield from _files_in(value, option)
+    elif options and isinstance(value, (list, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _files_in(item, options[-1])
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,11 @@ from pipeline.checked import RecipeError, nearest
 from pipeline.recipe import Recipe, recipe_from_mapping
 
 WHENCE = {
+    "bucket_by_perplexity": "'corpus train-lm' makes it",
     "classify": "'corpus train-classifier' makes it",
+    "classify_top": "'corpus train-classifier' makes it",
     "identify_language": "fastText publishes lid.176.ftz",
+    "keep_cited": "'corpus cited-urls' makes it",
     "score_perplexity": "'corpus train-lm' makes it",
 }
 """Where the models of a step come from."""

@@ -4,12 +4,13 @@
 #
 #   scripts/build_kenlm_tools.sh [FOLDER]     default build/kenlm; the programs lie in FOLDER/bin
 #
-# Needs a C++ compiler, CMake, Boost, zlib and Eigen; on Debian or Ubuntu:
-#   apt-get install cmake g++ libboost-program-options-dev libboost-system-dev \
-#     libboost-thread-dev libboost-test-dev zlib1g-dev libbz2-dev liblzma-dev libeigen3-dev
+# Needs a C++ compiler, make and pip: CMake and Boost come from PyPI too (the packages cmake and
+# cmeel-boost), serve the build alone, and go when it is done.
 set -euo pipefail
 
-version=0.3.0
+kenlm=0.3.0
+boost=1.88.0 # KenLM asks for Boost's library "system", which 1.89 no longer has
+cmake=3.31.6
 python=${PYTHON:-python3}
 folder=${1:-"$(cd "$(dirname "$0")/.." && pwd)/build/kenlm"}
 
@@ -18,15 +19,26 @@ if [[ -x $folder/bin/lmplz && -x $folder/bin/build_binary ]]; then
   exit 0
 fi
 
-mkdir -p "$folder/source" "$folder/make"
-"$python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary kenlm \
-  --dest "$folder" "kenlm==$version"
-tar -xzf "$folder/kenlm-$version.tar.gz" --strip-components=1 --directory "$folder/source"
-cmake -S "$folder/source" -B "$folder/make" -DCMAKE_BUILD_TYPE=Release \
-  -DCMAKE_POLICY_VERSION_MINIMUM=3.5 > "$folder/cmake.log" 2>&1 ||
-  { cat "$folder/cmake.log" >&2; exit 1; }
-cmake --build "$folder/make" --parallel "$(nproc)" --target lmplz build_binary \
-  > "$folder/make.log" 2>&1 || { tail -n 50 "$folder/make.log" >&2; exit 1; }
-mkdir -p "$folder/bin"
-cp "$folder/make/bin/lmplz" "$folder/make/bin/build_binary" "$folder/bin/"
+work=$folder/work
+rm -rf "$work"
+mkdir -p "$work/source" "$folder/bin" "$folder/lib"
+pip=("$python" -m pip --quiet --disable-pip-version-check)
+"${pip[@]}" download --no-deps --no-binary kenlm --dest "$work" "kenlm==$kenlm"
+tar -xzf "$work/kenlm-$kenlm.tar.gz" --strip-components=1 --directory "$work/source"
+# Boost's libraries that are used do not depend on Python: one wheel serves every version of it.
+"${pip[@]}" install --target "$work/tools" --no-deps --only-binary :all: --python-version 3.11 \
+  "cmake==$cmake" "cmeel-boost==$boost"
+
+"$work/tools/cmake/data/bin/cmake" -S "$work/source" -B "$work/make" \
+  -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/tools/cmeel.prefix" \
+  -DCMAKE_SKIP_BUILD_RPATH=ON -DCMAKE_EXE_LINKER_FLAGS='-Wl,-rpath,$ORIGIN/../lib' \
+  > "$folder/cmake.log" 2>&1 || { cat "$folder/cmake.log" >&2; exit 1; }
+"$work/tools/cmake/data/bin/cmake" --build "$work/make" --parallel "$(nproc)" \
+  --target lmplz build_binary > "$folder/make.log" 2>&1 ||
+  { tail -n 50 "$folder/make.log" >&2; exit 1; }
+
+cp "$work/tools/cmeel.prefix/lib/"libboost_{program_options,thread}.so.* "$folder/lib/"
+cp "$work/make/bin/lmplz" "$work/make/bin/build_binary" "$work"
+mv "$work/lmplz" "$work/build_binary" "$folder/bin/" # whole or not at all
+rm -r "$work"
 echo "$folder/bin holds lmplz and build_binary"

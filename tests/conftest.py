@@ -1,4 +1,4 @@
-"""Where the real samples and models are; tests that need them skip where they are absent."""
+"""Where the real samples and models and KenLM are; tests skip where what they need is not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+
+from pipeline.execution import RunError
+from pipeline.lm_training import kenlm_tools
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -19,6 +22,17 @@ def _folder(name: str) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def kenlm_programs() -> Path:
+    """The folder of KenLM's programs, which ``make test`` builds."""
+    try:
+        return kenlm_tools(None)
+    except RunError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,13 @@ OPTIONS: dict[str, Any] = {
 
 Spaces are kept, and runs of them become pieces, up to SentencePiece's 16 characters."""
 
+LM_PIECES: dict[str, Any] = {
+    "model_type": "unigram",
+    "character_coverage": 0.9995,
+    "normalization_rule_name": "identity",
+}
+"""SentencePiece's options of the pieces of CCNet's language model, whose text is normalised."""
+
 MAX_LINE_BYTES = 1 << 16
 """SentencePiece passes over longer sentences, so that longer lines are cut."""
 
@@ -83,6 +90,28 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
         model.getvalue(),
         {NORMALISER: {ADD_DUMMY_PREFIX, RULES_FILE}, DENORMALISER: {RULES_FILE}},
     )
+
+
+def train_lm_pieces(lines: Iterable[str], n_pieces: int) -> bytes:
+    """Train the unigram pieces of CCNet's language model on lines that it has normalised.
+
+    Returns the SentencePiece model, which names no path. Lines of more than 64 KiB do not take
+    part. Raises ValueError as :func:`train_tokenizer` does.
+    """
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            vocab_size=n_pieces,
+            max_sentence_length=MAX_LINE_BYTES,
+            num_threads=1,
+            minloglevel=2,
+            **LM_PIECES,
+        )
+    except RuntimeError as error:
+        raise ValueError(_reason(str(error), n_pieces)) from None
+    return model.getvalue()
 
 
 def check_vocabulary_size(vocabulary_size: int) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.documents import FilePath, drop, with_column
 from transforms.fasttext_predict import load_classifier
@@ -37,6 +41,15 @@ def identify_language(
     return batch
 
 
+def keep_languages(batch: pa.RecordBatch, *, languages: list[str]) -> pa.RecordBatch:
+    """Drop as ``other_language`` the documents whose column ``language`` says another than these.
+
+    Documents without a language stay.
+    """
+    stays = pc.is_in(batch["language"], pa.array([*languages, None], pa.string()))
+    return drop(batch, ~stays.to_numpy(zero_copy_only=False), "other_language")
+
+
 def classify(
     batch: pa.RecordBatch, *, model: FilePath, label: str, min_probability: float
 ) -> pa.RecordBatch:
@@ -47,6 +60,42 @@ def classify(
     ``class_probability``. ``label`` stands without fastText's prefix ``__label__``. Raises
     ValueError if the file is no fastText classifier or has no such label.
     """
+    batch, probability = _with_probability(batch, model, label)
+    return drop(batch, probability < min_probability, "low_class_probability")
+
+
+def classify_top(
+    batch: pa.RecordBatch, *, model: FilePath, label: str, card: FilePath, keep_fraction: float
+) -> pa.RecordBatch:
+    """Keep about the ``keep_fraction`` of documents that a fastText classifier likes best.
+
+    The smallest probability that stays is read from the classifier's card, which holds percentiles
+    of the probability over random pages of the web, held out from its training: with 0.1, the 90th.
+    For the rest as :func:`classify`. Raises ValueError where the card has no percentiles of the
+    label, too, or the fraction is none.
+    """
+    if not 0 < keep_fraction <= 1:
+        raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
+    batch, probability = _with_probability(batch, model, label)
+    percentiles = _percentiles(card, label)
+    smallest = np.interp(100 * (1 - keep_fraction), np.arange(len(percentiles)), percentiles)
+    return drop(batch, probability < smallest, "low_class_probability")
+
+
+@cache
+def _percentiles(card: str, label: str) -> list[float]:
+    """Read the 101 percentiles of a label's probability over random pages from a card."""
+    scores = json.loads(Path(card).read_text("utf-8")).get("scores", {})
+    percentiles = scores.get("random_page_percentiles", {}).get(label)
+    if not percentiles:
+        raise ValueError(f"{card}: has no percentiles of the label {label!r}")
+    return [float(value) for value in percentiles]
+
+
+def _with_probability(
+    batch: pa.RecordBatch, model: str, label: str
+) -> tuple[pa.RecordBatch, npt.NDArray[np.float64]]:
+    """Write every document's probability of the label into its metadata, and return it."""
     classifier = load_classifier(model)
     if label not in classifier.labels:
         known = ", ".join(classifier.labels[:20])
@@ -57,5 +106,4 @@ def classify(
         json.dumps({**json.loads(old or "{}"), "class_probability": value}, ensure_ascii=False)
         for old, value in zip(batch["metadata"].to_pylist(), probability.tolist(), strict=True)
     ]
-    batch = with_column(batch, "metadata", metadata)
-    return drop(batch, probability < min_probability, "low_class_probability")
+    return with_column(batch, "metadata", metadata), probability

@@ -8,6 +8,8 @@ a 5-gram KenLM model of Wikipedia, and cuts each language's documents into ``hea
 from __future__ import annotations
 
 import functools
+import json
+from pathlib import Path
 from typing import NamedTuple
 
 import kenlm
@@ -94,15 +96,20 @@ def score_perplexity(
 
 
 def bucket_by_perplexity(
-    batch: pa.RecordBatch, *, cutoffs: dict[str, list[float]], keep: list[str]
+    batch: pa.RecordBatch, *, cutoffs: dict[str, list[float] | FilePath], keep: list[str]
 ) -> pa.RecordBatch:
     """Write ``bucket`` by perplexity, and drop the documents whose bucket is not in ``keep``.
 
-    ``cutoffs`` has two ascending perplexities a language: ``head`` lies under the first, ``middle``
-    under the second, ``tail`` is the rest. Documents in other languages, or without a perplexity,
-    have no bucket and stay. Raises ValueError where the parameters are not as described.
+    ``cutoffs`` has two ascending perplexities a language, or the card of the language model that
+    was made together with them: ``head`` lies under the first, ``middle`` under the second,
+    ``tail`` is the rest. Documents in other languages, or without a perplexity, have no bucket and
+    stay. Raises ValueError where the parameters are not as described.
     """
-    for language, limits in cutoffs.items():
+    limits_of = {
+        language: _cutoffs_of_card(given, language) if isinstance(given, str) else given
+        for language, given in cutoffs.items()
+    }
+    for language, limits in limits_of.items():
         if len(limits) != 2 or not limits[0] <= limits[1]:
             raise ValueError(f"cutoffs of {language}: expected two ascending numbers, not {limits}")
     unknown = sorted(set(keep) - set(BUCKETS))
@@ -110,7 +117,7 @@ def bucket_by_perplexity(
         raise ValueError(f"keep: {unknown[0]!r} is none of {', '.join(BUCKETS)}")
     perplexities = pc.fill_null(batch["perplexity"], np.nan).to_numpy(zero_copy_only=False)
     buckets = np.full(batch.num_rows, None, object)
-    for language, limits in cutoffs.items():
+    for language, limits in limits_of.items():
         is_language = pc.fill_null(pc.equal(batch["language"], language), False)
         rows = np.flatnonzero(is_language.to_numpy(zero_copy_only=False) & ~np.isnan(perplexities))
         places = np.searchsorted(limits, perplexities[rows], side="right")
@@ -120,3 +127,13 @@ def bucket_by_perplexity(
         if bucket not in keep:
             batch = drop(batch, buckets == bucket, f"perplexity_{bucket}")
     return batch
+
+
+@functools.cache
+def _cutoffs_of_card(path: str, language: str) -> list[float]:
+    """Read the perplexities at which a language's documents are cut from a model's card."""
+    card = json.loads(Path(path).read_text("utf-8"))
+    found = card.get("parameters", {}).get("language")
+    if card.get("kind") != "language_model" or found != language:
+        raise ValueError(f"cutoffs of {language}: {path} is no card of a language model of it")
+    return [float(cutoff) for cutoff in card["scores"]["perplexity_cutoffs"]]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transforms.c4_rules import apply_c4_rules
+from transforms.cited_urls import keep_cited
 from transforms.code_filter import filter_code
 from transforms.decontaminate import decontaminate
 from transforms.deduplicate import DeduplicateDocuments, DeduplicateLines
@@ -14,7 +15,12 @@ from transforms.generated_files import drop_generated_files
 from transforms.gopher_quality import filter_gopher_quality
 from transforms.gopher_repetition import filter_gopher_repetition
 from transforms.gutenberg import strip_gutenberg
-from transforms.language import classify, identify_language
+from transforms.language import (
+    classify,
+    classify_top,
+    identify_language,
+    keep_languages,
+)
 from transforms.latex import cut_latex, expand_macros, remove_latex_comments
 from transforms.length import drop_short
 from transforms.licence_header import strip_licence_header
@@ -41,11 +47,14 @@ STEPS: dict[str, Callable[..., Any]] = {
     "bucket_by_perplexity": bucket_by_perplexity,
     "classify": classify,
     "decontaminate": decontaminate,
+    "classify_top": classify_top,
     "deduplicate_documents": DeduplicateDocuments,
     "deduplicate_lines": DeduplicateLines,
     "deduplicate_near": DeduplicateNear,
     "drop_short": drop_short,
     "identify_language": identify_language,
     "scrub_personal_data": scrub_personal_data,
+    "keep_cited": keep_cited,
+    "keep_languages": keep_languages,
     "score_perplexity": score_perplexity,
 }

@@ -81,6 +81,32 @@ DISAMBIGUATION_TEMPLATES = {
 
 COMMON_DISAMBIGUATION_TEMPLATES = "disambig|disambiguation"
 
+CITATION_TEMPLATES = {
+    "bg": "цитат|цитиране",
+    "ca": "citar|ref-",
+    "cs": "citace",
+    "da": "kilde",
+    "de": "internetquelle|literatur",
+    "en": "",
+    "es": "cita |citar|obra citada",
+    "fr": "lien web|lien brisé|ouvrage|article|chapitre|périodique",
+    "hr": "citiranje|citiraj|citat|navedi",
+    "hu": "cit",
+    "it": "cita",
+    "nl": "citeer",
+    "pl": "cytuj",
+    "pt": "citar|referência a",
+    "ro": "citat|citare",
+    "ru": "книга|статья|публикация|source",
+    "sl": "navedi|navajanje",
+    "sr": "наведи|навод|citat|cite",
+    "sv": "webbref|bokref|tidningsref|tidskriftsref",
+    "uk": "книга|стаття|публікація",
+}
+"""What the names of citation templates begin with, in lower case, by language."""
+
+COMMON_CITATION_TEMPLATES = "cite|citation"
+
 
 def names_of(table: dict[str, str], language: str | None, common: str) -> frozenset[str]:
     """Return the names of a language in lower case, with the ``common`` ones."""

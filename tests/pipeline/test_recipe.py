@@ -168,10 +168,11 @@ def test_a_step_of_the_users_own(tmp_path, monkeypatch):
     )
 
 
-def test_files_of_a_step_in_a_list_or_left_out_are_checked_as_well(tmp_path, monkeypatch):
+def test_files_of_a_step_in_a_list_a_mapping_or_left_out_are_checked_as_well(tmp_path, monkeypatch):
     (tmp_path / "own_lists.py").write_text(
         "from transforms.documents import FilePath\n"
-        "def step(batch, *, lists: list[FilePath], one: FilePath | None = None):\n"
+        "def step(batch, *, lists: list[FilePath], one: FilePath | None = None,\n"
+        "         each: dict[str, list[float] | FilePath] | None = None):\n"
         "    return batch\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -185,6 +186,9 @@ def test_files_of_a_step_in_a_list_or_left_out_are_checked_as_well(tmp_path, mon
     assert here in recipe.files() and recipe.source("c4").steps[0].files() == [here]
     refused(tmp_path, with_step(lists=[here, gone]), gone)
     refused(tmp_path, with_step(lists=[here], one=gone), gone)
+    recipe = load_recipe(edited(tmp_path, with_step(lists=[], each={"a": [1, 2], "b": here})))
+    assert recipe.source("c4").steps[0].files() == [here]
+    refused(tmp_path, with_step(lists=[], each={"b": gone}), gone)
 
 
 def test_the_papers_mixture_adds_up(tmp_path):

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import plain_web_path as plain
-from transforms.documents import FilePath, documents
+from transforms.documents import FilePath, documents, with_column
 from transforms.fasttext_model import read_model
 from transforms.fasttext_predict import BatchClassifier, PackageClassifier, load_classifier
-from transforms.language import classify, identify_language
+from transforms.language import classify, classify_top, identify_language, keep_languages
 
 fasttext.FastText.eprint = lambda *_: None
 
@@ -211,6 +211,40 @@ def test_classifiers_of_every_kind(
         "low_class_probability" if p < 0.4 else None for p in expected
     ]
     assert 0 < made["dropped_by"].null_count < len(texts)
+
+
+def test_the_best_part_by_the_percentiles_of_a_card(
+    train: Callable[..., FilePath], tmp_path: Path
+) -> None:
+    path, card = train("top.bin", lr=0.5), tmp_path / "top.bin.card.json"
+    batch = documents([str(i) for i in range(len(TRAINING))], [text for _, text in TRAINING])
+    classifier = load_classifier(path)
+    column = classifier.labels.index("ref")
+    scores = classifier.probabilities(batch["text"], delete_newlines=False)[:, column]
+    percentiles = np.percentile(scores, np.arange(101)).tolist()
+    card.write_text(json.dumps({"scores": {"random_page_percentiles": {"ref": percentiles}}}))
+
+    def kept(fraction: float) -> list[int]:
+        made = classify_top(
+            batch, model=path, label="ref", card=FilePath(str(card)), keep_fraction=fraction
+        )
+        return np.flatnonzero(made["dropped_by"].is_null()).tolist()
+
+    best = np.argsort(-scores).tolist()
+    assert kept(1.0) == sorted(best)
+    assert kept(0.5) == sorted(best[:3])
+    assert kept(0.01) == best[:1]
+    with pytest.raises(ValueError, match="keep_fraction"):
+        kept(10)
+    card.write_text("{}")
+    with pytest.raises(ValueError, match="no percentiles of the label 'web'"):
+        classify_top(batch, model=path, label="web", card=FilePath(str(card)), keep_fraction=0.1)
+
+
+def test_documents_of_other_languages_go() -> None:
+    batch = with_column(documents(list("abc"), ["x"] * 3), "language", ["en", "de", None])
+    found = keep_languages(batch, languages=["en", "fr"])
+    assert found["dropped_by"].to_pylist() == [None, "other_language", None]
 
 
 def test_unknown_label(train: Callable[..., FilePath]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from pathlib import Path
@@ -15,7 +16,7 @@ import sentencepiece
 
 from tests.tokenizer.test_encode import wet_pages
 from transforms.codepoints import PUNCTUATION, normalise_for_lm
-from transforms.documents import documents, with_column
+from transforms.documents import FilePath, documents, with_column
 from transforms.perplexity import _load_scorer, bucket_by_perplexity, score_perplexity
 
 
@@ -126,6 +127,24 @@ def test_buckets() -> None:
     ]  # fmt: skip
     only_tail = bucket_by_perplexity(batch, cutoffs=cutoffs, keep=["tail"])["dropped_by"]
     assert pc.sum(pc.is_null(only_tail)).as_py() == 6
+
+
+def test_cutoffs_of_a_card(tmp_path: Path) -> None:
+    card = tmp_path / "en.arpa.bin.card.json"
+    described = {
+        "kind": "language_model",
+        "parameters": {"language": "en"},
+        "scores": {"perplexity_cutoffs": [100.0, 200.0]},
+    }
+    card.write_text(json.dumps(described))
+    batch = documents(list("abc"), ["text"] * 3)
+    batch = with_column(batch, "language", ["en", "en", "de"])
+    batch = with_column(batch, "perplexity", [150.0, 250.0, 150.0])
+    cutoffs: dict[str, list[float] | FilePath] = {"en": FilePath(str(card)), "de": [1.0, 2.0]}
+    found = bucket_by_perplexity(batch, cutoffs=cutoffs, keep=["middle", "tail"])
+    assert found["bucket"].to_pylist() == ["middle", "tail", "tail"]
+    with pytest.raises(ValueError, match="is no card of a language model"):
+        bucket_by_perplexity(batch, cutoffs={"de": FilePath(str(card))}, keep=["head"])
 
 
 def test_bad_parameters_of_buckets() -> None:
