@@ -16,6 +16,7 @@ from transforms.licence_header import strip_licence_header
 from transforms.licences import keep_licences
 from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
+from transforms.url_filter import filter_urls
 from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
@@ -25,6 +26,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "remove_latex_comments": remove_latex_comments,
     "drop_generated_files": drop_generated_files,
     "filter_code": filter_code,
+    "filter_urls": filter_urls,
     "keep_licences": keep_licences,
     "strip_gutenberg": strip_gutenberg,
     "strip_licence_header": strip_licence_header,
