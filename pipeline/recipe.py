@@ -227,6 +227,11 @@ def _source(name: str, entry: Any) -> Source:
     options = None
     if reader.join is None:
         parameters = check_parameters(reader.read, reader_given, place, READER_PARAMETERS)
+        try:
+            if reader.check is not None:
+                reader.check(**parameters)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
     else:
         parameters = {}
         given = check_parameters(reader.join.options, reader_given, place)

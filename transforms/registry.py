@@ -28,6 +28,7 @@ from transforms.licences import keep_licences
 from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
 from transforms.personal_data import scrub_personal_data
+from transforms.url_filter import filter_urls
 from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
@@ -41,6 +42,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "filter_code": filter_code,
     "filter_gopher_quality": filter_gopher_quality,
     "filter_gopher_repetition": filter_gopher_repetition,
+    "filter_urls": filter_urls,
     "keep_licences": keep_licences,
     "strip_gutenberg": strip_gutenberg,
     "strip_licence_header": strip_licence_header,

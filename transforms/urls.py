@@ -25,7 +25,7 @@ from transforms.paragraphs import document_keys
 from transforms.xxh64 import xxh64
 
 KeySet = npt.NDArray[np.uint64]
-"""Distinct keys, ascending."""
+"""Keys, ascending."""
 
 _PARTS = (
     r"^\s*(?:(?:[A-Za-z][A-Za-z0-9+.\-]*:)?(?P<slashes>[/\\]{2}))?"
@@ -34,6 +34,7 @@ _PARTS = (
     r"(?::(?P<port>[0-9]*))?"
     r"(?P<rest>[/?#\\][\s\S]*)?$"
 )
+_BARE_NAME = r"^[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_\-])?$"  # as almost all entries of a list are
 _NOT_PLAIN_ASCII = r"[^!-$&-~]"  # beyond what every host is made of; the percent sign among it
 
 
@@ -64,16 +65,20 @@ def domains_of(names: pa.StringArray) -> pa.StringArray:
     An entry is a name (``example.org``, ``.example.org``, ``*.example.org``), a single label, which
     holds a whole top-level domain, or an address, whose host counts.
     """
-    bare = pc.replace_substring_regex(names, r"^\s*\*?\.", "")
+    odd = pc.invert(pc.match_substring_regex(names, _BARE_NAME))
+    if not odd.true_count:
+        return names
+    bare = pc.replace_substring_regex(names.filter(odd), r"^\s*\*?\.", "")
     is_address = pc.match_substring(bare, "//")
     hosts = hosts_of(pc.if_else(is_address, bare, pc.binary_join_element_wise("//", bare, "")))
     has_space = pc.match_substring_regex(hosts, r"[\s\pZ]")
-    return pc.if_else(has_space, pa.scalar(None, pa.string()), hosts)
+    hosts = pc.if_else(has_space, pa.scalar(None, pa.string()), hosts)
+    return pc.replace_with_mask(names, odd, hosts)
 
 
 def key_set(texts: pa.StringArray) -> KeySet:
     """Make the set of some hosts or pages; nulls are left out."""
-    return np.unique(document_keys(texts.drop_null()))
+    return np.sort(document_keys(texts.drop_null()))
 
 
 def in_key_set(texts: pa.StringArray, keys: KeySet) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from pipeline.readers.books import read_books
 from pipeline.readers.github import read_bigquery_github, read_repositories
 from pipeline.readers.huggingface import read_huggingface
 from pipeline.readers.json_lines import read_json_lines
+from pipeline.readers.page_text import check_extractor
 from pipeline.readers.stackexchange import (
     StackExchangeOptions,
     choose_files,
@@ -36,6 +37,7 @@ class Reader(NamedTuple):
     read: Callable[..., Iterator[pa.RecordBatch]]
     splits: frozenset[str]  # what can be cut: "plain" files, "bzip2" files of many streams
     join: Join | None = None  # where documents are put together of records of the whole source
+    check: Callable[..., None] | None = None  # of the recipe's parameters; raises ValueError
 
 
 class Join(NamedTuple):
@@ -67,7 +69,7 @@ READERS = {
         _PLAIN,
         Join(StackExchangeOptions, choose_files, partition_posts, documents_of_posts),
     ),
-    "warc": Reader(read_warc, _WHOLE),
+    "warc": Reader(read_warc, _WHOLE, check=check_extractor),
     "wet": Reader(read_wet, _WHOLE),
     "wikipedia": Reader(read_wikipedia, frozenset({"plain", "bzip2"})),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -11,10 +12,12 @@ import pyarrow as pa
 from pipeline.readers.archive import Record, archive_records
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
 from pipeline.readers.http_message import decoded_body, parse_http
-from pipeline.readers.page_text import HtmlError, Page, decode_page, html_page
+from pipeline.readers.page_text import Extractor, HtmlError, Page, decode_page, html_page
 from pipeline.readers.records import record_url, row_without_text, unreadable_row
 
 MAX_TITLE_CHARS = 1_000
+
+Extract = Callable[[str], Page]
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _TEXT_TYPES = {"response": (*_HTML_TYPES, "text/plain"), "resource": _HTML_TYPES}
@@ -40,26 +43,29 @@ def read_warc(
     max_record_bytes: int,
     main_content: bool,
     max_html_bytes: int,
+    extractor: Extractor = "resiliparse",
 ) -> Iterator[pa.RecordBatch]:
     """Read the pages of a WARC file, compressed or not, as batches of documents.
 
     A document's id is ``name#record``, with the record's ordinal in the file, from 0, where records
     of all types count. ``response`` and ``resource`` records of HTML give the page's text (its main
-    text with ``main_content``, all of it without), those of plain text the text as it is. Every
-    record gets a row, dropped where it gives no text: ``not_a_page`` (a record of another type),
-    ``bad_http``, ``http_status`` (other than 200), ``not_html``, ``html_too_large`` (over
-    ``max_html_bytes`` without encodings), ``html_error``, ``empty``, ``record_too_large`` (over
-    ``max_record_bytes``). What cannot be read is a row dropped as ``damaged``, or ``not_a_warc``
+    text, as ``extractor`` finds it, with ``main_content``, all of it without), those of plain text
+    the text as it is. Every record gets a row, dropped where it gives no text: ``not_a_page`` (a
+    record of another type), ``bad_http``, ``http_status`` (other than 200), ``not_html``,
+    ``html_too_large`` (over ``max_html_bytes`` without encodings), ``html_error``, ``empty``,
+    ``record_too_large`` (over ``max_record_bytes``). What cannot be read is a row dropped as
+    ``damaged``, or ``not_a_warc``
     for a file of another format, ARC among them. ``metadata`` holds ``title`` and ``date``. The
     file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "WARC files are not split"
-    rows = _rows(stream, name, max_record_bytes, main_content, max_html_bytes)
+    extract = partial(html_page, main_content=main_content, extractor=extractor)
+    rows = _rows(stream, name, max_record_bytes, extract, max_html_bytes)
     return batches(rows, batch_bytes=batch_bytes)
 
 
 def _rows(
-    stream: BinaryIO, name: str, max_record_bytes: int, main_content: bool, max_html_bytes: int
+    stream: BinaryIO, name: str, max_record_bytes: int, extract: Extract, max_html_bytes: int
 ) -> Iterator[Row]:
     places = 0
     for record in archive_records(stream, max_record_bytes=max_record_bytes):
@@ -69,15 +75,15 @@ def _rows(
         elif record.dropped_by:
             yield row_without_text(name, record, record.dropped_by, {})
         else:
-            yield _record_row(name, record, main_content, max_html_bytes)
+            yield _record_row(name, record, extract, max_html_bytes)
 
 
-def _record_row(name: str, record: Record, main_content: bool, max_html_bytes: int) -> Row:
+def _record_row(name: str, record: Record, extract: Extract, max_html_bytes: int) -> Row:
     try:
         body = _body(record, max_html_bytes)
         if len(body.data) > max_html_bytes:
             raise _NoTextError("html_too_large", {"content_type": body.mime})
-        page = _page(body, main_content)
+        page = _page(body, extract)
         if not page.text or page.text.isspace():
             raise _NoTextError("empty", {"title": page.title or None})
     except _NoTextError as no_text:
@@ -126,12 +132,12 @@ def _body(record: Record, max_html_bytes: int) -> _Body:
     return _Body(data, mime, charset.group(1) if charset else None)
 
 
-def _page(body: _Body, main_content: bool) -> Page:
+def _page(body: _Body, extract: Extract) -> Page:
     text = decode_page(body.data, body.charset)
     if body.mime == "text/plain":
         return Page("", text.replace("\r\n", "\n").removesuffix("\n"))
     try:
-        page = html_page(text, main_content=main_content)
+        page = extract(text)
     except HtmlError as error:
         raise _NoTextError("html_error", {"error": str(error)}) from error
     return page._replace(title=" ".join(page.title.split())[:MAX_TITLE_CHARS])

@@ -18,7 +18,7 @@ from reader_samples import files_under, http_response, read_rows, warc_record
 from resiliparse.extract.html2text import extract_plain_text
 
 from pipeline.readers.archive import Record, archive_records
-from pipeline.readers.page_text import decode_page
+from pipeline.readers.page_text import check_extractor, decode_page
 
 HTML = "<!DOCTYPE html><html><head><title> A\n title </title></head><body><p>{}</p></body></html>"
 PAGE = HTML.format("Some words of a page.").encode()
@@ -257,14 +257,58 @@ def test_main_text_agrees_with_what_readability_expects(shared_data) -> None:
                 expected[member.name.split("/")[0]] = extract_plain_text(html, alt_texts=False)
     raw = (folder / "readability.warc.gz").read_bytes()
     mean = {}
-    for main_content in (True, False):
-        rows = read_rows("warc", raw, main_content=main_content, max_record_bytes=1 << 26)
+    ways = {
+        "main": {"main_content": True},
+        "all": {"main_content": False},
+        "trafilatura": {"main_content": True, "extractor": "trafilatura"},
+    }
+    for way, parameters in ways.items():
+        rows = read_rows("warc", raw, max_record_bytes=1 << 26, **parameters)
         scores = [
             _agreement(row["text"], expected[record.headers["x-wrapped-from"].split("/")[-2]])
             for row, record in zip(rows, _records(raw), strict=True)
             if "x-wrapped-from" in record.headers
         ]
         assert len(scores) == 129
-        mean[main_content] = sum(scores) / len(scores)
-    assert mean[True] > 0.92
-    assert mean[False] < mean[True] - 0.1
+        mean[way] = sum(scores) / len(scores)
+    assert mean["main"] > 0.92
+    assert mean["trafilatura"] > 0.88
+    assert mean["all"] < mean["main"] - 0.1
+
+
+TRAFILATURA = {"main_content": True, "extractor": "trafilatura"}
+SENTENCES = "The lighthouse keeper wrote down the weather of every night he served. " * 8
+
+
+def test_trafilatura_finds_the_article() -> None:
+    html = f"""<html><head><title>Log</title></head><body><nav><a href="/">Home</a></nav>
+    <article><p>{SENTENCES}</p></article><footer>All rights reserved</footer></body></html>"""
+    payload = http_response(html.encode())
+    (row,) = read_rows("warc", warc_record(payload, "response"), **TRAFILATURA)
+    assert row["text"].split() == SENTENCES.split()
+    assert json.loads(row["metadata"])["title"] == "Log"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("<div>" * 1_200, "within each other"),
+        ("<p>" + "<a href=x>link</a> " * 20_000, "side by side"),
+        ("<div><p>a</p></div>" * 30_000, "elements"),
+        ("<div " + " ".join(f"a{i}=1" for i in range(20_000)) + ">", "attributes"),
+    ],
+)
+def test_pages_that_would_take_trafilatura_too_long_are_errors(body: str, error: str) -> None:
+    payload = http_response(f"<html><body>{body}".encode())
+    (row,) = read_rows("warc", warc_record(payload, "response"), **TRAFILATURA)
+    assert row["dropped_by"] == "html_error"
+    assert error in json.loads(row["metadata"])["error"]
+
+
+def test_an_extractor_that_cannot_work_is_a_mistake_in_the_recipe(monkeypatch) -> None:
+    with pytest.raises(ValueError, match="set main_content to true"):
+        check_extractor(main_content=False, extractor="trafilatura")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install '\.\[trafilatura\]'"):
+        check_extractor(main_content=True, extractor="trafilatura")
+    check_extractor(main_content=False)
