@@ -26,12 +26,15 @@ class Row(NamedTuple):
 
 
 def batches(rows: Iterable[Row], *, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Gather ``rows``, in their order, into batches of about ``batch_bytes`` of UTF-8 text."""
+    """Gather ``rows``, in their order, into batches of about ``batch_bytes``.
+
+    What counts is all that a row holds: a file may have long addresses or metadata and no text.
+    """
     gathered: list[Row] = []
     size = 0
     for row in rows:
         gathered.append(row)
-        size += len(row.text) + _ROW_BYTES
+        size += len(row.text) + len(row.url or "") + len(row.metadata or "") + _ROW_BYTES
         if size >= batch_bytes:
             yield _batch(gathered)
             gathered, size = [], 0
@@ -70,6 +73,14 @@ def valid_utf8(data: bytes) -> bytes:
 
 
 def metadata_json(fields: Mapping[str, object]) -> str | None:
-    """Write a row's metadata; fields that are None are left out, and no fields give None."""
+    """Write a row's metadata; fields that are None are left out, and no fields give None.
+
+    Where a field is nested too deeply to be written, all lists and objects are left out.
+    """
     kept = {key: value for key, value in fields.items() if value is not None}
-    return utf8(json.dumps(kept, ensure_ascii=False)).decode() if kept else None
+    try:
+        text = json.dumps(kept, ensure_ascii=False)
+    except RecursionError:  # nested as deeply as can just be read
+        kept = {key: value for key, value in kept.items() if not isinstance(value, (dict, list))}
+        text = json.dumps(kept, ensure_ascii=False)
+    return utf8(text).decode() if kept else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,8 @@ class Harness:
         self._worker.send_signal(signal.SIGKILL)
         self._worker.communicate()
         self._worker = None
+        for left in (self.root / "tmp").iterdir():
+            shutil.rmtree(left)
 
     def _strayed(self) -> str | None:
         """Tell what was written where nothing is to be written."""

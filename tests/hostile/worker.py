@@ -54,19 +54,19 @@ def main() -> None:
     signal.signal(signal.SIGPROF, _overtime)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
-    idle = _warm()
-    resource.setrlimit(resource.RLIMIT_AS, (_virtual_bytes() + ADDRESS_BYTES,) * 2)
+    _warm()
+    resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize:") + ADDRESS_BYTES,) * 2)
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:
         job: dict[str, Any] = json.loads(line)
-        answer = _answer(checks.examine, job, idle)
+        answer = _answer(checks.examine, job)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def _warm() -> int:
-    """Load models and compile kernels on sound files; returns the memory held then."""
+def _warm() -> None:
+    """Load models and compile kernels on sound files."""
     from tests.hostile import checks
     from tests.hostile.bases import bases
 
@@ -76,7 +76,6 @@ def _warm() -> int:
             path.write_bytes(some[0].data())
             checks.examine(reader, some[0].name, str(path), small=False)
             checks.examine(reader, some[0].name, str(path), small=True)
-    return _peak_bytes()
 
 
 @contextlib.contextmanager
@@ -91,9 +90,10 @@ def _overtime(signum: int, frame: FrameType | None) -> None:
     raise OvertimeError
 
 
-def _answer(examine: Any, job: dict[str, Any], idle: int) -> dict[str, Any]:
+def _answer(examine: Any, job: dict[str, Any]) -> dict[str, Any]:
     limit = Allowance(*job["allowed"])
     _forget_peak()
+    idle = _status("VmRSS:")
     begin = time.process_time()
     error = counts = None
     signal.setitimer(signal.ITIMER_PROF, limit.seconds)
@@ -105,7 +105,7 @@ def _answer(examine: Any, job: dict[str, Any], idle: int) -> dict[str, Any]:
         error = traceback.format_exc()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    memory = max(0, _peak_bytes() - idle)
+    memory = max(0, _status("VmHWM:") - idle)
     if error is None and memory > limit.memory_bytes:
         error = f"takes {memory >> 20} MB of memory, over {limit.memory_bytes >> 20} MB"
     return {
@@ -125,14 +125,6 @@ def _forget_peak() -> None:
 def _status(field: str) -> int:
     text = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith(field))
-
-
-def _peak_bytes() -> int:
-    return _status("VmHWM:")
-
-
-def _virtual_bytes() -> int:
-    return _status("VmSize:")
 
 
 if __name__ == "__main__":
