@@ -46,6 +46,11 @@ LICENCE_NAMES = frozenset().union(
         "gpl-3.0", "lgpl", "lgpl-2.0", "lgpl-2.1", "lgpl-3.0", "mpl-1.0", "mpl-1.1", "mpl-2.0",
         "unlicense", "wtfpl", "zlib",
     },
+    {
+        f"{name}-{which}"
+        for name in ("agpl-3.0", "gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0")
+        for which in ("only", "or-later")
+    },
 )  # fmt: skip
 """Licences that a reason may name; the name of any other is whatever stands in the file."""
 

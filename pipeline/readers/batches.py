@@ -73,14 +73,6 @@ def valid_utf8(data: bytes) -> bytes:
 
 
 def metadata_json(fields: Mapping[str, object]) -> str | None:
-    """Write a row's metadata; fields that are None are left out, and no fields give None.
-
-    Where a field is nested too deeply to be written, all lists and objects are left out.
-    """
+    """Write a row's metadata; fields that are None are left out, and no fields give None."""
     kept = {key: value for key, value in fields.items() if value is not None}
-    try:
-        text = json.dumps(kept, ensure_ascii=False)
-    except RecursionError:  # nested as deeply as can just be read
-        kept = {key: value for key, value in kept.items() if not isinstance(value, (dict, list))}
-        text = json.dumps(kept, ensure_ascii=False)
-    return utf8(text).decode() if kept else None
+    return utf8(json.dumps(kept, ensure_ascii=False)).decode() if kept else None

@@ -47,9 +47,10 @@ def parse_http(payload: bytes) -> HttpMessage | None:
 def decoded_body(headers: Mapping[str, str], body: bytes, *, max_bytes: int) -> bytes:
     """Undo the transfer and content encodings of ``body`` that ``headers`` name.
 
-    The last :data:`_MAX_ENCODINGS` are undone. Knows chunked, gzip, deflate, br and zstd. A body that is not encoded as the headers say is
-    returned as it is; of one that is damaged, the part before the damage. Not more than
-    ``max_bytes + 1`` bytes come out of a decompressor, so a longer result is to be refused.
+    The last :data:`_MAX_ENCODINGS` are undone. Knows chunked, gzip, deflate, br and zstd. A
+    body that is not encoded as the headers say is returned as it is; of one that is damaged,
+    the part before the damage. Not more than ``max_bytes + 1`` bytes come out of a
+    decompressor, so a longer result is to be refused.
     """
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _without_chunks(body)

@@ -218,14 +218,13 @@ def _columns_of_lines(columns: tuple[str, ...], payload: bytes) -> pa.Table:
             values = None
         if isinstance(values, dict):
             rows.append(
-                {
-                    name: str(values.get(name)).encode(errors="surrogatepass")
-                    for name in columns
-                }
+                {name: str(values.get(name)).encode(errors="surrogatepass") for name in columns}
             )
         else:
             rows.append(dict.fromkeys(columns, line))
-    arrays = [pa.array([row[name] for row in rows], pa.binary()).view(pa.string()) for name in columns]
+    arrays = [
+        pa.array([row[name] for row in rows], pa.binary()).view(pa.string()) for name in columns
+    ]
     return pa.Table.from_arrays(arrays, list(columns))
 
 
@@ -244,7 +243,11 @@ def _repositories() -> list[Base]:
         members.append((name, str(values.get("content") or "").encode(errors="replace")))
         members.append(("/".join(name.split("/")[:2]) + "/LICENSE", b"The MIT License\n" * 3))
     found = []
-    for form, label in ((tarfile.PAX_FORMAT, "pax"), (tarfile.GNU_FORMAT, "gnu"), (tarfile.USTAR_FORMAT, "ustar")):
+    for form, label in (
+        (tarfile.PAX_FORMAT, "pax"),
+        (tarfile.GNU_FORMAT, "gnu"),
+        (tarfile.USTAR_FORMAT, "ustar"),
+    ):
         short = [(name[:99], data) for name, data in members]
         payload = tar_of(short if form == tarfile.USTAR_FORMAT else members, form)
         found.append(Base(f"{label}.tar", payload, plain))
@@ -289,7 +292,9 @@ def _books() -> list[Base]:
 
 
 def _epub_of_text(text: bytes) -> bytes:
-    return epub(b"<html><body><h1>A</h1><p>" + text.replace(b"\n\n", b"</p>\n<p>") + b"</p></body></html>")
+    return epub(
+        b"<html><body><h1>A</h1><p>" + text.replace(b"\n\n", b"</p>\n<p>") + b"</p></body></html>"
+    )
 
 
 def _arxiv() -> list[Base]:

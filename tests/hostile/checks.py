@@ -210,9 +210,7 @@ class _Examination:
 
     def _process(self, split: Split) -> None:
         encoder = load_encoder(self.recipe.tokenizer.model)
-        batches = process_split(
-            split, self.recipe, self.output, self.tally, observer=self._observe
-        )
+        batches = process_split(split, self.recipe, self.output, self.tally, observer=self._observe)
         for batch in batches:
             self.kept += batch.num_rows
             total = pc.sum(characters(batch)).as_py()
@@ -241,9 +239,13 @@ class _Examination:
             self._expect(lines)
         elif self.reader == "wikipedia" and not _COMPRESSED.match(data) and data[:1] == b"<":
             self._expect(data.count(b"<page>"))
-        elif self.reader in ("wet", "warc", "bigquery_github", "books", "huggingface"):
-            if data.strip(b" \t\r\n\v\f\0") and not self.ids and not _COMPRESSED.match(data):
-                raise BrokenPromiseError("a file disappeared without a row")
+        elif (
+            self.reader in ("wet", "warc", "bigquery_github", "books", "huggingface")
+            and data.strip(b" \t\r\n\v\f\0")
+            and not self.ids
+            and not _COMPRESSED.match(data)
+        ):
+            raise BrokenPromiseError("a file disappeared without a row")
 
     def _expect(self, rows: int) -> None:
         if self.ids.total() != rows:
@@ -251,4 +253,3 @@ class _Examination:
 
 
 _COMPRESSED = re.compile(rb"\x1f\x8b\x08|BZh[1-9]|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
-

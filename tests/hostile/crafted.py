@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables)
 """Files made to break one thing: bombs, loops, nesting, lies about sizes.
 
 Each takes a size in bytes where it has one, so that a test can see how time and memory grow with
@@ -17,9 +18,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
 
-from tests.hostile.bases import epub, gzipped, seven_zip, tar_of, tarred, zipped, zstd
+from tests.hostile.bases import epub, gzipped, seven_zip, tar_of, tarred, zstd
 
 
 class Crafted(NamedTuple):
@@ -82,6 +82,7 @@ def paper(body: bytes | str, preamble: bytes | str = b"") -> bytes:
 
 def posts(body: str, answer: str = "yes") -> bytes:
     """Make a ``Posts.xml`` of a question and an answer."""
+
     def escaped(text: str) -> str:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
@@ -127,7 +128,13 @@ def climbing_tar(compress: Callable[[bytes], bytes]) -> bytes:
     """Make a tar archive whose members lead outside, as paths, links and devices."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ("../../canary/bird", "/tmp/hostile-evil", "a/../../../evil", "c:/evil", "ok/a/b.py"):
+        for name in (
+            "../../canary/bird",
+            "/tmp/hostile-evil",
+            "a/../../../evil",
+            "c:/evil",
+            "ok/a/b.py",
+        ):
             info = tarfile.TarInfo(name)
             info.size = 4
             archive.addfile(info, io.BytesIO(b"dead"))
@@ -185,9 +192,7 @@ def _macros(definitions: int) -> bytes:
 
 
 def _xml_bomb(encoding: str) -> bytes:
-    entities = "".join(
-        f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(12)
-    )
+    entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(12))
     document = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [{entities}]><a>&l11;</a>'
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -207,7 +212,9 @@ def _formatting(size: int) -> str:
 def crafted() -> Iterator[Crafted]:
     """Yield all of them."""
     for label, make in _WEB.items():
-        yield Crafted(label, "warc" if label.startswith(("html", "http")) else "wet", "a.warc", make)
+        yield Crafted(
+            label, "warc" if label.startswith(("html", "http")) else "wet", "a.warc", make
+        )
     for table, reader, name in (
         (_LINES, "json_lines", "a.json"),
         (_CODE, "bigquery_github", "a.json"),
@@ -278,7 +285,8 @@ _LINES: _Makers = {
     "nested": lambda n: b"[" * n,
     "nested metadata": lambda n: b'{"text":"a","timestamp":' + b"[" * 800 + b"]" * 800 + b"}\n",
     "nested to the limit": lambda n: b"".join(
-        b'{"text":"a","timestamp":' + b"[" * depth + b"]" * depth + b"}\n" for depth in range(900, 1_000)
+        b'{"text":"a","timestamp":' + b"[" * depth + b"]" * depth + b"}\n"
+        for depth in range(900, 1_000)
     ),
     "long metadata": lambda n: line(text="a", timestamp="b" * 100_000) * (n // 100_000),
     "long numbers": lambda n: b'{"text":' + b"9" * n + b"}\n",
@@ -460,9 +468,9 @@ _TABLES: _Makers = {
     "lying footer": _lying_footer,
     "one text": lambda n: _parquet(pa.array(["a" * n])),
     "empty texts": lambda n: _parquet(pa.array([""] * (n // 2))),
-    "zstd bomb": lambda n: _parquet(pa.array(["a" * (50 * n)]), compression="zstd", use_dictionary=False),
+    "zstd bomb": lambda n: _parquet(
+        pa.array(["a" * (50 * n)]), compression="zstd", use_dictionary=False
+    ),
     "magic": lambda n: b"PAR1" * (n // 4),
     "Arrow's magic": lambda n: b"\xff\xff\xff\xff" * (n // 4),
 }
-
-assert zstandard and zipped

@@ -78,7 +78,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="seed of the first one (0)")
     parser.add_argument("--seed", type=int, help="read the file of this seed alone")
     parser.add_argument("--reader", help="read all files by this reader; all in turn otherwise")
-    parser.add_argument("--keep", type=Path, default=Path("out/hostile"), help="for files that fail")
+    parser.add_argument(
+        "--keep", type=Path, default=Path("out/hostile"), help="for files that fail"
+    )
     given = parser.parse_args()
     first, count = (given.first, given.files) if given.seed is None else (given.seed, 1)
     totals, failures = Totals(), 0
@@ -86,7 +88,9 @@ def main() -> int:
     for failure in fuzz(range(first, first + count), given.reader, given.keep, totals):
         failures += 1
         print(failure, flush=True)
-    print(f"seeds {first} to {first + count - 1}: {totals}; {time.monotonic() - begin:.0f} s in all")
+    print(
+        f"seeds {first} to {first + count - 1}: {totals}; {time.monotonic() - begin:.0f} s in all"
+    )
     print(f"{failures} failures")
     return 1 if failures else 0
 

@@ -88,9 +88,7 @@ class Harness:
         error = answer["error"] or self._strayed()
         if error:  # what went wrong may have left something behind
             self._end()
-        return Outcome(
-            error, answer["seconds"], answer["memory_bytes"], answer["counts"] or {}
-        )
+        return Outcome(error, answer["seconds"], answer["memory_bytes"], answer["counts"] or {})
 
     def _started(self) -> subprocess.Popen[str]:
         if self._worker is None:

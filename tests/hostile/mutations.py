@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables)
 """Damage done to files: everything follows from a seed."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.hostile.bases import Base, bases, gzipped, zstd
+from tests.hostile.bases import bases, gzipped, zstd
 
 MAX_MUTANT_BYTES = 1 << 18
 
