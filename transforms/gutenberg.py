@@ -64,7 +64,7 @@ _CREDIT = re.compile(
     re.IGNORECASE,
 )
 _NOTE_HEADING = re.compile(
-    rf"^[\W_]*{_NOTES}(?: and (?:errata|corrections))?[\W_]*$", re.IGNORECASE | re.MULTILINE
+    rf"^(?:[^\w\n]|_)*{_NOTES}(?: and (?:errata|corrections))?[\W_]*$", re.IGNORECASE | re.MULTILINE
 )
 _BRACKETED_NOTE = re.compile(rf"\[{_NOTES}\b[^\[\]]{{0,2000}}\]\n?", re.IGNORECASE)
 _EMBEDDED_LICENCE = re.compile(r"<<THIS ELECTRONIC VERSION OF [^<>]{0,2000}>>\n?")
@@ -75,7 +75,7 @@ _FIELD = re.compile(
     r"^(Title|Author|Language)(?:\(s\))?:[ \t]*(\S[^\n]*(?:\n[ \t]{2,}\S[^\n]*){0,3})", re.MULTILINE
 )
 _NAME_LINE = re.compile(
-    r"^[\s*]*(?:This is )?(?:The )?Project Gutenberg(?:'s|’s| (?:E-?text|E-?book)(?:,| of| -)?)"
+    r"^[ \t*]*(?:This is )?(?:The )?Project Gutenberg(?:'s|’s| (?:E-?text|E-?book)(?:,| of| -)?)"
     r" +(?:The Project Gutenberg E\w+ of )?([^\n*]+(?:\n[^\n*\[#]+)??)[*\s]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -143,7 +143,7 @@ def _markers(text: str) -> Iterator[_Marker]:
         at = text.find(keyword)
         while at >= 0:
             lines.add(text.rfind("\n", 0, at) + 1)
-            at = text.find(keyword, at + len(keyword))
+            at = text.find(keyword, _line_end(text, at))
     for begin in sorted(lines):
         end = _line_end(text, begin)
         if _SMALL_PRINT_END.match(text, begin, end):

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from transforms.latex_scan import brace_pairs
 
 MAX_ARGUMENT_CHARS = 20_000  # of an argument that no brace closes, before it counts as runaway
+MAX_TESTS = 32  # of arguments, in the body of a macro; each reads the body again
 
 CONTROL_SEQUENCE = {
     False: re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z])", re.DOTALL),
@@ -116,8 +117,12 @@ def read_option(source: Text, at: int) -> tuple[str, int] | None:
     return _read_delimited(source, at + 1, "]")
 
 
-def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None], int] | None:
-    """Read the arguments of a call from behind its name; None where they are not all there."""
+def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None], int, int] | None:
+    """Read the arguments of a call from behind its name; None where they are not all there.
+
+    Returns the values, where the call ends, and how many brackets were read in vain for an option.
+    """
+    open_options = 0
     values: list[str | None] = []
     at = skip_space(source.text, at)
     if macro.prefix:
@@ -132,6 +137,7 @@ def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None
             found = ("*", star + 1) if source.text.startswith("*", star) else None
         elif kind == "optional":
             found = read_option(source, at)
+            open_options += not found and source.text.startswith("[", skip_space(source.text, at))
         elif kind == "mandatory":
             found = read_argument(source, at)
         else:
@@ -144,12 +150,14 @@ def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None
             return None
         else:
             values.append(text)
-    return values, at
+    return values, at, open_options
 
 
 def substitute(macro: Macro, values: Sequence[str | None], max_chars: int) -> str | None:
     """Put arguments into a macro's body; None where more than ``max_chars`` would come out."""
     body = _decided(macro.body, values) if macro.tests_arguments else macro.body
+    if body is None:
+        return None
     pieces: list[str] = []
     size, at = 0, 0
     for match in _PARAMETER.finditer(body):
@@ -175,9 +183,13 @@ def _ends_in_word(text: str) -> bool:
     return _WORD_END.search(text[-60:]) is not None
 
 
-def _decided(body: str, values: Sequence[str | None]) -> str:
-    """Take the branches of xparse's tests of arguments."""
+def _decided(body: str, values: Sequence[str | None]) -> str | None:
+    """Take the branches of xparse's tests of arguments; None where there are too many tests."""
+    tests = 0
     while match := _XPARSE_TEST.search(body):
+        tests += 1
+        if tests > MAX_TESTS or len(body) > MAX_ARGUMENT_CHARS:
+            return None
         index = int(match[3] or match[4]) - 1
         is_true = index < len(values) and (values[index] is not None) != (match["of"] == "NoValue")
         source = Text(body, brace_pairs(body), True)

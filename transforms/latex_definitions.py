@@ -46,6 +46,10 @@ _LATEX_DEFINERS = (
     " providerobustcmd"
 )
 _COMMANDS = frozenset(_LATEX_DEFINERS.split())
+MAX_PREFIXES = 8
+"""Of one definition; TeX has four, and any number of each may stand there."""
+
+_PREFIXES = frozenset(("global", "long", "protected", "outer"))
 _OTHER_DEFINERS = (
     "global long protected outer def gdef edef xdef let DeclareMathOperator newenvironment"
     " renewenvironment provideenvironment DeclarePairedDelimiter"
@@ -98,13 +102,23 @@ def read_definition(
     Returns None for what is no definition, or none that can be understood. ``known`` are the macros
     defined so far.
     """
-    if word in ("global", "long", "protected", "outer"):
+    is_global = False
+    for _ in range(MAX_PREFIXES):
+        if word not in _PREFIXES:
+            break
+        is_global |= word == "global"
         at = skip_space(source.text, at)
         control = CONTROL_SEQUENCE[source.at_letter].match(source.text, at)
         if control is None:
             return None
-        found = read_definition(source, control.group()[1:], control.end(), known)
-        return found._replace(is_global=found.is_global or word == "global") if found else None
+        word, at = control.group()[1:], control.end()
+    found = _unprefixed(source, word, at, known)
+    return found._replace(is_global=True) if found and is_global else found
+
+
+def _unprefixed(
+    source: Text, word: str, at: int, known: Mapping[str, Macro | Environment | None]
+) -> Definition | None:
     if word in _COMMANDS:
         return _command(source, word, at)
     if word in ("def", "gdef", "edef", "xdef"):

@@ -64,6 +64,7 @@ class Input:
     def __init__(self, source: Frame) -> None:
         self.frames = [source]
         self.looked_ahead_chars = 0  # beyond the innermost text, for arguments
+        self.open_options = 0  # brackets that were read for an option, and that nothing closes
 
     def pop(self) -> None:
         """Leave the innermost text."""
@@ -110,6 +111,7 @@ class Input:
             frame = self.frames[-1]
         found = read_arguments(frame.source, frame.at, macro)
         if found:
+            self.open_options += found[2]
             frame.at = found[1]
             return found[0]
         if len(self.frames) == 1:

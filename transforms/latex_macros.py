@@ -337,11 +337,13 @@ class _Expansion:
             if self._count(len(macro.body)):
                 self._output.write_command(macro.body)
             return
+        open_options = self._input.open_options
         values = self._input.arguments(macro)
-        if values is None:
+        if values is None or self._input.open_options > open_options:
             self._runaways[token] += 1
             if self._runaways[token] >= MAX_RUNAWAYS:
                 self._left.add(token)
+        if values is None:
             self._output.write_command(token)
             return
         body = self._substituted(macro, values)
@@ -363,6 +365,7 @@ class _Expansion:
 
     def _substituted(self, macro: Macro, values: list[str | None]) -> str | None:
         body = substitute(macro, values, self._max_chars)
-        if not self._count(self._max_chars + 1 if body is None else len(body)):
+        read = len(macro.body) if macro.tests_arguments else 0  # again for each test
+        if not self._count(self._max_chars + 1 if body is None else max(read, len(body))):
             return None
         return body

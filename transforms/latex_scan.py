@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
+
+MAX_NAMES = 100
+"""Verbatim environments of the author's own: for each, the source may be searched to its end."""
 
 BEGIN_ENVIRONMENT = re.compile(r"\\begin[ \t]*\{([^{}\n]{1,100})\}")
 
@@ -118,9 +122,14 @@ def brace_pairs(text: str, spans: Sequence[Span] = ()) -> dict[int, int]:
     return pairs
 
 
+def _names(defines: re.Pattern[str], text: str) -> set[str]:
+    """Find the environments of a kind that a source defines, not more than :data:`MAX_NAMES`."""
+    return {match[1] for match in islice(defines.finditer(text), MAX_NAMES)}
+
+
 def _spans(text: str) -> Iterator[Span]:
-    verbatim = _VERBATIM_ENVIRONMENTS | set(_NEW_VERBATIM.findall(text))
-    excluded = {"comment", *_EXCLUDED.findall(text)}
+    verbatim = _VERBATIM_ENVIRONMENTS | _names(_NEW_VERBATIM, text)
+    excluded = {"comment"} | _names(_EXCLUDED, text)
     branches: dict[int, tuple[int | None, int]] | None = None
     unclosed: set[str] = set()
     ends: list[int] = []  # of \fi whose \iffalse had an \else

@@ -38,16 +38,31 @@ _ALIASES = {
     "new-bsd": "bsd-3-clause", "simplified-bsd": "bsd-2-clause",
 }  # fmt: skip
 _NO_LICENCE = frozenset({"", "none", "noassertion", "other", "null", "unknown"})
-_REASON_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,39}")
+LICENCE_NAMES = frozenset().union(
+    *FAMILIES.values(),
+    {
+        "agpl", "agpl-3.0", "artistic-2.0", "bsl-1.0", "cc0-1.0", "cddl-1.0", "cddl-1.1",
+        "creative-commons", "epl-1.0", "epl-2.0", "eupl-1.2", "gpl", "gpl-1.0", "gpl-2.0",
+        "gpl-3.0", "lgpl", "lgpl-2.0", "lgpl-2.1", "lgpl-3.0", "mpl-1.0", "mpl-1.1", "mpl-2.0",
+        "unlicense", "wtfpl", "zlib",
+    },
+    {
+        f"{name}-{which}"
+        for name in ("agpl-3.0", "gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0")
+        for which in ("only", "or-later")
+    },
+)  # fmt: skip
+"""Licences that a reason may name; the name of any other is whatever stands in the file."""
 
 
 def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBatch:
     """Drop documents whose ``licence`` in the metadata is of none of ``families``.
 
-    The reason is ``licence_`` and the licence's name in lower case, ``licence_unknown`` where there
-    is none. A licence is an SPDX identifier in any case or an expression of them: of ``A OR B`` one
-    must be kept, of ``A AND B`` all, and an exception after ``WITH`` only permits more. Raises
-    ValueError for families that are not in :data:`FAMILIES`.
+    The reason is ``licence_`` and the licence's name in lower case if it is of
+    :data:`LICENCE_NAMES`, ``licence_unknown`` where there is none, and otherwise ``licence_other``.
+    A licence is an SPDX identifier in any case or an expression of them: of ``A OR B`` one must be
+    kept, of ``A AND B`` all, and an exception after ``WITH`` only permits more. Raises ValueError
+    for families that are not in :data:`FAMILIES`.
     """
     unknown = sorted(set(families) - FAMILIES.keys())
     if unknown:
@@ -72,16 +87,17 @@ def licence_name(licence: str) -> str:
 def _refused(licence: str | None, kept: frozenset[str]) -> str | None:
     """Return the name of the licence that keeps a document from being kept, if one does."""
     refused = []
-    for alternative in re.split(r"\s+or\s+", (licence or "").strip(" ()"), flags=re.IGNORECASE):
+    expression = " ".join((licence or "").split()).lower()
+    for alternative in expression.strip(" ()").split(" or "):
         names = [
-            licence_name(re.split(r"\s+with\s+", name, flags=re.IGNORECASE)[0].strip(" ()"))
-            for name in re.split(r"\s+and\s+", alternative, flags=re.IGNORECASE)
+            licence_name(name.split(" with ")[0].strip(" ()"))
+            for name in alternative.split(" and ")
         ]
         outside = [name for name in names if name not in kept]
         if not outside:
             return None
         refused += outside
-    return refused[0] if _REASON_NAME.fullmatch(refused[0]) else "other"
+    return refused[0] if refused[0] in LICENCE_NAMES or refused[0] == "unknown" else "other"
 
 
 LICENCE_FILE = re.compile(

@@ -162,8 +162,9 @@ def join_posts(posts: pa.RecordBatch, *, min_answers: int) -> pa.RecordBatch:
     - ``duplicate_post``: a later row of its file has the id of this question or answer;
     - what the reader dropped them by.
 
-    A document's id is ``name#question``, a dropped post's ``name#post``, or ``name#@record`` where
-    the row gave no id or another row has it. The text of a partition must stay under 2 GiB.
+    A document's id is ``name#question``, a dropped post's ``name#post@record``, without the post
+    where the row gave none: rows of different questions may have the same id. The text of a
+    partition must stay under 2 GiB.
     """
     rows: list[_Document] = []
     for _, group in groupby(sorted(_posts(posts), key=_order), key=_question_of):
@@ -196,20 +197,20 @@ def _join(posts: Sequence[_Post], min_answers: int) -> Iterator[_Document]:
     taken: set[int | None] = set()
     for post in posts:
         if post.dropped_by is not None:
-            dropped.append(_dropped(post, post.dropped_by, post.post_id in taken))
+            dropped.append(_dropped(post, post.dropped_by))
         elif post.post_id in taken:
-            dropped.append(_dropped(post, "duplicate_post", True))
+            dropped.append(_dropped(post, "duplicate_post"))
         elif post.is_question:
             question = post
         elif question is None:
-            dropped.append(_dropped(post, "answer_without_question", False))
+            dropped.append(_dropped(post, "answer_without_question"))
         else:
             assert post.post_id is not None and post.score is not None
             text = html_to_text(post.body_html or "")
             if text:
                 answers.append(Answer(post.post_id, post.score, post.created or "", text))
             else:
-                dropped.append(_dropped(post, "empty", False))
+                dropped.append(_dropped(post, "empty"))
         taken.add(post.post_id)
     if question is not None:
         yield _document(question, ordered(answers), min_answers)
@@ -244,9 +245,9 @@ def _document(question: _Post, answers: list[Answer], min_answers: int) -> _Docu
     )
 
 
-def _dropped(post: _Post, dropped_by: str, id_is_taken: bool) -> _Document:
-    has_id = post.post_id is not None and not id_is_taken
-    row_id = f"{post.name}#{post.post_id if has_id else f'@{post.record}'}"
+def _dropped(post: _Post, dropped_by: str) -> _Document:
+    post_id = "" if post.post_id is None else post.post_id
+    row_id = f"{post.name}#{post_id}@{post.record}"
     fields = {"site": post.site, "question_id": post.question_id, "error": post.error}
     return _Document(row_id, "", None, _metadata(fields), dropped_by)
 

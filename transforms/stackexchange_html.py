@@ -24,11 +24,15 @@ from typing import NamedTuple
 MAX_NESTING = 64
 """Of lists, their items and quotes, and of inline code; what is further in is not marked."""
 
+MAX_INDENTS_PER_CHAR = 4
+"""Of lists and quotes, ahead of their lines, for each character of HTML; further lines get none."""
+
 # An attribute's value may hold ">"; a "<" outside of one ends what was no tag.
 _TAG = re.compile(
     r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>|<!--|<[!?/][^<>]*>"""
 )
 _START = re.compile(r"""\bstart\s*=\s*["']?(\d{1,9})""", re.IGNORECASE)
+_LONG_NUMBER = re.compile(r"&#[0-9]{20,};?")  # more digits than Python may read; no character
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _FORMULA = re.compile(
     r"(\$\$[^$]*\$\$|\\begin\{(\w+\*?)\}(?:(?!\\begin\{).)*?\\end\{\2\})", re.DOTALL
@@ -61,7 +65,7 @@ def html_to_text(html: str) -> str:
     """Return the text of a post's HTML, as the module says."""
     if "\r" in html:
         html = html.replace("\r\n", "\n").replace("\r", "\n")
-    writer = _Writer()
+    writer = _Writer(MAX_INDENTS_PER_CHAR * len(html))
     position = 0
     while match := _TAG.search(html, position):
         begin = match.start()
@@ -81,11 +85,13 @@ def html_to_text(html: str) -> str:
 class _Writer:
     """Takes texts and tags in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_indents: int) -> None:
+        self._indents_left = max_indents  # characters ahead of lines, all together
         self._out: list[str] = []
         self._gap = 0  # newlines due before the next block
         self._lines: list[str] = []  # of the open paragraph, whole
         self._line: list[str] = []  # pieces of its last line
+        self._blank = 0  # of these pieces, how many from the first on are known to be blank
         self._inline: list[_Inline] = []
         self._containers: list[_Container] = []
         self._code: list[str] | None = None  # pieces of the open code block
@@ -94,7 +100,7 @@ class _Writer:
     def text(self, html: str) -> None:
         if self._skip_to:
             return
-        text = unescape(html) if "&" in html else html
+        text = unescape(_LONG_NUMBER.sub("\ufffd", html)) if "&" in html else html
         if self._code is None:
             self._line.append(text)
         else:
@@ -123,6 +129,7 @@ class _Writer:
         if self._line:
             text = _collapsed("".join(self._line))
             self._line.clear()
+            self._blank = 0
             if text or self._lines:
                 self._lines.append(text)
 
@@ -140,6 +147,9 @@ class _Writer:
         if self._containers:
             first = "".join([c.marker or c.indent for c in self._containers])
             rest = "".join([c.indent for c in self._containers])
+            self._indents_left -= len(rest) * text.count("\n")
+            if self._indents_left < 0:
+                rest = ""
             for container in self._containers:
                 container.marker = ""
             text = first + text.replace("\n", "\n" + rest)
@@ -175,10 +185,13 @@ class _Writer:
         if closes:
             return
         self._inline.clear()
-        if any(piece.strip() for piece in self._line):
+        while self._blank < len(self._line) and not self._line[self._blank].strip():
+            self._blank += 1
+        if self._blank < len(self._line):
             self._line.append(" | ")
         else:
             self._line.clear()
+            self._blank = 0
 
     def line_break(self, tag: str, closes: bool, attributes: str) -> None:
         if not self._line and self._lines:
@@ -236,6 +249,7 @@ class _Writer:
         before = self._inline.pop().pieces
         content = "".join(self._line[before:])
         del self._line[before:]
+        self._blank = min(self._blank, before)
         if tag == "code":
             content = _inline_code(content)
         elif content.strip() and _ends_word(self._line):

@@ -23,7 +23,9 @@ _LOOK_AHEAD_BYTES = 128  # behind a payload: line ends, and the next record's fi
 _RECORD = re.compile(_RECORD_LINE)
 _NEXT_RECORD = re.compile(rb"\n(?=" + _RECORD_LINE + rb")")
 _HEADER_END = re.compile(rb"\n\r?\n")
+_HEADER_STOP = re.compile(rb"\n(?:\r?\n|(?=" + _RECORD_LINE + rb"))")  # its end, or a record's line
 _NEWLINES = re.compile(rb"[\r\n]*")
+_FEW_NEWLINES = re.compile(rb"[\r\n]{0,64}")  # between two records, which have two line ends there
 _TWO_LINE_ENDS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _ARC_MAGIC = b"filedesc://"
@@ -53,19 +55,19 @@ class Unreadable(NamedTuple):
 
 def parse_headers(block: bytes) -> dict[str, str]:
     """Read header lines, WARC's or HTTP's: values by name in lower case, the first of each name."""
-    headers: dict[str, str] = {}
-    last = ""
+    headers: dict[str, list[str]] = {}
+    last: list[str] | None = None  # the parts of the header that a line may continue
     for line in block.decode(errors="replace").split("\n"):
         if line[:1] in (" ", "\t"):
-            if last:
-                headers[last] = f"{headers[last]} {line.strip()}".strip()
+            if last is not None:
+                last.append(line.strip())
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        last = name if colon and name not in headers else ""
-        if last:
-            headers[last] = value.strip()
-    return headers
+        last = [value.strip()] if name and colon and name not in headers else None
+        if last is not None:
+            headers[name] = last
+    return {name: " ".join(parts).strip() for name, parts in headers.items()}
 
 
 def header_end(data: bytes, at: int) -> int:
@@ -228,10 +230,16 @@ def _record(feed: _Feed, number: int, max_record_bytes: int) -> Record:
 
 
 def _header_end_in(feed: _Feed) -> int:
-    while (end := header_end(feed.data, feed.at)) < 0:
-        if len(feed.data) - feed.at > MAX_HEADER_BYTES or not feed.more():
+    """Find the end of the header at the position; -1 where another record begins before it."""
+    searched = feed.at
+    while not (stop := _HEADER_STOP.search(feed.data, searched)):
+        if len(feed.data) - feed.at > MAX_HEADER_BYTES:
             return -1
-    return end
+        passed = max(len(feed.data) - _RECORD_LINE_BYTES - feed.at, 0)
+        if not feed.more():
+            return -1
+        searched = feed.at + passed
+    return stop.end() if len(stop.group()) > 1 else -1
 
 
 def _payload(feed: _Feed, length: int) -> bytes | None:
@@ -240,7 +248,7 @@ def _payload(feed: _Feed, length: int) -> bytes | None:
     data, end = feed.data, feed.at + length
     if len(data) < end:
         return None
-    newlines = _NEWLINES.match(data, end)
+    newlines = _FEW_NEWLINES.match(data, end)
     assert newlines
     unseen = 0 if feed.ended else _RECORD_LINE_BYTES
     foreign = newlines.end() + unseen < len(data) and not _RECORD.match(data, newlines.end())

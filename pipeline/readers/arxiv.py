@@ -32,6 +32,7 @@ def read_arxiv(
     max_record_bytes: int,
     max_unpacked_bytes: int,
     max_members: int,
+    max_text_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
     """Read arXiv submissions as batches of documents, each the LaTeX of a paper in reading order.
 
@@ -45,12 +46,13 @@ def read_arxiv(
     ``arxiv_id`` where the name is one, ``main_file``, ``file_count`` and ``missing_inputs``.
 
     What gives no text is a row dropped by ``pdf_only``, ``no_main_file``, ``withdrawn``,
-    ``record_too_large`` (over ``max_record_bytes``, packed or as text), ``archive_too_large`` (over
-    ``max_unpacked_bytes`` or ``max_members``), ``hostile_archive`` (paths that lead outside, links,
-    devices) or ``damaged``. The file is not split: ``start`` is 0 and ``end`` None.
+    ``record_too_large`` (over ``max_record_bytes`` packed, or ``max_text_bytes`` as text),
+    ``archive_too_large`` (over ``max_unpacked_bytes`` or ``max_members``), ``hostile_archive``
+    (paths that lead outside, links, devices) or ``damaged``. The file is not split: ``start``
+    is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "arXiv's files are not split"
-    limits = Limits(max_unpacked_bytes, max_members)
+    limits = Limits(max_unpacked_bytes, max_members, max_text_bytes)
     return batches(_rows(stream, name, max_record_bytes, limits), batch_bytes=batch_bytes)
 
 
@@ -100,7 +102,7 @@ def _row(name: str, base: str, raw: bytes, max_record_bytes: int, limits: Limits
         submission = open_submission(raw, f"{stem}.tex", limits)
     except RefusedError as error:
         return _dropped(name, base, error.reason, {"error": str(error)})
-    paper = read_paper(submission.files, max_text_bytes=max_record_bytes)
+    paper = read_paper(submission.files, max_text_bytes=limits.max_text_bytes)
     reason = paper.dropped_by
     if reason == "no_main_file" and submission.has_pdf:
         reason = "pdf_only"
@@ -112,7 +114,7 @@ def _row(name: str, base: str, raw: bytes, max_record_bytes: int, limits: Limits
     if reason:
         return _dropped(name, base, reason, {**fields, "members": submission.member_count})
     text = utf8(paper.text)
-    if len(text) > max_record_bytes:
+    if len(text) > limits.max_text_bytes:
         return _dropped(name, base, "record_too_large", fields)
     arxiv_id = _arxiv_id(stem)
     url = f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else None

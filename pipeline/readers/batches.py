@@ -26,12 +26,15 @@ class Row(NamedTuple):
 
 
 def batches(rows: Iterable[Row], *, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Gather ``rows``, in their order, into batches of about ``batch_bytes`` of UTF-8 text."""
+    """Gather ``rows``, in their order, into batches of about ``batch_bytes``.
+
+    What counts is all that a row holds: a file may have long addresses or metadata and no text.
+    """
     gathered: list[Row] = []
     size = 0
     for row in rows:
         gathered.append(row)
-        size += len(row.text) + _ROW_BYTES
+        size += len(row.text) + len(row.url or "") + len(row.metadata or "") + _ROW_BYTES
         if size >= batch_bytes:
             yield _batch(gathered)
             gathered, size = [], 0

@@ -8,8 +8,6 @@ read in the order of the spine, and turned into text as web pages are.
 from __future__ import annotations
 
 import codecs
-import io
-import lzma
 import posixpath
 import re
 import struct
@@ -25,6 +23,7 @@ import pyarrow as pa
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
 from pipeline.readers.decompress import Damage, decompressed
 from pipeline.readers.page_text import HtmlError, decode_page, html_page
+from pipeline.readers.zip_archive import TooManyMembersError, open_zip, read_member
 from transforms.gutenberg import header_fields
 
 MAX_ARCHIVE_BYTES_PER_RECORD_BYTE = 4
@@ -47,7 +46,6 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     struct.error,
     RuntimeError,  # encrypted, or an unknown method of compression
     EOFError,
@@ -127,7 +125,9 @@ def _book(stream: BinaryIO, max_record_bytes: int) -> _Book:
     if not data.startswith(b"PK\x03\x04"):
         return _plain_book(bytes(data))
     try:
-        return _archived_book(io.BytesIO(data), max_record_bytes)
+        return _archived_book(data, max_record_bytes)
+    except TooManyMembersError as error:
+        raise _RefusedError("not_a_book", str(error)) from error
     except _ARCHIVE_ERRORS as error:
         reason = "encrypted" if "encrypted" in str(error) else "damaged"
         raise _RefusedError(reason, f"zip archive: {type(error).__name__}: {error}") from error
@@ -191,11 +191,9 @@ def _windows_1252(match: re.Match[str]) -> str:
     return match[0].encode("latin-1").decode("cp1252", "ignore") or match[0]
 
 
-def _archived_book(stream: BinaryIO, max_record_bytes: int) -> _Book:
-    with zipfile.ZipFile(stream) as archive:
+def _archived_book(data: bytes | bytearray, max_record_bytes: int) -> _Book:
+    with open_zip(data, max_members=_MAX_ARCHIVE_FILES) as archive:
         names = archive.namelist()
-        if len(names) > _MAX_ARCHIVE_FILES:
-            raise _RefusedError("not_a_book", f"an archive of {len(names)} files")
         if _CONTAINER in names:
             return _epub_book(archive, max_record_bytes)
         texts = [name for name in names if name.lower().endswith(".txt")]
@@ -205,8 +203,7 @@ def _archived_book(stream: BinaryIO, max_record_bytes: int) -> _Book:
 
 
 def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
-    with archive.open(name) as file:
-        data = file.read(max_bytes + 1)
+    data = read_member(archive, name, max_bytes)
     if len(data) > max_bytes:
         raise _too_large(max_bytes)
     return data
@@ -214,7 +211,7 @@ def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
 
 def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
     data = _read(archive, name, _MAX_PACKAGE_BYTES)
-    if b"<!ENTITY" in data:
+    if b"<!ENTITY" in data.replace(b"\0", b""):  # in UTF-16 as well
         raise _RefusedError("not_a_book", f"{name} declares entities")
     return ElementTree.fromstring(data)
 

@@ -21,6 +21,8 @@ from pipeline.readers.decompress import decompressed
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+[ \t]+([0-9]{3})(?![0-9])")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\n]{0,4096})?\r?\n")
 _PIECE_BYTES = 1 << 16
+_MAX_ENCODINGS = 4
+"""One within another; servers send one, rarely two."""
 
 
 class HttpMessage(NamedTuple):
@@ -45,13 +47,15 @@ def parse_http(payload: bytes) -> HttpMessage | None:
 def decoded_body(headers: Mapping[str, str], body: bytes, *, max_bytes: int) -> bytes:
     """Undo the transfer and content encodings of ``body`` that ``headers`` name.
 
-    Knows chunked, gzip, deflate, br and zstd. A body that is not encoded as the headers say is
-    returned as it is; of one that is damaged, the part before the damage. Not more than
-    ``max_bytes + 1`` bytes come out of a decompressor, so a longer result is to be refused.
+    The last :data:`_MAX_ENCODINGS` are undone. Knows chunked, gzip, deflate, br and zstd. A
+    body that is not encoded as the headers say is returned as it is; of one that is damaged,
+    the part before the damage. Not more than ``max_bytes + 1`` bytes come out of a
+    decompressor, so a longer result is to be refused.
     """
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _without_chunks(body)
-    for encoding in reversed(headers.get("content-encoding", "").lower().split(",")):
+    encodings = headers.get("content-encoding", "").lower().split(",")
+    for encoding in reversed(encodings[-_MAX_ENCODINGS:]):
         pieces = _decoded(encoding.strip(), body)
         if pieces is None:
             continue

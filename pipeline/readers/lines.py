@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from pipeline.readers.batches import Row, metadata_json
 from pipeline.readers.decompress import CHUNK_BYTES, READ_BYTES, Damage, decompressed
 
+MAX_NESTING = 100
+"""Of lists and objects. Python gives up somewhere below a thousand, and where depends on who calls:
+two passes could come to different ends."""
+
+_NEWLINES = re.compile(rb"\n*")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -81,7 +87,10 @@ def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
 def _lines(
     chunks: Iterator[bytes] | Iterator[bytes | Damage], offset: int, max_line_bytes: int
 ) -> Iterator[_Line | _Break]:
-    """Divide chunks, the first of which begins at ``offset``, into lines."""
+    """Divide chunks, the first of which begins at ``offset``, into lines.
+
+    Of empty lines behind one another, not all are given.
+    """
     pieces: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -98,6 +107,11 @@ def _lines(
             offset += size + 1
             pieces, size = [], 0
             begin = newline + 1
+            if chunk.startswith(b"\n", begin):  # empty lines may come by the million
+                blank = _NEWLINES.match(chunk, begin)
+                assert blank
+                offset += blank.end() - begin
+                begin = blank.end()
         size += len(chunk) - begin
         if size <= max_line_bytes:
             pieces.append(chunk[begin:])
@@ -119,11 +133,25 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
 def _row(row_id: str, line: bytes, make_row: Callable[[str, dict[str, Any], bytes], Row]) -> Row:
     try:
         values: Any = _DECODER.decode(line.decode(errors="replace"))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return _dropped(row_id, "bad_json", str(error))
+    except RecursionError:
+        return _dropped(row_id, "bad_json", _TOO_DEEP)
     if not isinstance(values, dict):
         return _dropped(row_id, "bad_json", f"a {type(values).__name__}, not an object")
+    if not _is_shallow(values, MAX_NESTING):
+        return _dropped(row_id, "bad_json", _TOO_DEEP)
     return make_row(row_id, values, line)
+
+
+_TOO_DEEP = f"more than {MAX_NESTING} lists and objects within each other"
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return True
+    items = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)
 
 
 def _dropped(row_id: str, dropped_by: str, error: str) -> Row:

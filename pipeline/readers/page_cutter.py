@@ -87,8 +87,12 @@ class PageCutter:
                     self._forget(max(at, len(self._data) - len(_PAGE) + 1))
                     return
                 at, self.in_page, self._searched = found, True, found + len(_PAGE)
-            end = self._data.find(_PAGE_END, self._searched)
-            next_page = self._data.find(_PAGE, self._searched, end if end >= 0 else None)
+            next_page = self._data.find(_PAGE, self._searched)
+            end = self._data.find(
+                _PAGE_END, self._searched, next_page if next_page >= 0 else len(self._data)
+            )
+            if end >= 0:
+                next_page = -1
             if end < 0 and next_page < 0:
                 size = self._passed + len(self._data) - at
                 if size > max_page_bytes:
@@ -118,6 +122,8 @@ class PageCutter:
 
     def _forget(self, size: int) -> None:
         """Let the first ``size`` bytes of the data go."""
+        if not size:
+            return
         kept = [place for place in self._places if place[0] > size]
         if len(kept) < len(self._places):
             kept.insert(0, self._places[len(self._places) - len(kept) - 1])

@@ -6,6 +6,7 @@ import codecs
 import importlib.util
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +26,10 @@ side, the worst case, take a second for each 4,000. Of 1,749 real pages none is 
 Extractor = Literal["resiliparse", "trafilatura"]
 """What finds the main text of a page."""
 
+MAX_REOPENED = 2_000_000
+"""Elements that HTML's parsing may make of tags left open: a megabyte of tags makes billions."""
+
+_IDENTICAL = 3  # formatting elements that are opened again, of those with the same attributes
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -37,6 +42,10 @@ _DECLARED = re.compile(
 _DECLARED_WITHIN_BYTES = 2_048
 _WIDER = {"shift_jis": "cp932", "gbk": "gb18030", "euc_kr": "cp949"}  # as browsers take them
 _NOT_ASCII = bytes(range(0x80, 0x100))
+_FORMATTING_TAG = re.compile(
+    r"<(/?)(?:(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])([^>]{0,200})|[a-z])",
+    re.IGNORECASE,
+)
 _NESTING_TAG = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
 
 
@@ -100,6 +109,8 @@ def html_page(html: str, *, main_content: bool, extractor: Extractor = "resilipa
     """
     if main_content and _nesting(html) > MAX_NESTING:
         raise HtmlError(f"more than {MAX_NESTING} elements within each other")
+    if _reopens_too_many(html):
+        raise HtmlError(f"tags left open make more than {MAX_REOPENED} elements")
     try:
         tree = HTMLTree.parse(html)
         title = tree.title or ""
@@ -154,3 +165,34 @@ def _nesting(html: str) -> int:
         depth = max(depth - 1, 0) if tag.group(1) else depth + 1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _reopens_too_many(html: str) -> bool:
+    """Tell whether tags of formatting that stay open may make more than :data:`MAX_REOPENED`.
+
+    Behind the end of every block, HTML opens again the formatting elements that are still open
+    (13.2.4.3 of the WHATWG's standard), so that the elements grow with the square of the tags. Each
+    other tag is taken for such an end, which is more than there can be.
+    """
+    tags = html.count("<")
+    if tags * tags // 4 <= MAX_REOPENED:
+        return False
+    left_open: dict[str, list[str]] = {}  # by name, the attributes
+    same: Counter[tuple[str, str]] = Counter()
+    active = total = 0
+    for tag in _FORMATTING_TAG.finditer(html):
+        closes, name, attributes = tag.groups()
+        if name is None:
+            total += active
+            if total > MAX_REOPENED:
+                return True
+        elif not closes:
+            name = name.lower()
+            left_open.setdefault(name, []).append(attributes)
+            same[name, attributes] += 1
+            active += same[name, attributes] <= _IDENTICAL
+        elif opened := left_open.get(name.lower()):
+            name, attributes = name.lower(), opened.pop()
+            active -= same[name, attributes] <= _IDENTICAL
+            same[name, attributes] -= 1
+    return False

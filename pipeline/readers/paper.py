@@ -11,6 +11,8 @@ from typing import NamedTuple
 from transforms.latex_scan import Scan
 
 MAX_DEPTH = 30  # of files in files; TeX opens 15
+MAX_FOLDERS = 16  # that a file is looked for in; each \import within another doubles them
+MAX_INPUT_MACROS = 100  # macros of the paper that read a file, of which each is looked for
 
 _CLASS = re.compile(r"\\document(?:class|style)(?![A-Za-z@])")
 _CLASS_BYTES = re.compile(rb"\\document(?:class|style)")
@@ -115,12 +117,14 @@ def read_paper(files: Mapping[str, bytes], *, max_text_bytes: int) -> Paper:
     those that show nothing but a PDF (``pdf_only``), and texts longer than ``max_text_bytes``
     (``record_too_large``).
     """
-    library = _Library(files, 4 * max_text_bytes)
+    library = _Library(files, max_text_bytes)
     if len(files) == 1 and all(b"%auto-ignore" in content[:200] for content in files.values()):
         return Paper("", None, 0, 0, "withdrawn")
     mains = [path for path in sorted(files) if _may_be_main(library, path)]
     papers: list[tuple[str, Paper, set[str]]] = []
-    too_long = False
+    too_long = any(
+        len(content) > max_text_bytes and _CLASS_BYTES.search(content) for content in files.values()
+    )
     for main in mains:
         splicer = _Splicer(library, main, max_text_bytes)
         try:
@@ -156,7 +160,10 @@ def read_paper(files: Mapping[str, bytes], *, max_text_bytes: int) -> Paper:
 
 
 def _may_be_main(library: _Library, path: str) -> bool:
-    if _SUPPORT_FILE.search(path) or not _CLASS_BYTES.search(library.files[path]):
+    content = library.files[path]
+    if len(content) > library.max_file_bytes:
+        return False
+    if _SUPPORT_FILE.search(path) or not _CLASS_BYTES.search(content):
         return False
     return library.scan(path).search(_CLASS) is not None
 
@@ -191,12 +198,15 @@ def _shows_a_pdf(text: str) -> bool:
 class _Library:
     """The files of a paper, each decoded and scanned once, when it is asked for."""
 
-    def __init__(self, files: Mapping[str, bytes], max_read_chars: int) -> None:
+    def __init__(self, files: Mapping[str, bytes], max_file_bytes: int) -> None:
         self.files = files
-        self.read_chars_left = max_read_chars  # for all candidates together
+        self.max_file_bytes = max_file_bytes
+        self.read_chars_left = 4 * max_file_bytes  # for all candidates together
         self._scans: dict[str, Scan] = {}
 
     def scan(self, path: str) -> Scan:
+        if len(self.files[path]) > self.max_file_bytes:
+            raise _TooLongError
         if path not in self._scans:
             self._scans[path] = Scan(decoded(self.files[path]))
         return self._scans[path]
@@ -242,6 +252,8 @@ class _Splicer:
         self.file_count += 1
         self._macros |= {match["name"]: match["body"] for match in scan.matches(_SIMPLE_MACRO)}
         for macro in scan.matches(_INPUT_MACRO):
+            if len(self._input_macros) >= MAX_INPUT_MACROS:
+                break
             if paths := _INPUT_IN_MACRO.findall(macro["body"]):
                 self._input_macros[macro["name"]] = paths
         at, end = 0, len(text)
@@ -302,7 +314,9 @@ class _Splicer:
             ]
         if groups["import"]:
             base = self._plain(groups["folder"])
-            folders = [posixpath.join(folder, base) for folder in folders] + folders
+            inner = [posixpath.normpath(posixpath.join(folder, base)) for folder in folders]
+            folders = list(dict.fromkeys([*inner, *folders]))
+            folders[MAX_FOLDERS - 1 : -1] = []  # the last one is the submission's own
         if (groups["command"] or "").startswith("subfile"):
             folders = [posixpath.dirname(path), *folders]
         plain_names = [self._plain(name).strip('"') for name in names]

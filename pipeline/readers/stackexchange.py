@@ -36,7 +36,7 @@ from transforms.stackexchange import (
 MEMBER = "Posts.xml"  # of an archive, the one that is read
 
 _MARK = b"<row"
-_ROW_BYTES = 100  # of a row's other columns, about
+_ROW_BYTES = 80  # of a row's columns of numbers
 _MAX_HEADER_BYTES = 1 << 12
 _HEADER_ITEM = re.compile(
     r"\s+|<\?xml\b[^>]*>|<!DOCTYPE\b[^\[>]*>|<!--.*?-->|</?posts\s*/?>", re.DOTALL
@@ -44,6 +44,7 @@ _HEADER_ITEM = re.compile(
 _ATTRIBUTE = re.compile(r"""\s+([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _ROW_END = re.compile(r"\s*(?:/>|>\s*</row\s*>)\s*(?:</posts\s*>\s*)?")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_POST_ID = re.compile(r"[0-9]{1,18}")
 _REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]{1,8});|#([0-9]{1,9});|(\w+);)?")
 _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _TAG = re.compile(r"[^<>|\s]+")  # "<one><two>", and since 2022 "|one|two|"
@@ -253,7 +254,7 @@ def _character(reference: re.Match[str]) -> str:
 
 def _post(attributes: dict[str, str]) -> dict[str, Any]:
     """Make the columns of a post of its attributes."""
-    post_id = _number(attributes, "Id")
+    post_id = _number(attributes, "Id", _POST_ID)
     post_type = attributes.get("PostTypeId", "")
     if post_type not in (_QUESTION, _ANSWER):
         _number(attributes, "PostTypeId")
@@ -263,7 +264,7 @@ def _post(attributes: dict[str, str]) -> dict[str, Any]:
     accepted = "AcceptedAnswerId" in attributes
     return {
         "post_id": post_id,
-        "question_id": post_id if is_question else _number(attributes, "ParentId"),
+        "question_id": post_id if is_question else _number(attributes, "ParentId", _POST_ID),
         "is_question": is_question,
         "score": _number(attributes, "Score"),
         "created": attributes.get("CreationDate"),
@@ -274,9 +275,9 @@ def _post(attributes: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _number(attributes: dict[str, str], key: str) -> int:
+def _number(attributes: dict[str, str], key: str, form: re.Pattern[str] = _WHOLE_NUMBER) -> int:
     value = attributes.get(key)
-    if value is None or not _WHOLE_NUMBER.fullmatch(value):
+    if value is None or not form.fullmatch(value):
         raise _BadRowError(f"{key} is {'missing' if value is None else repr(value[:50])}")
     return int(value)
 
@@ -286,7 +287,7 @@ def _batches(rows: Iterable[dict[str, Any]], batch_bytes: int) -> Iterator[pa.Re
     size = 0
     for row in rows:
         gathered.append(row)
-        size += len(row.get("body_html") or "") + _ROW_BYTES
+        size += sum(len(value) for value in row.values() if isinstance(value, str)) + _ROW_BYTES
         if size >= batch_bytes:
             yield pa.RecordBatch.from_pylist(gathered, POST_SCHEMA)
             gathered, size = [], 0

@@ -15,8 +15,9 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.readers.decompress import CHUNK_BYTES, Damage, decompressed, is_compressed
+from pipeline.readers.decompress import Damage, decompressed, is_compressed
 from pipeline.readers.tar import BLOCK_BYTES, Broken, Bytes, is_tar, tar_members
+from pipeline.readers.zip_archive import TooManyMembersError, open_zip, read_member
 
 # Of a file's extension: TeX does not read it as part of the text.
 _NO_TEXT = re.compile(
@@ -26,8 +27,6 @@ _NO_TEXT = re.compile(
     re.IGNORECASE,
 )
 _PDF = re.compile(r"\.pdf\Z", re.IGNORECASE)
-_ZIP_DIRECTORY_BYTES = 512  # a member, at most, of the zip's directory on average
-_ZIP_END = b"PK\x05\x06"
 _NUL_WINDOW_BYTES = 1024
 
 
@@ -40,10 +39,11 @@ class RefusedError(Exception):
 
 
 class Limits(NamedTuple):
-    """Bounds of what one submission may unpack to."""
+    """Bounds of what one submission may unpack to, and of its text."""
 
     max_unpacked_bytes: int
     max_members: int
+    max_text_bytes: int  # of the paper, and of a file that it is made of
 
 
 class Submission(NamedTuple):
@@ -121,14 +121,9 @@ def _from_zip(raw: bytes, limits: Limits) -> Submission:
     files: dict[str, bytes] = {}
     has_pdf = False
     left = limits.max_unpacked_bytes
-    end = raw.rfind(_ZIP_END)
-    directory_bytes = int.from_bytes(raw[end + 12 : end + 16], "little") if end >= 0 else 0
-    if directory_bytes > limits.max_members * _ZIP_DIRECTORY_BYTES:
-        raise RefusedError("archive_too_large", "the directory of the zip archive is too large")
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        with open_zip(raw, max_members=limits.max_members) as archive:
             members = archive.infolist()
-            _counted(len(members) - 1, limits)
             for member in members:
                 path = _inside(member.filename)
                 mode = stat.S_IFMT(member.external_attr >> 16)
@@ -137,25 +132,18 @@ def _from_zip(raw: bytes, limits: Limits) -> Submission:
                 has_pdf |= bool(_PDF.search(path))
                 if member.is_dir() or _NO_TEXT.search(path):
                     continue
-                content = _zip_content(archive, member, left)
+                content = read_member(archive, member, left)
                 left -= len(content)
+                if left < 0:
+                    error = "the zip archive unpacks to too much"
+                    raise RefusedError("archive_too_large", error)
                 _keep(files, path, content)
+    except TooManyMembersError as error:
+        raise RefusedError("archive_too_large", str(error)) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         # ZipFile raises RuntimeError for encrypted members and unknown methods as well.
         raise RefusedError("damaged", f"bad zip archive: {error}") from error
     return Submission(files, len(members), has_pdf)
-
-
-def _zip_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, max_bytes: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    with archive.open(member) as content:
-        while piece := content.read(CHUNK_BYTES):
-            pieces.append(piece)
-            size += len(piece)
-            if size > max_bytes:
-                raise RefusedError("archive_too_large", "the zip archive unpacks to too much")
-    return b"".join(pieces)
 
 
 def _counted(count: int, limits: Limits) -> int:

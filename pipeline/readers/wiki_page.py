@@ -6,6 +6,7 @@ escaped. So elements are found by searching for their tags.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,7 +21,7 @@ _REDIRECT = re.compile(rb"<redirect\b")
 _TEXT = re.compile(_TAG.format("text").encode())
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _REVISION = b"<revision"
-_NAMESPACE = re.compile(rb'<namespace key="(-?\d+)"[^<>]*>([^<]*)</namespace>')
+_NAMESPACE = re.compile(rb'<namespace key="(-?\d{1,9})"[^<>]*>([^<]*)</namespace>')
 _REFERENCE = re.compile(r"&(?:(#[0-9]{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z_:][\w:.-]*);)?")
 _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 
@@ -65,7 +66,8 @@ def namespace_names(header: bytes) -> Mapping[str, int]:
     """
     names = dict.fromkeys(_CANONICAL_NAMES.lower().split("|"), -1)
     for key, name in _NAMESPACE.findall(header[: 1 << 16]):
-        names[unescaped(name).strip().lower()] = int(key)
+        with contextlib.suppress(PageError):  # no page can have a name that is not XML
+            names[unescaped(name).strip().lower()] = int(key)
     return names
 
 

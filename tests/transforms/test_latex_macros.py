@@ -257,3 +257,15 @@ def test_anything_expands_within_bounds(source: str) -> None:
 @given(st.text(alphabet="abc {}[]#$%&~^_.\n\t0*é", max_size=200))
 def test_text_without_macros_stays(source: str) -> None:
     assert expand(source) == source
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        r"\global" * 20_000 + r"\def\a{}",
+        r"\newcommand{\a}[1][x]{#1}" + r"\a[" * 20_000,
+        r"\NewDocumentCommand{\a}{o}{" + r"\IfValueTF{#1}{x}{y}" * 5_000 + r"}\a\a",
+    ],
+)
+def test_prefixes_open_options_and_tests_without_an_end(hostile: str) -> None:
+    assert len(expanded(hostile, max_expansions=1_000, max_growth=4)) <= 5 * len(hostile)

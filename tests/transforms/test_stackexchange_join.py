@@ -96,11 +96,11 @@ def test_posts_that_make_no_document() -> None:
     rows = {row["id"].partition("#")[2]: row["dropped_by"] for row in _join(posts, 1)}
     assert rows == {
         "1": "too_few_answers",
-        "2": "answer_without_question",
-        "3": "empty",
-        "@999": "duplicate_post",
+        "2@20": "answer_without_question",
+        "3@30": "empty",
+        "1@999": "duplicate_post",
         "8": "empty",
-        "4": "not_a_question_or_answer",
+        "4@40": "not_a_question_or_answer",
         "@50": "bad_post",
     }
     assert _join([_post(1)], 0)[0]["dropped_by"] is None

@@ -30,6 +30,7 @@ LIMITS: dict[str, Any] = {
     "max_record_bytes": 1 << 23,
     "max_unpacked_bytes": 1 << 25,
     "max_members": 2_000,
+    "max_text_bytes": 1 << 23,
 }
 MAIN = "\\documentclass{article}\n\\begin{document}\n\\section{A}\n%s\n\\end{document}\n"
 

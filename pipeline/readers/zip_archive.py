@@ -1,0 +1,40 @@
+"""Zip archives of unknown hands: a bounded directory, and members that unpack in bounded pieces."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+_ENTRY = b"PK\x01\x02"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class TooManyMembersError(Exception):
+    """The archive's directory has more entries than wanted."""
+
+
+def open_zip(data: bytes | bytearray, *, max_members: int) -> zipfile.ZipFile:
+    """Open an archive in memory.
+
+    ``zipfile`` makes an object of every entry of the directory when it opens an archive, so they
+    are counted before, by the mark that each begins with. Raises :class:`TooManyMembersError`, and
+    what ``zipfile`` raises for a bad archive.
+    """
+    count = data.count(_ENTRY)
+    if count > max_members:
+        raise TooManyMembersError(f"a zip archive of {count} files")
+    return zipfile.ZipFile(io.BytesIO(data))
+
+
+def read_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, max_bytes: int) -> bytes:
+    """Return a member's content, or its first ``max_bytes + 1`` bytes where it has more.
+
+    Only stored and deflated members are read, as EPUB has them (OCF 3.3, section 4.2.2): of the
+    other methods ``zipfile`` unpacks all input at hand at once, gigabytes of some kilobytes. Raises
+    ``zipfile.BadZipFile`` for those, and what ``zipfile`` raises for damaged ones.
+    """
+    info = name if isinstance(name, zipfile.ZipInfo) else archive.getinfo(name)
+    if info.compress_type not in _METHODS:
+        raise zipfile.BadZipFile(f"method of compression {info.compress_type}")
+    with archive.open(info) as file:
+        return file.read(max_bytes + 1)
