@@ -1,6 +1,6 @@
 """Decontamination the slow and plain way: sets of tuples of words.
 
-Written from the description in ``docs/gopher.md``, with Python's own strings and sets. Tests
+Written from the description in ``docs/filters.md``, with Python's own strings and sets. Tests
 compare with it, benchmarks measure against it.
 """
 

@@ -1,6 +1,6 @@
 """Gopher's rules, the slow and plain way: a document, a line, a word at a time.
 
-Written from the rules' description (``docs/gopher.md``), with Python's own strings, sets and
+Written from the rules' description (``docs/filters.md``), with Python's own strings, sets and
 counters. Tests compare with it, benchmarks measure against it.
 """
 

@@ -28,12 +28,14 @@ from transforms.licences import keep_licences
 from transforms.near_duplicates import DeduplicateNear
 from transforms.perplexity import bucket_by_perplexity, score_perplexity
 from transforms.personal_data import scrub_personal_data
+from transforms.refinedweb_rules import apply_refinedweb_rules
 from transforms.url_filter import filter_urls
 from transforms.wikitext import clean_wikitext
 
 STEPS: dict[str, Callable[..., Any]] = {
     "apply_c4_rules": apply_c4_rules,
     "apply_fineweb_rules": apply_fineweb_rules,
+    "apply_refinedweb_rules": apply_refinedweb_rules,
     "clean_wikitext": clean_wikitext,
     "cut_latex": cut_latex,
     "expand_macros": expand_macros,

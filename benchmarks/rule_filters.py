@@ -1,6 +1,6 @@
-"""Speed of Gopher's rules and of decontamination, against plain ones, a document at a time.
+"""Speed of the filters by rule, against plain ones, a document at a time.
 
-    python benchmarks/gopher.py [--data ../shared/data] [--json]
+    python benchmarks/rule_filters.py [--data ../shared/data] [--json]
 
 On the text of all WET pages and one core; kernels are compiled and evaluation sets are read before
 the clock starts. The plain ones are those that the tests compare with, and both sides decide alike.
@@ -23,14 +23,30 @@ sys.path.insert(0, str(ROOT))
 
 import pyarrow as pa
 
-from tests import plain_decontaminate, plain_gopher
+from tests import plain_decontaminate, plain_gopher, plain_personal_data, plain_rules
 from tests.plain_web_path import read_pages
+from transforms.c4_rules import apply_c4_rules
 from transforms.decontaminate import decontaminate
 from transforms.documents import documents
 from transforms.evaluation_sets import read_items
+from transforms.fineweb_rules import apply_fineweb_rules
 from transforms.gopher_quality import filter_gopher_quality
 from transforms.gopher_repetition import filter_gopher_repetition
+from transforms.personal_data import scrub_personal_data
 
+C4: dict[str, Any] = {
+    "max_page_chars": 190_000, "max_word_chars": 1_000, "strip_citations": True,
+    "line_end_marks": [".", "?", "!", '"'], "refused_line_ends": ["..."], "min_line_words": 5,
+    "drop_lorem_ipsum": True, "drop_javascript_lines": True, "drop_curly_brackets": True,
+    "policy_phrases": ["terms of use", "privacy policy", "cookie policy", "uses cookies",
+                       "use of cookies", "use cookies"],
+    "bad_words": None, "min_sentences": 3,
+}  # fmt: skip
+FINEWEB: dict[str, Any] = {
+    "line_end_marks": [".", "'", '"', "!", "?"], "min_marked_line_fraction": 0.12,
+    "short_line_chars": 30, "max_short_line_fraction": 0.67, "max_duplicate_char_fraction": 0.01,
+    "max_newlines_per_word": 0.3,
+}  # fmt: skip
 ROUNDS = 3
 PAGES_A_BATCH = 400
 
@@ -51,6 +67,24 @@ def gopher_filters() -> list[Filter]:
         Filter("Gopher, quality", filter_gopher_quality, plain_gopher.QUALITY, quality),
         Filter("Gopher, repetition", filter_gopher_repetition, plain_gopher.REPETITION, repetition),
     ]
+
+
+def web_filters() -> list[Filter]:
+    """Return C4's and FineWeb's rules and the scrubbing of personal data."""
+    c4 = plain_rules.C4Rules(**{**C4, "bad_words": ()})
+    fineweb = plain_rules.FineWebRules(**FINEWEB)
+    kinds = {"email": ["a@example.com"], "ip": ["192.0.2.1"], "phone": ["555-0100"]}
+    parameters = {f"{kind}_placeholders": names for kind, names in kinds.items()}
+
+    def plain_scrub(text: str, **_: Any) -> None:
+        plain_personal_data.scrub(text, kinds)
+
+    return [
+        Filter("C4", apply_c4_rules, C4, lambda text, **_: plain_rules.c4(text, c4).reason),
+        Filter("FineWeb", apply_fineweb_rules, FINEWEB,
+               lambda text, **_: plain_rules.fineweb(text, fineweb).reason),
+        Filter("personal data", scrub_personal_data, parameters, plain_scrub),
+    ]  # fmt: skip
 
 
 def decontamination(data: Path, folder: Path) -> Filter:
@@ -135,9 +169,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        filters = [*gopher_filters(), decontamination(options.data, Path(folder))]
+        web = web_filters()
+        filters = [*gopher_filters(), *web, decontamination(options.data, Path(folder))]
         rows = measure(options.data, filters)
-    rows.append(together(rows[:2]))
+    rows.append(together(rows[:3]))
     if options.json:
         columns = ["filter", "plain_mb_per_s", "mb_per_s", "ratio"]
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=1))
