@@ -23,6 +23,7 @@ import py7zr
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from py7zr.helpers import ArchiveTimestamp
 
 from tests.conftest import ROOT, SHARED
 
@@ -90,6 +91,8 @@ def seven_zip(data: bytes, name: str = "Posts.xml") -> bytes:
     buffer = io.BytesIO()
     with py7zr.SevenZipFile(buffer, "w") as archive:
         archive.writestr(data, name)
+        for file in archive.header.files_info.files:
+            file["lastwritetime"] = ArchiveTimestamp(0)  # the same bytes at any time
     return buffer.getvalue()
 
 
