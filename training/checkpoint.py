@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -151,9 +152,11 @@ def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup |
     """
     folder = checkpoint_folder(run, step)
     try:
-        state_dict_loader.load(
-            state, checkpoint_id=folder, process_group=group, no_dist=group is None
-        )
+        with warnings.catch_warnings():  # a single process is meant where there is no group
+            warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+            state_dict_loader.load(
+                state, checkpoint_id=folder, process_group=group, no_dist=group is None
+            )
     except Exception as error:
         raise ValueError(
             f"{folder}: cannot be read: {' '.join(str(error).split())[:300]}; remove it to go on "
