@@ -32,6 +32,7 @@ from pipeline.document_file import read_documents, write_row_groups
 from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.layout import RUN_NAME, Split, read_plan
 from pipeline.ledger import Tally
+from pipeline.opt_out import given_list, take_list
 from pipeline.plan import make_plan, text_bytes
 from pipeline.process import cached_recipe, process_split
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay, ProgressLog
@@ -83,9 +84,10 @@ def sample_documents(
     """Draw a sample of documents from some sources, or go on with one that was stopped.
 
     ``budget_bytes`` names the sources and the bytes of text wanted of each. Documents are taken as
-    they are after all steps of their source, or ahead of the step that ``until`` names for it; the
-    tokenizer of the recipe is not looked at. ``output`` is a folder of this sample alone; a
-    finished one is returned as it is. ``where`` is the recipe's name in messages.
+    they are after all steps of their source, or ahead of the step that ``until`` names for it, and
+    without those of the recipe's opt-out list; the tokenizer is not looked at. ``output`` is a
+    folder of this sample alone; a finished one is returned as it is. ``where`` is the recipe's name
+    in messages.
 
     Raises RecipeError where a model of those steps is missing, with the command that makes it, and
     RunError where the folder holds a sample of something else or a shuffle does not fit in memory.
@@ -94,17 +96,20 @@ def sample_documents(
     check_models(narrowed, where, with_tokenizer=False)
     plan = make_plan(narrowed)
     check_shuffle(narrowed, plan, execution)
+    opt_out_list = given_list(narrowed)
     described = describe(narrowed, plan, with_tokenizer=False)
     described["recipe"] = {
         "reading": narrowed.mapping["reading"],
         "sources": narrowed.mapping["sources"],
         "sample_bytes": dict(budget_bytes),
+        "opt_out": described["opt_out"],
     }
     del described["plan_fingerprint"]  # of all of the recipe
     with locked(output):
         if start_over:
             storage.remove(output, SAMPLES)
         open_output(output, described, plan, start_over)
+        take_list(output, opt_out_list)
         if not all(_is_there(output, source) for source in budget_bytes):
             storage.remove_temporary_files(output)
             storage.remove(output, PROGRESS_FOLDER)

@@ -105,6 +105,18 @@ def test_nothing_but_the_sample_stays_and_it_is_not_made_again(sampled):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_documents_of_the_opt_out_list_are_in_no_sample(sampled, tmp_path):
+    first = pq.read_table(sampled / "samples/c4.parquet")["id"][0].as_py()
+    (tmp_path / "list.txt").write_text(f"{first}\n")
+    output, budgets = tmp_path / "out", {"c4": BUDGETS["c4"]}
+    recipe = load_recipe(DEMO, [f"opt_out={tmp_path / 'list.txt'}"])
+    sample_documents(recipe, str(output), how(output), budgets)
+    ids = pq.read_table(output / "samples/c4.parquet")["id"].to_pylist()
+    assert len(ids) > 5 and first not in ids
+    with pytest.raises(RunError, match="opt_out"):
+        sample_documents(load_recipe(DEMO), str(output), how(output), budgets)
+
+
 def test_a_bound_that_was_too_low_is_raised(sampled, tmp_path, monkeypatch):
     monkeypatch.setattr(sample_module, "OVERSAMPLING", 0.02)
     budgets = {"c4": BUDGETS["c4"]}
