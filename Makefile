@@ -1,8 +1,9 @@
 # Two commands do everything on a machine with Python 3.10 or later and a C++ compiler:
 #   make demo   environment, the main job on the bundled samples, what came out
 #   make test   environment, linters, types, the whole suite
-# and one makes what training a language model needs:
-#   make kenlm-tools
+# and two make what some runs need:
+#   make kenlm-tools        the programs that train language models
+#   make spark-job-server   what hands pipelines to Spark; needs Java and Maven
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -10,15 +11,16 @@ STAMP = .venv/.installed
 TEST_STAMP = .venv/.installed_test
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
 KENLM_TOOLS = build/kenlm/bin/build_binary
+JOB_SERVER = build/spark-job-server.jar
 
-.PHONY: demo test lint kenlm-tools clean
+.PHONY: demo test lint kenlm-tools spark-job-server clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) kenlm-tools lint
+test: $(TEST_STAMP) kenlm-tools $(if $(shell command -v mvn),spark-job-server) lint
 	$(BIN)/python -m pytest
 
 lint: $(TEST_STAMP)
@@ -43,6 +45,12 @@ kenlm-tools: $(KENLM_TOOLS)
 $(KENLM_TOOLS): scripts/build_kenlm_tools.sh | $(STAMP)
 	PYTHON=$(BIN)/python scripts/build_kenlm_tools.sh
 	@touch $@
+
+spark-job-server: $(JOB_SERVER)
+
+$(JOB_SERVER): spark/pom.xml
+	mvn --quiet --batch-mode --file spark/pom.xml package
+	rm -rf spark/target
 
 clean:
 	rm -rf .venv out build

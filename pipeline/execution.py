@@ -53,6 +53,10 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     memory = int(options.memory_bytes or available_memory())
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
+        if options.runner == "SparkRunner":
+            from pipeline.spark import spark_options
+
+            beam_options = spark_options(beam_options, options.workers, worker_log(output))
         return Execution(
             lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
@@ -76,10 +80,8 @@ def worker_processes(output: str) -> FnApiRunner:
     """
     # What stops a worker is told by the command in a line, and whole in a file.
     logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
-    log = "/dev/null"
-    if not storage.is_remote(output):
-        log = str(Path(output, "work", "workers.log"))
-        Path(log).parent.mkdir(parents=True, exist_ok=True)
+    log = worker_log(output)
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
     provision = beam_provision_api_pb2.ProvisionInfo()
     provision.pipeline_options.update({"default_sdk_harness_log_level": "ERROR"})
@@ -89,6 +91,11 @@ def worker_processes(output: str) -> FnApiRunner:
         ),
         provision_info=ExtendedProvisionInfo(provision),
     )
+
+
+def worker_log(output: str) -> str:
+    """Return the file for what workers on this machine have to say."""
+    return os.devnull if storage.is_remote(output) else str(Path(output, "work", "workers.log"))
 
 
 def available_memory() -> int:

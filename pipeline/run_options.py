@@ -26,7 +26,8 @@ def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) 
                         help="fill a variable of the recipe, or override a value by its dotted "
                         "name; may be given several times")  # fmt: skip
     parser.add_argument("--workers", type=int, metavar="N",
-                        help="processes on the DirectRunner (default: one a core)")  # fmt: skip
+                        help="processes on the DirectRunner and on a local Spark master "
+                        "(default: one a core)")  # fmt: skip
     parser.add_argument("--memory_bytes", type=float, metavar="N",
                         help="memory that the DirectRunner may fill with the shuffle "
                         "(default: what is free now)")  # fmt: skip

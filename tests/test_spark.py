@@ -1,0 +1,62 @@
+"""The SparkRunner on a local master: the bytes of the DirectRunner; what is missing is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+import beam_runner
+from pipeline import spark
+from tests.runs import digests, run_demo, start
+
+ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]
+
+
+@pytest.fixture
+def job_server() -> None:
+    """Java and the job server's jar; both are needed in CI."""
+    if shutil.which("java") and spark.JOB_SERVER_JAR.exists():
+        return
+    reason = "needs Java and the jar that 'make spark-job-server' builds"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.mark.slow
+def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_path):
+    direct, sparked = tmp_path / "direct", tmp_path / "spark"
+    assert run_demo(direct, *ARGUMENTS) == 0
+    process = start("--runner=SparkRunner", "--output", str(sparked), "--workers", "2", *ARGUMENTS)
+    printed, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, printed.decode()[-3000:]
+    assert b"Traceback" not in printed
+    assert digests(sparked) == digests(direct)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--spark_job_server_jar=nowhere.jar"], "there is no file nowhere.jar"),
+        (["--job_server_java_launcher=no-java"], "needs Java"),
+    ],
+)
+def test_what_is_missing_is_told_before_any_work(tmp_path, capsys, arguments, expected):
+    if shutil.which("java") is None and "needs Java" not in expected:
+        pytest.skip("without Java, that is told first")
+    output = tmp_path / "out"
+    command = ["--runner=SparkRunner", "--output", str(output), *ARGUMENTS, *arguments]
+    assert beam_runner.main(command) == 2
+    error = capsys.readouterr().err
+    assert expected in error and error.count("\n") == 1
+    assert not output.exists()
+
+
+def test_a_job_server_that_was_not_built_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(spark, "JOB_SERVER_JAR", tmp_path / "spark-job-server.jar")
+    monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
+    output = tmp_path / "out"
+    assert beam_runner.main(["--runner=SparkRunner", "--output", str(output), *ARGUMENTS]) == 2
+    assert "make spark-job-server" in capsys.readouterr().err and not output.exists()
