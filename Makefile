@@ -13,14 +13,14 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints con
 KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
 
-.PHONY: demo test lint kenlm-tools spark-job-server clean
+.PHONY: demo test lint kenlm-tools spark-job-server chromium clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) kenlm-tools $(if $(shell command -v mvn),spark-job-server) lint
+test: $(TEST_STAMP) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
 	$(BIN)/python -m pytest
 
 lint: $(TEST_STAMP)
@@ -51,6 +51,13 @@ spark-job-server: $(JOB_SERVER)
 $(JOB_SERVER): spark/pom.xml
 	mvn --quiet --batch-mode --file spark/pom.xml package
 	rm -rf spark/target
+
+# Tests of pages skip without Chromium; where it can be installed it is.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } || \
+	  echo "no Chromium here: the tests of pages will be skipped"
 
 clean:
 	rm -rf .venv out build

@@ -20,6 +20,7 @@ from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
     MANIFEST_NAME,
+    OBSERVED_FOLDER,
     OPT_OUT_NAME,
     PLAN_NAME,
     RUN_NAME,
@@ -205,7 +206,7 @@ def open_output(
     path = storage.join(output, RUN_NAME)
     if start_over:
         for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
-                     OPT_OUT_NAME, PLAN_NAME, RUN_NAME):  # fmt: skip
+                     OBSERVED_FOLDER, OPT_OUT_NAME, PLAN_NAME, RUN_NAME):  # fmt: skip
             storage.remove(output, name)
     elif storage.exists(path):
         changes = what_changed(storage.read_json(path), described, output, plan)

@@ -1,14 +1,17 @@
-"""Where the real samples and models and KenLM are; tests skip where what they need is not."""
+"""Real samples and models, KenLM and Chromium; tests skip where what they need is not there."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
+from tests.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -45,3 +48,10 @@ def shared_data() -> Path:
 def shared_models() -> Path:
     """The folder of models that tests and benchmarks run with."""
     return _folder("models")
+
+
+@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, which ``make test`` installs."""
+    with chromium() as running:
+        yield running

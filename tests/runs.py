@@ -60,11 +60,12 @@ def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -
 
 
 def digests(output: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a run."""
+    """Return the SHA-256 of every file of a run but for those that hold its times."""
+    names = {path.relative_to(output).as_posix(): path for path in sorted(output.rglob("*"))}
     return {
-        path.relative_to(output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(output.rglob("*"))
-        if path.is_file()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in names.items()
+        if path.is_file() and not name.startswith("observed/") and name != "report.html"
     }
 
 
