@@ -10,18 +10,31 @@ import argparse
 import logging
 import sys
 
-from pipeline import inspect_command, tokenizer_command, trace_command, training_command
+from pipeline import (
+    completion_command,
+    diff_command,
+    document_command,
+    inspect_command,
+    tokenizer_command,
+    trace_command,
+    training_command,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="corpus", description="Look at the output of a run, and make what a run needs."
+        prog="corpus",
+        description="Look at the output of a run, and make what a run needs.",
+        epilog="exit status: 0 done or found, 1 nothing found, different or damaged, 2 a mistake",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     inspect_command.add_commands(commands)
+    document_command.add_commands(commands)
+    diff_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)
+    completion_command.add_commands(commands, parser)
     return parser
 
 

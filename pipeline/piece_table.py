@@ -1,4 +1,4 @@
-"""Token ids back to text, a shard at a time: every id's bytes in a table that Arrow gathers from."""
+"""Token ids back to text, many at a time: Arrow gathers the bytes of every id from a table."""
 
 from __future__ import annotations
 

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import storage
-from pipeline.document_rows import DROPPED, DocumentFile, Filter, document_files, read_rows, row_groups
+from pipeline.document_rows import (
+    DROPPED,
+    DocumentFile,
+    Filter,
+    document_files,
+    read_rows,
+    row_groups,
+)
 from pipeline.layout import PARTS
 from pipeline.piece_table import document_text, load_piece_table
 from tokenizer.shards import ShardReader
@@ -51,8 +58,7 @@ def sample_documents(
         numbers = _numbers(files[i], wanted, places)
         rows = read_rows(files[i], numbers)
         found += [
-            {"shard": files[i].name, "number": number, "record": rows[number]}
-            for number in numbers
+            {"shard": files[i].name, "number": number, "record": rows[number]} for number in numbers
         ]
     if part == DROPPED:
         _add_input_texts(output, found)

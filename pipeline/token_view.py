@@ -29,7 +29,9 @@ def tokens_of(
     (start,) = text_starts(table, decoded, np.array([0, len(ids)], np.int64))
     edges = np.maximum(decoded.offsets, start)[first : None if last is None else last + 1]
     tokens = []
-    for number, (begin, end) in zip(ids[first:last].tolist(), pairwise(edges.tolist()), strict=True):
+    for number, (begin, end) in zip(
+        ids[first:last].tolist(), pairwise(edges.tolist()), strict=True
+    ):
         piece = table.processor.id_to_piece(number)
         shown = piece if table.is_mark[number] else _shown(decoded.data[begin:end], piece)
         tokens.append(Token(number, piece, begin - int(start), end - int(start), shown))

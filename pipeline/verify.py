@@ -37,9 +37,7 @@ def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
         yield from _checksum(output, name, sha256)
     yield from _run_file(output, manifest)
     for shard in manifest["shards"]:
-        damaged_ledger = list(
-            _checksum(output, shard["ledger"]["name"], shard["ledger"]["sha256"])
-        )
+        damaged_ledger = list(_checksum(output, shard["ledger"]["name"], shard["ledger"]["sha256"]))
         yield from damaged_ledger
         for part in shard["parts"].values():
             damaged = False
