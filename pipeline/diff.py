@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.arrow_values import mask, numbers, repeated, scalar
 from pipeline.document_rows import DROPPED, DocumentFile, document_files
 from pipeline.layout import PARTS, read_plan
 from tokenizer.shards import ShardReader
@@ -47,7 +48,7 @@ class _Side(NamedTuple):
     readers: list[ShardReader]
     reader: npt.NDArray[np.int32]  # of every kept document
     start: npt.NDArray[np.int64]  # in tokens of its shard
-    count: npt.NDArray[np.int64]
+    n_tokens: npt.NDArray[np.int64]
 
 
 def diff_documents(
@@ -131,30 +132,30 @@ def _read_side(output: str, files: Sequence[DocumentFile]) -> _Side:
     """Read ids and outcomes, and where the tokens of kept documents lie."""
     ids, outcomes = [], []
     readers: list[ShardReader] = []
-    numbers, starts, counts = [], [], []
+    of_reader, starts, counts = [], [], []
     for file in sorted(files, key=lambda file: file.part == DROPPED):
         columns = ["id", "step", "reason"] if file.part == DROPPED else ["id"]
         with storage.open_read(file.path) as stream:
-            rows = pq.read_table(stream, columns=columns, use_threads=False)
+            rows = pq.ParquetFile(stream).read(columns, use_threads=False)
         ids.append(rows["id"])
         if file.part == DROPPED:
             outcomes.append(
                 pc.binary_join_element_wise(
-                    pc.binary_join_element_wise("dropped by ", rows["step"], ""),
-                    rows["reason"], ": ",
+                    pc.binary_join_element_wise(scalar("dropped by "), rows["step"], scalar("")),
+                    rows["reason"], scalar(": "),
                 )
             )  # fmt: skip
             continue
-        outcomes.append(pa.repeat(f"kept in {file.part}", rows.num_rows))
+        outcomes.append(repeated(f"kept in {file.part}", rows.num_rows))
         reader = ShardReader(storage.join(output, "shards", file.name))
         lengths = reader.lengths.astype(np.int64)
-        numbers.append(np.full(len(lengths), len(readers), np.int32))
+        of_reader.append(np.full(len(lengths), len(readers), np.int32))
         starts.append(np.cumsum(lengths) - lengths)
         counts.append(lengths)
         readers.append(reader)
     return _Side(
         _joined(ids), _joined(outcomes), readers,
-        np.concatenate([np.zeros(0, np.int32), *numbers]),
+        np.concatenate([np.zeros(0, np.int32), *of_reader]),
         np.concatenate([np.zeros(0, np.int64), *starts]),
         np.concatenate([np.zeros(0, np.int64), *counts]),
     )  # fmt: skip
@@ -177,12 +178,12 @@ def _compare(
     is_in_both = place.is_valid().to_numpy(zero_copy_only=False)
     mine = np.flatnonzero(is_in_both)
     its = place.drop_null().to_numpy().astype(np.int64)
-    here, there = first.outcomes.take(_indices(mine)), second.outcomes.take(_indices(its))
+    here, there = first.outcomes.take(numbers(mine)), second.outcomes.take(numbers(its))
     # Kept documents come first on either side: what is beyond them was dropped.
-    both_kept = (mine < len(first.count)) & (its < len(second.count))
+    both_kept = (mine < len(first.n_tokens)) & (its < len(second.n_tokens))
     other_tokens = np.zeros(len(mine), bool)
     other_tokens[both_kept] = ~_same_tokens(first, mine[both_kept], second, its[both_kept])
-    there = pc.if_else(_mask(other_tokens), OTHER_TOKENS, there)
+    there = pc.if_else(mask(other_tokens), scalar(OTHER_TOKENS), there)
     differ = pc.not_equal(here, there).to_numpy(zero_copy_only=False)
     only_first = np.flatnonzero(~is_in_both)
     is_new = np.ones(len(second.ids), bool)
@@ -190,13 +191,13 @@ def _compare(
     only_second = np.flatnonzero(is_new)
     changes = pa.table(
         {
-            "first": _joined([here.filter(_mask(differ)), first.outcomes.take(_indices(only_first)),
-                              pa.repeat(absent[0], len(only_second))]),
-            "second": _joined([there.filter(_mask(differ)), pa.repeat(absent[1], len(only_first)),
-                               second.outcomes.take(_indices(only_second))]),
-            "id": _joined([first.ids.take(_indices(mine[differ])),
-                           first.ids.take(_indices(only_first)),
-                           second.ids.take(_indices(only_second))]),
+            "first": _joined([here.filter(mask(differ)), first.outcomes.take(numbers(only_first)),
+                              repeated(absent[0], len(only_second))]),
+            "second": _joined([there.filter(mask(differ)), repeated(absent[1], len(only_first)),
+                               second.outcomes.take(numbers(only_second))]),
+            "id": _joined([first.ids.take(numbers(mine[differ])),
+                           first.ids.take(numbers(only_first)),
+                           second.ids.take(numbers(only_second))]),
         }
     )  # fmt: skip
     grouped = changes.group_by(["first", "second"], use_threads=False).aggregate([("id", "list")])
@@ -211,17 +212,17 @@ def _same_tokens(
     first: _Side, mine: npt.NDArray[np.int64], second: _Side, its: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
     """Tell of pairs of kept documents whether their tokens are the same."""
-    same = np.asarray(first.count[mine] == second.count[its])
+    same = np.asarray(first.n_tokens[mine] == second.n_tokens[its])
     for a, reader in enumerate(first.readers):
         for b, other in enumerate(second.readers):
             pairs = np.flatnonzero(same & (first.reader[mine] == a) & (second.reader[its] == b))
-            ends = np.cumsum(first.count[mine[pairs]])
+            ends = np.cumsum(first.n_tokens[mine[pairs]])
             cuts = np.searchsorted(
                 ends, np.arange(0, ends[-1] if len(ends) else 0, COMPARED_TOKENS)
             )
             for some in np.split(pairs, cuts[1:]):
                 if len(some):
-                    counts = first.count[mine[some]]
+                    counts = first.n_tokens[mine[some]]
                     equal = _gathered(reader, first.start[mine[some]], counts) == _gathered(
                         other, second.start[its[some]], counts
                     )
@@ -244,14 +245,3 @@ def _all_of_each(
     wrong = np.concatenate([[0], np.cumsum(~equal)])
     ends = np.cumsum(counts)
     return np.asarray(wrong[ends] == wrong[ends - counts])
-
-
-def _indices(rows: npt.NDArray[np.int64]) -> pa.Array:
-    return pa.Array.from_buffers(
-        pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))]
-    )
-
-
-def _mask(values: npt.NDArray[np.bool_]) -> pa.Array:
-    bits = np.packbits(values, bitorder="little")
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])

@@ -85,9 +85,9 @@ def _command_diff(options: argparse.Namespace) -> int:
 def _run_differences(first: str, second: str) -> list[str]:
     from pipeline.differences import what_changed
 
-    runs = [storage.read_json(storage.join(output, RUN_NAME)) for output in (first, second)]
-    found = what_changed(*runs, first, list(read_plan(second)))
-    if runs[0]["opt_out"] != runs[1]["opt_out"]:
+    old, new = (storage.read_json(storage.join(o, RUN_NAME)) for o in (first, second))
+    found = what_changed(old, new, first, list(read_plan(second)))
+    if old["opt_out"] != new["opt_out"]:
         found.append("the opt-out lists differ")
     return found
 

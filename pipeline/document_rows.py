@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.arrow_values import scalar
 from pipeline.layout import PARTS
 
 DROPPED = "dropped"
@@ -50,7 +51,7 @@ class Filter(NamedTuple):
         found = np.ones(rows.num_rows, bool)
         for name in self._fields[:4]:
             if (wanted := getattr(self, name)) is not None:
-                found &= _true(pc.equal(rows[name], wanted))
+                found &= _true(pc.equal(rows[name], scalar(wanted)))
         if self.contains:
             found &= _true(pc.match_substring(rows["id"], self.contains)) | _true(
                 pc.match_substring(rows["url"], self.contains)
@@ -59,7 +60,7 @@ class Filter(NamedTuple):
 
 
 def _true(mask: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(pc.fill_null(mask, False).to_numpy(), bool)
+    return np.asarray(mask.combine_chunks().to_numpy(zero_copy_only=False), bool)
 
 
 def document_files(

@@ -56,9 +56,10 @@ class _Watcher:
     def __call__(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
         if step == "read" and len(self.ways) == len(self.wanted):
             raise _AllFound
-        rows = np.flatnonzero(pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False))
+        is_wanted = pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(is_wanted).tolist()
         removed = self._removed_lines(step, before, rows)
-        for row in rows.tolist():
+        for row in rows:
             old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
             way = self.ways.setdefault(old["id"], Way(self.split))
             decision: dict[str, Any] = {"step": step, "dropped_by": new["dropped_by"]}
@@ -90,7 +91,7 @@ class _Watcher:
         units = deduplicator(source.steps[position]).count(before)
         at = self.units_before.get(step, 0)
         self.units_before[step] = at + int(units[-1])
-        if not len(rows) or step != "deduplicate_lines":
+        if not rows or step != "deduplicate_lines":
             return None
         kept = read_decisions(self.output, decision_name(source.name, position, self.split.split))
         found = {}
@@ -125,14 +126,17 @@ def follow(
     *,
     source: str,
     shard: int | None = None,
+    dropped_by_steps: Collection[str] | None = None,
     with_texts: bool = False,
 ) -> dict[str, Way]:
     """Run the splits that documents of a source come from again, each once, and watch them.
 
-    ``shard`` is where they are known to be. ``with_texts`` keeps the texts from which steps took
-    lines, in the decisions. Raises ValueError where a document is in no input file.
+    ``shard`` is where they are known to be, and ``dropped_by_steps`` what is known to have dropped
+    them, after which no step is run. ``with_texts`` keeps the texts from which steps took lines, in
+    the decisions. Raises ValueError where a document is in no input file.
     """
     recipe = recipe_from_mapping(storage.read_json(storage.join(output, RUN_NAME))["recipe"])
+    until = _steps_until(recipe, source, dropped_by_steps)
     missing = set(identifiers)
     ways: dict[str, Way] = {}
     for split in _splits_of(output, source, identifiers):
@@ -143,7 +147,7 @@ def follow(
             raise ValueError(f"{split.path}: the input file is not there any more")
         watcher = _Watcher(missing, split, recipe, output, with_texts)
         try:
-            for _ in process_split(split, recipe, output, Tally(), observer=watcher):
+            for _ in process_split(split, recipe, output, Tally(), until=until, observer=watcher):
                 pass
         except _AllFound:
             pass
@@ -153,6 +157,14 @@ def follow(
         file = identifier.rpartition("#")[0]
         raise ValueError(f"{identifier}: the file {file} has no such record")
     return ways
+
+
+def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> int | None:
+    """Count the steps that are run to come to the last of ``steps``; None stands for all."""
+    names = ["read", *(step.name for step in recipe.source(source).steps)]
+    if steps is None or not set(steps) <= set(names):
+        return None
+    return max(map(names.index, steps))
 
 
 def _splits_of(output: str, source: str, identifiers: Sequence[str]) -> Iterator[Split]:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline import storage
+from pipeline.arrow_values import scalar
 from pipeline.document_rows import DocumentFile, document_files, read_rows, row_groups
 from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP
 
@@ -72,7 +73,7 @@ def find_document(
 
 def _number_of(file: DocumentFile, identifier: str) -> int | None:
     for first, rows in row_groups(file, ["id"]):
-        place = pc.index(rows["id"], identifier).as_py()
+        place = pc.index(rows["id"], scalar(identifier)).as_py()
         if place >= 0:
             return int(first + place)
     return None

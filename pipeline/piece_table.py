@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from sentencepiece import SentencePieceProcessor
 
 from pipeline import storage
+from pipeline.arrow_values import array_of_buffers, numbers
 
 SPACE_MARK = "\u2581"
 DECODED_TOKENS = 1 << 21
@@ -54,13 +55,11 @@ def piece_table(model_proto: bytes) -> PieceTable:
     adds_space = processor.decode([processor.piece_to_id(SPACE_MARK)]) == ""
     ends = np.cumsum([0, *map(len, pieces)], dtype=np.int32)
     return PieceTable(
-        processor, _arrow(pa.binary(), len(pieces), ends, b"".join(pieces)), is_mark, adds_space
+        processor,
+        array_of_buffers(pa.binary(), len(pieces), ends, b"".join(pieces)),
+        is_mark,
+        adds_space,
     )
-
-
-def _arrow(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:
-    """Make an array without nulls; ``pa.array`` would import pandas, which takes a second."""
-    return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
 
 
 def _surface(processor: Any, number: int, piece: str) -> bytes:
@@ -73,8 +72,7 @@ def _surface(processor: Any, number: int, piece: str) -> bytes:
 
 def decode_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> DecodedTokens:
     """Decode tokens one after the other, the space ahead of each document's text included."""
-    ids = np.ascontiguousarray(ids)
-    gathered = pc.take(table.pieces, _arrow(pa.from_numpy_dtype(ids.dtype), len(ids), ids))
+    gathered = pc.take(table.pieces, numbers(ids))
     _, offsets, data = gathered.buffers()
     at = np.frombuffer(offsets, np.int32, len(ids) + 1).astype(np.int64)
     return DecodedTokens(b"" if data is None else data.slice(0, int(at[-1])).to_pybytes(), at)

@@ -23,7 +23,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for name, right in zip(columns, numeric, strict=True):
         result.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        result.add_row(*(cell(value) for value in row))
+        result.add_row(*(v if isinstance(v, Text) else cell(v) for v in row))
     return result
 
 
@@ -39,10 +39,8 @@ def printable(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
-def cell(value: Any) -> str | Text:
+def cell(value: Any) -> str:
     """Write one value as a table shows it."""
-    if isinstance(value, Text):
-        return value
     if value is None:
         return "-"
     if isinstance(value, bool):

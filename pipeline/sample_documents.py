@@ -112,6 +112,8 @@ def _add_input_texts(output: str, found: Sequence[dict[str, Any]]) -> None:
     for name, documents in of_shard.items():
         source, _, rest = name.partition("/")
         ids = [document["record"]["id"] for document in documents]
-        ways = follow(output, ids, source=source, shard=int(rest.rpartition("-")[2]))
+        shard = int(rest.rpartition("-")[2])
+        steps = {document["record"]["step"] for document in documents}
+        ways = follow(output, ids, source=source, shard=shard, dropped_by_steps=steps)
         for document in documents:
             document["text"] = ways[document["record"]["id"]].text_before

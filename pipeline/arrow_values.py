@@ -1,0 +1,41 @@
+"""Small Arrow arrays made of buffers.
+
+``pa.array`` and ``pa.scalar`` import pandas at their first call, which takes longer than most of
+the commands that look at a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def array_of_buffers(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:
+    """Make an array without nulls of its type's buffers."""
+    return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
+
+
+def numbers(values: npt.NDArray[Any]) -> pa.Array:
+    """Make an array of numbers, without copying where they lie one after the other."""
+    values = np.ascontiguousarray(values)
+    return array_of_buffers(pa.from_numpy_dtype(values.dtype), len(values), values)
+
+
+def mask(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
+    """Make an array of truth values."""
+    return array_of_buffers(pa.bool_(), len(values), np.packbits(values, bitorder="little"))
+
+
+def repeated(text: str, length: int) -> pa.StringArray:
+    """Make an array that holds one text ``length`` times."""
+    data = text.encode()
+    ends = np.arange(length + 1, dtype=np.int32) * np.int32(len(data))
+    return array_of_buffers(pa.string(), length, ends, data * length)
+
+
+def scalar(text: str) -> pa.StringScalar:
+    """Make a scalar of a text."""
+    return repeated(text, 1)[0]
