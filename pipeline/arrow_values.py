@@ -1,7 +1,7 @@
 """Small Arrow arrays made of buffers.
 
-``pa.array`` and ``pa.scalar`` import pandas at their first call, which takes longer than most of
-the commands that look at a run.
+``pa.array``, ``pa.scalar`` and ``to_numpy`` of truth values import pandas at their first call, which
+takes longer than most of the commands that look at a run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def array_of_buffers(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:
@@ -39,3 +40,14 @@ def repeated(text: str, length: int) -> pa.StringArray:
 def scalar(text: str) -> pa.StringScalar:
     """Make a scalar of a text."""
     return repeated(text, 1)[0]
+
+
+def truths(array: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    """Return the values of an array; a null is false."""
+    if array.null_count:
+        array = pc.and_kleene(pc.is_valid(array), array)
+    if not len(array):
+        return np.zeros(0, bool)
+    packed = np.frombuffer(array.buffers()[1], np.uint8)
+    last = array.offset + len(array)
+    return np.unpackbits(packed, count=last, bitorder="little")[array.offset :].astype(bool)

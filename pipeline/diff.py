@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.arrow_values import mask, numbers, repeated, scalar
+from pipeline.arrow_values import mask, numbers, repeated, scalar, truths
 from pipeline.document_rows import DROPPED, DocumentFile, document_files
 from pipeline.layout import PARTS, read_plan
 from tokenizer.shards import ShardReader
@@ -175,7 +175,7 @@ def _compare(
 ) -> tuple[int, list[Change]]:
     """Join two sides by id; returns how many documents are alike, and the changes."""
     place = pc.index_in(first.ids, value_set=second.ids)
-    is_in_both = place.is_valid().to_numpy(zero_copy_only=False)
+    is_in_both = truths(place.is_valid())
     mine = np.flatnonzero(is_in_both)
     its = place.drop_null().to_numpy().astype(np.int64)
     here, there = first.outcomes.take(numbers(mine)), second.outcomes.take(numbers(its))
@@ -184,7 +184,7 @@ def _compare(
     other_tokens = np.zeros(len(mine), bool)
     other_tokens[both_kept] = ~_same_tokens(first, mine[both_kept], second, its[both_kept])
     there = pc.if_else(mask(other_tokens), scalar(OTHER_TOKENS), there)
-    differ = pc.not_equal(here, there).to_numpy(zero_copy_only=False)
+    differ = truths(pc.not_equal(here, there))
     only_first = np.flatnonzero(~is_in_both)
     is_new = np.ones(len(second.ids), bool)
     is_new[its] = False

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.arrow_values import scalar
+from pipeline.arrow_values import scalar, truths
 from pipeline.layout import PARTS
 
 DROPPED = "dropped"
@@ -51,16 +51,11 @@ class Filter(NamedTuple):
         found = np.ones(rows.num_rows, bool)
         for name in self._fields[:4]:
             if (wanted := getattr(self, name)) is not None:
-                found &= _true(pc.equal(rows[name], scalar(wanted)))
+                found &= truths(pc.equal(rows[name], scalar(wanted)).combine_chunks())
         if self.contains:
-            found &= _true(pc.match_substring(rows["id"], self.contains)) | _true(
-                pc.match_substring(rows["url"], self.contains)
-            )
+            within = [pc.match_substring(rows[name], self.contains) for name in ("id", "url")]
+            found &= truths(within[0].combine_chunks()) | truths(within[1].combine_chunks())
         return found
-
-
-def _true(mask: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(mask.combine_chunks().to_numpy(zero_copy_only=False), bool)
 
 
 def document_files(
