@@ -1,7 +1,7 @@
 """Small Arrow arrays made of buffers.
 
-``pa.array``, ``pa.scalar`` and ``to_numpy`` of truth values import pandas at their first call, which
-takes longer than most of the commands that look at a run.
+``pa.array``, ``pa.scalar`` and ``to_numpy`` import pandas at their first call, which takes longer
+than most of the commands that look at a run.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ def repeated(text: str, length: int) -> pa.StringArray:
 def scalar(text: str) -> pa.StringScalar:
     """Make a scalar of a text."""
     return repeated(text, 1)[0]
+
+
+def int32_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
+    """View the values of an array without nulls."""
+    if not len(array):
+        return np.zeros(0, np.int32)
+    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array)]
 
 
 def truths(array: pa.BooleanArray) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.arrow_values import mask, numbers, repeated, scalar, truths
+from pipeline.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
 from pipeline.document_rows import DROPPED, DocumentFile, document_files
 from pipeline.layout import PARTS, read_plan
 from tokenizer.shards import ShardReader
@@ -177,7 +177,7 @@ def _compare(
     place = pc.index_in(first.ids, value_set=second.ids)
     is_in_both = truths(place.is_valid())
     mine = np.flatnonzero(is_in_both)
-    its = place.drop_null().to_numpy().astype(np.int64)
+    its = int32_values(place.drop_null()).astype(np.int64)
     here, there = first.outcomes.take(numbers(mine)), second.outcomes.take(numbers(its))
     # Kept documents come first on either side: what is beyond them was dropped.
     both_kept = (mine < len(first.n_tokens)) & (its < len(second.n_tokens))
