@@ -15,6 +15,7 @@ from pipeline import (
     diff_command,
     document_command,
     inspect_command,
+    report_command,
     tokenizer_command,
     trace_command,
     training_command,
@@ -31,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect_command.add_commands(commands)
     document_command.add_commands(commands)
     diff_command.add_commands(commands)
+    report_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)

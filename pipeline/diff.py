@@ -189,23 +189,33 @@ def _compare(
     is_new = np.ones(len(second.ids), bool)
     is_new[its] = False
     only_second = np.flatnonzero(is_new)
-    changes = pa.table(
-        {
-            "first": _joined([here.filter(mask(differ)), first.outcomes.take(numbers(only_first)),
-                              repeated(absent[0], len(only_second))]),
-            "second": _joined([there.filter(mask(differ)), repeated(absent[1], len(only_first)),
-                               second.outcomes.take(numbers(only_second))]),
-            "id": _joined([first.ids.take(numbers(mine[differ])),
-                           first.ids.take(numbers(only_first)),
-                           second.ids.take(numbers(only_second))]),
-        }
-    )  # fmt: skip
-    grouped = changes.group_by(["first", "second"], use_threads=False).aggregate([("id", "list")])
-    found = [
-        Change(source, was.as_py(), now.as_py(), ids.values)
-        for was, now, ids in zip(*grouped.columns, strict=True)
-    ]
-    return len(mine) - int(differ.sum()), found
+    was = [here.filter(mask(differ)), first.outcomes.take(numbers(only_first)),
+           repeated(absent[0], len(only_second))]  # fmt: skip
+    now = [there.filter(mask(differ)), repeated(absent[1], len(only_first)),
+           second.outcomes.take(numbers(only_second))]  # fmt: skip
+    ids = [first.ids.take(numbers(mine[differ])), first.ids.take(numbers(only_first)),
+           second.ids.take(numbers(only_second))]  # fmt: skip
+    changes = _grouped(source, _joined(was), _joined(now), _joined(ids))
+    return len(mine) - int(differ.sum()), list(changes)
+
+
+def _grouped(
+    source: str, was: pa.StringArray, now: pa.StringArray, ids: pa.StringArray
+) -> Iterator[Change]:
+    """Put the documents together that became the same things, in the order of the first of each.
+
+    A ``group_by`` of a table would do it, and import pandas.
+    """
+    before, after = was.dictionary_encode(), now.dictionary_encode()
+    if not len(ids):
+        return
+    codes = int32_values(before.indices).astype(np.int64) * len(after.dictionary)
+    codes += int32_values(after.indices)
+    _, firsts, of_row = np.unique(codes, return_index=True, return_inverse=True)
+    for group in np.argsort(firsts).tolist():
+        row = int(firsts[group])
+        rows = np.flatnonzero(of_row == group)
+        yield Change(source, was[row].as_py(), now[row].as_py(), ids.take(numbers(rows)))
 
 
 def _same_tokens(

@@ -12,6 +12,7 @@
 ``ledger.parquet``                             the ledgers of all shards
 ``manifest.json``                              totals, mixture, SHA-256 of every file
 ``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
+``report.html``, ``DATACARD.md``               what a run made, for people
 ``work/``                                      what a run needs while it runs
 =============================================  ====================================================
 """
@@ -33,6 +34,8 @@ RUN_NAME = "run.json"
 MANIFEST_NAME = "manifest.json"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"
+REPORT_NAME = "report.html"
+DATA_CARD_NAME = "DATACARD.md"
 OPT_OUT_STEP = "opt_out"
 """What the opt-out list goes by in the ledger, beside the steps of a recipe."""
 

@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.checked import RecipeError
 from pipeline.layout import (
+    DATA_CARD_NAME,
     MANIFEST_NAME,
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
+    REPORT_NAME,
     read_shards,
     shard_ledger_name,
 )
@@ -56,7 +58,8 @@ def take_list(output: str, data: bytes) -> None:
     if data == before:
         return
     changed = list(_changed_shards(output, parse_opt_out(before), parse_opt_out(data)))
-    storage.remove(output, MANIFEST_NAME)
+    for name in (MANIFEST_NAME, REPORT_NAME, DATA_CARD_NAME):
+        storage.remove(output, name)
     for name in changed:
         storage.remove(output, name)
     _remove_samples(output, parse_opt_out(data))

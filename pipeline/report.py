@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.layout import REPORT_NAME
+
 if TYPE_CHECKING:
     from pipeline.plan import Estimate
 
@@ -102,6 +104,7 @@ def print_summary(manifest: Mapping[str, Any], output: str, seconds: float) -> N
     show(
         table(f"Mixture of {manifest['token_budget']:,} tokens", columns, rows),
         f"\n{len(manifest['shards'])} shards in {output}/shards, {seconds:.0f} s in all. To look:\n"
+        f"  {output}/{REPORT_NAME}    the same with charts and samples, for a browser\n"
         f"  corpus stats {output}     what became of every document\n"
         f"  corpus ls {output}        the shards\n"
         f"  corpus verify {output}    checksums and counts",

@@ -20,10 +20,12 @@ from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
+    DATA_CARD_NAME,
     MANIFEST_NAME,
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
     PLAN_NAME,
+    REPORT_NAME,
     RUN_NAME,
     Split,
     plan_bytes,
@@ -44,6 +46,7 @@ from pipeline.plan import (
 )
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay
 from pipeline.recipe import Recipe, Source
+from pipeline.report_files import write_report
 from transforms.near_duplicates import DeduplicateNear
 
 SHUFFLE_MEMORY_FACTOR = 3
@@ -124,6 +127,8 @@ def run(
         if storage.read_json(storage.join(output, RUN_NAME)) != described:
             storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
         if storage.exists(storage.join(output, MANIFEST_NAME)):
+            if not storage.exists(storage.join(output, REPORT_NAME)):
+                write_report(output)
             say(f"{output} is complete already; nothing to do")
             return storage.read_json(storage.join(output, MANIFEST_NAME))
         storage.remove_temporary_files(output)
@@ -131,6 +136,7 @@ def run(
         first_passes(recipe, plan, output, execution)
         _second_pass(plan, json.dumps(recipe.mapping), output, execution)
         manifest = mix(recipe, output, described)
+        write_report(output)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
@@ -155,7 +161,8 @@ def open_output(
     path = storage.join(output, RUN_NAME)
     if start_over:
         for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
-                     OBSERVED_FOLDER, OPT_OUT_NAME, PLAN_NAME, RUN_NAME):  # fmt: skip
+                     OBSERVED_FOLDER, REPORT_NAME, DATA_CARD_NAME, OPT_OUT_NAME, PLAN_NAME,
+                     RUN_NAME):  # fmt: skip
             storage.remove(output, name)
     elif storage.exists(path):
         changes = what_changed(storage.read_json(path), described, output, plan)

@@ -164,6 +164,20 @@ def write_bytes(output: str, name: str, data: bytes) -> str:
         return file.sha256
 
 
+def write_file(path: str, data: bytes) -> None:
+    """Write a small file that belongs to no output folder, whole or not at all."""
+    if is_remote(path):
+        with _filesystems().create(path) as file:
+            file.write(data)
+        return
+    temporary = Path(f"{path}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def json_bytes(value: Any) -> bytes:
     """Serialise to the one form in which the pipeline writes JSON files."""
     return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
