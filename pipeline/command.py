@@ -16,6 +16,7 @@ from pipeline import (
     document_command,
     inspect_command,
     report_command,
+    serve_command,
     tokenizer_command,
     trace_command,
     training_command,
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     document_command.add_commands(commands)
     diff_command.add_commands(commands)
     report_command.add_commands(commands)
+    serve_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)

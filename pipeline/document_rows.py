@@ -94,19 +94,26 @@ def document_files(
 
 
 def row_groups(
-    file: DocumentFile, columns: Sequence[str], *, backwards: bool = False
+    file: DocumentFile,
+    columns: Sequence[str],
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    backwards: bool = False,
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the number of the first row of every row group, and the columns of its rows."""
+    """Yield the number of the first row of every row group, and the columns of its rows.
+
+    Groups that hold no row from ``start`` to before ``stop`` are left out.
+    """
     with storage.open_read(file.path) as stream:
         parquet = pq.ParquetFile(stream)
         sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
-        firsts = np.cumsum([0, *sizes])
+        ends = np.cumsum(sizes).tolist()
         order = range(len(sizes))
         for i in reversed(order) if backwards else order:
-            yield (
-                int(firsts[i]),
-                parquet.read_row_group(i, columns=list(columns), use_threads=False),
-            )
+            first = ends[i] - sizes[i]
+            if ends[i] > start and (stop is None or first < stop):
+                yield first, parquet.read_row_group(i, columns=list(columns), use_threads=False)
 
 
 def read_rows(file: DocumentFile, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
