@@ -64,13 +64,12 @@ class Distributions:
         """Count documents that were ``kept`` or ``dropped``; only the former have tokens."""
         self.lengths[outcome].add(_floats(batch["chars"]))
         self.scores[outcome].add(_floats(batch["language_score"]))
-        perplexities = _floats(batch["perplexity"])
-        if not np.isnan(perplexities).all():
-            buckets = pc.fill_null(batch["bucket"], "no bucket")
-            for bucket in pc.unique(buckets).to_pylist():
-                mine = pc.equal(buckets, bucket).to_numpy(zero_copy_only=False)
-                histogram = self.perplexities.setdefault(bucket, Histogram(PERPLEXITY_EDGES))
-                histogram.add(perplexities[mine])
+        scored = batch.filter(pc.is_valid(batch["perplexity"]))
+        buckets = pc.fill_null(scored["bucket"], "no bucket")
+        for bucket in pc.unique(buckets).to_pylist():
+            mine = scored["perplexity"].filter(pc.equal(buckets, bucket))
+            histogram = self.perplexities.setdefault(bucket, Histogram(PERPLEXITY_EDGES))
+            histogram.add(_floats(mine))
         is_kept = np.full(batch.num_rows, int(outcome == "kept"))
         ones = np.ones(batch.num_rows, np.int64)
         tokens = batch["token_count"].to_numpy() if outcome == "kept" else np.zeros_like(ones)

@@ -27,7 +27,14 @@ def _figure(traces: Sequence[go.Bar | go.Heatmap], height: int, **layout: Any) -
         colorway=PALETTE,
         height=height,
         margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "xanchor": "left"},
+        legend={
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.0,
+            "x": 0,
+            "xanchor": "left",
+            "traceorder": "normal",
+        },
         dragmode=False,
         bargap=0.25,
         paper_bgcolor="rgba(0,0,0,0)",
@@ -77,7 +84,7 @@ def funnel(left: Sequence[Mapping[str, Any]]) -> go.Figure:
         textposition="auto",
         hovertemplate="%{y}: %{x:,} documents left<extra></extra>",
     )
-    return _figure([bars], _rows(len(left), 40), yaxis_autorange="reversed")
+    return _figure([bars], _rows(len(left), 40), xaxis_tickformat=",", yaxis_autorange="reversed")
 
 
 def lengths(by_source: Mapping[str, Histogram]) -> go.Figure:
@@ -118,15 +125,8 @@ def perplexities(
         330, barmode="stack", bargap=0, yaxis_title="documents",
         xaxis=_logarithmic("perplexity", by_bucket.values(), PERPLEXITY_EDGES),
     )  # fmt: skip
-    for language, limits in cutoffs.items():
-        for limit in limits:
-            figure.add_vline(
-                math.log10(limit),
-                line_dash="dot",
-                line_width=1.5,
-                annotation_text=f"{language} {limit:g}",
-                annotation_textangle=-90,
-            )
+    for limit in [limit for limits in cutoffs.values() for limit in limits]:
+        figure.add_vline(math.log10(limit), line_dash="dot", line_width=1.5)
     return figure
 
 
@@ -139,7 +139,7 @@ def scores(by_outcome: Mapping[str, Histogram], cutoff: float | None) -> go.Figu
         yaxis={"title": "documents", "type": "linear"},
     )  # fmt: skip
     if cutoff is not None:
-        figure.add_vline(cutoff, line_dash="dot", line_width=1.5, annotation_text=f"{cutoff:g}")
+        figure.add_vline(cutoff, line_dash="dot", line_width=1.5)
     return figure
 
 

@@ -59,6 +59,7 @@ def _source(
     characters = counts["train_characters"] + counts["validation_characters"]
     text_bytes = observed.steps.get("write", {}).get("text_bytes", 0)
     entered = sum(row["documents"] for row in stats["funnel"] if row["outcome"] == "in")
+    cutoffs = _cutoffs(manifest["recipe"]["sources"][name]["steps"])
     whole = observed.n_shards == sum(s["source"] == name for s in manifest["shards"])
     return {
         "name": name,
@@ -87,7 +88,10 @@ def _source(
             item.name for item in spread.languages.most_frequent(TABLE_ITEMS)[0] if item.counts[1]
         ],
         "distributions": spread,
-        "cutoffs": _cutoffs(manifest["recipe"]["sources"][name]["steps"]),
+        "cutoffs": cutoffs,
+        "cutoffs_text": "; ".join(
+            f"{language}: {' and '.join(map(str, limits))}" for language, limits in cutoffs.items()
+        ),
         "min_score": _parameter(manifest["recipe"]["sources"][name]["steps"], "min_score"),
         "steps": list(observed.steps.values()),
         "worker_peak_bytes": observed.worker_peak_bytes,

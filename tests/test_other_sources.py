@@ -20,6 +20,7 @@ from pipeline.ledger import Tally
 from pipeline.process import process_split
 from pipeline.recipe import recipe_from_mapping
 from pipeline.verify import verify
+from tests.report_checks import assert_report_opens
 from tests.runs import ROOT, assert_readme_has_counts_of, digests, run_demo, run_samples
 from tokenizer.shards import ShardReader
 
@@ -57,6 +58,10 @@ def text_of(row: dict, tokenizer) -> str:
 
 def test_every_sample_runs_and_verifies(samples):
     assert verify(str(samples)) == []
+
+
+def test_the_report_opens(samples, browser):
+    assert_report_opens(browser, samples / "report.html")
 
 
 def test_the_counts_in_the_readme_are_those_of_the_run(samples):
