@@ -23,7 +23,8 @@ from pipeline import (
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Make the parser of ``corpus`` with all its commands."""
     parser = argparse.ArgumentParser(
         prog="corpus",
         description="Look at the output of a run, and make what a run needs.",
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     is a user's mistake, told in one line. A command that runs pipelines finds the options for Beam
     in ``beam_arguments``; what stops it otherwise is told in a line as well, and it can go on.
     """
-    parser = _parser()
+    parser = command_parser()
     options, others = parser.parse_known_args(arguments)
     runs_pipelines = getattr(options, "takes_beam_options", False)
     if runs_pipelines:
