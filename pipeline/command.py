@@ -10,7 +10,13 @@ import argparse
 import logging
 import sys
 
-from pipeline import inspect_command, tokenizer_command, trace_command, training_command
+from pipeline import (
+    inspect_command,
+    tokenizer_command,
+    trace_command,
+    training_command,
+    worker_pool_command,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)
+    worker_pool_command.add_commands(commands)
     return parser
 
 
