@@ -20,6 +20,7 @@ from pipeline import (
     tokenizer_command,
     trace_command,
     training_command,
+    worker_pool_command,
 )
 
 
@@ -39,6 +40,7 @@ def command_parser() -> argparse.ArgumentParser:
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)
+    worker_pool_command.add_commands(commands)
     completion_command.add_commands(commands, parser)
     return parser
 

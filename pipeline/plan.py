@@ -20,8 +20,10 @@ from pipeline.recipe import Recipe, Source
 from transforms.deduplicate import DeduplicateLines
 from transforms.near_duplicates import DeduplicateNear
 
-# Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on web text.
+# Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on web text,
+# and on posts for .7z.
 TEXT_BYTES_PER_COMPRESSED_BYTE = 3.0
+TEXT_BYTES_PER_7Z_BYTE = 5.0
 TEXT_BYTES_PER_LINE = 45
 FINGERPRINT_BYTES_PER_UNIT = 12
 BAND_KEY_BYTES = 24
@@ -152,6 +154,8 @@ class Estimate(NamedTuple):
 
 def text_bytes(split: Split) -> float:
     """Estimate the text in a split from its size and its name's suffix."""
+    if split.path.endswith(".7z"):
+        return split.n_bytes * TEXT_BYTES_PER_7Z_BYTE
     compressed = split.path.endswith((".gz", ".zst", ".bz2"))
     return split.n_bytes * (TEXT_BYTES_PER_COMPRESSED_BYTE if compressed else 1.0)
 
