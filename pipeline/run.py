@@ -17,6 +17,7 @@ from pipeline.build import BuildShards
 from pipeline.decisions import decision_name
 from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
+from pipeline.guard import guarded
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
     MANIFEST_NAME,
@@ -138,9 +139,13 @@ def _short(value: Any) -> str:
 
 @contextmanager
 def locked(output: str) -> Iterator[None]:
-    """Keep a second run away from a local output folder."""
+    """Keep a second run away from a local output folder, and this one's processes from the next.
+
+    A run that was killed is over when the last of its processes is (:mod:`pipeline.guard`).
+    """
     if storage.is_remote(output):
-        yield
+        with guarded():
+            yield
         return
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +155,8 @@ def locked(output: str) -> Iterator[None]:
         except OSError:
             raise RunError(f"another run is writing to {output}") from None
         try:
-            yield
+            with guarded(lock.fileno()):
+                yield
         finally:
             (folder / ".lock").unlink(missing_ok=True)
 
@@ -175,12 +181,13 @@ def run(
             storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
         if storage.exists(storage.join(output, MANIFEST_NAME)):
             say(f"{output} is complete already; nothing to do")
-            return storage.read_json(storage.join(output, MANIFEST_NAME))
-        storage.remove_temporary_files(output)
-        storage.remove(output, PROGRESS_FOLDER)
-        first_passes(recipe, plan, output, execution)
-        _second_pass(plan, json.dumps(recipe.mapping), output, execution)
-        manifest = mix(recipe, output, described)
+            manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
+        else:
+            storage.remove_temporary_files(output)
+            storage.remove(output, PROGRESS_FOLDER)
+            first_passes(recipe, plan, output, execution)
+            _second_pass(plan, json.dumps(recipe.mapping), output, execution)
+            manifest = mix(recipe, output, described)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
