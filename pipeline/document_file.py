@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +14,21 @@ from pipeline import storage
 from transforms.documents import SCHEMA
 
 
+@contextmanager
+def parquet_writer(file: storage.HashingFile, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Write Parquet to a file, and no more of it once that has failed."""
+    writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression="zstd")
+    try:
+        yield writer
+        writer.close()
+    finally:
+        writer.is_open = False  # or it would write its footer when it is collected
+
+
 def write_documents(output: str, name: str, batch: pa.RecordBatch, batch_bytes: int) -> None:
     """Write documents as Parquet, a row group of about ``batch_bytes`` of text at a time."""
-    with storage.write_whole(output, name) as file:
-        writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), SCHEMA, compression="zstd")
+    with storage.write_whole(output, name) as file, parquet_writer(file, SCHEMA) as writer:
         write_row_groups(writer, batch, batch_bytes)
-        writer.close()
 
 
 def write_row_groups(writer: pq.ParquetWriter, batch: pa.RecordBatch, batch_bytes: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import traceback
 from collections.abc import Callable
@@ -45,6 +46,8 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     if options.workers is not None and options.workers < 1:
         raise RunError(f"--workers: expected a number above 0, found {options.workers}")
     memory = int(options.memory_bytes or available_memory())
+    # What stops a run is told by the command in a line, and whole in a file.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":

@@ -24,11 +24,10 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.checked import nearest
-from pipeline.document_file import read_documents, write_row_groups
+from pipeline.document_file import parquet_writer, read_documents, write_row_groups
 from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.layout import RUN_NAME, Split, read_plan
 from pipeline.ledger import Tally
@@ -253,13 +252,12 @@ class WriteCandidates(beam.DoFn):
             progress = ProgressLog(self.output, self.progress_name, split)
             recipe = cached_recipe(self.recipe_json)
             batches = process_split(split, recipe, self.output, Tally())
-            with storage.write_whole(self.output, name) as file:
-                writer = pq.ParquetWriter(
-                    pa.PythonFile(file, mode="w"), CANDIDATE_SCHEMA, compression="zstd"
-                )
+            with (
+                storage.write_whole(self.output, name) as file,
+                parquet_writer(file, CANDIDATE_SCHEMA) as writer,
+            ):
                 for run in candidates(progress.watch(batches), draw):
                     write_row_groups(writer, run, recipe.reading.batch_bytes)
-                writer.close()
             progress.done()
         yield split.source, split.split
 
@@ -290,13 +288,14 @@ class WriteSample(beam.DoFn):
             found = storage.json_bytes({"text_bytes": total})
             storage.write_bytes(self.output, _found_name(draw), found)
             return
-        with storage.write_whole(self.output, _sample_name(draw.source)) as file:
-            writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), SCHEMA, compression="zstd")
+        with (
+            storage.write_whole(self.output, _sample_name(draw.source)) as file,
+            parquet_writer(file, SCHEMA) as writer,
+        ):
             parts = np.cumsum(n_bytes[order]) // RUN_BYTES
             for part in np.unique(parts):
                 batch = take(paths, places[order[parts == part]])
                 write_row_groups(writer, batch, reading.batch_bytes)
-            writer.close()
         summary = {
             "documents": len(order),
             "text_bytes": total,

@@ -31,7 +31,7 @@ _PAUSE_SECONDS = 0.2
 
 def worker_processes(log: str) -> FnApiRunner:
     """Make a DirectRunner of worker processes that write what they have to say to a file."""
-    # What stops a worker is told by the command in a line, and whole in a file.
+    # How a worker ended is told in the line that ends the command.
     logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]

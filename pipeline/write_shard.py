@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.document_file import parquet_writer
 from pipeline.layout import DOCS_SCHEMA, PARTS, Shard, shard_file, shard_ledger_name
 from pipeline.ledger import Tally, check_balance
 from pipeline.process import characters, process_split
@@ -47,9 +47,7 @@ class _PartWriter:
         self.files: dict[str, storage.HashingFile] = {}
         bin_file, idx_file, docs_file = opened("bin"), opened("idx"), opened("docs.parquet")
         self.tokens = ShardWriter(bin_file, idx_file, np.uint16 if uint16 else np.int32)
-        self.docs = pq.ParquetWriter(
-            pa.PythonFile(docs_file, mode="w"), DOCS_SCHEMA, compression="zstd"
-        )
+        self.docs = stack.enter_context(parquet_writer(docs_file, DOCS_SCHEMA))
         self._pending: list[pa.RecordBatch] = []
         self.n_documents = self.n_tokens = self.n_characters = 0
 
@@ -86,7 +84,6 @@ class _PartWriter:
     def finish(self) -> None:
         self.tokens.finish()
         self._write_row_groups(at_least=1)
-        self.docs.close()
 
     def summary(self) -> dict[str, Any]:
         return {

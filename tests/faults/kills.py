@@ -13,8 +13,8 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import psutil
 
@@ -48,6 +48,25 @@ _WITHIN_SECONDS = {
 _RUN_SECONDS = 300  # however loaded the machine is; a run that hangs takes for ever
 _STOP_SECONDS = 120  # from the death of a worker to the end of the command
 _ORPHAN_SECONDS = 10
+
+
+class Command(Protocol):
+    """A command that was given: ``subprocess.Popen`` is one."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, Any]: ...
+
+
+Start = Callable[[Run, dict[str, str]], Command]
+
+
+def whole_command(run: Run, environment: dict[str, str]) -> Command:
+    """Start the command as a user gives it."""
+    return run.start(**environment)
 
 
 class Kill(NamedTuple):
@@ -96,7 +115,9 @@ def case_of(seed: int, runners: Sequence[str] = tuple(RUNNERS)) -> Case:
     return Case(seed, runner, tuple(kills))
 
 
-def try_case(case: Case, run: Run, expected: dict[str, str]) -> Outcome:
+def try_case(
+    case: Case, run: Run, expected: dict[str, str], start: Start = whole_command
+) -> Outcome:
     """Run a case in its own output folder; ``expected`` are the digests of an undisturbed run."""
     mark = uuid.uuid4().hex
     runner = RUNNERS[case.runner]
@@ -106,12 +127,12 @@ def try_case(case: Case, run: Run, expected: dict[str, str]) -> Outcome:
     commands = 0
     for kill in case.kills:
         if not is_complete(run):
-            one, wrong = _killed_run(run, kill, mark)
+            one, wrong = _killed_run(run, kill, mark, start)
             killed += one
             problems += wrong
             commands += 1
     if not is_complete(run):
-        problems += _completed(run, mark)
+        problems += _completed(run, mark, start)
         commands += 1
     problems += differences(digests(run.output), expected)
     return Outcome(case, killed, commands - 1, problems)
@@ -145,10 +166,10 @@ def _environment(process: psutil.Process) -> str | None:
         return None
 
 
-def _killed_run(run: Run, kill: Kill, mark: str) -> tuple[list[Killed], list[str]]:
+def _killed_run(run: Run, kill: Kill, mark: str, start: Start) -> tuple[list[Killed], list[str]]:
     """Give the command and kill; returns what was killed, if the run got that far, and problems."""
     started = time.monotonic()
-    process = run.start(**_surroundings(run, mark))
+    process = start(run, _surroundings(run, mark))
     deadline = started + _RUN_SECONDS
     behind = PASSES[PASSES.index(kill.pass_name) :]
     while process.poll() is None and current_pass(run.output) not in behind:
@@ -176,7 +197,7 @@ def _killed_run(run: Run, kill: Kill, mark: str) -> tuple[list[Killed], list[str
     return [Killed(kill.victim, pass_name, when, "".join(told))], problems
 
 
-def _send(process: subprocess.Popen[str], victim: str) -> bool:
+def _send(process: Command, victim: str) -> bool:
     """Send SIGKILL; returns whether there was someone to get it."""
     if victim == "group":
         os.killpg(process.pid, signal.SIGKILL)
@@ -218,9 +239,9 @@ def _orphans(mark: str) -> list[str]:
     return []
 
 
-def _completed(run: Run, mark: str) -> list[str]:
+def _completed(run: Run, mark: str, start: Start) -> list[str]:
     """Give the command undisturbed; returns problems."""
-    process = run.start(**_surroundings(run, mark))
+    process = start(run, _surroundings(run, mark))
     try:
         printed, _ = process.communicate(timeout=_RUN_SECONDS)
     except subprocess.TimeoutExpired:
@@ -231,7 +252,7 @@ def _completed(run: Run, mark: str) -> list[str]:
     return _orphans(mark)
 
 
-def _end(process: subprocess.Popen[str], mark: str) -> None:
+def _end(process: Command, mark: str) -> None:
     for left in processes_of(mark):
         left.kill()
     process.communicate()
@@ -244,9 +265,9 @@ def _surroundings(run: Run, mark: str) -> dict[str, str]:
     return {_CASE: mark, "TMPDIR": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
 
 
-def undisturbed(run: Run) -> dict[str, str]:
+def undisturbed(run: Run, start: Start = whole_command) -> dict[str, str]:
     """Run to the end without a fault; returns the digests of all files."""
-    problems = _completed(run, uuid.uuid4().hex)
+    problems = _completed(run, uuid.uuid4().hex, start)
     assert not problems, problems
     return digests(run.output)
 

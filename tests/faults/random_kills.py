@@ -25,6 +25,12 @@ from tests.faults.kills import (
     undisturbed,
 )
 from tests.faults.runs import Run, copy_inputs
+from tests.faults.warm import WarmCommand
+
+
+def warm(run: Run, environment: dict[str, str]) -> WarmCommand:
+    """Start the command in a fork of this process."""
+    return WarmCommand(run.arguments(), environment, run.output.with_suffix(".log"))
 
 
 def main() -> int:
@@ -40,13 +46,13 @@ def main() -> int:
         folder = Path(name)
         run = Run(folder / "undisturbed", copy_inputs(SHARED / "data", folder / "data"),
                   SHARED / "models", workers=1)  # fmt: skip
-        expected = undisturbed(run)
+        expected = undisturbed(run, warm)
         print(TABLE_HEAD, flush=True)
         seed = options.seed
         while kills < options.kills:
             case = case_of(seed, runners)
             this = run._replace(output=folder / f"seed-{seed}")
-            outcome = try_case(case, this, expected)
+            outcome = try_case(case, this, expected, warm)
             kills += len(outcome.killed)
             failed += bool(outcome.problems)
             print(table_line(kills, outcome), flush=True)

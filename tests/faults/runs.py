@@ -59,10 +59,10 @@ class Run(NamedTuple):
     workers: int = 2
     more: tuple[str, ...] = ()
 
-    def command(self) -> list[str]:
-        """Return the command line."""
+    def arguments(self) -> list[str]:
+        """Return the command's arguments."""
         return [
-            sys.executable, "-m", "beam_runner", f"--runner={self.runner}",
+            f"--runner={self.runner}",
             "--workers", str(self.workers), "--recipe", str(ROOT / "tests/faults/recipe.yaml"),
             "--set", f"data={self.data}", "--set", f"models={self.models}",
             "--output", str(self.output), *self.more,
@@ -71,8 +71,9 @@ class Run(NamedTuple):
     def start(self, **environment: str) -> subprocess.Popen[str]:
         """Give the command, in a process group of its own."""
         return subprocess.Popen(
-            self.command(), cwd=ROOT, text=True, start_new_session=True,
-            env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "beam_runner", *self.arguments()],
+            cwd=ROOT, text=True, start_new_session=True, env={**os.environ, **environment},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
 
