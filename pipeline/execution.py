@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,10 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
             from pipeline.spark import spark_options
 
             beam_options = spark_options(beam_options, options.workers, worker_log(output))
+        if options.runner == "DataflowRunner":
+            from pipeline.dataflow import check_options
+
+            check_options(beam_options, output)
         return Execution(
             lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
@@ -105,9 +110,16 @@ def available_memory() -> int:
 
 def note_stop(output: str, error: Exception) -> str:
     """Write the traceback of what stopped a command to its output; return the line to print."""
-    storage.write_bytes(output, ERROR_NAME, "".join(traceback.format_exception(error)).encode())
+    whole = "".join(traceback.format_exception(error))
+    more = f"{output}/{ERROR_NAME} has more"
+    try:
+        storage.write_bytes(output, ERROR_NAME, whole.encode())
+    except Exception:  # what stopped the command may be that nothing can be written there
+        name = Path(tempfile.gettempdir(), f"llama-corpus-{os.getpid()}-{ERROR_NAME}")
+        name.write_text(whole)
+        more = f"{name} has more"
     reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
     return (
-        f"error: the run stopped: {reason} ({output}/{ERROR_NAME} has more). "
+        f"error: the run stopped: {reason} ({more}). "
         "Once that is mended, the same command goes on from here"
     )

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.layout import DOCS_SCHEMA, PARTS, Shard, shard_file, shard_ledger_name
 from pipeline.ledger import Tally, check_balance
+from pipeline.local_copy import local_copy
 from pipeline.process import characters, process_split
 from pipeline.progress import ProgressLog
 from pipeline.recipe import Recipe
@@ -105,7 +106,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
 
     Raises ValueError where the shard's counts do not add up.
     """
-    encoder = load_encoder(recipe.tokenizer.model)
+    encoder = load_encoder(local_copy(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, _PartWriter] = {}
     with ExitStack() as stack:
