@@ -34,14 +34,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.run_cost import run_cost
-from benchmarks.scale_on_paper import print_paper
+from benchmarks.scale_on_paper import print_paper, with_changes
 from benchmarks.web_path import MIN_CHARS, in_memory, make_recipe, wet_record
 from pipeline.decisions import read_decisions
 from pipeline.fingerprint import DecidePartition, FingerprintSplit, RoundSplits
 from pipeline.inspect import statistics
+from pipeline.layout import read_plan
 from pipeline.recipe import Recipe
 from pipeline.run import waves
-from pipeline.layout import read_plan
 from pipeline.storage import list_names
 from tests import plain_web_path as plain
 
@@ -190,12 +190,14 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE",
                         help="write the figures to a file as well")  # fmt: skip
     parser.add_argument("--paper", action="store_true",
-                        help="measure nothing; work out five dumps from the figures written")  # fmt: skip
+                        help="measure nothing; work out five dumps from the figures")  # fmt: skip
     parser.add_argument("--figures", type=Path, default=FIGURES, metavar="FILE",
                         help="that --paper reads (default: the repository's)")  # fmt: skip
+    parser.add_argument("--assume", action="append", default=[], metavar="NAME=VALUE",
+                        help="of --paper: another size of a dump, or price")  # fmt: skip
     options = parser.parse_args()
     if options.paper:
-        print_paper(json.loads(options.figures.read_text()))
+        print_paper(json.loads(options.figures.read_text()), with_changes(options.assume))
         return
     if not options.data.is_dir() or not options.models.is_dir():
         sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
@@ -205,6 +207,7 @@ def main() -> None:
         f"{'core-ms/MB':>10}{'worker':>9}{'driver':>9}{'java':>9}{'B/page':>10}{'lines -%':>9}"
     )
     measured = []
+    measure(options.data, options.models, 0, options.runner)  # compiles kernels
     for size in [0, *options.sizes]:
         measured.append(measure(options.data, options.models, size, options.runner))
         print_row(measured[-1], measured[0])

@@ -29,9 +29,7 @@ def check_options(arguments: list[str], output: str) -> None:
     try:
         import apache_beam.runners.dataflow.internal.apiclient  # noqa: F401  (it imports Google's)
     except ImportError:
-        raise RunError(
-            "the DataflowRunner needs Google's packages: pip install '.[gcp]'"
-        ) from None
+        raise RunError("the DataflowRunner needs Google's packages: pip install '.[gcp]'") from None
     options = PipelineOptions(arguments)
     google = options.view_as(GoogleCloudOptions)
     given = {

@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from apache_beam.io.gcp.gcsfilesystem import GCSFileSystem
-from apache_beam.io.gcp.gcsio import parse_gcs_path
+from apache_beam.io.gcp import gcsio
 
 import beam_runner
 
@@ -30,12 +29,12 @@ class FolderIO:
         self.root = root
 
     def _file(self, path: str) -> Path:
-        return self.root.joinpath(*parse_gcs_path(path))
+        return self.root.joinpath(*gcsio.parse_gcs_path(path))
 
     def list_files(
         self, path: str, with_metadata: bool = False
     ) -> Iterator[tuple[str, tuple[int, float]]]:
-        bucket, prefix = parse_gcs_path(path, object_optional=True)
+        bucket, prefix = gcsio.parse_gcs_path(path, object_optional=True)
         for file in sorted((self.root / bucket).rglob("*")):
             name = file.relative_to(self.root / bucket).as_posix()
             if file.is_file() and name.startswith(prefix):
@@ -46,7 +45,7 @@ class FolderIO:
         file = self._file(path)
         if mode == "wb":
             file.parent.mkdir(parents=True, exist_ok=True)
-        return file.open(mode)  # type: ignore[return-value]
+        return file.open(mode)
 
     def exists(self, path: str) -> bool:
         return self._file(path).is_file()
@@ -57,6 +56,9 @@ class FolderIO:
     def _status(self, path: str) -> dict[str, Any]:
         status = self._file(path).stat()
         return {"size": status.st_size, "updated": status.st_mtime}
+
+    def is_soft_delete_enabled(self, path: str) -> bool:
+        return False
 
     def delete(self, path: str, recursive: bool = False) -> None:
         assert recursive and path.endswith("/")
@@ -78,7 +80,7 @@ class FolderIO:
 def use_folder(root: Path) -> FolderIO:
     """Put a folder in the place of all buckets, in this process."""
     io = FolderIO(root)
-    GCSFileSystem._gcsIO = lambda self: io  # type: ignore[method-assign]
+    gcsio.GcsIO = lambda *_, **__: io
     return io
 
 

@@ -26,7 +26,7 @@ def test_beam_is_the_version_that_is_pinned():
     assert found, image
     pinned = re.search(r"(?m)^apache-beam==(\S+)", (ROOT / "constraints.txt").read_text())
     assert pinned and found[2] == pinned[1]
-    assert re.search(rf'requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text())
+    assert re.search(r'requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text())
     assert int(found[1]) >= 10
 
 
