@@ -23,11 +23,9 @@ def copied() -> list[str]:
 def test_beam_is_the_version_that_is_pinned():
     (image,) = instructions("FROM ")
     found = re.fullmatch(r"apache/beam_python3\.(\d+)_sdk:([\d.]+)", image)
-    assert found, image
+    assert found and int(found[1]) >= 10, image
     pinned = re.search(r"(?m)^apache-beam==(\S+)", (ROOT / "constraints.txt").read_text())
     assert pinned and found[2] == pinned[1]
-    assert re.search(r'requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text())
-    assert int(found[1]) >= 10
 
 
 def test_what_it_copies_is_in_the_repository():

@@ -41,7 +41,7 @@ def without(option: str) -> list[str]:
     ],
 )
 def test_what_is_missing_is_told(google, arguments, output, expected):
-    with pytest.raises(RunError, match="^[^\n]+$") as error:
+    with pytest.raises(RunError, match=r"^[^\n]+$") as error:
         check_options(["--runner=DataflowRunner", *arguments], output)
     assert expected in str(error.value)
 
