@@ -47,7 +47,7 @@ def check_options(arguments: list[str], output: str) -> None:
     if not (image or setup.setup_file or setup.extra_packages):
         raise RunError(
             "Dataflow's workers need this package: build the Dockerfile and give its image with "
-            "--sdk_container_image, or give --setup_file=./pyproject.toml (docs/dataflow.md)"
+            "--sdk_container_image (docs/dataflow.md)"
         )
     if not storage.is_remote(output):
         raise RunError(
