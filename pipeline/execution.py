@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,10 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
             from pipeline.spark import spark_options
 
             beam_options = spark_options(beam_options, options.workers, worker_log(output))
+        if options.runner == "DataflowRunner":
+            from pipeline.dataflow import check_options
+
+            check_options(beam_options, output)
         return Execution(
             lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
@@ -81,14 +86,16 @@ def available_memory() -> int:
 
 def note_stop(output: str, error: Exception) -> str:
     """Write the traceback of what stopped a command to its output; return the line to print."""
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
-    trace = "".join(traceback.format_exception(error)).encode()
+    whole = "".join(traceback.format_exception(error))
+    more = f"{output}/{ERROR_NAME} has more"
     try:
-        storage.write_bytes(output, ERROR_NAME, trace)
-        more = f" ({output}/{ERROR_NAME} has more)"
-    except OSError:  # a full disk, say, which may be what stopped it
-        more = ""
+        storage.write_bytes(output, ERROR_NAME, whole.encode())
+    except Exception:  # a full disk, say, which may be what stopped the command
+        name = Path(tempfile.gettempdir(), f"llama-corpus-{os.getpid()}-{ERROR_NAME}")
+        name.write_text(whole)
+        more = f"{name} has more"
+    reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
     return (
-        f"error: the run stopped: {reason}{more}. "
+        f"error: the run stopped: {reason} ({more}). "
         "Once that is mended, the same command goes on from here"
     )

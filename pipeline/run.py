@@ -41,7 +41,7 @@ from pipeline.opt_out import given_list, take_list
 from pipeline.plan import (
     make_plan,
     shuffle_bytes,
-    text_bytes,
+    unpacked_bytes,
     window_of,
     window_sizes,
 )
@@ -237,7 +237,7 @@ def waves(
             for window, splits in _windows(plan, recipe, source.name, step).items():
                 if all(decision_name(s.source, step, s.split) in there for s in splits):
                     continue
-                size = shuffle_bytes(source, step, sum(map(text_bytes, splits)))
+                size = shuffle_bytes(source, step, sum(map(unpacked_bytes, splits)))
                 if wave and execution.holds_shuffle_in_memory and wave_bytes + size > limit:
                     yield wave
                     wave, wave_bytes = [], 0

@@ -32,7 +32,7 @@ from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.layout import RUN_NAME, Split, read_plan
 from pipeline.ledger import Tally
 from pipeline.opt_out import given_list, take_list
-from pipeline.plan import make_plan, text_bytes
+from pipeline.plan import make_plan, unpacked_bytes
 from pipeline.process import cached_recipe, process_split
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay, ProgressLog
 from pipeline.recipe import Recipe, recipe_from_mapping
@@ -205,7 +205,7 @@ def _draw(
 
 
 def _first_bound(plan: list[Split], source: str, budget_bytes: int) -> int:
-    total = sum(text_bytes(s) for s in plan if s.source == source and s.holds == "documents")
+    total = sum(unpacked_bytes(s) for s in plan if s.source == source and s.holds == "documents")
     return min(LARGEST_HASH, int(LARGEST_HASH * (OVERSAMPLING * budget_bytes / max(total, 1))))
 
 

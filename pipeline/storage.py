@@ -48,9 +48,25 @@ def join(folder: str, *parts: str) -> str:
     return "/".join([folder.rstrip("/"), *parts])
 
 
-def _filesystems() -> Any:
+class StorageError(ValueError):
+    """A storage that cannot be reached from here, told in one line."""
+
+
+EXTRAS = {"gs": "gcp", "s3": "aws"}
+"""What must be installed for a scheme; Beam itself reads ``hdfs://``."""
+
+
+def _filesystems(path: str) -> Any:
+    """Return Beam's FileSystems; raises StorageError where they do not know the path's scheme."""
     from apache_beam.io.filesystems import FileSystems
 
+    try:
+        FileSystems.get_filesystem(path)
+    except ValueError:
+        scheme = path.partition("://")[0]
+        extra = EXTRAS.get(scheme)
+        advice = f"pip install '.[{extra}]'" if extra else "there are gs://, s3:// and hdfs://"
+        raise StorageError(f"{path}: {scheme}:// cannot be read here: {advice}") from None
     return FileSystems
 
 
@@ -63,7 +79,7 @@ def match(pattern: str) -> list[FileInfo]:
     from apache_beam.io.filesystem import BeamIOError
 
     try:
-        (result,) = _filesystems().match([pattern])
+        (result,) = _filesystems(pattern).match([pattern])
     except BeamIOError as error:
         raise ValueError(f"cannot list {pattern}: {error}") from None
     found = {
@@ -75,7 +91,12 @@ def match(pattern: str) -> list[FileInfo]:
 
 def exists(path: str) -> bool:
     """Tell whether there is a file or folder at the path."""
-    return bool(_filesystems().exists(path)) if is_remote(path) else Path(path).exists()
+    return bool(_filesystems(path).exists(path)) if is_remote(path) else Path(path).exists()
+
+
+def checksum(path: str) -> str:
+    """Return what tells one content of a remote file from another, as its storage has it."""
+    return str(_filesystems(path).checksum(path))
 
 
 class _PatientFile(io.RawIOBase):
@@ -142,7 +163,7 @@ def open_read(path: str) -> BinaryIO:
         return cast(BinaryIO, io.BufferedReader(_PatientFile(path), _BUFFER_BYTES))
     from apache_beam.io.filesystem import CompressionTypes
 
-    return _filesystems().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return _filesystems(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def read_bytes(path: str) -> bytes:
@@ -197,14 +218,12 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
     temporary = join(output, TEMPORARY_FOLDER, f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}")
     target = join(output, name)
     if is_remote(output):
-        filesystems = _filesystems()
+        filesystems = _filesystems(output)
         file = filesystems.create(temporary)
         try:
             yield HashingFile(file)
             file.close()
-            if filesystems.exists(target):
-                filesystems.delete([target])
-            filesystems.rename([temporary], [target])
+            _rename(filesystems, temporary, target)
         except BaseException:
             file.close()
             if filesystems.exists(temporary):
@@ -224,6 +243,23 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS and not error.filename:
             raise OSError(error.errno, error.strerror, target) from error
         raise
+
+
+def _rename(filesystems: Any, temporary: str, target: str) -> None:
+    """Give a remote file its name, in the place of one that has it.
+
+    Buckets replace a file as they rename; where that is refused (``hdfs://``) the old one goes
+    first, so that a writer that is killed in between leaves none.
+    """
+    from apache_beam.io.filesystem import BeamIOError
+
+    try:
+        filesystems.rename([temporary], [target])
+    except BeamIOError:
+        if not filesystems.exists(target):
+            raise
+        filesystems.delete([target])
+        filesystems.rename([temporary], [target])
 
 
 def write_bytes(output: str, name: str, data: bytes) -> str:
@@ -276,8 +312,11 @@ def remove(output: str, name: str) -> None:
     """Remove a file or a folder with all it holds; one that is not there is no error."""
     path = join(output, name)
     if is_remote(path):
-        if _filesystems().exists(path) or match(join(path, "**")):
-            _filesystems().delete([path])
+        filesystems = _filesystems(path)
+        if filesystems.exists(path):
+            filesystems.delete([path])
+        elif match(join(path, "**")):  # a bucket has no folders: the slash stands for all below
+            filesystems.delete([join(path, "")])
     elif Path(path).is_dir():
         shutil.rmtree(path)
     else:

@@ -25,6 +25,7 @@ from pipeline.layout import (
     shard_ledger_name,
 )
 from pipeline.ledger import Tally, check_balance
+from pipeline.local_copy import local_copy
 from pipeline.observe_shard import ShardObserver
 from pipeline.opt_out import list_of_run
 from pipeline.process import characters, process_split
@@ -103,7 +104,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
 
     Raises ValueError where the shard's counts do not add up.
     """
-    encoder = load_encoder(recipe.tokenizer.model)
+    encoder = load_encoder(local_copy(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, _PartWriter] = {}
     with ExitStack() as stack:
