@@ -12,6 +12,7 @@ TEST_STAMP = .venv/.installed_test
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
 KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
+EXPORT_READERS = build/envs/readers/.installed
 
 .PHONY: demo test lint kenlm-tools spark-job-server clean
 
@@ -20,7 +21,7 @@ demo: $(STAMP)
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) kenlm-tools $(if $(shell command -v mvn),spark-job-server) lint
+test: $(TEST_STAMP) $(EXPORT_READERS) kenlm-tools $(if $(shell command -v mvn),spark-job-server) lint
 	$(BIN)/python -m pytest
 
 lint: $(TEST_STAMP)
@@ -38,6 +39,12 @@ $(STAMP): pyproject.toml constraints.txt
 # PyTorch, with which training is tested, is most of it: the demo does without.
 $(TEST_STAMP): $(STAMP)
 	$(INSTALL) '.[test]'
+	@touch $@
+
+# The libraries of the trainers that exports are for, which want other versions of packages.
+$(EXPORT_READERS): tests/export_readers/requirements.txt | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/readers
+	$(BIN)/uv pip install --quiet --python build/envs/readers/bin/python --requirements $<
 	@touch $@
 
 kenlm-tools: $(KENLM_TOOLS)

@@ -10,7 +10,13 @@ import argparse
 import logging
 import sys
 
-from pipeline import inspect_command, tokenizer_command, trace_command, training_command
+from pipeline import (
+    export_command,
+    inspect_command,
+    tokenizer_command,
+    trace_command,
+    training_command,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -19,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     inspect_command.add_commands(commands)
+    export_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import beam_runner
 from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
 
@@ -33,6 +34,26 @@ def kenlm_programs() -> Path:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of the demo, which is for reading."""
+    output = tmp_path_factory.mktemp("demo") / "out"
+    assert beam_runner.main(["--output", str(output), "--workers", "1"]) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def export_readers() -> Path:
+    """The Python with the libraries that exports are for, which ``make test`` installs."""
+    python = ROOT / "build" / "envs" / "readers" / "bin" / "python"
+    if not python.exists():
+        reason = "needs other trainers' readers: make build/envs/readers/.installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return python
 
 
 @pytest.fixture(scope="session")
