@@ -14,6 +14,7 @@ from pipeline import (
     completion_command,
     diff_command,
     document_command,
+    export_command,
     inspect_command,
     report_command,
     serve_command,
@@ -37,6 +38,7 @@ def command_parser() -> argparse.ArgumentParser:
     diff_command.add_commands(commands)
     report_command.add_commands(commands)
     serve_command.add_commands(commands)
+    export_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)

@@ -23,7 +23,7 @@ from transforms.near_duplicates import DeduplicateNear
 # Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on the
 # samples, with what is typical of each format (readers.Typical).
 UNPACKED_BYTES_PER_COMPRESSED_BYTE = 3.0
-UNPACKED_BYTES_PER_7Z_BYTE = 5.0
+UNPACKED_BYTES_PER_7Z_BYTE = 7.0
 TEXT_BYTES_PER_LINE = 45
 FINGERPRINT_BYTES_PER_UNIT = 12
 BAND_KEY_BYTES = 24
