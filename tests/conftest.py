@@ -12,7 +12,6 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser
 
-import beam_runner
 from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
 from pipeline.spark import JOB_SERVER_JAR
@@ -47,22 +46,11 @@ def kenlm_programs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of the demo, which is for reading."""
-    output = tmp_path_factory.mktemp("demo") / "out"
-    assert beam_runner.main(["--output", str(output), "--workers", "1"]) == 0
-    return output
-
-
-@pytest.fixture(scope="session")
 def export_readers() -> Path:
     """The Python with the libraries that exports are for, which ``make test`` installs."""
     python = ROOT / "build" / "envs" / "readers" / "bin" / "python"
     if not python.exists():
-        reason = "needs other trainers' readers: make build/envs/readers/.installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _skip("needs other trainers' readers: make build/envs/readers/.installed")
     return python
 
 
