@@ -272,7 +272,7 @@ def write_bytes(output: str, name: str, data: bytes) -> str:
 def write_file(path: str, data: bytes) -> None:
     """Write a small file that belongs to no output folder, whole or not at all."""
     if is_remote(path):
-        with _filesystems().create(path) as file:
+        with _filesystems(path).create(path) as file:
             file.write(data)
         return
     temporary = Path(f"{path}.{uuid.uuid4().hex}")
