@@ -23,7 +23,7 @@ demo: $(STAMP)
 	$(BIN)/corpus stats out/demo
 
 test: $(TEST_STAMP) $(DATAFLOW_STAMP) $(EXPORT_READERS) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
