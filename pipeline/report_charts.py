@@ -158,7 +158,7 @@ def lines_by_domain(domains: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def times(sources: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Stacked bars of processor time, a source a bar; the steps of its recipe are taken together."""
+    """Stacked bars of processor time, a source a bar; the steps of a recipe are taken together."""
     parts = ("read", "steps of the recipe", "tokenise", "write", "record")
     names = [label(source["name"]) for source in sources]
     seconds: dict[str, list[float]] = {part: [0.0] * len(sources) for part in parts}
