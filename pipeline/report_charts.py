@@ -125,7 +125,7 @@ def perplexities(
         330, barmode="stack", bargap=0, yaxis_title="documents",
         xaxis=_logarithmic("perplexity", by_bucket.values(), PERPLEXITY_EDGES),
     )  # fmt: skip
-    for limit in [limit for limits in cutoffs.values() for limit in limits]:
+    for limit in [limit for limits in cutoffs.values() for limit in limits if limit > 0]:
         figure.add_vline(math.log10(limit), line_dash="dot", line_width=1.5)
     return figure
 
