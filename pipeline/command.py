@@ -14,12 +14,14 @@ from pipeline import (
     completion_command,
     diff_command,
     document_command,
+    export_command,
     inspect_command,
     report_command,
     serve_command,
     tokenizer_command,
     trace_command,
     training_command,
+    worker_pool_command,
 )
 
 
@@ -36,9 +38,11 @@ def command_parser() -> argparse.ArgumentParser:
     diff_command.add_commands(commands)
     report_command.add_commands(commands)
     serve_command.add_commands(commands)
+    export_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)
+    worker_pool_command.add_commands(commands)
     completion_command.add_commands(commands, parser)
     return parser
 

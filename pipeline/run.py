@@ -18,6 +18,7 @@ from pipeline.decisions import decision_name
 from pipeline.differences import what_changed
 from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
+from pipeline.guard import guarded
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
     DATA_CARD_NAME,
@@ -40,7 +41,7 @@ from pipeline.opt_out import given_list, take_list
 from pipeline.plan import (
     make_plan,
     shuffle_bytes,
-    text_bytes,
+    unpacked_bytes,
     window_of,
     window_sizes,
 )
@@ -91,9 +92,13 @@ def _source_digest(function: Callable[..., Any]) -> str:
 
 @contextmanager
 def locked(output: str) -> Iterator[None]:
-    """Keep a second run away from a local output folder."""
+    """Keep a second run away from a local output folder, and this one's processes from the next.
+
+    A run that was killed is over when the last of its processes is (:mod:`pipeline.guard`).
+    """
     if storage.is_remote(output):
-        yield
+        with guarded():
+            yield
         return
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +108,8 @@ def locked(output: str) -> Iterator[None]:
         except OSError:
             raise RunError(f"another run is writing to {output}") from None
         try:
-            yield
+            with guarded(lock.fileno()):
+                yield
         finally:
             (folder / ".lock").unlink(missing_ok=True)
 
@@ -130,13 +136,14 @@ def run(
             if not storage.exists(storage.join(output, REPORT_NAME)):
                 write_report(output)
             say(f"{output} is complete already; nothing to do")
-            return storage.read_json(storage.join(output, MANIFEST_NAME))
-        storage.remove_temporary_files(output)
-        storage.remove(output, PROGRESS_FOLDER)
-        first_passes(recipe, plan, output, execution)
-        _second_pass(plan, json.dumps(recipe.mapping), output, execution)
-        manifest = mix(recipe, output, described)
-        write_report(output)
+            manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
+        else:
+            storage.remove_temporary_files(output)
+            storage.remove(output, PROGRESS_FOLDER)
+            first_passes(recipe, plan, output, execution)
+            _second_pass(plan, json.dumps(recipe.mapping), output, execution)
+            manifest = mix(recipe, output, described)
+            write_report(output)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
@@ -230,7 +237,7 @@ def waves(
             for window, splits in _windows(plan, recipe, source.name, step).items():
                 if all(decision_name(s.source, step, s.split) in there for s in splits):
                     continue
-                size = shuffle_bytes(source, step, sum(map(text_bytes, splits)))
+                size = shuffle_bytes(source, step, sum(map(unpacked_bytes, splits)))
                 if wave and execution.holds_shuffle_in_memory and wave_bytes + size > limit:
                     yield wave
                     wave, wave_bytes = [], 0

@@ -44,4 +44,9 @@ def recipe_of(options: argparse.Namespace, *, check_files: bool = True) -> Recip
     from pipeline.recipe_file import load_recipe
 
     sources = options.sources.split(",") if options.sources else None
-    return load_recipe(options.recipe, options.settings, sources, check_files=check_files)
+    recipe = load_recipe(options.recipe, options.settings, sources, check_files=check_files)
+    if options.runner == "DataflowRunner":
+        from pipeline.dataflow import check_paths
+
+        check_paths(recipe, with_files=check_files)
+    return recipe
