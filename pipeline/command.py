@@ -44,6 +44,8 @@ def command_parser() -> argparse.ArgumentParser:
     trace_command.add_commands(commands)
     worker_pool_command.add_commands(commands)
     completion_command.add_commands(commands, parser)
+    for one in commands.choices.values():
+        one.epilog = one.epilog or "exit status: 0 done, 2 a mistake"
     return parser
 
 

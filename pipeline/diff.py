@@ -1,9 +1,11 @@
 """What changed between two runs: recipes, and what became of every document in each.
 
 Documents are joined by their ids, one source after the other. Where both runs put the same inputs
-into the same shards, that is done shard by shard; otherwise for the whole source at once. What is
-held in memory is what is joined together, about 250 bytes a document for its rows in both runs, and
-a few megabytes of tokens. Shards whose files are the same in both runs are not read.
+into the same shards, that is done shard by shard, and shards whose files are the same in both runs
+are not read; otherwise for the whole source. Of what is joined, no more than
+:data:`JOINED_DOCUMENTS` are held at once: more are divided by a hash of their ids, and read as many
+times. A document takes about 250 bytes for its rows in both runs; beside that there are a few
+megabytes of tokens.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
-from pipeline.document_rows import DROPPED, DocumentFile, document_files
+from pipeline.document_rows import DROPPED, DocumentFile, document_files, row_groups
 from pipeline.layout import PARTS, read_plan
 from tokenizer.shards import ShardReader
+
+JOINED_DOCUMENTS = 2_000_000
+"""Documents of a run that are joined at once: about half a gigabyte."""
 
 COMPARED_TOKENS = 1 << 21
 """Tokens of each run that are compared together."""
@@ -65,6 +69,7 @@ def diff_documents(
     if source is not None and source not in names:
         raise ValueError(f"neither run has a source {source!r}; they have {', '.join(names)}")
     same_places = _same_places(outputs)
+    sums = _checksums(manifests[0]), _checksums(manifests[1])
     for name in names if source is None else [source]:
         files = [
             _files(output, manifest, name)
@@ -75,12 +80,16 @@ def diff_documents(
             shards = [*sorted({file.shard for side in files for file in side})]
         for shard in shards:
             here = [[f for f in side if shard in (None, f.shard)] for side in files]
-            alike = _alike_by_checksum(manifests, here)
-            if alike is not None:
-                yield name, alike, []
+            if _are_same(here, sums):
+                yield name, sum(file.documents for file in here[0]), []
                 continue
-            sides = [_read_side(output, side) for output, side in zip(outputs, here, strict=True)]
-            yield name, *_compare(name, sides[0], sides[1], _absent(manifests))
+            n_parts = -(-max(sum(f.documents for f in side) for side in here) // JOINED_DOCUMENTS)
+            for part in range(n_parts):
+                first, second = (
+                    _read_side(output, side, part, n_parts)
+                    for output, side in zip(outputs, here, strict=True)
+                )
+                yield name, *_compare(name, first, second, _absent(manifests))
 
 
 def _absent(manifests: Sequence[dict[str, Any]]) -> tuple[str, str]:
@@ -111,54 +120,68 @@ def _same_places(outputs: tuple[str, str]) -> set[str]:
     return {name for name, places in plans[0].items() if places == plans[1].get(name)}
 
 
-def _alike_by_checksum(
-    manifests: Sequence[dict[str, Any]], sides: Sequence[Sequence[DocumentFile]]
-) -> int | None:
-    """Return the number of documents where the files of both runs are the same bytes, or None."""
-    sums = [
-        {
+def _checksums(manifest: dict[str, Any]) -> dict[tuple[str, int], dict[str, str]]:
+    """Map every shard to the digests of its files."""
+    return {
+        (shard["source"], shard["shard"]): {
             path: file["sha256"]
-            for shard in manifest["shards"]
-            if (shard["source"], shard["shard"]) in {(f.source, f.shard) for f in side}
             for summary in [*shard["parts"].values(), shard.get(DROPPED, {"files": {}})]
             for path, file in summary["files"].items()
         }
-        for manifest, side in zip(manifests, sides, strict=True)
-    ]
-    return sum(file.documents for file in sides[0]) if sums[0] == sums[1] else None
+        for shard in manifest["shards"]
+    }
 
 
-def _read_side(output: str, files: Sequence[DocumentFile]) -> _Side:
-    """Read ids and outcomes, and where the tokens of kept documents lie."""
+def _are_same(
+    sides: Sequence[Sequence[DocumentFile]],
+    sums: Sequence[dict[tuple[str, int], dict[str, str]]],
+) -> bool:
+    """Tell whether two runs' files of the same shards hold the same bytes."""
+    shards = [{(file.source, file.shard) for file in side} for side in sides]
+    return shards[0] == shards[1] and all(sums[0][shard] == sums[1][shard] for shard in shards[0])
+
+
+def _read_side(output: str, files: Sequence[DocumentFile], part: int, n_parts: int) -> _Side:
+    """Read ids and outcomes of one part of the documents, and where the tokens of kept ones lie."""
     ids, outcomes = [], []
     readers: list[ShardReader] = []
-    of_reader, starts, counts = [], [], []
+    of_reader = [np.zeros(0, np.int32)]
+    starts, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for file in sorted(files, key=lambda file: file.part == DROPPED):
+        if file.part != DROPPED:
+            readers.append(ShardReader(storage.join(output, "shards", file.name)))
+            lengths = readers[-1].lengths.astype(np.int64)
+            begins = np.cumsum(lengths) - lengths
         columns = ["id", "step", "reason"] if file.part == DROPPED else ["id"]
-        with storage.open_read(file.path) as stream:
-            rows = pq.ParquetFile(stream).read(columns, use_threads=False)
-        ids.append(rows["id"])
-        if file.part == DROPPED:
-            outcomes.append(
-                pc.binary_join_element_wise(
-                    pc.binary_join_element_wise(scalar("dropped by "), rows["step"], scalar("")),
-                    rows["reason"], scalar(": "),
-                )
-            )  # fmt: skip
-            continue
-        outcomes.append(repeated(f"kept in {file.part}", rows.num_rows))
-        reader = ShardReader(storage.join(output, "shards", file.name))
-        lengths = reader.lengths.astype(np.int64)
-        of_reader.append(np.full(len(lengths), len(readers), np.int32))
-        starts.append(np.cumsum(lengths) - lengths)
-        counts.append(lengths)
-        readers.append(reader)
+        for first, group in row_groups(file, columns):
+            chosen = _part_of(group["id"].combine_chunks(), part, n_parts)
+            rows = group.take(numbers(chosen))
+            ids.append(rows["id"])
+            if file.part == DROPPED:
+                outcomes.append(_dropped_by(rows))
+            else:
+                outcomes.append(repeated(f"kept in {file.part}", rows.num_rows))
+                of_reader.append(np.full(rows.num_rows, len(readers) - 1, np.int32))
+                starts.append(begins[first + chosen])
+                counts.append(lengths[first + chosen])
     return _Side(
         _joined(ids), _joined(outcomes), readers,
-        np.concatenate([np.zeros(0, np.int32), *of_reader]),
-        np.concatenate([np.zeros(0, np.int64), *starts]),
-        np.concatenate([np.zeros(0, np.int64), *counts]),
+        np.concatenate(of_reader), np.concatenate(starts), np.concatenate(counts),
     )  # fmt: skip
+
+
+def _part_of(ids: pa.StringArray, part: int, n_parts: int) -> npt.NDArray[np.int64]:
+    """Return the rows whose documents are joined in one part of so many."""
+    if n_parts == 1:
+        return np.arange(len(ids))
+    from pipeline.reservoir import id_hashes
+
+    return np.flatnonzero(id_hashes(ids) % np.uint64(n_parts) == part)
+
+
+def _dropped_by(rows: pa.Table) -> pa.ChunkedArray:
+    step = pc.binary_join_element_wise(scalar("dropped by "), rows["step"], scalar(""))
+    return pc.binary_join_element_wise(step, rows["reason"], scalar(": "))
 
 
 def _joined(parts: Sequence[pa.Array | pa.ChunkedArray]) -> pa.StringArray:
@@ -223,21 +246,30 @@ def _same_tokens(
 ) -> npt.NDArray[np.bool_]:
     """Tell of pairs of kept documents whether their tokens are the same."""
     same = np.asarray(first.n_tokens[mine] == second.n_tokens[its])
-    for a, reader in enumerate(first.readers):
-        for b, other in enumerate(second.readers):
-            pairs = np.flatnonzero(same & (first.reader[mine] == a) & (second.reader[its] == b))
-            ends = np.cumsum(first.n_tokens[mine[pairs]])
-            cuts = np.searchsorted(
-                ends, np.arange(0, ends[-1] if len(ends) else 0, COMPARED_TOKENS)
+    shards = first.reader[mine].astype(np.int64) * len(second.readers) + second.reader[its]
+    order = np.argsort(shards, kind="stable")
+    order = order[same[order]]
+    cuts = np.flatnonzero(np.diff(shards[order])) + 1
+    for pairs in np.split(order, cuts):
+        for some in _runs(pairs, first.n_tokens[mine[pairs]]):
+            counts = first.n_tokens[mine[some]]
+            one, other = mine[some[0]], its[some[0]]
+            tokens = _gathered(first.readers[first.reader[one]], first.start[mine[some]], counts)
+            others = _gathered(
+                second.readers[second.reader[other]], second.start[its[some]], counts
             )
-            for some in np.split(pairs, cuts[1:]):
-                if len(some):
-                    counts = first.n_tokens[mine[some]]
-                    equal = _gathered(reader, first.start[mine[some]], counts) == _gathered(
-                        other, second.start[its[some]], counts
-                    )
-                    same[some] = _all_of_each(equal, counts)
+            same[some] = _all_of_each(tokens == others, counts)
     return same
+
+
+def _runs(
+    pairs: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Cut pairs of documents into runs of about :data:`COMPARED_TOKENS` tokens."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    cuts = np.searchsorted(ends, np.arange(COMPARED_TOKENS, total, COMPARED_TOKENS))
+    return (run for run in np.split(pairs, cuts) if len(run))
 
 
 def _gathered(

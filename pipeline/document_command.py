@@ -26,11 +26,12 @@ def add_commands(commands: Any) -> None:
     """Add the commands to the parser of ``corpus``."""
     one = add_output_command(commands, "search", _command_search,
                              "documents whose text or tokens hold something", FOUND)  # fmt: skip
-    one.add_argument("phrase", nargs="?", metavar="PHRASE", help="text, as it is written")
+    one.add_argument("phrase", metavar="PHRASE", help="text, as it is written")
     one.add_argument("--regex", action="store_true", help="PHRASE is a regular expression")
     one.add_argument("--ignore_case", action="store_true", help="upper and lower case are the same")
-    one.add_argument("--tokens", metavar="IDS", help="instead of PHRASE: ids, 1,2,3, or a text, "
-                     "which is encoded")  # fmt: skip
+    one.add_argument(
+        "--tokens", action="store_true", help="PHRASE is ids, 1,2,3, or a text's tokens are meant"
+    )
     one.add_argument("--source", metavar="NAME", help="only its documents")
     one.add_argument("--limit", type=int, default=20, metavar="N",
                      help="documents to find before it stops (default: 20; 0: all)")  # fmt: skip
@@ -60,16 +61,13 @@ def add_commands(commands: Any) -> None:
 def _command_search(options: argparse.Namespace) -> int:
     from pipeline.search import search
 
-    if (options.phrase is None) == (options.tokens is None):
-        raise ValueError("give a PHRASE or --tokens, one of them")
-    if options.tokens is not None and (options.regex or options.ignore_case):
+    if options.tokens and (options.regex or options.ignore_case):
         raise ValueError("--tokens goes with neither --regex nor --ignore_case")
     if options.limit < 0:
         raise ValueError(f"--limit {options.limit}: a number of documents, or 0 for all")
     hits = search(
-        options.output, load_manifest(options.output), phrase=options.phrase,
-        tokens=options.tokens, regex=options.regex, ignore_case=options.ignore_case,
-        source=options.source,
+        options.output, load_manifest(options.output), options.phrase, tokens=options.tokens,
+        regex=options.regex, ignore_case=options.ignore_case, source=options.source,
     )  # fmt: skip
     found = list(islice(hits, options.limit)) if options.limit else list(hits)
     more = bool(options.limit) and next(hits, None) is not None
@@ -78,7 +76,7 @@ def _command_search(options: argparse.Namespace) -> int:
         return 0 if found else 1
     from pipeline.report import is_terminal, show, table
 
-    what = options.phrase if options.tokens is None else f"the tokens {options.tokens}"
+    what = f"the tokens {options.phrase}" if options.tokens else options.phrase
     if not found:
         show(f"No document has {what}")
         return 1

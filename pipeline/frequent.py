@@ -34,7 +34,7 @@ class FrequentItems:
         self._keys = np.zeros(0, np.uint64)
         self._counts = np.zeros((0, n_counts), np.int64)
         self._missed = np.zeros(0, np.int64)
-        self._names: dict[int, str] = {}
+        self._names = np.zeros(0, object)
 
     def add(
         self,
@@ -46,32 +46,38 @@ class FrequentItems:
 
         ``name_of(i)`` is asked for the names of items that are new in the table.
         """
-        new_keys, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        new_counts = np.zeros((len(new_keys), counts.shape[1]), np.int64)
-        np.add.at(new_counts, inverse, counts)
-        there = np.isin(new_keys, self._keys, assume_unique=True)
-        self._counts[np.searchsorted(self._keys, new_keys[there])] += new_counts[there]
-        is_new = ~there
-        all_keys = np.concatenate([self._keys, new_keys[is_new]])
-        all_counts = np.concatenate([self._counts, new_counts[is_new]])
-        all_missed = np.concatenate(
-            [self._missed, np.full(int(is_new.sum()), self.evicted_at_most, np.int64)]
-        )
-        index = np.concatenate([np.full(len(self._keys), -1), first[is_new]])
-        if len(all_keys) > self.capacity:
-            most = all_counts[:, 0] + all_missed
-            order = np.lexsort((all_keys, -most))
-            self.evicted_at_most = max(self.evicted_at_most, int(most[order[self.capacity]]))
-            kept = order[: self.capacity]
-        else:
-            kept = np.arange(len(all_keys))
-        kept = kept[np.argsort(all_keys[kept])]
-        self._keys, self._counts = all_keys[kept], all_counts[kept]
-        self._missed, index = all_missed[kept], index[kept]
-        self._names = {
-            key: self._names[key] if i < 0 else name_of(i)
-            for key, i in zip(self._keys.tolist(), index.tolist(), strict=True)
-        }
+        if not len(keys):
+            return
+        order = np.argsort(keys)
+        ordered = keys[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        keys, rows = ordered[starts], order[starts]
+        counts = np.add.reduceat(counts[order], starts)
+        there = np.isin(keys, self._keys, assume_unique=True)
+        self._counts[np.searchsorted(self._keys, keys[there])] += counts[there]
+        keys, rows, counts = keys[~there], rows[~there], counts[~there]
+        bar = self._bar(np.append(self._counts[:, 0], counts[:, 0]))
+        missed = np.full(len(keys), self.evicted_at_most)
+        gone = [self._counts[:, 0] <= bar, counts[:, 0] <= bar]
+        most = [self._counts[:, 0] + self._missed, counts[:, 0] + missed]
+        for its_most, its_gone in zip(most, gone, strict=True):
+            self.evicted_at_most = int(its_most[its_gone].max(initial=self.evicted_at_most))
+        old, new = ~gone[0], ~gone[1]
+        names = np.array([name_of(i) for i in rows[new].tolist()], object)
+        all_keys = np.append(self._keys[old], keys[new])
+        by_key = np.argsort(all_keys)
+        self._keys = all_keys[by_key]
+        self._counts = np.concatenate([self._counts[old], counts[new]])[by_key]
+        self._missed = np.append(self._missed[old], missed[new])[by_key]
+        self._names = np.append(self._names[old], names)[by_key]
+
+    def _bar(self, counts: npt.NDArray[np.int64]) -> int:
+        """Return the count up to which items go: that of the first one too many.
+
+        Mostly it is what came once, so that few names are asked for.
+        """
+        place = len(counts) - 1 - self.capacity
+        return int(np.partition(counts, place)[place]) if place >= 0 else -1
 
     def most_frequent(self, n: int) -> tuple[list[Frequent], int]:
         """Return the ``n`` items with the highest counts, and how often any other came at most."""
@@ -82,6 +88,4 @@ class FrequentItems:
 
     def _items(self, order: npt.NDArray[np.int64]) -> Iterator[Frequent]:
         for i in order.tolist():
-            yield Frequent(
-                self._names[int(self._keys[i])], self._counts[i].tolist(), int(self._missed[i])
-            )
+            yield Frequent(self._names[i], self._counts[i].tolist(), int(self._missed[i]))

@@ -125,7 +125,7 @@ def perplexities(
         330, barmode="stack", bargap=0, yaxis_title="documents",
         xaxis=_logarithmic("perplexity", by_bucket.values(), PERPLEXITY_EDGES),
     )  # fmt: skip
-    for limit in [limit for limits in cutoffs.values() for limit in limits]:
+    for limit in [limit for limits in cutoffs.values() for limit in limits if limit > 0]:
         figure.add_vline(math.log10(limit), line_dash="dot", line_width=1.5)
     return figure
 
@@ -158,23 +158,18 @@ def lines_by_domain(domains: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def times(sources: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Stacked bars of the processor time of each step, a source a bar."""
-    steps = list(dict.fromkeys(row["step"] for source in sources for row in source["steps"]))
+    """Stacked bars of processor time, a source a bar; the steps of a recipe are taken together."""
+    parts = ("read", "steps of the recipe", "tokenise", "write", "record")
     names = [label(source["name"]) for source in sources]
-    traces = []
-    for number, step in enumerate(steps):
-        seconds = [
-            sum(row["processor_seconds"] for row in source["steps"] if row["step"] == step)
-            for source in sources
-        ]
-        traces.append(
-            go.Bar(name=label(step), y=names, x=seconds, orientation="h",
-                   marker={"color": PALETTE[number % len(PALETTE)],
-                           "pattern": {"shape": ["", "/", ".", "x"][number // len(PALETTE) % 4]}},
-                   hovertemplate="%{y}: %{x:.2f} s")
-        )  # fmt: skip
+    seconds: dict[str, list[float]] = {part: [0.0] * len(sources) for part in parts}
+    for number, source in enumerate(sources):
+        for row in source["steps"]:
+            part = row["step"] if row["step"] in parts else "steps of the recipe"
+            seconds[part][number] += row["processor_seconds"]
     return _figure(
-        traces, _rows(len(names), 200), barmode="stack", xaxis_title="seconds of processor time",
+        [go.Bar(name=part, y=names, x=mine, orientation="h", hovertemplate="%{y}: %{x:.2f} s")
+         for part, mine in seconds.items()],
+        _rows(len(names), 110), barmode="stack", xaxis_title="seconds of processor time",
         yaxis_autorange="reversed",
     )  # fmt: skip
 

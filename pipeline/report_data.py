@@ -93,7 +93,7 @@ def _source(
             f"{language}: {' and '.join(map(str, limits))}" for language, limits in cutoffs.items()
         ),
         "min_score": _parameter(manifest["recipe"]["sources"][name]["steps"], "min_score"),
-        "steps": list(observed.steps.values()),
+        "steps": sorted(observed.steps.values(), key=lambda row: row["step"] == "record"),
         "worker_peak_bytes": observed.worker_peak_bytes,
     }  # fmt: skip
 

@@ -136,25 +136,26 @@ def _id_places(tokens: npt.NDArray[Any], wanted: npt.NDArray[np.int64]) -> Itera
 def search(
     output: str,
     manifest: dict[str, Any],
+    phrase: str,
     *,
-    phrase: str | None = None,
-    tokens: str | None = None,
+    tokens: bool = False,
     regex: bool = False,
     ignore_case: bool = False,
     source: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the documents whose text holds a phrase, or whose tokens hold a sequence of ids.
 
-    ``tokens`` are ids, ``1,2,3``, or a text, which is encoded. A text is what the tokens decode to,
-    without the marks of its begin and end. Raises ValueError where what is looked for is nothing.
+    With ``tokens`` the phrase is ids, ``1,2,3``, or a text, which is encoded. A document's text is
+    what its tokens decode to, without the marks of its begin and end. Raises ValueError where what
+    is looked for is nothing.
     """
     table = load_piece_table(manifest)
     wanted: npt.NDArray[np.int64] | None = None
     finder: Finder | None = None
-    if tokens is not None:
-        wanted = _wanted_ids(table, tokens)
-    elif not phrase:
+    if not phrase:
         raise ValueError("an empty phrase is in every document; give some text")
+    if tokens:
+        wanted = _wanted_ids(table, phrase)
     elif regex or ignore_case:
         finder = pattern_finder(_compiled(phrase, regex, ignore_case))
     else:
@@ -173,7 +174,7 @@ def search(
                 "number": hit.number,
                 "hits": hit.hits,
                 "position": hit.first,
-                **_snippet(table, reader[hit.number], hit, in_tokens=wanted is not None),
+                **_snippet(table, reader[hit.number], hit, in_tokens=tokens),
             }
 
 

@@ -20,6 +20,8 @@ COVERED = {
     "test_the_card_says_what_the_samples_hold",
     "python beam_runner.py --recipe recipes/fineweb.yaml": "tests/test_web_recipes.py::"
     "test_runs_over_the_warc_samples",
+    "corpus diff": "tests/pipeline/test_diff.py::test_one_threshold_changed_and_sources_left_out",
+    "corpus serve": "tests/pipeline/test_serve.py::test_filter_page_and_open_documents",
     "python -m pytest tests/hostile": "tests/hostile/test_fuzz.py::"
     "test_mutated_files_break_no_promise",
 }

@@ -119,7 +119,7 @@ def test_commands_that_a_page_names_have_these_options(page):
 
 
 def check_corpus_command(page, words):
-    subparsers = next(a for a in corpus_command._parser()._actions if a.dest == "command")
+    subparsers = next(a for a in corpus_command.command_parser()._actions if a.dest == "command")
     assert words[1] in subparsers.choices, f"{page}: {' '.join(words)}"
     options = subparsers.choices[words[1]]._option_string_actions
     for word in words[2:]:

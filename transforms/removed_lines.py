@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from numba import njit
 
 from transforms.documents import text_buffers
@@ -34,14 +33,15 @@ def removed_lines(before: pa.StringArray, after: pa.StringArray) -> RemovedLines
 
     A document that has become empty has lost all its lines.
     """
-    data, offsets = text_buffers(before)
-    n_lines = int(pc.sum(pc.count_substring(before, "\n")).as_py() or 0) + len(before)
-    return RemovedLines(*_compare(data, offsets, *text_buffers(after), n_lines))
+    return RemovedLines(*_compare(*text_buffers(before), *text_buffers(after)))
 
 
 @njit(cache=True, nogil=True)
-def _compare(before, before_offsets, after, after_offsets, n_lines):  # type: ignore[no-untyped-def]
+def _compare(before, before_offsets, after, after_offsets):  # type: ignore[no-untyped-def]
     n_texts = before_offsets.size - 1
+    n_lines = n_texts
+    for i in range(before_offsets[0], before_offsets[-1]):
+        n_lines += before[i] == 10
     lines = np.zeros(n_texts, np.int64)
     removed = np.zeros(n_texts, np.int64)
     keys = np.empty(n_lines, np.uint64)

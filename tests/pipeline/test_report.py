@@ -200,3 +200,16 @@ def test_a_report_that_was_removed_comes_back_with_the_next_run(run):
     (run / "report.html").unlink()
     assert run_demo(run, *ARGUMENTS) == 0
     assert (run / "report.html").exists()
+
+
+def test_a_run_that_keeps_nothing_has_a_report_too(tmp_path, browser):
+    steps = "[{drop_short: {min_chars: 1000000}}]"
+    output = tmp_path / "out"
+    arguments = ["--sources", "github", "--set", f"sources.github.steps={steps}"]
+    assert run_demo(output, *arguments) == 0
+    url = (output / "report.html").as_uri()
+    with watched(browser, url) as page:
+        page.page.goto(url)
+        assert page.errors == [] and page.requests == []
+        assert "too_short" in page.page.locator("#source-github").text_content()
+    assert "size_categories:\n- n<1K" in (output / "DATACARD.md").read_text()

@@ -138,9 +138,8 @@ def test_real_texts_in_many_scripts(other_samples_run, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         [""],
-        ["a", "--tokens", "1"],
+        ["", "--tokens"],
         ["(", "--regex"],
         ["--tokens", "1,99999999"],
         ["--tokens", "1", "--regex"],
@@ -152,6 +151,16 @@ def test_mistakes_are_told_in_one_line(demo_run, capsys, arguments):
     assert main(["search", str(demo_run), *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_options_may_stand_anywhere(demo_run, capsys):
+    printed = set()
+    for place in range(3):
+        arguments = [str(demo_run), "the g.rden"]
+        arguments.insert(place, "--regex")
+        assert main(["search", *arguments]) == 0
+        printed.add(capsys.readouterr().out)
+    assert len(printed) == 1
 
 
 def test_what_is_printed_marks_the_hit_and_steers_no_terminal(demo_run, capsys):
