@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -27,6 +28,9 @@ DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 
 ERROR_NAME = "error.txt"
 """Where a command leaves the traceback of what stopped it, until it is complete."""
+
+MAX_REASON_CHARS = 300
+JAVA_PLACE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
 
 
 class RunError(ValueError):
@@ -106,8 +110,14 @@ def available_memory() -> int:
 def note_stop(output: str, error: Exception) -> str:
     """Write the traceback of what stopped a command to its output; return the line to print."""
     storage.write_bytes(output, ERROR_NAME, "".join(traceback.format_exception(error)).encode())
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
     return (
-        f"error: the run stopped: {reason} ({output}/{ERROR_NAME} has more). "
+        f"error: the run stopped: {_reason(error)} ({output}/{ERROR_NAME} has more). "
         "Once that is mended, the same command goes on from here"
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says, leaving out the places of a Java stack trace."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
+    return said[-1][:MAX_REASON_CHARS] if said else repr(error)
