@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -23,6 +24,9 @@ DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 
 ERROR_NAME = "error.txt"
 """Where a command leaves the traceback of what stopped it, until it is complete."""
+
+MAX_REASON_CHARS = 300
+JAVA_PLACE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
 
 
 class RunError(ValueError):
@@ -94,8 +98,14 @@ def note_stop(output: str, error: Exception) -> str:
         name = Path(tempfile.gettempdir(), f"llama-corpus-{os.getpid()}-{ERROR_NAME}")
         name.write_text(whole)
         more = f"{name} has more"
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
     return (
-        f"error: the run stopped: {reason} ({more}). "
+        f"error: the run stopped: {_reason(error)} ({more}). "
         "Once that is mended, the same command goes on from here"
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says, leaving out the places of a Java stack trace."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
+    return said[-1][:MAX_REASON_CHARS] if said else repr(error)

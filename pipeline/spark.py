@@ -26,15 +26,18 @@ from pipeline.worker_pool import WorkerPool
 JOB_SERVER_JAR = Path(__file__).resolve().parents[1] / "build" / "spark-job-server.jar"
 
 WORKER_IDLE_MILLIS = 60_000
-"""How long an executor keeps idle Python workers; else every stage of a pass starts its own."""
+"""How long a local master keeps idle Python workers; else every stage of a pass starts its own.
+
+On a cluster each stage had better: an executor does not notice that a worker which it keeps is
+dead, and gives it one task after another until the job fails. A local master fails at once anyway.
+"""
 
 
 def spark_options(arguments: list[str], workers: int | None, log: str) -> list[str]:
     """Complete the options of ``--runner=SparkRunner``.
 
     Adds the job server's jar, a local master of ``workers`` (all cores by default) where none is
-    given, how long Python workers are kept, and for a local master as many Python processes, whose
-    messages go to the file ``log``.
+    given, and for a local master as many Python processes, whose messages go to the file ``log``.
     Raises RunError where Java or the jar is missing, and where Spark is elsewhere and it is not
     said how Python runs there.
     """
@@ -58,8 +61,6 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
     master = spark.spark_master_url if has_master else f"local[{n_workers}]"
     if not has_master:
         added.append(f"--spark_master_url={master}")
-    if not portable.environment_cache_millis:
-        added.append(f"--environment_cache_millis={WORKER_IDLE_MILLIS}")
     if portable.environment_type:
         return [*arguments, *added]
     local = re.fullmatch(r"local(?:\[(\d+|\*)\])?", master)
@@ -78,6 +79,7 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
         "--environment_type=EXTERNAL",
         f"--environment_config={pool.address}",
         f"--sdk_worker_parallelism={n_workers if given == '*' else int(given)}",
+        f"--environment_cache_millis={WORKER_IDLE_MILLIS}",
     ]
 
 

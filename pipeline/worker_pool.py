@@ -1,7 +1,7 @@
 """The pool that starts Python workers as Spark's executors on this machine ask for them.
 
-An executor asks at the start of a job, by Beam's protocol for external workers, and has its workers
-stopped at the job's end. Beam's own pool starts whatever ``python`` is first on the path, and lets
+An executor asks when it begins with a stage, by Beam's protocol for external workers, and has its
+workers stopped behind it. Beam's own pool starts whatever ``python`` is first on the path, and lets
 it print its comings and goings; here workers run in the pool's own environment and folder, and what
 they have to say goes to one file.
 """
@@ -36,6 +36,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # with their ids
+        self._lock = threading.Lock()  # requests come in several threads
         self.server = grpc.server(  # it stops when nobody holds it
             futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)]
         )
@@ -50,14 +51,14 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         self, request: beam_fn_api_pb2.StartWorkerRequest, context: object
     ) -> beam_fn_api_pb2.StartWorkerResponse:
         """Start a worker process."""
-        # Those of an executor that was killed have ended by themselves.
-        self.workers = [(id_, process) for id_, process in self.workers if process.poll() is None]
         program = WORKER_PROGRAM.format(
             control=request.control_endpoint.url, worker=request.worker_id
         )
         with Path(self.log).open("ab") as log:
             process = subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log)
-        self.workers.append((request.worker_id, process))
+        with self._lock:  # those of an executor that was killed have ended by themselves
+            running = [worker for worker in self.workers if worker[1].poll() is None]
+            self.workers = [*running, (request.worker_id, process)]
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def StopWorker(  # noqa: N802

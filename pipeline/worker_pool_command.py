@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import Any
 
 DEFAULT_PORT = 50_000
@@ -21,6 +22,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _command_worker_pool(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.ERROR)  # Beam warns at its import of clouds not used
     from pipeline.worker_pool import serve
 
     serve(options.port, options.log)

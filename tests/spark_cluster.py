@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,10 @@ from tests.runs import ROOT
 WORKER_MEMORY = "2g"
 
 
+# The kernel ends a program whose parent dies, so that nothing is left of a test that is killed.
+WITH_ITS_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
 class Program:
     """A long-running program of the cluster and its log."""
 
@@ -28,7 +33,7 @@ class Program:
         self.log = folder / f"{name}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **environment},
+                [*WITH_ITS_PARENT, *command], cwd=ROOT, env={**os.environ, **environment},
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
@@ -63,10 +68,12 @@ class Cluster:
         self._stack = stack
         self.master = self._spark("master", "master.Master", "--port", "0")
         self.url = self.master.wait_for(r"Starting Spark master at (spark://\S+)")
-        self.workers = [self.start_worker(number) for number in range(2)]
+        self.workers = [self._worker(number) for number in range(2)]
         pool = ["worker-pool", "--port", "0", "--log", str(folder / "python.log")]
         self.pool = self._start("pool", [sys.executable, "-m", "pipeline.command", *pool])
         self.pool_address = self.pool.wait_for(r"at (localhost:\d+)")
+        for worker in self.workers:
+            worker.wait_for(r"(Successfully registered) with master")
 
     @property
     def options(self) -> list[str]:
@@ -77,15 +84,6 @@ class Cluster:
             "--environment_type=EXTERNAL",
             f"--environment_config={self.pool_address}",
         ]
-
-    def start_worker(self, number: int) -> Program:
-        """Start a worker of one core, and wait until the master knows it."""
-        worker = self._spark(
-            f"worker{number}", "worker.Worker", "--port", "0", "--cores", "1",
-            "--memory", WORKER_MEMORY, "--work-dir", str(self.folder / f"work{number}"), self.url,
-        )  # fmt: skip
-        worker.wait_for(r"(Successfully registered) with master")
-        return worker
 
     def executor_that_writes(self, suffix: str) -> tuple[Program, psutil.Process] | None:
         """Return a worker and its executor whose Python has a file of that suffix open, if any."""
@@ -100,6 +98,12 @@ class Cluster:
                         if any(f"localhost:{port}'" in program for port in ports):
                             return worker, executor
         return None
+
+    def _worker(self, number: int) -> Program:
+        return self._spark(
+            f"worker{number}", "worker.Worker", "--port", "0", "--cores", "1",
+            "--memory", WORKER_MEMORY, "--work-dir", str(self.folder / f"work{number}"), self.url,
+        )  # fmt: skip
 
     def _spark(self, name: str, program: str, *arguments: str) -> Program:
         import pyspark

@@ -10,6 +10,8 @@ import beam_runner
 from pipeline import spark
 from tests.runs import digests, run_demo, start
 
+JAR = f"--spark_job_server_jar={__file__}"  # a file that is there will do
+
 ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]
 
 
@@ -29,6 +31,9 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
     [
         (["--spark_job_server_jar=nowhere.jar"], "there is no file nowhere.jar"),
         (["--job_server_java_launcher=no-java"], "needs Java"),
+        (["--spark_master_url=spark://10.0.0.1:7077", JAR], "worker-pool --port"),
+        (["--spark_master_url=k8s://https://10.0.0.1", JAR], "--environment_type=EXTERNAL"),
+        (["--job_endpoint=localhost:8099"], "beside the executors"),
     ],
 )
 def test_what_is_missing_is_told_before_any_work(tmp_path, capsys, arguments, expected):

@@ -71,8 +71,11 @@ def cluster(spark_programs: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def start_run(reference: Reference, cluster: Cluster, output: Path) -> subprocess.Popen[bytes]:
     """Start a run on the cluster."""
-    memory = "--job_server_jvm_properties=-Dspark.executor.memory=768m"
-    return start(*cluster.options, memory, *reference.options, "--output", str(output))
+    settings = [
+        "--job_server_jvm_properties=-Dspark.executor.memory=768m",
+        "--environment_cache_millis=60000",  # for the test's sake: Python starts once a pass
+    ]
+    return start(*cluster.options, *settings, *reference.options, "--output", str(output))
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
