@@ -38,7 +38,7 @@ FILLED_IN = {
         "--max_steps 120": "--max_steps 2",
         "explain out/demo ID": "explain out/demo {id}",
     },
-    "docs/hostile.md": {"--files 100000": "--files 20"},
+    "docs/hostile.md": {"--files 100000": "--files 5"},
     "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2"},
 }
 """By page: what is replaced in its commands, so that they have an object or end in seconds."""
