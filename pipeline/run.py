@@ -65,6 +65,10 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         for source in recipe.sources
         for step in source.steps
         if "." in step.name
+    } | {
+        source.reader_name: _source_digest(source.reader.read)
+        for source in recipe.sources
+        if "." in source.reader_name
     }
     described = {
         "version": importlib.metadata.version("llama-corpus"),
@@ -79,7 +83,7 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
-    """Hash the module that a step of the user's own stands in."""
+    """Hash the module that a step or reader of the user's own stands in."""
     module = inspect.getmodule(function)
     assert module is not None, "it was imported by name"
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
@@ -94,7 +98,7 @@ def what_changed(
         changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
     changes += _differences(old["recipe"], new["recipe"], "recipe")
     changes += _differences(old["files"], new["files"], "model")
-    changes += _differences(old["own_steps"], new["own_steps"], "code of step")
+    changes += _differences(old["own_steps"], new["own_steps"], "code of")
     before = {(s.name, s.start): s for s in read_plan(output)}
     now = {(s.name, s.start): s for s in plan}
     changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]
