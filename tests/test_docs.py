@@ -66,7 +66,7 @@ def test_commands_run_as_written(scratch, demo_run):
                 command = command.replace(written, filled_in.format(id=docs["id"][0]))
             result = subprocess.run(
                 command, shell=True, cwd=scratch, env=environment, text=True, check=False,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=600, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
             assert result.returncode == 0, f"{page}: {command}\n{result.stdout[-3000:]}"
     assert len(done) > 15
