@@ -23,7 +23,7 @@ from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 
 ROWS, TOKENS = 1_000, 1 << 22
-"""Documents, and tokens, that are decoded and written as a row group at most; one document stays."""
+"""Documents, and tokens, that are decoded and written as a row group at most, but one document."""
 
 KEPT_COLUMNS = [name for name in DOCS_SCHEMA.names if name not in ("id", "token_offset")]
 
