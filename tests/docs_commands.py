@@ -52,6 +52,7 @@ FILLED_IN = {
         "--max_steps 120": "--max_steps 2",
         "explain out/demo ID": "explain out/demo {id}",
     },
+    "docs/adding.md": {"python beam_runner.py": "python beam_runner.py --workers 1"},
     "docs/hostile.md": {"--files 100000": "--files 5"},
     "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2"},
 }

@@ -38,7 +38,9 @@ def scratch(demo_run, tmp_path):
     subprocess.run(["cp", "-r", demo_run, tmp_path / "out" / "demo"], check=True)
     demo = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
     demo["variables"] = {name: f"{ROOT}/samples/{name}" for name in ("data", "models")}
-    demo["sources"] = {"c4": {**demo["sources"]["c4"], "proportion": 1.0}}
+    shown = re.search(r"^```yaml\n(steps:.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    steps = yaml.safe_load(shown[1])["steps"]  # with the README's own filter
+    demo["sources"] = {"c4": {**demo["sources"]["c4"], "proportion": 1.0, "steps": steps}}
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(demo))
     return tmp_path
 
@@ -51,14 +53,12 @@ def test_commands_run_as_written(scratch, demo_run):
                    "OMP_NUM_THREADS": "2"}  # fmt: skip
     done: set[str] = set()
     for page in pages():
-        for action in actions(page):
-            if isinstance(action, File):
-                path = scratch / action.name
-                assert not path.exists() or path.read_text() == action.text, action.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(action.text)
-                continue
-            command = action.text
+        for file in (action for action in actions(page) if isinstance(action, File)):
+            path = scratch / file.name
+            assert not path.exists(), f"{page}: {file.name} is shown by another page too"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text)
+        for command in commands(page):
             if command in done or begins_with(command, COVERED) or begins_with(command, CANNOT_RUN):
                 continue
             done.add(command)
