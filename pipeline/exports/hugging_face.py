@@ -23,7 +23,7 @@ from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 
 ROWS, TOKENS = 1_000, 1 << 22
-"""Documents, and tokens, that are decoded and written as a row group at most, but one document."""
+"""The most documents of a row group, and the most tokens where it has more than one."""
 
 KEPT_COLUMNS = [name for name in DOCS_SCHEMA.names if name not in ("id", "token_offset")]
 
