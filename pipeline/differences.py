@@ -17,7 +17,7 @@ def what_changed(
         changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
     changes += _differences(old["recipe"], new["recipe"], "recipe")
     changes += _differences(old["files"], new["files"], "model")
-    changes += _differences(old["own_steps"], new["own_steps"], "code of step")
+    changes += _differences(old["own_steps"], new["own_steps"], "code of")
     before = {(s.name, s.start): s for s in read_plan(output)}
     now = {(s.name, s.start): s for s in plan}
     changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]

@@ -1,9 +1,9 @@
 """The recipe: one YAML file that names the sources, their steps, and every number.
 
 It is read into frozen dataclasses and checked before any work starts. A step is named by its short
-name or by the dotted name of any function from batch to batch; a reader by its short name. Their
-parameters are the keyword parameters of those functions, so what a function needs and what a recipe
-may say are one thing.
+name or by the dotted name of any function from batch to batch; a reader by its short name or the
+dotted name of a :class:`pipeline.readers.Reader`. Their parameters are the keyword parameters of
+those functions, so what a function needs and what a recipe may say are one thing.
 """
 
 from __future__ import annotations
@@ -237,9 +237,7 @@ def _source(name: str, entry: Any) -> Source:
         raise RecipeError(f"{where}: a source's name is made of letters, digits and '_', '.', '-'")
     keys = _SourceKeys(**check_parameters(_SourceKeys, entry, where))
     reader_name, reader_given = _named(keys.reader, f"{where}.reader")
-    if reader_name not in READERS:
-        raise RecipeError(f"{where}: unknown reader {reader_name!r}{nearest(reader_name, READERS)}")
-    reader = READERS[reader_name]
+    reader = _reader(reader_name, where)
     place = f"{where}.reader.{reader_name}"
     options = None
     if reader.join is None:
@@ -277,6 +275,17 @@ def _source(name: str, entry: Any) -> Source:
     )
 
 
+def _reader(name: str, where: str) -> Reader:
+    reader = READERS.get(name)
+    if reader is None and "." in name:
+        reader = _import(name, where, "reader")
+        if not isinstance(reader, Reader):
+            raise RecipeError(f"{where}: {name!r} is no Reader (pipeline/readers/__init__.py)")
+    if reader is None:
+        raise RecipeError(f"{where}: unknown reader {name!r}{nearest(name, READERS)}")
+    return reader
+
+
 def _named(entry: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     """Read `name` or `name: {parameters}`."""
     if isinstance(entry, str):
@@ -291,7 +300,9 @@ def _step(entry: Any, where: str) -> Step:
     name, given = _named(entry, where)
     target = STEPS.get(name)
     if target is None and "." in name:
-        target = _import(name, where)
+        target = _import(name, where, "step")
+        if not callable(target):
+            raise RecipeError(f"{where}: {name!r} is no function")
     if target is None:
         raise RecipeError(
             f"{where}: unknown step {name!r}{nearest(name, STEPS)} "
@@ -307,14 +318,11 @@ def _step(entry: Any, where: str) -> Step:
     return step
 
 
-def _import(dotted: str, where: str) -> Callable[..., Any]:
+def _import(dotted: str, where: str, what: str) -> Any:
     module_name, _, attribute = dotted.rpartition(".")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
-        target = getattr(importlib.import_module(module_name), attribute)
+        return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{where}: cannot import the step {dotted!r}: {error}") from None
-    if not callable(target):
-        raise RecipeError(f"{where}: {dotted!r} is no function")
-    return target
+        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {error}") from None

@@ -70,6 +70,10 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         for source in recipe.sources
         for step in source.steps
         if "." in step.name
+    } | {
+        source.reader_name: _source_digest(source.reader.read)
+        for source in recipe.sources
+        if "." in source.reader_name
     }
     described = {
         "version": importlib.metadata.version("llama-corpus"),
@@ -84,7 +88,7 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
-    """Hash the module that a step of the user's own stands in."""
+    """Hash the module that a step or reader of the user's own stands in."""
     module = inspect.getmodule(function)
     assert module is not None, "it was imported by name"
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 FROM_SCRATCH = "tests/test_from_scratch.py::test_every_model_has_a_card_and_the_run_its_shards"
 
+DOWNLOADS = "it downloads for hours or days"
+AFTER_DOWNLOADS = "it looks at what comes of terabytes of downloads; README.md has the like, run"
+
 COVERED = {
     "make demo": "tests/test_beam_runner.py::test_the_demo_verifies_and_leaves_no_work_behind",
     "scripts/from_scratch.sh DATA OUT": FROM_SCRATCH,
@@ -31,6 +34,17 @@ CANNOT_RUN = {
     "make test": "it is what runs this test",
     "make kenlm-tools": "it builds programs for minutes; make test has done so before this test",
     ".venv/bin/uv pip install": "it installs from the network; make test has installed the like",
+    "aws s3": DOWNLOADS,
+    "bq ": DOWNLOADS,
+    "curl ": DOWNLOADS,
+    "hf download": DOWNLOADS,
+    "rsync ": DOWNLOADS,
+    "python beam_runner.py --recipe recipes/llama.yaml": "it needs terabytes of downloads; "
+    "tests/pipeline/test_recipe.py loads the recipe, tests/test_real_samples.py runs its steps",
+    "corpus stats OUT/corpus": AFTER_DOWNLOADS,
+    "corpus verify OUT/corpus": AFTER_DOWNLOADS,
+    "torchrun ": "it needs GPUs",
+    ".venv/bin/python -m training.export OUT/run": AFTER_DOWNLOADS,
     'LM_OPTIONS="--pieces 16000': "all real samples; " + FROM_SCRATCH + " runs it over a few",
 }
 """How a command begins, and why it is not run."""
@@ -40,7 +54,8 @@ FILLED_IN = {
         "--max_steps 120": "--max_steps 2",
         "explain out/demo ID": "explain out/demo {id}",
     },
-    "docs/hostile.md": {"--files 100000": "--files 20"},
+    "docs/adding.md": {"python beam_runner.py": "python beam_runner.py --workers 1"},
+    "docs/hostile.md": {"--files 100000": "--files 5"},
     "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2"},
 }
 """By page: what is replaced in its commands, so that they have an object or end in seconds."""

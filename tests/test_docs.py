@@ -38,7 +38,9 @@ def scratch(demo_run, tmp_path):
     subprocess.run(["cp", "-r", demo_run, tmp_path / "out" / "demo"], check=True)
     demo = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
     demo["variables"] = {name: f"{ROOT}/samples/{name}" for name in ("data", "models")}
-    demo["sources"] = {"c4": {**demo["sources"]["c4"], "proportion": 1.0}}
+    shown = re.search(r"^```yaml\n(steps:.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    steps = yaml.safe_load(shown[1])["steps"]  # with the README's own filter
+    demo["sources"] = {"c4": {**demo["sources"]["c4"], "proportion": 1.0, "steps": steps}}
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(demo))
     return tmp_path
 
@@ -51,14 +53,12 @@ def test_commands_run_as_written(scratch, demo_run):
                    "OMP_NUM_THREADS": "2"}  # fmt: skip
     done: set[str] = set()
     for page in pages():
-        for action in actions(page):
-            if isinstance(action, File):
-                path = scratch / action.name
-                assert not path.exists() or path.read_text() == action.text, action.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(action.text)
-                continue
-            command = action.text
+        for file in (action for action in actions(page) if isinstance(action, File)):
+            path = scratch / file.name
+            assert not path.exists(), f"{page}: {file.name} is shown by another page too"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text)
+        for command in commands(page):
             if command in done or begins_with(command, COVERED) or begins_with(command, CANNOT_RUN):
                 continue
             done.add(command)
@@ -66,7 +66,7 @@ def test_commands_run_as_written(scratch, demo_run):
                 command = command.replace(written, filled_in.format(id=docs["id"][0]))
             result = subprocess.run(
                 command, shell=True, cwd=scratch, env=environment, text=True, check=False,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=600, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
             assert result.returncode == 0, f"{page}: {command}\n{result.stdout[-3000:]}"
     assert len(done) > 15
@@ -106,6 +106,7 @@ def test_commands_that_a_page_names_have_these_options(page):
     """In blocks and between backticks, those that are not run here too."""
     targets = re.findall(r"^([\w./$()-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets += re.findall(r"^\w+ = (build/\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    shown = {action.name for action in actions(page) if isinstance(action, File)}
     for command in [*commands(page), *inline_code(page)]:
         if not re.match(r"(corpus|make|python) ", command):
             continue
@@ -113,7 +114,7 @@ def test_commands_that_a_page_names_have_these_options(page):
         if words[0] == "make":
             assert words[1] in targets, f"{page}: {command}"
         if words[0] == "python" and words[1].endswith(".py"):
-            assert (ROOT / words[1]).exists(), f"{page}: {command}"
+            assert words[1] in shown or (ROOT / words[1]).exists(), f"{page}: {command}"
         if words[0] == "corpus":
             check_corpus_command(page, words)
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart
+from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart, spans
 
 CHUNK_BYTES = 1 << 26
 """What a file holds at most, of more than one item; MDS's own default."""
@@ -49,7 +49,7 @@ def write_litdata(corpus: Corpus, folder: Path, *, chunk_bytes: int = CHUNK_BYTE
         for part in parts:
             reader = part.open()
             sizes = reader.lengths.astype(np.int64) * corpus.dtype.itemsize
-            for first, last in _files(sizes, chunk_bytes):
+            for first, last in spans(sizes + 4, chunk_bytes):  # an offset each
                 name = f"chunk-0-{len(chunks)}.bin"
                 offsets = _offsets(sizes[first:last], 0, part)
                 n_tokens = int(reader.lengths[first:last].sum(dtype=np.int64))
@@ -160,16 +160,6 @@ def _array(tokens: npt.NDArray[Any]) -> bytes:
     code = next(c for c, t in enumerate(ARRAY_SHAPE_TYPES) if len(tokens) <= np.iinfo(t).max)
     shape = np.array([len(tokens)], ARRAY_SHAPE_TYPES[code])
     return b"".join((bytes([1 << 2 | code]), shape.tobytes(), tokens.tobytes()))
-
-
-def _files(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]:
-    """Divide items of these sizes into files, yielding the first and one past the last of each."""
-    ends = np.cumsum(sizes + 4)
-    first = done = 0
-    while first < len(sizes):
-        last = max(int(np.searchsorted(ends, done + limit, side="right")), first + 1)
-        yield first, last
-        first, done = last, int(ends[last - 1])
 
 
 def _groups(samples: Iterator[bytes], limit: int, n_header: int) -> Iterator[list[bytes]]:

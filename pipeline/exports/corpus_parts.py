@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -65,6 +66,19 @@ class Corpus(NamedTuple):
         """All parts, source by source."""
         for parts in self.sources.values():
             yield from parts
+
+
+def spans(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]:
+    """Divide items of these sizes, in order, into spans of at most ``limit`` or of one item.
+
+    Yields the first item of each span and the one behind its last.
+    """
+    ends = np.cumsum(sizes)
+    first = done = 0
+    while first < len(sizes):
+        last = max(int(np.searchsorted(ends, done + limit, side="right")), first + 1)
+        yield first, last
+        first, done = last, int(ends[last - 1])
 
 
 def open_corpus(output: str, sources: Sequence[str] | None, part: str) -> Corpus:

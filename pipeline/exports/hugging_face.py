@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline import storage
-from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart
+from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart, spans
 from pipeline.layout import DOCS_SCHEMA
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 
-ROWS = 1_000
-"""Documents that are decoded, and written as a row group, at a time."""
+ROWS, TOKENS = 1_000, 1 << 22
+"""The most documents of a row group, and the most tokens where it has more than one."""
 
 KEPT_COLUMNS = [name for name in DOCS_SCHEMA.names if name not in ("id", "token_offset")]
 
@@ -70,19 +70,24 @@ def _batches(
     part: ShardPart, reader: ShardReader, encoder: BatchEncoder, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     number = 0
-    for batch in part.records(ROWS):
-        documents = [reader[number + row] for row in range(batch.num_rows)]
-        number += batch.num_rows
-        columns = {
-            "id": batch["id"],
-            "source": pa.array([part.source] * batch.num_rows),
-            "text": pa.array([encoder.decode(ids) for ids in documents], pa.string()),
-            **{name: batch[name] for name in KEPT_COLUMNS},
-        }
-        if "tokens" in schema.names:
-            offsets = np.cumsum([0, *map(len, documents)], dtype=np.int32)
-            columns["tokens"] = pa.ListArray.from_arrays(offsets, np.concatenate(documents))
-        yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+    for records in part.records(ROWS):
+        lengths = reader.lengths[number : number + records.num_rows].astype(np.int64)
+        for first, last in spans(lengths, TOKENS):
+            batch = records.slice(first, last - first)
+            documents = [reader[number + row] for row in range(first, last)]
+            columns = {
+                "id": batch["id"],
+                "source": pa.array([part.source] * len(documents)),
+                "text": pa.array([encoder.decode(ids) for ids in documents], pa.string()),
+                **{name: batch[name] for name in KEPT_COLUMNS},
+            }
+            if "tokens" in schema.names:
+                offsets = np.cumsum([0, *map(len, documents)], dtype=np.int32)
+                columns["tokens"] = pa.ListArray.from_arrays(offsets, np.concatenate(documents))
+            yield pa.RecordBatch.from_arrays(
+                [columns[name] for name in schema.names], schema=schema
+            )
+        number += records.num_rows
 
 
 def _card(corpus: Corpus) -> str:

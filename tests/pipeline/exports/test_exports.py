@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.command import main
+from pipeline.exports import hugging_face
 from pipeline.exports.chunked import write_litdata, write_mds
 from pipeline.exports.corpus_parts import open_corpus
 from tests.corpora import write_corpus
@@ -205,12 +206,15 @@ def assert_same(found, expected):
         assert np.array_equal(found[name], tokens), name
 
 
-def test_hugging_face_text_is_the_documents(demo_run, tmp_path):
+def test_hugging_face_text_is_the_documents(demo_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(hugging_face, "TOKENS", 1000)  # so that there are many row groups
     target = tmp_path / "hf"
     more = ["--source", "c4", "--source", "wikipedia"]
     assert main(["export", str(demo_run), "--format", "hf", "--to", str(target), *more]) == 0
     for source in ("c4", "wikipedia"):
-        documents = pq.read_table(target / "data" / source / "train-00000.parquet").to_pylist()
+        file = pq.ParquetFile(target / "data" / source / "train-00000.parquet")
+        assert file.num_row_groups > 3
+        documents = file.read().to_pylist()
         records = pq.read_table(
             demo_run / "shards" / source / "train-00000.docs.parquet"
         ).to_pylist()
