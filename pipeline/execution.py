@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
+import grpc
 import psutil
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -51,6 +53,7 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":
+            threading.excepthook = _unless_job_server_is_gone
             from pipeline.spark import spark_options
 
             beam_options = spark_options(beam_options, options.workers, worker_log(output))
@@ -69,6 +72,12 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     )
 
 
+def _unless_job_server_is_gone(failed: threading.ExceptHookArgs) -> None:
+    """Leave to the command what Beam's threads would say as well, in many lines."""
+    if not issubclass(failed.exc_type, grpc.RpcError):
+        threading.__excepthook__(failed)
+
+
 def worker_log(output: str) -> str:
     """Return the file for what workers on this machine have to say."""
     return os.devnull if storage.is_remote(output) else str(Path(output, "work", "workers.log"))
@@ -82,6 +91,8 @@ def available_memory() -> int:
 def note_stop(output: str, error: Exception) -> str:
     """Write the traceback of what stopped a command to its output; return the line to print."""
     reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
+    if isinstance(error, grpc.RpcError):
+        reason = "the job server is gone: it, or a worker process that it waits for, was killed"
     trace = "".join(traceback.format_exception(error)).encode()
     try:
         storage.write_bytes(output, ERROR_NAME, trace)

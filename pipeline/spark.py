@@ -13,10 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent import futures
 from pathlib import Path
 
 import grpc
+import psutil
 from apache_beam.options.pipeline_options import (
     JobServerOptions,
     PipelineOptions,
@@ -106,10 +108,18 @@ class _Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         control, worker = request.control_endpoint.url, request.worker_id
         program = WORKER_PROGRAM.format(control=control, worker=worker)
         with Path(self.log).open("ab") as log:
-            self.processes[worker] = subprocess.Popen(
-                [sys.executable, "-c", program], stdout=log, stderr=log
-            )
+            process = subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log)
+        self.processes[worker] = process
+        threading.Thread(target=self._watch, args=(worker, process), daemon=True).start()
         return beam_fn_api_pb2.StartWorkerResponse()
+
+    def _watch(self, worker: str, process: subprocess.Popen[bytes]) -> None:
+        """End the job server where a worker of it is killed: it would wait for it for ever."""
+        was_killed = process.wait() < 0
+        if was_killed and self.processes.pop(worker, None) is not None:
+            for child in psutil.Process().children():
+                if child.name() == "java":
+                    child.kill()
 
     def StopWorker(  # noqa: N802
         self, request: beam_fn_api_pb2.StopWorkerRequest, context: object
@@ -121,8 +131,8 @@ class _Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
     def stop_all(self) -> None:
         """Stop all that is left when the command ends."""
-        for process in self.processes.values():
-            _stop(process)
+        while self.processes:
+            _stop(self.processes.popitem()[1])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
