@@ -262,6 +262,7 @@ def _completed(run: Run, mark: str, start: Start) -> list[str]:
 
 
 def _end(process: Command, mark: str) -> None:
+    process.kill()  # a fork has the environment that its parent began with, and no mark
     for left in processes_of(mark):
         left.kill()
     process.communicate()
