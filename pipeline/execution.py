@@ -7,12 +7,14 @@ import logging
 import os
 import re
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
+import grpc
 import psutil
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -56,6 +58,7 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":
+            threading.excepthook = _unless_job_server_is_gone
             from pipeline.spark import spark_options
 
             beam_options = spark_options(beam_options, options.workers, worker_log(output))
@@ -76,6 +79,12 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
         True,
         memory,
     )
+
+
+def _unless_job_server_is_gone(failed: threading.ExceptHookArgs) -> None:
+    """Leave to the command what Beam's threads would say as well, in many lines."""
+    if not issubclass(failed.exc_type, grpc.RpcError):
+        threading.__excepthook__(failed)
 
 
 def worker_log(output: str) -> str:
@@ -105,7 +114,9 @@ def note_stop(output: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of what an error says, leaving out the places of a Java stack trace."""
+    """Return the last line of what an error says, but for the places of a Java stack trace."""
+    if isinstance(error, grpc.RpcError):
+        return "the job server is gone: it, or a worker process that it waits for, was killed"
     lines = [line.strip() for line in str(error).splitlines()]
     said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
     return said[-1][:MAX_REASON_CHARS] if said else repr(error)

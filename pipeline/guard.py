@@ -1,11 +1,11 @@
 """No process that a run started lives longer than the run, however it ends.
 
 Runners start worker processes and Java programs, each in its own way, and where the command that
-started them is killed they go on: writing into the folder that the next run works in, or waiting
-for ever. A guard is a process of its own that sees the command end, by a pipe, and kills what is
-left. What belongs to a run is told by a mark in its environment, which every process inherits. The
-guard also holds the lock of the output folder until then, so that no run starts beside a process
-that is left of another.
+started them is killed they may go on: writing into the folder that the next run works in, or
+waiting for ever. A guard is a process of its own that sees the command end, by a pipe, and kills
+what is left. What belongs to a run is told by a mark in its environment, which every process
+inherits. The guard also holds the lock of the output folder until then, so that no run starts
+beside a process that is left of another.
 """
 
 from __future__ import annotations

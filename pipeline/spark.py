@@ -13,6 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
+import psutil
 from apache_beam.options.pipeline_options import (
     JobServerOptions,
     PipelineOptions,
@@ -71,7 +72,7 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
             "--environment_type=EXTERNAL --environment_config=localhost:50000 (docs/spark.md)"
         )
     given = local.group(1) or "1"
-    pool = WorkerPool(log)
+    pool = WorkerPool(log, when_killed=_end_job_servers)
     atexit.register(pool.stop)
     return [
         *arguments,
@@ -94,3 +95,10 @@ def _check_java(launcher: str) -> None:
             f"{launcher!r} here: install it (on Debian, 'apt-get install openjdk-17-jre-headless'),"
             " or name it with --job_server_java_launcher"
         )
+
+
+def _end_job_servers() -> None:
+    """End the job servers that this process started: they would wait for a dead worker for ever."""
+    for child in psutil.Process().children():
+        if child.name() == "java":
+            child.kill()

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 
@@ -29,13 +30,18 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """Serves on a port of this machine; ``log`` is the file for what workers have to say.
 
     Port 0 is any free one; :attr:`address` tells which. Only programs of this machine reach it: it
-    starts processes for whoever asks. Raises ValueError where the port is taken.
+    starts processes for whoever asks. ``when_killed`` is called when a worker has died of a signal
+    that is not the pool's. Raises ValueError where the port is taken.
     """
 
-    def __init__(self, log: str, port: int = 0) -> None:
+    def __init__(
+        self, log: str, port: int = 0, when_killed: Callable[[], None] = lambda: None
+    ) -> None:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # with their ids
+        self._when_killed = when_killed
+        self._stopped: set[int] = set()  # processes by their ids
         self._lock = threading.Lock()  # requests come in several threads
         self.server = grpc.server(  # it stops when nobody holds it
             futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)]
@@ -59,7 +65,15 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         with self._lock:  # those of an executor that was killed have ended by themselves
             running = [worker for worker in self.workers if worker[1].poll() is None]
             self.workers = [*running, (request.worker_id, process)]
+        threading.Thread(target=self._watch, args=(process,), daemon=True).start()
         return beam_fn_api_pb2.StartWorkerResponse()
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        status = process.wait()
+        if process.pid in self._stopped:
+            self._stopped.discard(process.pid)
+        elif status < 0:
+            self._when_killed()
 
     def StopWorker(  # noqa: N802
         self, request: beam_fn_api_pb2.StopWorkerRequest, context: object
@@ -71,23 +85,23 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         """
         named = [process for id_, process in self.workers if id_ == request.worker_id]
         if len(named) == 1:
-            _stop(named[0])
+            self._stop(named[0])
         return beam_fn_api_pb2.StopWorkerResponse()
 
     def stop(self) -> None:
         """Take no more requests, and stop the workers that are left."""
         self.server.stop(grace=None)
         for _, process in self.workers:
-            _stop(process)
+            self._stop(process)
 
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        self._stopped.add(process.pid)
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def serve(port: int, log: str) -> None:

@@ -1,8 +1,8 @@
 """The DirectRunner's worker processes: their messages go to a file, and one that dies ends the run.
 
 This is Beam's ``--direct_running_mode=multi_processing`` but for two things. That mode lets the
-workers print their coming and going, and warnings of clouds that are not used; and it waits for
-ever for a worker that was killed.
+workers print their coming and going, and warnings of clouds that are not used; and it may
+wait for ever for a worker that was killed.
 """
 
 from __future__ import annotations

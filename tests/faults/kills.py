@@ -14,6 +14,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import psutil
@@ -168,11 +169,13 @@ def _environment(process: psutil.Process) -> str | None:
 
 def _killed_run(run: Run, kill: Kill, mark: str, start: Start) -> tuple[list[Killed], list[str]]:
     """Give the command and kill; returns what was killed, if the run got that far, and problems."""
-    started = time.monotonic()
+    started, started_at = time.monotonic(), time.time()
     process = start(run, _surroundings(run, mark))
     deadline = started + _RUN_SECONDS
     behind = PASSES[PASSES.index(kill.pass_name) :]
-    while process.poll() is None and current_pass(run.output) not in behind:
+    while process.poll() is None and not (
+        _is_locked_since(run.output, started_at) and current_pass(run.output) in behind
+    ):
         if time.monotonic() > deadline:
             _end(process, mark)
             return [], [f"hangs before {kill.pass_name}"]
@@ -195,6 +198,12 @@ def _killed_run(run: Run, kill: Kill, mark: str, start: Start) -> tuple[list[Kil
         problems.append(f"says of its dead {kill.victim}: {printed[-500:]}")
     problems += _orphans(mark)
     return [Killed(kill.victim, pass_name, when, "".join(told))], problems
+
+
+def _is_locked_since(output: Path, started_at: float) -> bool:
+    """Tell whether a command has opened the output folder, and not only one that was killed."""
+    lock = output / ".lock"
+    return lock.exists() and lock.stat().st_mtime > started_at - 0.02
 
 
 def _send(process: Command, victim: str) -> bool:
@@ -253,6 +262,7 @@ def _completed(run: Run, mark: str, start: Start) -> list[str]:
 
 
 def _end(process: Command, mark: str) -> None:
+    process.kill()  # a fork has the environment that its parent began with, and no mark
     for left in processes_of(mark):
         left.kill()
     process.communicate()

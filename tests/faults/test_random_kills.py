@@ -14,7 +14,7 @@ import pytest
 from pipeline.spark import JOB_SERVER_JAR
 from tests.faults.kills import case_of, table_line, try_case
 
-SEEDS = {"memory": "1", "processes": "3", "spark": "3"}
+SEEDS = {"memory": "1", "processes": "13", "spark": "18"}
 
 
 @pytest.mark.slow
