@@ -45,6 +45,7 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
                 "source": shard.source,
                 "shard": shard.shard,
                 "parts": ledger["parts"],
+                "dropped": ledger["dropped"],
                 "ledger": {"name": name, "sha256": storage.sha256_of(path)},
             }
         )

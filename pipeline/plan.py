@@ -23,6 +23,7 @@ from transforms.near_duplicates import DeduplicateNear
 # Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on the
 # samples, with what is typical of each format (readers.Typical).
 UNPACKED_BYTES_PER_COMPRESSED_BYTE = 3.0
+UNPACKED_BYTES_PER_7Z_BYTE = 7.0
 TEXT_BYTES_PER_LINE = 45
 FINGERPRINT_BYTES_PER_UNIT = 12
 BAND_KEY_BYTES = 24
@@ -153,6 +154,8 @@ class Estimate(NamedTuple):
 
 def unpacked_bytes(split: Split) -> float:
     """Estimate the size of a split without its compression, by its name's suffix."""
+    if split.path.endswith(".7z"):
+        return split.n_bytes * UNPACKED_BYTES_PER_7Z_BYTE
     compressed = split.path.endswith((".gz", ".zst", ".bz2"))
     return split.n_bytes * (UNPACKED_BYTES_PER_COMPRESSED_BYTE if compressed else 1.0)
 

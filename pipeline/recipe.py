@@ -49,7 +49,7 @@ class Tokenizer:
 class Shards:
     """How tokens become files."""
 
-    target_shard_tokens: int
+    target_shard_tokens: int  # about what a shard holds
     validation_fraction: float  # of the documents, chosen by a hash of the id
 
 
@@ -224,11 +224,11 @@ def _check_ranges(recipe: Recipe) -> None:
 class _SourceKeys:
     """The keys of a source in the YAML file."""
 
-    reader: Any
-    input: list[str]
-    proportion: float
-    expected_tokens_per_input_byte: float
-    steps: list[Any]
+    reader: Any  # its name, or a mapping of its name to its parameters
+    input: list[str]  # patterns of files; `**` stands for any folders
+    proportion: float  # of the tokens that are sampled in training; of all sources together 1
+    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    steps: list[Any]  # names of steps, or mappings of a name to its parameters, in order
 
 
 def _source(name: str, entry: Any) -> Source:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pipeline.recipe import Recipe
 
 
+RUN_STATUS = "exit status: 0 done, 1 stopped in the middle, 2 a mistake"
+"""What the status of a command that runs pipelines says; after a stop it can be given again."""
+
+
 def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) -> None:
     """Add the options to a parser; without a ``recipe`` to fall back on, one must be given.
 

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.checked import nearest
@@ -48,6 +47,7 @@ from pipeline.reservoir import (
     smallest,
     take,
 )
+from pipeline.row_groups import parquet_writer
 from pipeline.run import check_shuffle, describe, first_passes, locked, open_output
 from transforms.documents import SCHEMA
 
@@ -253,13 +253,12 @@ class WriteCandidates(beam.DoFn):
             progress = ProgressLog(self.output, self.progress_name, split)
             recipe = cached_recipe(self.recipe_json)
             batches = process_split(split, recipe, self.output, Tally())
-            with storage.write_whole(self.output, name) as file:
-                writer = pq.ParquetWriter(
-                    pa.PythonFile(file, mode="w"), CANDIDATE_SCHEMA, compression="zstd"
-                )
+            with (
+                storage.write_whole(self.output, name) as file,
+                parquet_writer(file, CANDIDATE_SCHEMA) as writer,
+            ):
                 for run in candidates(progress.watch(batches), draw):
                     write_row_groups(writer, run, recipe.reading.batch_bytes)
-                writer.close()
             progress.done()
         yield split.source, split.split
 
@@ -290,13 +289,14 @@ class WriteSample(beam.DoFn):
             found = storage.json_bytes({"text_bytes": total})
             storage.write_bytes(self.output, _found_name(draw), found)
             return
-        with storage.write_whole(self.output, _sample_name(draw.source)) as file:
-            writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), SCHEMA, compression="zstd")
+        with (
+            storage.write_whole(self.output, _sample_name(draw.source)) as file,
+            parquet_writer(file, SCHEMA) as writer,
+        ):
             parts = np.cumsum(n_bytes[order]) // RUN_BYTES
             for part in np.unique(parts):
                 batch = take(paths, places[order[parts == part]])
                 write_row_groups(writer, batch, reading.batch_bytes)
-            writer.close()
         summary = {
             "documents": len(order),
             "text_bytes": total,

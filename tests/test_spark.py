@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
@@ -12,17 +11,6 @@ from pipeline import spark
 from tests.runs import digests, run_demo, start
 
 ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]
-
-
-@pytest.fixture
-def job_server() -> None:
-    """Java and the job server's jar; both are needed in CI."""
-    if shutil.which("java") and spark.JOB_SERVER_JAR.exists():
-        return
-    reason = "needs Java and the jar that 'make spark-job-server' builds"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.mark.slow
