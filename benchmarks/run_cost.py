@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,21 @@ def run_cost(
         "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
     ]  # fmt: skip
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        core_seconds, peaks = _watch(process)
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(errors.read().decode()[-500:])
+    return RunCost(
+        time.monotonic() - started,
+        core_seconds,
+        *(peaks[kind] / 1e6 for kind in ("worker", "driver", "java")),
+    )
+
+
+def _watch(process: subprocess.Popen[bytes]) -> tuple[float, dict[str, int]]:
+    """Look at a process and its children until it ends: processor time, largest bytes by kind."""
     driver = psutil.Process(process.pid)
     core_seconds: dict[int, float] = {}
     peaks = {"worker": 0, "driver": 0, "java": 0}
@@ -48,11 +63,4 @@ def run_cost(
         except psutil.Error:
             pass  # it ended while being looked at
         time.sleep(0.05)
-    if process.returncode:
-        assert process.stderr is not None
-        raise RuntimeError(process.stderr.read().decode()[-500:])
-    return RunCost(
-        time.monotonic() - started,
-        sum(core_seconds.values()),
-        *(peaks[kind] / 1e6 for kind in ("worker", "driver", "java")),
-    )
+    return sum(core_seconds.values()), peaks

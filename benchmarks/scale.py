@@ -9,8 +9,9 @@ the samples stays as it is in all copies, so it is as much a duplicate as it was
 frequent, as the web's boilerplate is; every other line gets a word at its end that is the copy's
 own (the first copy's as well, so all copies are of one size), and stays as unique as it was.
 
-Time is of the whole command, both passes, tokens written; what a run over one page takes is given
-apart and taken off. Bytes that are shuffled are those that the first pass emits, counted.
+Time is of the whole command, both passes, tokens written; time a megabyte is what a size takes
+beyond the next smaller one (0x is a run over one page), so starts are in none. Bytes that are
+shuffled are those that the first pass emits, counted.
 """
 
 from __future__ import annotations
@@ -166,17 +167,24 @@ def processor() -> str:
     return next((x.split(": ", 1)[1] for x in lines if x.startswith("model name")), "unknown")
 
 
-def print_row(figures: Figures, start: Figures) -> None:
-    """Print one line of the table; ``start`` is the run over one page."""
-    mb = figures.text_bytes / 1e6
-    net = figures.core_seconds - start.core_seconds
-    shuffle = figures.line_shuffle_bytes + figures.decision_shuffle_bytes
+HEAD = (
+    f"{'size':>5}{'files':>7}{'text MB':>9}{'pages':>8}{'s':>8}{'core-s':>8}{'core-ms/MB':>12}"
+    f"{'worker':>8}{'driver':>8}{'java':>7}{'B/page':>9}{'lines -%':>10}"
+)
+
+
+def print_row(one: Figures, before: Figures | None) -> None:
+    """Print one line of the table; ``before`` is the next smaller size."""
+    per_mb = ""
+    if before:
+        more = (one.text_bytes - before.text_bytes) / 1e6
+        per_mb = f"{1e3 * (one.core_seconds - before.core_seconds) / more:.1f}"
+    shuffle = one.line_shuffle_bytes + one.decision_shuffle_bytes
     print(
-        f"{figures.size:>4}x{figures.files:>7}{mb:>9.1f}{figures.pages:>9,}"
-        f"{figures.seconds:>9.1f}{figures.core_seconds:>9.1f}"
-        f"{1e3 * (figures.seconds - start.seconds) / mb:>10.1f}{1e3 * net / mb:>10.1f}"
-        f"{figures.worker_peak_mb:>9.0f}{figures.driver_peak_mb:>9.0f}{figures.java_peak_mb:>9.0f}"
-        f"{shuffle / figures.pages:>10.1f}{100 * figures.lines_removed / figures.lines:>9.3f}",
+        f"{one.size:>4}x{one.files:>7}{one.text_bytes / 1e6:>9.1f}{one.pages:>8,}"
+        f"{one.seconds:>8.1f}{one.core_seconds:>8.1f}{per_mb:>12}{one.worker_peak_mb:>8.0f}"
+        f"{one.driver_peak_mb:>8.0f}{one.java_peak_mb:>7.0f}{shuffle / one.pages:>9.1f}"
+        f"{100 * one.lines_removed / one.lines:>10.3f}",
         flush=True,
     )
 
@@ -201,16 +209,13 @@ def main() -> None:
         return
     if not options.data.is_dir() or not options.models.is_dir():
         sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
-    print(f"{options.runner}, two workers, {processor()}")
-    print(
-        f"{'size':>5}{'files':>7}{'text MB':>9}{'pages':>9}{'s':>9}{'core-s':>9}{'ms/MB':>10}"
-        f"{'core-ms/MB':>10}{'worker':>9}{'driver':>9}{'java':>9}{'B/page':>10}{'lines -%':>9}"
-    )
-    measured = []
+    print(f"{options.runner}, two workers, {processor()}\n{HEAD}", flush=True)
     measure(options.data, options.models, 0, options.runner)  # compiles kernels
-    for size in [0, *options.sizes]:
-        measured.append(measure(options.data, options.models, size, options.runner))
-        print_row(measured[-1], measured[0])
+    measured: list[Figures] = []
+    for size in [0, *sorted(options.sizes)]:
+        one = measure(options.data, options.models, size, options.runner)
+        print_row(one, measured[-1] if measured else None)
+        measured.append(one)
     if options.write:
         written = {
             "runner": options.runner,

@@ -55,13 +55,15 @@ def with_changes(changes: list[str]) -> Assumptions:
 
 def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     """Print a table of Markdown, for one dump and for all; ``figures`` are those of scale.py."""
-    start, *sizes = figures["sizes"]
-    largest = sizes[-1]
-    core_seconds_per_mb = (largest["core_seconds"] - start["core_seconds"]) / (
-        largest["text_bytes"] / 1e6
+    _, smallest, *_, largest = figures["sizes"]
+    core_seconds_per_mb = (largest["core_seconds"] - smallest["core_seconds"]) / (
+        (largest["text_bytes"] - smallest["text_bytes"]) / 1e6
     )
     lines_per_byte = largest["line_shuffle_bytes"] / largest["text_bytes"]
     decisions_per_byte = largest["decision_shuffle_bytes"] / largest["text_bytes"]
+    page_bytes = (largest["line_shuffle_bytes"] + largest["decision_shuffle_bytes"]) / largest[
+        "pages"
+    ]
     recipe = yaml.safe_load((ROOT / "recipes" / "llama.yaml").read_text())
     source = recipe["sources"]["commoncrawl"]
     (window_files,) = (s["deduplicate_lines"]["window_files"] for s in source["steps"]
@@ -73,10 +75,10 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     partitions = math.ceil(window_bytes * lines_per_byte / PARTITION_BYTES)
 
     print(
-        f"Measured at {largest['size']}x ({figures['runner']}, {figures['processor']}), start-up "
-        f"taken off: {core_seconds_per_mb:.4f} core-seconds a MB of text; "
-        f"{lines_per_byte:.3f} bytes of fingerprints and {decisions_per_byte:.4f} of decisions "
-        "shuffled a byte of text.\n"
+        f"Between {smallest['size']}x and {largest['size']}x ({figures['runner']}, "
+        f"{figures['processor']}) a MB of text takes {core_seconds_per_mb:.4f} core-seconds;\n"
+        f"a byte of text shuffles {lines_per_byte:.4f} bytes of fingerprints and "
+        f"{decisions_per_byte:.4f} of decisions, a page {page_bytes:,.0f} bytes of both.\n"
     )
     print(f"| | how | a dump | {assumed.dumps:g} dumps |\n| --- | --- | ---: | ---: |")
 
@@ -98,11 +100,15 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     )
     row("hours", f"/ {assumed.vcpus:,.0f} cores at a time", paid / assumed.vcpus, digits=1)
     shuffle_tb = row(
-        "TB shuffled", f"{text_tb:g} TB x ({lines_per_byte:.3f} + {decisions_per_byte:.4f})",
+        "TB shuffled", f"{text_tb:g} TB x ({lines_per_byte:.4f} + {decisions_per_byte:.4f})",
         text_tb * (lines_per_byte + decisions_per_byte), digits=2,
     )  # fmt: skip
+    row(
+        "TB shuffled, by pages", f"{assumed.pages_per_dump / 1e9:g} billion x {page_bytes:,.0f}",
+        assumed.pages_per_dump * page_bytes / 1e12, digits=2,
+    )  # fmt: skip
     spool_tb = row(
-        "TB of fingerprints kept while the pass runs", f"{text_tb:g} TB x {lines_per_byte:.3f}",
+        "TB of fingerprints kept while the pass runs", f"{text_tb:g} TB x {lines_per_byte:.4f}",
         text_tb * lines_per_byte, digits=2,
     )  # fmt: skip
     windows = row(
@@ -110,7 +116,7 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
         math.ceil(assumed.files_per_dump / window_files),
     )  # fmt: skip
     row(
-        "partitions", f"windows x {window_bytes / 1e9:,.0f} GB x {lines_per_byte:.3f} / "
+        "partitions", f"windows x {window_bytes / 1e9:,.0f} GB x {lines_per_byte:.4f} / "
         f"{PARTITION_BYTES >> 20} MiB", windows * partitions,
     )  # fmt: skip
     row(
@@ -125,7 +131,7 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
             paid * assumed.memory_gb_per_vcpu * assumed.memory_gb_hour,
         ),
         dollars(
-            "Dataflow: disk", f"x {assumed.disk_gb_per_vcpu:g} GB x {assumed.disk_gb_hour} $",
+            "Dataflow: disk", f"x {assumed.disk_gb_per_vcpu:g} GB x {assumed.disk_gb_hour:f} $",
             paid * assumed.disk_gb_per_vcpu * assumed.disk_gb_hour,
         ),
         dollars(

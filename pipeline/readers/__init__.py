@@ -80,7 +80,7 @@ READERS = {
         typical=Typical(0.7, 1_500, 0.09),
     ),
     "warc": Reader(read_warc, _WHOLE, check=check_extractor, typical=Typical(0.1, 5_000, 0.1)),
-    "wet": Reader(read_wet, _WHOLE, typical=Typical(0.85, 8_000, 0.08)),
+    "wet": Reader(read_wet, _WHOLE, typical=Typical(0.85, 8_000, 0.09)),
     "wikipedia": Reader(
         read_wikipedia, frozenset({"plain", "bzip2"}), typical=Typical(0.5, 4_000, 0.2)
     ),

@@ -22,7 +22,7 @@ from pipeline.process import read_split
 from pipeline.recipe import recipe_from_mapping
 from tests.runs import ROOT, digests, run_demo
 
-PYTHON = ROOT / "build" / "envs" / "dataflow" / "bin" / "python"
+ENVIRONMENT = ROOT / "build" / "envs" / "dataflow"
 IMAGE = "europe-docker.pkg.dev/project/images/llama-corpus:1"
 SOURCES = ["--sources", "commoncrawl,books,c4,stackexchange"]  # lines, near, documents, joined
 ON_BUCKET = ["--set", "data=gs://bucket/data", "--set", "models=gs://bucket/models"]
@@ -38,12 +38,12 @@ N_JOBS = 3  # records joined, first pass, second pass
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The Python that has Google's packages."""
-    if not PYTHON.with_name("python").exists():
+    if not (ENVIRONMENT / ".installed").exists():
         reason = "needs the environment that 'make build/envs/dataflow/.installed' makes"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    return PYTHON
+    return ENVIRONMENT / "bin" / "python"
 
 
 def bucket(folder: Path) -> Path:
