@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 
 class Frequent(NamedTuple):
@@ -20,6 +21,29 @@ class Frequent(NamedTuple):
     name: str
     counts: list[int]  # never too many
     missed: int  # by how much the first count may be too few; 0: it is exact
+
+
+@njit(cache=True, nogil=True)
+def _grouped(keys, counts):  # type: ignore[no-untyped-def]
+    """Return the first row of each key, in order, and the sums of its counts."""
+    size = 16
+    while size < 2 * keys.size:
+        size *= 2
+    slots = np.full(size, -1, np.int64)  # of a hash table; keys are hashes themselves
+    rows = np.empty(keys.size, np.int64)
+    sums = np.zeros(counts.shape, np.int64)
+    n = 0
+    for i in range(keys.size):
+        slot = np.int64(keys[i] & np.uint64(size - 1))
+        while slots[slot] >= 0 and keys[rows[slots[slot]]] != keys[i]:
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] < 0:
+            slots[slot] = n
+            rows[n] = i
+            n += 1
+        for column in range(counts.shape[1]):
+            sums[slots[slot], column] += counts[i, column]
+    return rows[:n], sums[:n]
 
 
 class FrequentItems:
@@ -46,15 +70,12 @@ class FrequentItems:
 
         ``name_of(i)`` is asked for the names of items that are new in the table.
         """
-        if not len(keys):
-            return
-        order = np.argsort(keys)
-        ordered = keys[order]
-        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-        keys, rows = ordered[starts], order[starts]
-        counts = np.add.reduceat(counts[order], starts)
-        there = np.isin(keys, self._keys, assume_unique=True)
-        self._counts[np.searchsorted(self._keys, keys[there])] += counts[there]
+        rows, counts = _grouped(keys, counts)
+        keys = keys[rows]
+        places = np.searchsorted(self._keys, keys)
+        there = np.append(self._keys, np.uint64(0))[places] == keys
+        there &= places < len(self._keys)
+        self._counts[places[there]] += counts[there]
         keys, rows, counts = keys[~there], rows[~there], counts[~there]
         bar = self._bar(np.append(self._counts[:, 0], counts[:, 0]))
         missed = np.full(len(keys), self.evicted_at_most)

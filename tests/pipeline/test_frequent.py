@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.frequent import FrequentItems
@@ -20,6 +20,7 @@ def fill(table: FrequentItems, batches: list[list[int]]) -> Counter[str]:
     return counted
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(BATCHES)
 def test_counts_are_exact_while_everything_fits(batches):
     table = FrequentItems(13)
@@ -29,6 +30,7 @@ def test_counts_are_exact_while_everything_fits(batches):
     assert all(item.missed == 0 for item in items) and others == 0
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(BATCHES, st.integers(1, 5), st.integers(0, 5))
 def test_what_is_said_of_counts_holds_when_items_are_evicted(batches, capacity, n):
     table = FrequentItems(capacity)
