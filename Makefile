@@ -10,17 +10,19 @@ BIN = .venv/bin
 STAMP = .venv/.installed
 TEST_STAMP = .venv/.installed_test
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
+DATAFLOW_STAMP = build/envs/dataflow/.installed
 KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
+EXPORT_READERS = build/envs/readers/.installed
 
-.PHONY: demo test lint kenlm-tools spark-job-server clean
+.PHONY: demo test lint kenlm-tools spark-job-server chromium clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) kenlm-tools $(if $(shell command -v mvn),spark-job-server) lint
+test: $(TEST_STAMP) $(DATAFLOW_STAMP) $(EXPORT_READERS) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
 	$(BIN)/python -m pytest
 
 lint: $(TEST_STAMP)
@@ -40,6 +42,19 @@ $(TEST_STAMP): $(STAMP)
 	$(INSTALL) '.[test]'
 	@touch $@
 
+# What builds Dataflow's jobs: Google's packages slow every start of Beam down, so they stand apart.
+$(DATAFLOW_STAMP): $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/dataflow
+	$(BIN)/uv pip install --quiet --python build/envs/dataflow/bin/python \
+		--constraints constraints.txt --editable '.[gcp]'
+	@touch $@
+
+# The libraries of the trainers that exports are for, which want other versions of packages.
+$(EXPORT_READERS): tests/export_readers/requirements.txt | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/readers
+	$(BIN)/uv pip install --quiet --python build/envs/readers/bin/python --requirements $<
+	@touch $@
+
 kenlm-tools: $(KENLM_TOOLS)
 
 $(KENLM_TOOLS): scripts/build_kenlm_tools.sh | $(STAMP)
@@ -51,6 +66,13 @@ spark-job-server: $(JOB_SERVER)
 $(JOB_SERVER): spark/pom.xml
 	mvn --quiet --batch-mode --file spark/pom.xml package
 	rm -rf spark/target
+
+# Tests of pages skip without Chromium; where it can be installed it is.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } || \
+	  echo "no Chromium here: the tests of pages will be skipped"
 
 clean:
 	rm -rf .venv out build

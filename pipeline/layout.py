@@ -7,9 +7,12 @@
 ``joined/SOURCE/part-N.parquet``               documents made of records that stood apart
 ``decisions/SOURCE/stepN-splitN.bits``         which lines or documents the first pass lets stay
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
+``shards/SOURCE/dropped-N.parquet``            one row a document that a step dropped
 ``ledger/SOURCE/N.json``                       what became of a shard's documents; written last
 ``ledger.parquet``                             the ledgers of all shards
 ``manifest.json``                              totals, mixture, SHA-256 of every file
+``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
+``report.html``, ``DATACARD.md``               what a run made, for people
 ``work/``                                      what a run needs while it runs
 =============================================  ====================================================
 """
@@ -30,6 +33,9 @@ PLAN_NAME = "plan.jsonl"
 RUN_NAME = "run.json"
 MANIFEST_NAME = "manifest.json"
 OPT_OUT_NAME = "opt_out.txt"
+OBSERVED_FOLDER = "observed"
+REPORT_NAME = "report.html"
+DATA_CARD_NAME = "DATACARD.md"
 OPT_OUT_STEP = "opt_out"
 """What the opt-out list goes by in the ledger, beside the steps of a recipe."""
 
@@ -50,6 +56,22 @@ DOCS_SCHEMA = pa.schema(
     ]
 )
 """The columns of ``docs.parquet``; token offsets and counts are in tokens."""
+
+DROPPED_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("step", pa.string()),
+        ("reason", pa.string()),
+        ("chars", pa.int64()),
+        ("url", pa.string()),
+        ("language", pa.string()),
+        ("language_score", pa.float64()),
+        ("perplexity", pa.float64()),
+        ("bucket", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
+"""The columns of ``dropped-N.parquet``; ``chars`` are those ahead of the step that dropped it."""
 
 
 class Split(NamedTuple):
@@ -103,6 +125,16 @@ def joined_name(source: str, number: int) -> str:
 def shard_ledger_name(source: str, shard: int) -> str:
     """Return the file whose presence says that a shard is whole."""
     return f"ledger/{source}/{shard:05d}.json"
+
+
+def dropped_name(source: str, shard: int) -> str:
+    """Return the file of the documents that the build of a shard dropped."""
+    return f"shards/{source}/dropped-{shard:05d}.parquet"
+
+
+def observed_name(source: str, shard: int) -> str:
+    """Return the file of what was observed while a shard was built."""
+    return f"{OBSERVED_FOLDER}/{source}/{shard:05d}.json"
 
 
 def shard_file(source: str, part: str, shard: int, suffix: str) -> str:

@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.checked import RecipeError
-from pipeline.layout import MANIFEST_NAME, OPT_OUT_NAME, read_shards, shard_ledger_name
+from pipeline.layout import (
+    DATA_CARD_NAME,
+    MANIFEST_NAME,
+    OBSERVED_FOLDER,
+    OPT_OUT_NAME,
+    REPORT_NAME,
+    read_shards,
+    shard_ledger_name,
+)
 from pipeline.recipe import Recipe
 from transforms.opt_out import OptOutList, parse_opt_out
 
@@ -49,9 +58,11 @@ def take_list(output: str, data: bytes) -> None:
     if data == before:
         return
     changed = list(_changed_shards(output, parse_opt_out(before), parse_opt_out(data)))
-    storage.remove(output, MANIFEST_NAME)
+    for name in (MANIFEST_NAME, REPORT_NAME, DATA_CARD_NAME):
+        storage.remove(output, name)
     for name in changed:
         storage.remove(output, name)
+    _remove_samples(output, parse_opt_out(data))
     if data:
         storage.write_bytes(output, OPT_OUT_NAME, data)
     else:
@@ -69,6 +80,19 @@ def _changed_shards(output: str, before: OptOutList, now: OptOutList) -> Iterato
         lacks_some = any(row["reason"] == "opted_out" for row in ledger["rows"])
         if (lacks_some and not now.covers(before)) or _holds_any(output, ledger["parts"], now):
             yield name
+
+
+def _remove_samples(output: str, now: OptOutList) -> None:
+    """Take the list's documents out of the samples of shards that stay, which dropped them."""
+    for name in sorted(storage.list_names(output, OBSERVED_FOLDER)):
+        observed = storage.read_json(storage.join(output, name))
+        samples = observed["samples"]
+        ids = pa.array([sample["id"] for sample in samples], pa.string())
+        urls = pa.array([sample.get("url") for sample in samples], pa.string())
+        named = now.matches(ids, urls).tolist()
+        if any(named):
+            left = [one for one, is_named in zip(samples, named, strict=True) if not is_named]
+            storage.write_bytes(output, name, storage.json_bytes({**observed, "samples": left}))
 
 
 def _holds_any(output: str, parts: dict[str, dict[str, dict[str, str]]], now: OptOutList) -> bool:

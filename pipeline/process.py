@@ -22,7 +22,11 @@ from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
 from transforms.opt_out import opt_out, parse_opt_out
 
 Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
-"""Called as ``observer(step, before, after)`` for every step, for those who look at documents."""
+"""Called as ``observer(step, before, after)`` after every step, for those who look at documents.
+
+It sees a batch first as it was read, as ``observer("read", batch, batch)``; rows that a step
+dropped are in its ``after``, and in no later batch.
+"""
 
 
 class InputChangedError(ValueError):
@@ -82,7 +86,7 @@ def _set_aside_dropped(
     return batch, after
 
 
-def _is_view_of(after: pa.RecordBatch, before: pa.RecordBatch) -> bool:
+def is_view_of(after: pa.RecordBatch, before: pa.RecordBatch) -> bool:
     """Tell whether the texts are the same memory, so that nothing can have changed."""
     a, b = after["text"], before["text"]
     places = [[buffer and buffer.address for buffer in column.buffers()] for column in (a, b)]
@@ -132,27 +136,30 @@ def process_split(
     for batch in read_split(split, source, recipe.reading, output):
         before = characters(batch)
         tally.add("read", "in", None, batch.num_rows, _total(before))
+        alive, before = _set_aside_dropped(before, batch, "read", tally, same_text=True)
         if observer:
             observer("read", batch, batch)
-        batch, before = _set_aside_dropped(before, batch, "read", tally, same_text=True)
+        batch = alive
         for position, step in steps:
             if not batch.num_rows:
                 break
             if step.is_shuffle:
                 after = _apply_decisions(batch, step, cursors[position], split)
             else:
-                after = step.target(batch, **step.parameters)
+                after = step.target(batch, **step.local_parameters)
                 _check_step(batch, after, step)
+            alive, before = _set_aside_dropped(
+                before, after, step.name, tally, same_text=is_view_of(after, batch)
+            )
             if observer:
                 observer(step.name, batch, after)
-            batch, before = _set_aside_dropped(
-                before, after, step.name, tally, same_text=_is_view_of(after, batch)
-            )
+            batch = alive
         if left_out and batch.num_rows:
             after = opt_out(batch, left_out)
+            alive, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
             if observer:
                 observer(OPT_OUT_STEP, batch, after)
-            batch, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
+            batch = alive
         if batch.num_rows:
             yield batch
     for cursor in cursors.values():
@@ -162,7 +169,7 @@ def process_split(
 
 def deduplicator(step: Step) -> Any:
     """Make the deduplication that a step names: a dataclass of ``transforms.deduplicate``, say."""
-    return step.target(**step.parameters)
+    return step.target(**step.local_parameters)
 
 
 def _apply_decisions(

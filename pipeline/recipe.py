@@ -16,6 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.checked import (
     nearest,
     parameters_of,
 )
+from pipeline.local_copy import local_copy
 from pipeline.readers import READERS, Reader
 from transforms.documents import FilePath
 from transforms.registry import STEPS
@@ -47,7 +49,7 @@ class Tokenizer:
 class Shards:
     """How tokens become files."""
 
-    target_shard_tokens: int
+    target_shard_tokens: int  # about what a shard holds
     validation_fraction: float  # of the documents, chosen by a hash of the id
 
 
@@ -83,11 +85,26 @@ class Step:
             for file in _files_in(value, expected[name][0])
         ]
 
+    @cached_property
+    def local_parameters(self) -> Mapping[str, Any]:
+        """The parameters to call the step with: files elsewhere are copied to this machine."""
+        copies = {file: local_copy(file) for file in self.files()}
+        return {name: _replaced(value, copies) for name, value in self.parameters.items()}
+
     def check(self) -> None:
         """Run the step's own check of its parameters, if it has one; raises ValueError."""
         check = getattr(self.target, "check", None)
         if check is not None:
-            check(**self.parameters)
+            check(**self.local_parameters)
+
+
+def _replaced(value: Any, copies: Mapping[str, str]) -> Any:
+    """Return a parameter's value with the paths of files replaced by those of their copies."""
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, copies) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replaced(item, copies) for item in value)
+    return copies.get(value, value) if isinstance(value, str) else value
 
 
 def _files_in(value: Any, annotation: Any) -> Iterator[str]:
@@ -207,11 +224,11 @@ def _check_ranges(recipe: Recipe) -> None:
 class _SourceKeys:
     """The keys of a source in the YAML file."""
 
-    reader: Any
-    input: list[str]
-    proportion: float
-    expected_tokens_per_input_byte: float
-    steps: list[Any]
+    reader: Any  # its name, or a mapping of its name to its parameters
+    input: list[str]  # patterns of files; `**` stands for any folders
+    proportion: float  # of the tokens that are sampled in training; of all sources together 1
+    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    steps: list[Any]  # names of steps, or mappings of a name to its parameters, in order
 
 
 def _source(name: str, entry: Any) -> Source:

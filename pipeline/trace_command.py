@@ -15,7 +15,9 @@ ORDER = ("batch_tokens", "sequence_length", "seed", "token_budget")
 def add_commands(commands: Any) -> None:
     """Add the command to the parser of ``corpus``."""
     text = "name the documents of a training step"
-    one: argparse.ArgumentParser = commands.add_parser("trace", help=text, description=text)
+    one: argparse.ArgumentParser = commands.add_parser(
+        "trace", help=text, description=text, epilog="exit status: 0 done, 2 a mistake"
+    )
     one.add_argument("output", metavar="OUT", help="the output folder of a run, or its URL")
     one.add_argument("--step", type=int, required=True, metavar="N", help="the first is 1")
     one.add_argument("--run", metavar="RUN", help="a training run's folder; else what follows:")

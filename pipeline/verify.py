@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.layout import DOCS_SCHEMA, MANIFEST_NAME, RUN_NAME, sealed
+from pipeline.layout import DOCS_SCHEMA, DROPPED_SCHEMA, MANIFEST_NAME, RUN_NAME, sealed
 from pipeline.ledger import imbalance, read_ledger
 
 MAX_LISTED = 20
@@ -36,7 +37,8 @@ def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
         yield from _checksum(output, name, sha256)
     yield from _run_file(output, manifest)
     for shard in manifest["shards"]:
-        yield from _checksum(output, shard["ledger"]["name"], shard["ledger"]["sha256"])
+        damaged_ledger = list(_checksum(output, shard["ledger"]["name"], shard["ledger"]["sha256"]))
+        yield from damaged_ledger
         for part in shard["parts"].values():
             damaged = False
             for name, file in part["files"].items():
@@ -45,6 +47,11 @@ def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
                     yield problem
             if not damaged:
                 yield from _contents(output, part, manifest)
+        for name, file in shard["dropped"]["files"].items():
+            problems = list(_checksum(output, name, file["sha256"]))
+            yield from problems
+            if not (problems or damaged_ledger):
+                yield from _dropped(output, shard, name)
     yield from _counts(output, manifest)
 
 
@@ -96,6 +103,34 @@ def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any])
     tokens = reader.tokens
     if len(tokens) and (int(tokens.max()) >= vocabulary_size or int(tokens.min()) < 0):
         yield f"{names['bin']}: a token id is outside the vocabulary of {vocabulary_size}"
+
+
+def _dropped(output: str, shard: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Check the rows of dropped documents against the shard's ledger."""
+    counted: Counter[tuple[str, str]] = Counter()
+    chars: Counter[tuple[str, str]] = Counter()
+    with storage.open_read(storage.join(output, name)) as stream:
+        file = pq.ParquetFile(stream)
+        if file.schema_arrow.names != DROPPED_SCHEMA.names:
+            yield f"{name}: its columns are {', '.join(file.schema_arrow.names)}"
+            return
+        for batch in file.iter_batches(columns=["step", "reason", "chars"]):
+            groups = pa.Table.from_batches([batch]).group_by(["step", "reason"])
+            for row in groups.aggregate([("chars", "count"), ("chars", "sum")]).to_pylist():
+                counted[row["step"], row["reason"]] += row["chars_count"]
+                chars[row["step"], row["reason"]] += row["chars_sum"]
+    for row in storage.read_json(storage.join(output, shard["ledger"]["name"]))["rows"]:
+        if row["outcome"] == "dropped":
+            counted[row["step"], row["reason"]] -= row["documents"]
+            chars[row["step"], row["reason"]] -= row["characters"]
+    for (step, reason), more in counted.items():
+        if more or chars[step, reason]:
+            yield (
+                f"{name}: {more:+} documents and {chars[step, reason]:+} characters against the "
+                f"ledger's, dropped by {step} as {reason}"
+            )
+    if file.metadata.num_rows != shard["dropped"]["documents"]:
+        yield f"{name}: {file.metadata.num_rows} documents: not the manifest"
 
 
 def _counts(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:

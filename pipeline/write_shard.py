@@ -11,26 +11,36 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.layout import DOCS_SCHEMA, PARTS, Shard, shard_file, shard_ledger_name
+from pipeline.dropped import DroppedDocuments
+from pipeline.layout import (
+    DOCS_SCHEMA,
+    DROPPED_SCHEMA,
+    PARTS,
+    Shard,
+    dropped_name,
+    observed_name,
+    shard_file,
+    shard_ledger_name,
+)
 from pipeline.ledger import Tally, check_balance
+from pipeline.local_copy import local_copy
+from pipeline.observe_shard import ShardObserver
+from pipeline.opt_out import list_of_run
 from pipeline.process import characters, process_split
 from pipeline.progress import ProgressLog
 from pipeline.recipe import Recipe
+from pipeline.row_groups import RowGroupWriter, parquet_writer
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardWriter
+from transforms.opt_out import parse_opt_out
 
 
 def is_validation(identifier: str, fraction: float) -> bool:
     """Say whether a document belongs to the validation part: a matter of its id alone."""
     digest = hashlib.blake2b(identifier.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2.0**64
-
-
-DOCS_ROW_GROUP = 10_000
-"""Documents of a row group of ``docs.parquet``."""
 
 
 class _PartWriter:
@@ -47,11 +57,9 @@ class _PartWriter:
         self.files: dict[str, storage.HashingFile] = {}
         bin_file, idx_file, docs_file = opened("bin"), opened("idx"), opened("docs.parquet")
         self.tokens = ShardWriter(bin_file, idx_file, np.uint16 if uint16 else np.int32)
-        self.docs = pq.ParquetWriter(
-            pa.PythonFile(docs_file, mode="w"), DOCS_SCHEMA, compression="zstd"
-        )
-        self._pending: list[pa.RecordBatch] = []
-        self.n_documents = self.n_tokens = self.n_characters = 0
+        writer = stack.enter_context(parquet_writer(docs_file, DOCS_SCHEMA))
+        self.docs = RowGroupWriter(writer, DOCS_SCHEMA)
+        self.n_tokens = self.n_characters = 0
 
     def append(
         self, batch: pa.RecordBatch, ids: npt.NDArray[Any], offsets: npt.NDArray[np.int64]
@@ -64,40 +72,31 @@ class _PartWriter:
             "chars": chars,
         }
         self.tokens.append(ids, offsets)
-        self._pending.append(
+        self.docs.append(
             pa.RecordBatch.from_arrays(
                 [columns[n] if n in columns else batch[n] for n in DOCS_SCHEMA.names],
                 schema=DOCS_SCHEMA,
             )
         )
-        self._write_row_groups(at_least=DOCS_ROW_GROUP)
-        self.n_documents += batch.num_rows
         self.n_tokens += int(counts.sum())
         self.n_characters += int(pc.sum(chars).as_py() or 0)
 
-    def _write_row_groups(self, at_least: int) -> None:
-        """Write row groups of one size, so that the file does not depend on how input is cut."""
-        if sum(batch.num_rows for batch in self._pending) >= at_least:
-            rows = pa.Table.from_batches(self._pending, DOCS_SCHEMA).combine_chunks()
-            whole = rows.num_rows - rows.num_rows % at_least
-            self.docs.write_table(rows.slice(0, whole), DOCS_ROW_GROUP)
-            self._pending = rows.slice(whole).to_batches()
-
     def finish(self) -> None:
         self.tokens.finish()
-        self._write_row_groups(at_least=1)
-        self.docs.close()
+        self.docs.finish()
 
     def summary(self) -> dict[str, Any]:
         return {
-            "documents": self.n_documents,
+            "documents": self.docs.n_rows,
             "tokens": self.n_tokens,
             "characters": self.n_characters,
-            "files": {
-                name: {"sha256": file.sha256, "bytes": file.n_bytes}
-                for name, file in self.files.items()
-            },
+            "files": _described(self.files),
         }
+
+
+def _described(files: dict[str, storage.HashingFile]) -> dict[str, Any]:
+    """Describe whole files as ledger and manifest do."""
+    return {name: {"sha256": file.sha256, "bytes": file.n_bytes} for name, file in files.items()}
 
 
 def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
@@ -105,14 +104,22 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
 
     Raises ValueError where the shard's counts do not add up.
     """
-    encoder = load_encoder(recipe.tokenizer.model)
+    encoder = load_encoder(local_copy(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, _PartWriter] = {}
     with ExitStack() as stack:
+        name_of_dropped = dropped_name(shard.source, shard.shard)
+        file_of_dropped = stack.enter_context(storage.write_whole(output, name_of_dropped))
+        dropped = DroppedDocuments(
+            stack.enter_context(parquet_writer(file_of_dropped, DROPPED_SCHEMA))
+        )
+        observer = ShardObserver(parse_opt_out(list_of_run(output)), dropped.observe)
         for split in shard.splits:
             tally = Tally()
             progress = ProgressLog(output, "build", split)
-            for batch in progress.watch(process_split(split, recipe, output, tally)):
+            observer.times.restart()
+            batches = process_split(split, recipe, output, tally, observer=observer.observe)
+            for batch in progress.watch(batches):
                 for part, documents in _divided(batch, recipe.shards.validation_fraction):
                     if part not in parts:
                         parts[part] = _PartWriter(
@@ -120,7 +127,11 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                         )
                     n_characters = int(pc.sum(characters(documents)).as_py())
                     tally.add("write", "out", part, documents.num_rows, n_characters)
-                    parts[part].append(documents, *_tokens(encoder, documents, recipe))
+                    observer.kept(part, documents)
+                    tokens = _tokens(encoder, documents, recipe)
+                    observer.times.lap("tokenise", documents)
+                    parts[part].append(documents, *tokens)
+                    observer.times.lap("write", documents)
             where = {
                 "source": shard.source,
                 "file": split.name,
@@ -132,16 +143,29 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
             progress.done()
         for writer in parts.values():
             writer.finish()
+        dropped.finish()
+        observer.times.lap("write")
     for part, writer in parts.items():
         counted = [r for r in rows if r["outcome"] == "out" and r["reason"] == part]
         expected = sum(r["documents"] for r in counted), sum(r["characters"] for r in counted)
-        if expected != (writer.n_documents, writer.n_characters):
+        if expected != (writer.docs.n_rows, writer.n_characters):
             raise ValueError(
-                f"{shard.source} shard {shard.shard}: {writer.n_documents} documents written, "
+                f"{shard.source} shard {shard.shard}: {writer.docs.n_rows} documents written, "
                 f"{expected[0]} in the ledger"
             )
     summary = {part: writer.summary() for part, writer in sorted(parts.items())}
-    ledger = {"source": shard.source, "shard": shard.shard, "parts": summary, "rows": rows}
+    observed = storage.json_bytes(observer.result())
+    storage.write_bytes(output, observed_name(shard.source, shard.shard), observed)
+    ledger = {
+        "source": shard.source,
+        "shard": shard.shard,
+        "parts": summary,
+        "dropped": {
+            "documents": dropped.n_documents,
+            "files": _described({name_of_dropped: file_of_dropped}),
+        },
+        "rows": rows,
+    }
     storage.write_bytes(
         output, shard_ledger_name(shard.source, shard.shard), storage.json_bytes(ledger)
     )

@@ -1,18 +1,22 @@
-"""Where the real samples and models and KenLM are; tests skip where what they need is not."""
+"""Real samples and models, KenLM, Chromium and runs; tests skip where what they need is not."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from playwright.sync_api import Browser
 
 from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
 from pipeline.spark import JOB_SERVER_JAR
+from tests.browser import chromium
+from tests.runs import OTHER_SOURCES, run_demo, run_samples
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -42,6 +46,15 @@ def kenlm_programs() -> Path:
 
 
 @pytest.fixture(scope="session")
+def export_readers() -> Path:
+    """The Python with the libraries that exports are for, which ``make test`` installs."""
+    python = ROOT / "build" / "envs" / "readers" / "bin" / "python"
+    if not python.exists():
+        _skip("needs other trainers' readers: make build/envs/readers/.installed")
+    return python
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real samples of the sources."""
     return _folder("data")
@@ -51,6 +64,41 @@ def shared_data() -> Path:
 def shared_models() -> Path:
     """The folder of models that tests and benchmarks run with."""
     return _folder("models")
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the demo, to be looked at: a test that changes it puts it back."""
+    output = tmp_path_factory.mktemp("demo") / "out"
+    assert run_demo(output) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def changed_demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of some of the demo's sources with one threshold changed."""
+    output = tmp_path_factory.mktemp("changed") / "out"
+    threshold = "sources.commoncrawl.steps.drop_short.min_chars=900"
+    few = "commoncrawl,github,stackexchange"
+    assert run_demo(output, "--sources", few, "--set", threshold) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def other_samples_run(
+    tmp_path_factory: pytest.TempPathFactory, shared_data: Path, shared_models: Path
+) -> Path:
+    """A run over the real samples of all sources but the web's."""
+    output = tmp_path_factory.mktemp("sources") / "out"
+    assert run_samples(output, shared_data, shared_models, "--sources", OTHER_SOURCES) == 0
+    return output
+
+
+@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, which ``make test`` installs."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

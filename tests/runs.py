@@ -17,6 +17,8 @@ import beam_runner
 from pipeline.inspect import statistics
 
 ROOT = Path(__file__).resolve().parents[1]
+OTHER_SOURCES = "github,wikipedia,books,arxiv,stackexchange"
+"""All sources but those of the web."""
 
 
 def slow(batch: pa.RecordBatch, *, seconds: float) -> pa.RecordBatch:
@@ -60,11 +62,12 @@ def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -
 
 
 def digests(output: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a run."""
+    """Return the SHA-256 of every file of a run but for those that hold its times."""
+    names = {path.relative_to(output).as_posix(): path for path in sorted(output.rglob("*"))}
     return {
-        path.relative_to(output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(output.rglob("*"))
-        if path.is_file()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in names.items()
+        if path.is_file() and not name.startswith("observed/") and name != "report.html"
     }
 
 

@@ -32,9 +32,8 @@ def test_the_demo_verifies_and_leaves_no_work_behind(demo):
     names = digests(demo)
     assert not [name for name in names if name.startswith(("work/", "."))]
     assert {name.split("/")[0] for name in names} == {
-        "decisions", "joined", "ledger", "ledger.parquet", "manifest.json", "plan.jsonl",
-        "run.json",
-        "shards",
+        "DATACARD.md", "decisions", "joined", "ledger", "ledger.parquet", "manifest.json",
+        "plan.jsonl", "run.json", "shards",
     }  # fmt: skip
 
 

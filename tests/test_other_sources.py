@@ -20,19 +20,23 @@ from pipeline.ledger import Tally
 from pipeline.process import process_split
 from pipeline.recipe import recipe_from_mapping
 from pipeline.verify import verify
-from tests.runs import ROOT, assert_readme_has_counts_of, digests, run_demo, run_samples
+from tests.report_checks import assert_report_opens
+from tests.runs import (
+    OTHER_SOURCES,
+    ROOT,
+    assert_readme_has_counts_of,
+    digests,
+    run_demo,
+    run_samples,
+)
 from tokenizer.shards import ShardReader
 
 pytestmark = pytest.mark.slow
 
-SOURCES = "github,wikipedia,books,arxiv,stackexchange"
-
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory, shared_data, shared_models):
-    output = tmp_path_factory.mktemp("sources") / "out"
-    assert run_samples(output, shared_data, shared_models, "--sources", SOURCES) == 0
-    return output
+def samples(other_samples_run):
+    return other_samples_run
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,10 @@ def text_of(row: dict, tokenizer) -> str:
 
 def test_every_sample_runs_and_verifies(samples):
     assert verify(str(samples)) == []
+
+
+def test_the_report_opens(samples, browser):
+    assert_report_opens(browser, samples / "report.html")
 
 
 def test_the_counts_in_the_readme_are_those_of_the_run(samples):
@@ -209,8 +217,8 @@ def test_partitions_without_records_are_files_all_the_same(tmp_path):
 
 def test_the_demo_has_all_seven_sources_and_two_processes_write_the_same(tmp_path):
     recipe = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
-    assert set(SOURCES.split(",")) | {"commoncrawl", "c4"} <= set(recipe["sources"])
+    assert set(OTHER_SOURCES.split(",")) | {"commoncrawl", "c4"} <= set(recipe["sources"])
     one, two = tmp_path / "one", tmp_path / "two"
-    assert run_demo(one, "--sources", SOURCES) == 0
-    assert run_demo(two, "--sources", SOURCES, workers=2) == 0
+    assert run_demo(one, "--sources", OTHER_SOURCES) == 0
+    assert run_demo(two, "--sources", OTHER_SOURCES, workers=2) == 0
     assert digests(one) == digests(two)

@@ -11,6 +11,7 @@ import pytest
 from pipeline.recipe_file import load_recipe
 from pipeline.verify import verify
 from tests import plain_web_path as plain
+from tests.report_checks import assert_report_opens
 from tests.runs import ROOT, assert_readme_has_counts_of, run_samples
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,10 @@ def test_c4_is_taken_as_it_is_but_for_exact_duplicates(samples, shared_data, mod
     encode = models["tokenizer"].encode
     expected = sorted(tuple(encode(t, add_bos=True, add_eos=True)) for t in distinct)
     assert sorted(tuple(row["tokens"]) for row in found.values()) == expected
+
+
+def test_the_report_opens(samples, browser):
+    assert_report_opens(browser, samples / "report.html")
 
 
 def test_the_counts_in_the_readme_are_those_of_the_run(samples):

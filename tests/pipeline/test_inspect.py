@@ -11,14 +11,12 @@ import pytest
 
 from pipeline.command import main
 from pipeline.verify import verify
-from tests.runs import ROOT, run_demo
+from tests.runs import ROOT
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    output = tmp_path_factory.mktemp("demo") / "out"
-    assert run_demo(output) == 0
-    return output
+def demo(demo_run):
+    return demo_run
 
 
 def corpus(capsys, *arguments: object):
@@ -99,8 +97,8 @@ def test_explain_agrees_with_the_shards_for_every_document_of_a_file(demo, capsy
 @pytest.mark.parametrize(
     "pattern",
     ["shards/*/train-00000.bin", "shards/*/train-00000.idx", "shards/*/train-00000.docs.parquet",
-     "shards/*/validation-*.bin", "ledger/*/00000.json", "ledger.parquet", "plan.jsonl", "run.json",
-     "manifest.json", "decisions/*/*.bits"],
+     "shards/*/validation-*.bin", "shards/*/dropped-00000.parquet", "ledger/*/00000.json",
+     "ledger.parquet", "plan.jsonl", "run.json", "manifest.json", "decisions/*/*.bits"],
 )  # fmt: skip
 @pytest.mark.parametrize("where", [0.0, 0.5, 0.999])
 def test_verify_catches_a_flipped_byte_in_every_kind_of_file(demo, capsys, pattern, where):

@@ -1,0 +1,26 @@
+"""The report of a run and its data card, as files."""
+
+from __future__ import annotations
+
+from pipeline import storage
+from pipeline.data_card import card_text
+from pipeline.layout import DATA_CARD_NAME, REPORT_NAME
+from pipeline.report_data import collect
+from pipeline.report_page import render
+
+
+def write_report(output: str) -> list[str]:
+    """Write ``report.html`` and ``DATACARD.md`` of the run in ``output``; return their paths.
+
+    Raises InspectError where there is no whole run.
+    """
+    report = collect(output)
+    storage.write_bytes(output, DATA_CARD_NAME, card_text(report).encode())
+    storage.write_bytes(output, REPORT_NAME, render(report).encode())
+    storage.remove(output, "work")
+    return [storage.join(output, name) for name in (REPORT_NAME, DATA_CARD_NAME)]
+
+
+def write_page(output: str, path: str) -> None:
+    """Write the report's page alone to a file anywhere."""
+    storage.write_file(path, render(collect(output)).encode())

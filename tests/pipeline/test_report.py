@@ -1,0 +1,202 @@
+"""The report of a run: its numbers, and how the page behaves in a browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from urllib.parse import urlsplit
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.command import main as corpus
+from pipeline.inspect import statistics
+from pipeline.observations import Observations
+from pipeline.report_data import collect
+from tests.browser import watched
+from tests.report_checks import assert_report_opens
+from tests.runs import ROOT, run_demo
+
+ARGUMENTS = ["--sources", "commoncrawl,c4,github", "--set", "shards.target_shard_tokens=50000"]
+ATTACK = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    output = tmp_path_factory.mktemp("report") / "out"
+    assert run_demo(output, *ARGUMENTS) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    return collect(str(run))
+
+
+def source(report, name):
+    return next(one for one in report["sources"] if one["name"] == name)
+
+
+def rows(run, source, pattern):
+    return [
+        row
+        for path in sorted((run / "shards" / source).glob(pattern))
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+@pytest.mark.slow
+def test_the_page_opens_quietly_on_desktop_and_phone(run, browser):
+    assert_report_opens(browser, run / "report.html")
+
+
+def test_columns_are_sorted_by_click_and_key_numbers_as_numbers(run, browser):
+    url = (run / "report.html").as_uri()
+    with watched(browser, url, viewport={"width": 1280, "height": 900}) as page:
+        page.page.goto(url)
+        table = page.page.locator("#source-github table").first
+        head = table.locator("th", has_text="characters")
+        cells = table.locator("td:nth-child(6)")
+        before = cells.all_text_contents()
+        head.locator("button").click()
+        assert head.get_attribute("aria-sort") == "descending"
+        numbers = [int(text.replace(",", "")) for text in cells.all_text_contents()]
+        assert (
+            numbers == sorted(numbers, reverse=True) and len(set(map(len, map(str, numbers)))) > 2
+        )
+        head.locator("button").press("Enter")
+        assert head.get_attribute("aria-sort") == "ascending"
+        numbers = [int(text.replace(",", "")) for text in cells.all_text_contents()]
+        assert numbers == sorted(numbers) and sorted(before) == sorted(cells.all_text_contents())
+        shares = table.locator("th", has_text="share")
+        shares.locator("button").click()
+        last = table.locator("td:nth-child(5)").all_text_contents()
+        assert head.get_attribute("aria-sort") == "none" and last[-1] == "-" and last[0] != "-"
+        words = table.locator("th", has_text="reason")
+        words.locator("button").click()
+        assert words.get_attribute("aria-sort") == "ascending"
+        found = table.locator("td:nth-child(3)").all_text_contents()
+        assert found == sorted(found)
+
+
+def test_script_in_a_page_stays_text(tmp_path, browser):
+    """In a text, an address, a name of a file and a removed line."""
+    data = tmp_path / "<b>x" / "c4"
+    data.mkdir(parents=True)
+    lines = [
+        {
+            "text": f"{ATTACK}\n{'A line that stays here. ' * 9}{'abcd'[n]}",
+            "url": f"http://<i>{n}.org/{ATTACK}",
+        }
+        for n in range(4)
+    ]
+    (data / "a.json").write_text("\n".join(map(json.dumps, lines)) + "\nno json " + ATTACK)
+    steps = "[{deduplicate_lines: {keep: none, window_files: null}}]"
+    output = tmp_path / "out"
+    assert run_demo(output, "--sources", "c4", "--set", f"sources.c4.input=[{data}/a.json]",
+                    "--set", f"sources.c4.steps={steps}") == 0  # fmt: skip
+    url = (output / "report.html").as_uri()
+    with watched(browser, url) as page:
+        page.page.goto(url)
+        assert page.errors == [] and page.requests == []
+        assert page.page.title().startswith("Corpus report")
+        assert page.page.locator("img").count() == 0
+        assert page.page.locator("td", has_text=ATTACK).count() == 1  # the removed line
+        page.page.locator("summary", has_text="train").click()
+        shown = page.page.locator("article", has_text="A line that stays here.").first
+        assert shown.is_visible() and ATTACK in shown.text_content()
+
+
+def test_the_page_needs_nothing_else_and_says_which_scripts_are_its_own(run):
+    page = (run / "report.html").read_text()
+    policy = page.split('Content-Security-Policy" content="')[1].split('"')[0]
+    assert "default-src 'none'" in policy and policy.count("'sha256-") == 2
+    assert "script-src 'unsafe-inline'" not in policy
+    assert page.count("<script>") == 2 and "<script src" not in page
+
+
+def test_the_numbers_are_those_of_the_ledger_and_the_shards(run, report):
+    stats = statistics(str(run))["sources"]
+    for one in report["sources"]:
+        plain = [{k: row[k] for k in ("step", "outcome", "reason", "characters")}
+                 for row in stats[one["name"]]["funnel"]]  # fmt: skip
+        assert [{k: row[k] for k in plain[0]} for row in one["funnel"]] == plain
+        assert one["left"][-1]["documents"] == one["documents_kept"]
+        kept = rows(run, one["name"], "*.docs.parquet")
+        assert one["tokens"] == sum(row["token_count"] for row in kept)
+        written = [row["tokens"] for row in one["funnel"] if row["outcome"] == "out"]
+        assert sum(written) == one["tokens"]
+        bins = one["distributions"].lengths["kept"]
+        assert bins.total == len(kept)
+        for low, high, count in zip(bins.edges[:-1], bins.edges[1:], bins.counts, strict=True):
+            assert count == sum(low <= row["chars"] < high for row in kept)
+    assert report["totals"]["tokens"] == sum(one["tokens"] for one in report["sources"])
+
+
+def test_bytes_a_token_are_those_of_the_text(run, report):
+    """Of ASCII text there are as many bytes as characters."""
+    github = source(report, "github")
+    assert github["bytes_a_token"] == pytest.approx(
+        github["characters"] / github["tokens"], rel=0.01
+    )
+    assert 3 < source(report, "c4")["bytes_a_token"] < 4.5
+
+
+def test_domains_and_scores_are_counted_over_kept_and_dropped_documents(run, report):
+    web = source(report, "commoncrawl")
+    kept = rows(run, "commoncrawl", "*.docs.parquet")
+    dropped = rows(run, "commoncrawl", "dropped-*.parquet")
+    hosts = Counter(urlsplit(row["url"]).hostname for row in [*kept, *dropped] if row["url"])
+    kept_hosts = Counter(urlsplit(row["url"]).hostname for row in kept)
+    for item in web["domains"]:
+        name = item["domain"]
+        assert (item["documents"], item["kept"]) == (hosts[name], kept_hosts[name])
+    assert web["domains"][0]["documents"] == hosts.most_common(1)[0][1]
+    scored = [row for row in [*kept, *dropped] if row["perplexity"] is not None]
+    spread = web["distributions"]
+    assert {b: h.total for b, h in spread.perplexities.items()} == Counter(
+        row["bucket"] or "no bucket" for row in scored
+    )
+    assert spread.scores["dropped"].total == sum(
+        row["language_score"] is not None for row in dropped
+    )
+    assert web["cutoffs"] == {"en": [204.5, 257.8]} and web["min_score"] == 0.5
+
+
+def test_lines_of_several_shards_are_added_up_within_their_bounds():
+    def shard(items, others):
+        listed = [{"name": n, "count": c, "missed_at_most": m} for n, c, m in items]
+        lines = {"a_step": {"items": listed, "others_at_most": others}}
+        return {"steps": [], "worker_peak_bytes": 1, "samples": [], "domains": {},
+                "removed_lines": lines}  # fmt: skip
+
+    observed = Observations()
+    observed.add(shard([("Home", 10, 0), ("News", 4, 1)], 3))
+    observed.add(shard([("Home", 7, 2)], 5))
+    found = {row["line"]: (row["at_least"], row["at_most"]) for row in observed.removed_lines(9)}
+    assert found == {"Home": (17, 19), "News": (4, 4 + 1 + 5)}
+
+
+def test_it_is_written_by_command_too_and_without_beam(run, tmp_path, capsys):
+    assert corpus(["report", str(run), "--to", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    (run / "DATACARD.md").unlink()
+    assert corpus(["report", str(run)]) == 0
+    assert (run / "DATACARD.md").exists() and not (run / "work").exists()
+    assert str(run / "report.html") in capsys.readouterr().out
+    assert corpus(["report", str(tmp_path)]) == 2
+    code = (
+        "import sys; from pipeline.command import main; "
+        f"assert main(['report', {str(run)!r}]) == 0; "
+        "assert not [m for m in sys.modules if m.startswith('apache_beam')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_a_report_that_was_removed_comes_back_with_the_next_run(run):
+    (run / "report.html").unlink()
+    assert run_demo(run, *ARGUMENTS) == 0
+    assert (run / "report.html").exists()
