@@ -10,6 +10,13 @@ from __future__ import annotations
 
 FROM_SCRATCH = "tests/test_from_scratch.py::test_every_model_has_a_card_and_the_run_its_shards"
 
+ON_A_CLUSTER = "tests/test_spark_cluster.py::test_a_cluster_writes_the_bytes_of_the_direct_runner"
+KILLS = (
+    "tests/faults/test_random_kills.py::test_a_run_killed_at_random_comes_out_as_if_it_had_not_been"
+)
+
+BY_HAND = "it needs what nothing here installs; tried by hand"
+GOOGLE = "it needs an account at Google; tests/dataflow runs its jobs without one"
 DOWNLOADS = "it downloads for hours or days"
 AFTER_DOWNLOADS = "it looks at what comes of terabytes of downloads; README.md has the like, run"
 
@@ -25,6 +32,15 @@ COVERED = {
     "test_runs_over_the_warc_samples",
     "corpus diff": "tests/pipeline/test_diff.py::test_one_threshold_changed_and_sources_left_out",
     "corpus serve": "tests/pipeline/test_serve.py::test_filter_page_and_open_documents",
+    "python beam_runner.py --output out/other": "tests/pipeline/test_diff.py::"
+    "test_one_threshold_changed_and_sources_left_out",
+    "python beam_runner.py --runner=SparkRunner --recipe my.yaml": "tests/test_spark.py::"
+    "test_a_local_master_writes_the_bytes_of_the_direct_runner",
+    "$SPARK_HOME/bin/spark-class": ON_A_CLUSTER,
+    "corpus worker-pool": ON_A_CLUSTER,
+    "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": ON_A_CLUSTER,
+    "python -m pytest tests/faults": KILLS,
+    "python -m tests.faults.random_kills": KILLS,
     "python -m pytest tests/hostile": "tests/hostile/test_fuzz.py::"
     "test_mutated_files_break_no_promise",
 }
@@ -33,6 +49,17 @@ COVERED = {
 CANNOT_RUN = {
     "make test": "it is what runs this test",
     "make kenlm-tools": "it builds programs for minutes; make test has done so before this test",
+    "make spark-job-server": "it builds a jar for minutes; make test has done so before this test",
+    "$SPARK_HOME/bin/spark-submit": BY_HAND,
+    "python beam_runner.py --runner=SparkRunner --job_endpoint": BY_HAND,
+    "python beam_runner.py --runner=FlinkRunner": BY_HAND,
+    "python benchmarks/scale.py --sizes": "it takes ten minutes; tests/test_scale.py holds the "
+    "page to what it wrote",
+    "gcloud ": GOOGLE,
+    "docker ": GOOGLE,
+    "run ": GOOGLE,
+    "python3.11 -m venv": "it makes an environment; make test has made the like",
+    ".venv/bin/pip install": "it installs from the network; make test has installed the like",
     ".venv/bin/uv pip install": "it installs from the network; make test has installed the like",
     "aws s3": DOWNLOADS,
     "bq ": DOWNLOADS,

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("aws ", "bq ", "corpus ", "curl ", "hf ", "make ", "mkdir ", "pip ", "printf ",
-            "python ", "rsync ", "torchrun ", "scripts/", ".venv/bin/")  # fmt: skip
+PROGRAMS = ("aws ", "bq ", "corpus ", "curl ", "docker ", "gcloud ", "hf ", "make ", "mkdir ",
+            "pip ", "printf ", "python ", "python3.11 ", "rsync ", "run ", "torchrun ",
+            "scripts/", "$SPARK_HOME/", ".venv/bin/")  # fmt: skip
 """How a line of a block begins that is a command; other lines are what a command prints."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
