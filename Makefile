@@ -10,8 +10,10 @@ BIN = .venv/bin
 STAMP = .venv/.installed
 TEST_STAMP = .venv/.installed_test
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable
+DATAFLOW_STAMP = build/envs/dataflow/.installed
 KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
+EXPORT_READERS = build/envs/readers/.installed
 
 .PHONY: demo test lint kenlm-tools spark-job-server chromium clean
 
@@ -20,8 +22,8 @@ demo: $(STAMP)
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
-	$(BIN)/python -m pytest
+test: $(TEST_STAMP) $(DATAFLOW_STAMP) $(EXPORT_READERS) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
@@ -38,6 +40,19 @@ $(STAMP): pyproject.toml constraints.txt
 # PyTorch, with which training is tested, is most of it: the demo does without.
 $(TEST_STAMP): $(STAMP)
 	$(INSTALL) '.[test]'
+	@touch $@
+
+# What builds Dataflow's jobs: Google's packages slow every start of Beam down, so they stand apart.
+$(DATAFLOW_STAMP): $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/dataflow
+	$(BIN)/uv pip install --quiet --python build/envs/dataflow/bin/python \
+		--constraints constraints.txt --editable '.[gcp]'
+	@touch $@
+
+# The libraries of the trainers that exports are for, which want other versions of packages.
+$(EXPORT_READERS): tests/export_readers/requirements.txt | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/readers
+	$(BIN)/uv pip install --quiet --python build/envs/readers/bin/python --requirements $<
 	@touch $@
 
 kenlm-tools: $(KENLM_TOOLS)

@@ -24,6 +24,7 @@ from pipeline.recipe import Recipe
 from pipeline.report import print_estimates, print_summary
 from pipeline.run import check_shuffle, run
 from pipeline.run_options import add_run_options, recipe_of
+from pipeline.storage import StorageError
 
 ROOT = Path(__file__).resolve().parent
 
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         started = time.monotonic()
         manifest = run(recipe, options.output, how, start_over=options.start_over)
         print_summary(manifest, options.output, time.monotonic() - started)
-    except (RecipeError, RunError) as error:
+    except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # whatever it is, the run can go on from where it is

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.worker_memory import worker_peak_mb
+from benchmarks.run_cost import run_cost
 
 
 def c4_lines(data: Path) -> Iterator[bytes]:
@@ -99,8 +99,8 @@ def main() -> None:
                 folder = Path(temporary)
                 make(name, megabytes * 1_000_000, options.data, folder / "data")
                 source = name.split(".")[0]
-                peak = worker_peak_mb(source, folder / "data", options.models, folder / "out")
-            print(f"{name:<18}{megabytes:>8}{peak:>22,.0f}", flush=True)
+                cost = run_cost(source, folder / "data", options.models, folder / "out")
+            print(f"{name:<18}{megabytes:>8}{cost.worker_peak_mb:>22,.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.worker_memory import worker_peak_mb
+from benchmarks.run_cost import run_cost
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_file import load_recipe
@@ -235,7 +235,8 @@ def memory(data: Path, models: Path, folder: Path) -> dict[int, float]:
     peaks = {}
     for copies in (1, 8):
         made = copy_input(data, copies, folder / f"input{copies}")
-        peaks[copies] = worker_peak_mb("commoncrawl", made, models, folder / f"output{copies}")
+        cost = run_cost("commoncrawl", made, models, folder / f"output{copies}")
+        peaks[copies] = cost.worker_peak_mb
     return peaks
 
 

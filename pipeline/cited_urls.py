@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from typing import Any
@@ -74,14 +74,6 @@ def list_cited_urls(
     return card
 
 
-class ListSplits(beam.DoFn):
-    """List the splits of the plan file."""
-
-    def process(self, output: str) -> Iterator[Split]:
-        """Yield every split."""
-        yield from read_plan(output)
-
-
 class CiteSplit(beam.DoFn):
     """Read a split's articles and write the addresses that they cite."""
 
@@ -120,7 +112,7 @@ class CiteSplits(beam.PTransform):
         return (
             root
             | "Start" >> beam.Create([self.output])
-            | "ListSplits" >> beam.ParDo(ListSplits())
+            | "ListSplits" >> beam.FlatMap(read_plan)
             | "SpreadSplits" >> beam.Reshuffle()
             | "CiteSplit" >> beam.ParDo(CiteSplit(self.recipe_json, self.output))
         )

@@ -11,24 +11,41 @@ import logging
 import sys
 
 from pipeline import (
+    completion_command,
+    diff_command,
+    document_command,
+    export_command,
     inspect_command,
     report_command,
+    serve_command,
     tokenizer_command,
     trace_command,
     training_command,
+    worker_pool_command,
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Make the parser of ``corpus`` with all its commands."""
     parser = argparse.ArgumentParser(
-        prog="corpus", description="Look at the output of a run, and make what a run needs."
+        prog="corpus",
+        description="Look at the output of a run, and make what a run needs.",
+        epilog="exit status: 0 done or found, 1 nothing found, different or damaged, 2 a mistake",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     inspect_command.add_commands(commands)
+    document_command.add_commands(commands)
+    diff_command.add_commands(commands)
     report_command.add_commands(commands)
+    serve_command.add_commands(commands)
+    export_command.add_commands(commands)
     tokenizer_command.add_commands(commands)
     training_command.add_commands(commands)
     trace_command.add_commands(commands)
+    worker_pool_command.add_commands(commands)
+    completion_command.add_commands(commands, parser)
+    for one in commands.choices.values():
+        one.epilog = one.epilog or "exit status: 0 done, 2 a mistake"
     return parser
 
 
@@ -39,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     is a user's mistake, told in one line. A command that runs pipelines finds the options for Beam
     in ``beam_arguments``; what stops it otherwise is told in a line as well, and it can go on.
     """
-    parser = _parser()
+    parser = command_parser()
     options, others = parser.parse_known_args(arguments)
     runs_pipelines = getattr(options, "takes_beam_options", False)
     if runs_pipelines:

@@ -10,15 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.row_groups import parquet_writer
 from transforms.documents import SCHEMA
 
 
 def write_documents(output: str, name: str, batch: pa.RecordBatch, batch_bytes: int) -> None:
     """Write documents as Parquet, a row group of about ``batch_bytes`` of text at a time."""
-    with storage.write_whole(output, name) as file:
-        writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), SCHEMA, compression="zstd")
+    with storage.write_whole(output, name) as file, parquet_writer(file, SCHEMA) as writer:
         write_row_groups(writer, batch, batch_bytes)
-        writer.close()
 
 
 def write_row_groups(writer: pq.ParquetWriter, batch: pa.RecordBatch, batch_bytes: int) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from pipeline import storage
 from pipeline.layout import DROPPED_SCHEMA
 from pipeline.process import characters
 from pipeline.row_groups import RowGroupWriter
@@ -16,8 +16,8 @@ from pipeline.row_groups import RowGroupWriter
 class DroppedDocuments:
     """Writes ``dropped-N.parquet`` from what an observer of :func:`process_split` sees."""
 
-    def __init__(self, file: storage.HashingFile) -> None:
-        self._writer = RowGroupWriter(file, DROPPED_SCHEMA)
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = RowGroupWriter(writer, DROPPED_SCHEMA)
         self._rows_alive = np.zeros(0, np.int64)  # by their place in the batch that was read
         self._pending: list[tuple[npt.NDArray[np.int64], pa.RecordBatch]] = []
 
@@ -49,7 +49,7 @@ class DroppedDocuments:
         self._rows_alive = self._rows_alive[~mask]
 
     def finish(self) -> None:
-        """Write the rest; the file stays open."""
+        """Write the rest."""
         self._write_batch()
         self._writer.finish()
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shlex
-import sys
+import re
+import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
+import grpc
 import psutil
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.portability.api import beam_provision_api_pb2
-from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline import storage
+from pipeline.worker_processes import worker_processes
 
 DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 
 ERROR_NAME = "error.txt"
 """Where a command leaves the traceback of what stopped it, until it is complete."""
+
+MAX_REASON_CHARS = 300
+JAVA_PLACE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
 
 
 class RunError(ValueError):
@@ -51,12 +53,19 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     if options.workers is not None and options.workers < 1:
         raise RunError(f"--workers: expected a number above 0, found {options.workers}")
     memory = int(options.memory_bytes or available_memory())
+    # What stops a run is told by the command in a line, and whole in a file.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":
+            threading.excepthook = _unless_job_server_is_gone
             from pipeline.spark import spark_options
 
             beam_options = spark_options(beam_options, options.workers, worker_log(output))
+        if options.runner == "DataflowRunner":
+            from pipeline.dataflow import check_options
+
+            check_options(beam_options, output)
         return Execution(
             lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
@@ -64,7 +73,7 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     beam_options = [f"--direct_num_workers={workers}", *beam_arguments]
     return Execution(
         lambda: beam.Pipeline(
-            FnApiRunner() if workers == 1 else worker_processes(output),
+            FnApiRunner() if workers == 1 else worker_processes(worker_log(output)),
             PipelineOptions(beam_options),
         ),
         True,
@@ -72,25 +81,10 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     )
 
 
-def worker_processes(output: str) -> FnApiRunner:
-    """Make a DirectRunner of worker processes that write what they have to say to a file.
-
-    It is Beam's ``--direct_running_mode=multi_processing``, but for the file: that mode lets the
-    workers print their coming and going, and warnings of clouds that are not used.
-    """
-    # What stops a worker is told by the command in a line, and whole in a file.
-    logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
-    log = worker_log(output)
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
-    provision = beam_provision_api_pb2.ProvisionInfo()
-    provision.pipeline_options.update({"default_sdk_harness_log_level": "ERROR"})
-    return FnApiRunner(
-        SubprocessSDKEnvironment.from_command_string(
-            f"{shlex.join(command)} 2>> {shlex.quote(log)}"
-        ),
-        provision_info=ExtendedProvisionInfo(provision),
-    )
+def _unless_job_server_is_gone(failed: threading.ExceptHookArgs) -> None:
+    """Leave to the command what Beam's threads would say as well, in many lines."""
+    if not issubclass(failed.exc_type, grpc.RpcError):
+        threading.__excepthook__(failed)
 
 
 def worker_log(output: str) -> str:
@@ -105,9 +99,24 @@ def available_memory() -> int:
 
 def note_stop(output: str, error: Exception) -> str:
     """Write the traceback of what stopped a command to its output; return the line to print."""
-    storage.write_bytes(output, ERROR_NAME, "".join(traceback.format_exception(error)).encode())
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
+    whole = "".join(traceback.format_exception(error))
+    more = f"{output}/{ERROR_NAME} has more"
+    try:
+        storage.write_bytes(output, ERROR_NAME, whole.encode())
+    except Exception:  # a full disk, say, which may be what stopped the command
+        name = Path(tempfile.gettempdir(), f"llama-corpus-{os.getpid()}-{ERROR_NAME}")
+        name.write_text(whole)
+        more = f"{name} has more"
     return (
-        f"error: the run stopped: {reason} ({output}/{ERROR_NAME} has more). "
+        f"error: the run stopped: {_reason(error)} ({more}). "
         "Once that is mended, the same command goes on from here"
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says, but for the places of a Java stack trace."""
+    if isinstance(error, grpc.RpcError):
+        return "the job server is gone: it, or a worker process that it waits for, was killed"
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
+    return said[-1][:MAX_REASON_CHARS] if said else repr(error)

@@ -1,11 +1,14 @@
-"""Every decision about one document: its split is run again with the first pass's decisions."""
+"""Every decision about documents: their splits are run again with the first pass's decisions."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
@@ -16,50 +19,70 @@ from pipeline.recipe import Recipe, recipe_from_mapping
 from pipeline.write_shard import is_validation
 
 
-class _Found(Exception):  # noqa: N818  (no error: the document's way is known)
-    """The document's last step was seen."""
+class _AllFound(Exception):  # noqa: N818  (no error: the documents' ways are known)
+    """The last steps of all that were looked for were seen."""
+
+
+@dataclass
+class Way:
+    """A document's way through the steps."""
+
+    split: Split
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    text: str = ""  # after the last step
+    text_before: str = ""  # ahead of the last step
+
+    @property
+    def dropped_by(self) -> str | None:
+        """Why it was dropped; None where it was kept."""
+        reason: str | None = self.decisions[-1]["dropped_by"]
+        return reason
 
 
 class _Watcher:
-    """Follows one document through the steps."""
+    """Follows documents of a split through the steps."""
 
-    def __init__(self, identifier: str, split: Split, recipe: Recipe, output: str) -> None:
-        self.identifier = identifier
+    def __init__(
+        self, wanted: Collection[str], split: Split, recipe: Recipe, output: str, with_texts: bool
+    ) -> None:
+        self.wanted = pa.array(sorted(wanted), pa.string())
         self.recipe = recipe
         self.split = split
         self.output = output
-        self.decisions: list[dict[str, Any]] = []
-        self.text: str | None = None
+        self.with_texts = with_texts
+        self.ways: dict[str, Way] = {}
         self.units_before: dict[str, int] = {}
-        self.batch_has_it = False
 
     def __call__(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
-        if step == "read" and self.batch_has_it:
-            raise _Found
-        row = before["id"].index(self.identifier).as_py()
-        removed = self._removed_lines(step, before, row)
-        if row < 0:
-            return
-        self.batch_has_it = True
-        old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
-        decision: dict[str, Any] = {"step": step, "dropped_by": new["dropped_by"]}
-        decision["characters_before"] = len(old["text"])
-        decision["characters_after"] = len(new["text"])
-        known = {} if step == "read" else old
-        decision["columns"] = {
-            name: value
-            for name, value in new.items()
-            if value != known.get(name) and name not in ("id", "text", "dropped_by")
-        }
-        if removed is not None:
-            decision["removed_lines"] = removed
-        self.decisions.append(decision)
-        self.text = new["text"]
+        if step == "read" and len(self.ways) == len(self.wanted):
+            raise _AllFound
+        is_wanted = pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(is_wanted).tolist()
+        removed = self._removed_lines(step, before, rows)
+        for row in rows:
+            old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
+            way = self.ways.setdefault(old["id"], Way(self.split))
+            decision: dict[str, Any] = {"step": step, "dropped_by": new["dropped_by"]}
+            decision["characters_before"] = len(old["text"])
+            decision["characters_after"] = len(new["text"])
+            known = {} if step == "read" else old
+            decision["columns"] = {
+                name: value
+                for name, value in new.items()
+                if value != known.get(name) and name not in ("id", "text", "dropped_by")
+            }
+            lines = removed[row] if removed else _lines_taken_out(old["text"], new["text"], step)
+            if lines is not None:
+                decision["removed_lines"] = lines
+                if self.with_texts:
+                    decision["text_before"] = old["text"]
+            way.decisions.append(decision)
+            way.text, way.text_before = new["text"], old["text"]
 
     def _removed_lines(
-        self, step: str, before: pa.RecordBatch, row: int
-    ) -> list[dict[str, Any]] | None:
-        """List the lines that a deduplication takes out of the document."""
+        self, step: str, before: pa.RecordBatch, rows: Sequence[int]
+    ) -> dict[int, list[dict[str, Any]]] | None:
+        """List the lines that a deduplication takes out of the documents at ``rows``."""
         source = self.recipe.source(self.split.source)
         names = [s.name for s in source.steps]
         if step not in names or not source.steps[names.index(step)].is_shuffle:
@@ -68,58 +91,119 @@ class _Watcher:
         units = deduplicator(source.steps[position]).count(before)
         at = self.units_before.get(step, 0)
         self.units_before[step] = at + int(units[-1])
-        if row < 0 or step != "deduplicate_lines":
+        if not rows or step != "deduplicate_lines":
             return None
         kept = read_decisions(self.output, decision_name(source.name, position, self.split.split))
-        mine = kept[at + units[row] : at + units[row + 1]]
-        lines = before["text"][row].as_py().split("\n")
-        return [
-            {"line": int(i), "text": lines[i], "reason": "duplicate_line"}
-            for i in np.flatnonzero(~mine)
-        ]
+        found = {}
+        for row in rows:
+            mine = kept[at + units[row] : at + units[row + 1]]
+            lines = before["text"][row].as_py().split("\n")
+            found[row] = [
+                {"line": int(i), "text": lines[i], "reason": "duplicate_line"}
+                for i in np.flatnonzero(~mine)
+            ]
+        return found
 
 
-def explain(output: str, identifier: str) -> dict[str, Any]:
-    """Return every decision about a document, kept or dropped, and the lines that were removed.
+def _lines_taken_out(before: str, after: str, step: str) -> list[dict[str, Any]] | None:
+    """List the lines that a step took out of a text; None where it did not, or did more."""
+    if len(after) >= len(before):
+        return None
+    lines, left = before.split("\n"), after.split("\n") if after else []
+    at = 0
+    removed = []
+    for i, line in enumerate(lines):
+        if at < len(left) and line == left[at]:
+            at += 1
+        else:
+            removed.append({"line": i, "text": line, "reason": step})
+    return removed if at == len(left) else None
 
-    Reads the input file again. Raises ValueError where there is no such document.
+
+def follow(
+    output: str,
+    identifiers: Sequence[str],
+    *,
+    source: str,
+    shard: int | None = None,
+    dropped_by_steps: Collection[str] | None = None,
+    with_texts: bool = False,
+) -> dict[str, Way]:
+    """Run the splits that documents of a source come from again, each once, and watch them.
+
+    ``shard`` is where they are known to be, and ``dropped_by_steps`` what is known to have dropped
+    them, after which no step is run. ``with_texts`` keeps the texts from which steps took lines, in
+    the decisions. Raises ValueError where a document is in no input file.
     """
     recipe = recipe_from_mapping(storage.read_json(storage.join(output, RUN_NAME))["recipe"])
-    file, _, _ = identifier.rpartition("#")
-    source = file.partition("/")[0]
-    documents = [split for split in read_plan(output) if split.holds == "documents"]
-    splits = [s for s in documents if s.name == file or s.path.startswith(f"joined/{source}/")]
-    if not splits:
-        raise ValueError(
-            f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
-        )
-    for split in splits:
+    until = _steps_until(recipe, source, dropped_by_steps)
+    missing = set(identifiers)
+    ways: dict[str, Way] = {}
+    for split in _splits_of(output, source, identifiers):
+        if not missing or shard not in (None, split.shard):
+            continue
         joined = storage.join(output, split.path)
         if not storage.exists(split.path) and not storage.exists(joined):
             raise ValueError(f"{split.path}: the input file is not there any more")
-        watcher = _Watcher(identifier, split, recipe, output)
+        watcher = _Watcher(missing, split, recipe, output, with_texts)
         try:
-            for _ in process_split(split, recipe, output, Tally(), observer=watcher):
+            for _ in process_split(split, recipe, output, Tally(), until=until, observer=watcher):
                 pass
-        except _Found:
+        except _AllFound:
             pass
-        if watcher.decisions:
-            return _explained(watcher)
-    raise ValueError(f"{identifier}: the file {file} has no such record")
+        ways.update(watcher.ways)
+        missing -= set(watcher.ways)
+    for identifier in sorted(missing):
+        file = identifier.rpartition("#")[0]
+        raise ValueError(f"{identifier}: the file {file} has no such record")
+    return ways
 
 
-def _explained(watcher: _Watcher) -> dict[str, Any]:
-    dropped_by = watcher.decisions[-1]["dropped_by"]
-    fraction = watcher.recipe.shards.validation_fraction
-    part = "validation" if is_validation(watcher.identifier, fraction) else "train"
+def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> int | None:
+    """Count the steps that are run to come to the last of ``steps``; None stands for all."""
+    names = ["read", *(step.name for step in recipe.source(source).steps)]
+    if steps is None or not set(steps) <= set(names):
+        return None
+    return max(map(names.index, steps))
+
+
+def _splits_of(output: str, source: str, identifiers: Sequence[str]) -> Iterator[Split]:
+    files = {identifier.rpartition("#")[0] for identifier in identifiers}
+    for split in read_plan(output):
+        if split.holds == "documents" and (
+            split.name in files or split.path.startswith(f"joined/{source}/")
+        ):
+            yield split
+
+
+def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[str, Any]:
+    """Return every decision about a document, kept or dropped, and the lines that were removed.
+
+    Reads the input file again. ``with_texts`` adds the texts that lines were removed from. Raises
+    ValueError where there is no such document.
+    """
+    file, _, _ = identifier.rpartition("#")
+    source = file.partition("/")[0]
+    if not any(True for _ in _splits_of(output, source, [identifier])):
+        raise ValueError(
+            f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
+        )
+    way = follow(output, [identifier], source=source, with_texts=with_texts)[identifier]
+    recipe = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
+    part = (
+        "validation"
+        if is_validation(identifier, recipe["shards"]["validation_fraction"])
+        else "train"
+    )
+    kept = way.dropped_by is None
     return {
-        "id": watcher.identifier,
-        "path": watcher.split.path,
-        "kept": dropped_by is None,
-        "dropped_by": dropped_by,
-        "dropped_at": watcher.decisions[-1]["step"] if dropped_by else None,
-        "part": None if dropped_by else part,
-        "shard": None if dropped_by else watcher.split.shard,
-        "decisions": watcher.decisions,
-        "text": watcher.text,
+        "id": identifier,
+        "path": way.split.path,
+        "kept": kept,
+        "dropped_by": way.dropped_by,
+        "dropped_at": None if kept else way.decisions[-1]["step"],
+        "part": part if kept else None,
+        "shard": way.split.shard if kept else None,
+        "decisions": way.decisions,
+        "text": way.text,
     }

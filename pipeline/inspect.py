@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from pipeline import storage
+from pipeline.arrow_values import scalar
+from pipeline.document_rows import DocumentFile, document_files, read_rows, row_groups
 from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP
 
 
@@ -45,54 +44,51 @@ def list_shards(output: str) -> list[dict[str, Any]]:
     ]
 
 
-def show_document(
+def find_document(
     output: str, shard: str, number: int | None, identifier: str | None, at_random: bool
-) -> dict[str, Any]:
-    """Return one document of a shard, its record and its tokens decoded.
+) -> tuple[DocumentFile, int]:
+    """Find one document of a shard: by its number, its id or at random.
 
     ``shard`` is a name as ``corpus ls`` prints it, ``SOURCE/PART-NNNNN``.
     """
-    from tokenizer.shards import ShardReader
-
-    manifest = load_manifest(output)
     name = shard.removeprefix("shards/").removesuffix(".bin").removesuffix(".idx")
     name = name.removesuffix(".docs.parquet")
-    known = [row["shard"] for row in list_shards(output)]
-    if name not in known:
-        raise InspectError(f"{output}: no shard {shard!r}; there are {', '.join(known[:8])} ...")
-    prefix = storage.join(output, "shards", name)
-    docs = _read_docs(f"{prefix}.docs.parquet")
+    files = {file.name: file for file in document_files(output, load_manifest(output))}
+    if name not in files:
+        raise InspectError(f"{output}: no shard {shard!r}; there are {', '.join([*files][:8])} ...")
+    file = files[name]
     if identifier is not None:
-        number = docs["id"].index(identifier).as_py()
-        if number < 0:
+        number = _number_of(file, identifier)
+        if number is None:
             raise InspectError(
                 f"{identifier} is not in {name}; 'corpus explain {output} {identifier}' tells why"
             )
     elif at_random:
-        number = random.randrange(docs.num_rows)
+        number = random.randrange(file.documents)
     number = number or 0
-    if not 0 <= number < docs.num_rows:
-        raise InspectError(f"{name} has the documents 0 to {docs.num_rows - 1}, not {number}")
-    ids = np.asarray(ShardReader(prefix)[number])
-    record = docs.slice(number, 1).to_pylist()[0]
-    record["metadata"] = json.loads(record["metadata"]) if record["metadata"] else None
-    text = _decode(manifest, ids)
-    return {"shard": name, "number": number, "record": record, "text": text, "tokens": ids.tolist()}
+    if not 0 <= number < file.documents:
+        raise InspectError(f"{name} has the documents 0 to {file.documents - 1}, not {number}")
+    return file, number
 
 
-def _read_docs(path: str) -> pa.Table:
-    return pq.read_table(pa.BufferReader(storage.read_bytes(path)))
+def _number_of(file: DocumentFile, identifier: str) -> int | None:
+    for first, rows in row_groups(file, ["id"]):
+        place = pc.index(rows["id"], scalar(identifier)).as_py()
+        if place >= 0:
+            return int(first + place)
+    return None
 
 
-def _decode(manifest: dict[str, Any], ids: np.ndarray[Any, Any]) -> str:
-    from sentencepiece import SentencePieceProcessor
+def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any]:
+    """Return one document of a shard, its record and its tokens decoded."""
+    from pipeline.piece_table import document_text, load_piece_table
+    from tokenizer.shards import ShardReader
 
-    model = manifest["tokenizer"]["model"]
-    if not storage.exists(model):
-        raise InspectError(f"the tokenizer {model} of this run is not there any more")
-    processor = SentencePieceProcessor(model_proto=storage.read_bytes(model))
-    marks = {processor.bos_id(), processor.eos_id()}
-    return str(processor.decode([i for i in ids.tolist() if i not in marks]))
+    ids = ShardReader(storage.join(output, "shards", file.name))[number]
+    text = document_text(load_piece_table(load_manifest(output)), ids)
+    record = read_rows(file, [number])[number]
+    return {"shard": file.name, "number": number, "record": record, "text": text,
+            "tokens": ids.tolist()}  # fmt: skip
 
 
 def statistics(output: str) -> dict[str, Any]:

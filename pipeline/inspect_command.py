@@ -9,30 +9,49 @@ import argparse
 import json
 from typing import Any
 
+import shtab
+
 from pipeline import inspect, storage
 
 
-def add_commands(commands: Any) -> None:
-    """Add the commands to the parser of ``corpus``."""
+def add_output_command(
+    commands: Any, name: str, function: Any, text: str, status: str = "0 done"
+) -> argparse.ArgumentParser:
+    """Add a command that looks at a run's output folder; ``status`` names its exit statuses."""
+    one: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=f"exit status: {status}, 2 a mistake"
+    )
+    output = one.add_argument("output", metavar="OUT", help="the output folder of a run")
+    output.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(function=function)
+    return one
 
-    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
-        one: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-        one.add_argument("output", metavar="OUT", help="the output folder of a run")
-        one.add_argument("--json", action="store_true", help="print JSON")
-        one.set_defaults(function=function)
-        return one
 
-    command("ls", _command_ls, "list the shards with their documents and tokens")
-    one = command("show", _command_show, "show a document of a shard, decoded, with its record")
+def add_choice_of_document(one: argparse.ArgumentParser) -> None:
+    """Add the arguments that name one document of a shard."""
     one.add_argument("shard", metavar="SHARD", help="a shard as 'corpus ls' names it")
     which = one.add_mutually_exclusive_group()
     which.add_argument("n", nargs="?", type=int, metavar="N", help="its number (default: 0)")
     which.add_argument("--id", help="its id")
     which.add_argument("--random", action="store_true", help="any of them")
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the parser of ``corpus``."""
+
+    def command(name: str, function: Any, text: str, *status: str) -> argparse.ArgumentParser:
+        return add_output_command(commands, name, function, text, *status)
+
+    command("ls", _command_ls, "list the shards with their documents and tokens")
+    add_choice_of_document(
+        command("show", _command_show, "show a document of a shard, decoded, with its record")
+    )
     command("stats", _command_stats, "what became of every source's documents, and the mixture")
     one = command("explain", _command_explain, "every decision about a document, kept or dropped")
     one.add_argument("id", metavar="ID", help="a document's id, SOURCE/FILE#RECORD")
-    command("verify", _command_verify, "check checksums, indexes, token ids and counts")
+    command("verify", _command_verify, "check checksums, indexes, token ids and counts",
+            "0 whole, 1 damaged")  # fmt: skip
 
 
 def _command_ls(options: argparse.Namespace) -> int:
@@ -48,17 +67,16 @@ def _command_ls(options: argparse.Namespace) -> int:
 
 
 def _command_show(options: argparse.Namespace) -> int:
-    found = inspect.show_document(
+    file, number = inspect.find_document(
         options.output, options.shard, options.n, options.id, options.random
     )
+    found = inspect.show_document(options.output, file, number)
     if options.json:
         return print_json(found)
     from pipeline.report import show, table
 
     title = f"Document {found['number']} of {found['shard']}"
-    rows = [[k, json.dumps(v, ensure_ascii=False) if isinstance(v, dict) else str(v)]
-            for k, v in found["record"].items() if v is not None]  # fmt: skip
-    show(table(title, ["column", "value"], rows), "", found["text"])
+    show(table(title, ["column", "value"], record_rows(found["record"])), "", found["text"])
     return 0
 
 
@@ -134,6 +152,15 @@ def _command_verify(options: argparse.Namespace) -> int:
     else:
         print("\n".join(problems) or f"{options.output}: everything is as the manifest says")
     return 1 if problems else 0
+
+
+def record_rows(record: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of a table that shows a document's record."""
+    return [
+        [name, json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)]
+        for name, value in record.items()
+        if value is not None
+    ]
 
 
 def print_json(value: Any) -> int:

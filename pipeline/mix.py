@@ -15,6 +15,7 @@ from pipeline.layout import (
     shard_ledger_name,
 )
 from pipeline.ledger import LEDGER_NAME, check_balance, write_ledger
+from pipeline.local_copy import local_copy
 from pipeline.recipe import Recipe
 from tokenizer.encode import load_encoder
 
@@ -55,7 +56,7 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
         "tokenizer": {
             "model": recipe.tokenizer.model,
             "sha256": run["files"][recipe.tokenizer.model],
-            "vocabulary_size": load_encoder(recipe.tokenizer.model).vocabulary_size,
+            "vocabulary_size": load_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
         },

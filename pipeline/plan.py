@@ -20,13 +20,13 @@ from pipeline.recipe import Recipe, Source
 from transforms.deduplicate import DeduplicateLines
 from transforms.near_duplicates import DeduplicateNear
 
-# Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on web text.
-TEXT_BYTES_PER_COMPRESSED_BYTE = 3.0
+# Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on the
+# samples, with what is typical of each format (readers.Typical).
+UNPACKED_BYTES_PER_COMPRESSED_BYTE = 3.0
+UNPACKED_BYTES_PER_7Z_BYTE = 7.0
 TEXT_BYTES_PER_LINE = 45
 FINGERPRINT_BYTES_PER_UNIT = 12
 BAND_KEY_BYTES = 24
-TEXT_BYTES_PER_DOCUMENT = 2_000
-CORE_SECONDS_PER_TEXT_MB = 0.2
 
 
 def make_plan(recipe: Recipe) -> list[Split]:
@@ -72,7 +72,9 @@ def _read_splits(
 def _joined_splits(recipe: Recipe, source: Source, raw: list[Split]) -> Iterator[Split]:
     """Make one split of each partition that joined documents are written in."""
     total = sum(split.n_bytes for split in raw)
-    n_partitions = max(1, math.ceil(sum(map(text_bytes, raw)) / recipe.reading.joined_part_bytes))
+    n_partitions = max(
+        1, math.ceil(sum(map(unpacked_bytes, raw)) / recipe.reading.joined_part_bytes)
+    )
     for number in range(n_partitions):
         path = joined_name(source.name, number)
         yield Split(
@@ -150,19 +152,23 @@ class Estimate(NamedTuple):
     core_hours: float
 
 
-def text_bytes(split: Split) -> float:
-    """Estimate the text in a split from its size and its name's suffix."""
+def unpacked_bytes(split: Split) -> float:
+    """Estimate the size of a split without its compression, by its name's suffix."""
+    if split.path.endswith(".7z"):
+        return split.n_bytes * UNPACKED_BYTES_PER_7Z_BYTE
     compressed = split.path.endswith((".gz", ".zst", ".bz2"))
-    return split.n_bytes * (TEXT_BYTES_PER_COMPRESSED_BYTE if compressed else 1.0)
+    return split.n_bytes * (UNPACKED_BYTES_PER_COMPRESSED_BYTE if compressed else 1.0)
 
 
-def shuffle_bytes(source: Source, step: int, text_bytes: float) -> int:
-    """Estimate the fingerprints that a deduplication of so much text shuffles."""
+def shuffle_bytes(source: Source, step: int, unpacked_bytes: float) -> int:
+    """Estimate the fingerprints that a deduplication of so much input shuffles."""
     target, parameters = source.steps[step].target, source.steps[step].parameters
+    typical = source.reader.typical
+    text_bytes = unpacked_bytes * typical.text_fraction
     if target is DeduplicateNear:
-        n_documents = text_bytes / TEXT_BYTES_PER_DOCUMENT
+        n_documents = text_bytes / typical.document_bytes
         return int(n_documents * parameters["bands"] * BAND_KEY_BYTES)
-    unit_bytes = TEXT_BYTES_PER_LINE if target is DeduplicateLines else TEXT_BYTES_PER_DOCUMENT
+    unit_bytes = TEXT_BYTES_PER_LINE if target is DeduplicateLines else typical.document_bytes
     return int(text_bytes / unit_bytes * FINGERPRINT_BYTES_PER_UNIT)
 
 
@@ -176,12 +182,12 @@ def window_sizes(
     source: Source, plan: list[Split], step: int, window_files: int | None = None
 ) -> dict[int, int]:
     """Estimate the shuffle bytes of each window, of the recipe's size or of another."""
-    texts: dict[int, float] = {}
+    unpacked: dict[int, float] = {}
     for split in plan:
         if split.source == source.name and split.holds == "documents":
             window = split.file // window_files if window_files else window_of(source, step, split)
-            texts[window] = texts.get(window, 0.0) + text_bytes(split)
-    return {window: shuffle_bytes(source, step, size) for window, size in texts.items()}
+            unpacked[window] = unpacked.get(window, 0.0) + unpacked_bytes(split)
+    return {window: shuffle_bytes(source, step, size) for window, size in unpacked.items()}
 
 
 def estimate(source: Source, plan: list[Split]) -> Estimate:
@@ -194,9 +200,8 @@ def estimate(source: Source, plan: list[Split]) -> Estimate:
         for step in source.shuffle_positions
         for size in window_sizes(source, plan, step).values()
     ]
-    passes = 1 + len(source.shuffle_positions) * 0.3
     read = raw or splits
-    total_bytes = sum(map(text_bytes, read))
+    core_seconds = sum(map(unpacked_bytes, read)) / 1e6 * source.reader.typical.core_seconds_per_mb
     return Estimate(
         source=source.name,
         files=len({split.file for split in read}),
@@ -205,5 +210,5 @@ def estimate(source: Source, plan: list[Split]) -> Estimate:
         shards=len({split.shard for split in splits}),
         shuffle_bytes=sum(sizes),
         largest_window_bytes=max(sizes, default=0),
-        core_hours=total_bytes / 1e6 * CORE_SECONDS_PER_TEXT_MB * passes / 3600,
+        core_hours=core_seconds / 3600,
     )

@@ -146,7 +146,7 @@ def process_split(
             if step.is_shuffle:
                 after = _apply_decisions(batch, step, cursors[position], split)
             else:
-                after = step.target(batch, **step.parameters)
+                after = step.target(batch, **step.local_parameters)
                 _check_step(batch, after, step)
             alive, before = _set_aside_dropped(
                 before, after, step.name, tally, same_text=is_view_of(after, batch)
@@ -169,7 +169,7 @@ def process_split(
 
 def deduplicator(step: Step) -> Any:
     """Make the deduplication that a step names: a dataclass of ``transforms.deduplicate``, say."""
-    return step.target(**step.parameters)
+    return step.target(**step.local_parameters)
 
 
 def _apply_decisions(

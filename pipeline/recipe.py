@@ -1,9 +1,9 @@
 """The recipe: one YAML file that names the sources, their steps, and every number.
 
 It is read into frozen dataclasses and checked before any work starts. A step is named by its short
-name or by the dotted name of any function from batch to batch; a reader by its short name. Their
-parameters are the keyword parameters of those functions, so what a function needs and what a recipe
-may say are one thing.
+name or by the dotted name of any function from batch to batch; a reader by its short name or the
+dotted name of a :class:`pipeline.readers.Reader`. Their parameters are the keyword parameters of
+those functions, so what a function needs and what a recipe may say are one thing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.checked import (
     nearest,
     parameters_of,
 )
+from pipeline.local_copy import local_copy
 from pipeline.readers import READERS, Reader
 from transforms.documents import FilePath
 from transforms.registry import STEPS
@@ -47,7 +49,7 @@ class Tokenizer:
 class Shards:
     """How tokens become files."""
 
-    target_shard_tokens: int
+    target_shard_tokens: int  # about what a shard holds
     validation_fraction: float  # of the documents, chosen by a hash of the id
 
 
@@ -83,11 +85,26 @@ class Step:
             for file in _files_in(value, expected[name][0])
         ]
 
+    @cached_property
+    def local_parameters(self) -> Mapping[str, Any]:
+        """The parameters to call the step with: files elsewhere are copied to this machine."""
+        copies = {file: local_copy(file) for file in self.files()}
+        return {name: _replaced(value, copies) for name, value in self.parameters.items()}
+
     def check(self) -> None:
         """Run the step's own check of its parameters, if it has one; raises ValueError."""
         check = getattr(self.target, "check", None)
         if check is not None:
-            check(**self.parameters)
+            check(**self.local_parameters)
+
+
+def _replaced(value: Any, copies: Mapping[str, str]) -> Any:
+    """Return a parameter's value with the paths of files replaced by those of their copies."""
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, copies) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replaced(item, copies) for item in value)
+    return copies.get(value, value) if isinstance(value, str) else value
 
 
 def _files_in(value: Any, annotation: Any) -> Iterator[str]:
@@ -207,11 +224,11 @@ def _check_ranges(recipe: Recipe) -> None:
 class _SourceKeys:
     """The keys of a source in the YAML file."""
 
-    reader: Any
-    input: list[str]
-    proportion: float
-    expected_tokens_per_input_byte: float
-    steps: list[Any]
+    reader: Any  # its name, or a mapping of its name to its parameters
+    input: list[str]  # patterns of files; `**` stands for any folders
+    proportion: float  # of the tokens that are sampled in training; of all sources together 1
+    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    steps: list[Any]  # names of steps, or mappings of a name to its parameters, in order
 
 
 def _source(name: str, entry: Any) -> Source:
@@ -220,9 +237,7 @@ def _source(name: str, entry: Any) -> Source:
         raise RecipeError(f"{where}: a source's name is made of letters, digits and '_', '.', '-'")
     keys = _SourceKeys(**check_parameters(_SourceKeys, entry, where))
     reader_name, reader_given = _named(keys.reader, f"{where}.reader")
-    if reader_name not in READERS:
-        raise RecipeError(f"{where}: unknown reader {reader_name!r}{nearest(reader_name, READERS)}")
-    reader = READERS[reader_name]
+    reader = _reader(reader_name, where)
     place = f"{where}.reader.{reader_name}"
     options = None
     if reader.join is None:
@@ -260,6 +275,17 @@ def _source(name: str, entry: Any) -> Source:
     )
 
 
+def _reader(name: str, where: str) -> Reader:
+    reader = READERS.get(name)
+    if reader is None and "." in name:
+        reader = _import(name, where, "reader")
+        if not isinstance(reader, Reader):
+            raise RecipeError(f"{where}: {name!r} is no Reader (pipeline/readers/__init__.py)")
+    if reader is None:
+        raise RecipeError(f"{where}: unknown reader {name!r}{nearest(name, READERS)}")
+    return reader
+
+
 def _named(entry: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     """Read `name` or `name: {parameters}`."""
     if isinstance(entry, str):
@@ -274,7 +300,9 @@ def _step(entry: Any, where: str) -> Step:
     name, given = _named(entry, where)
     target = STEPS.get(name)
     if target is None and "." in name:
-        target = _import(name, where)
+        target = _import(name, where, "step")
+        if not callable(target):
+            raise RecipeError(f"{where}: {name!r} is no function")
     if target is None:
         raise RecipeError(
             f"{where}: unknown step {name!r}{nearest(name, STEPS)} "
@@ -290,14 +318,11 @@ def _step(entry: Any, where: str) -> Step:
     return step
 
 
-def _import(dotted: str, where: str) -> Callable[..., Any]:
+def _import(dotted: str, where: str, what: str) -> Any:
     module_name, _, attribute = dotted.rpartition(".")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
-        target = getattr(importlib.import_module(module_name), attribute)
+        return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{where}: cannot import the step {dotted!r}: {error}") from None
-    if not callable(target):
-        raise RecipeError(f"{where}: {dotted!r} is no function")
-    return target
+        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {error}") from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.layout import REPORT_NAME
 
@@ -24,8 +25,20 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for name, right in zip(columns, numeric, strict=True):
         result.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        result.add_row(*(cell(value) for value in row))
+        result.add_row(*(v if isinstance(v, Text) else cell(v) for v in row))
     return result
+
+
+_CONTROLS = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"},
+    127: 0x2421,
+    **dict.fromkeys(range(128, 160), 65533),
+}
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey, such as escape sequences in the text of a page."""
+    return text.translate(_CONTROLS)
 
 
 def cell(value: Any) -> str:
@@ -38,16 +51,24 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return str(value)
+    return printable(str(value))
 
 
-def show(*parts: Table | str) -> None:
+def is_terminal() -> bool:
+    """Tell whether what is shown goes to a terminal, which knows styles."""
+    return Console().is_terminal
+
+
+def show(*parts: Table | Text | str) -> None:
     """Print tables and lines, wide enough that no number is cut where the output is no terminal."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=140)
     for part in parts:
-        console.print(part)
+        if isinstance(part, Table):
+            console.print(part)
+        else:
+            console.print(printable(part) if isinstance(part, str) else part, soft_wrap=True)
 
 
 def print_estimates(estimates: Sequence[Estimate]) -> None:

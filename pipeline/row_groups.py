@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -11,13 +14,24 @@ ROW_GROUP = 10_000
 """Documents of a row group."""
 
 
-class RowGroupWriter:
-    """Writes batches to an open file, :data:`ROW_GROUP` rows a row group, less in the last."""
+@contextmanager
+def parquet_writer(file: storage.HashingFile, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Write Parquet to a file, and no more of it once that has failed."""
+    writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression="zstd")
+    try:
+        yield writer
+        writer.close()
+    finally:
+        writer.is_open = False  # or it would write its footer when it is collected
 
-    def __init__(self, file: storage.HashingFile, schema: pa.Schema) -> None:
+
+class RowGroupWriter:
+    """Writes batches, :data:`ROW_GROUP` rows a row group, less in the last."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
         self.schema = schema
         self.n_rows = 0
-        self._writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression="zstd")
+        self._writer = writer
         self._pending: list[pa.RecordBatch] = []
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -27,9 +41,8 @@ class RowGroupWriter:
         self._write(at_least=ROW_GROUP)
 
     def finish(self) -> None:
-        """Write what is left, and the footer; the file stays open."""
+        """Write what is left."""
         self._write(at_least=1)
-        self._writer.close()
 
     def _write(self, at_least: int) -> None:
         if sum(batch.num_rows for batch in self._pending) >= at_least:

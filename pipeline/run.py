@@ -15,8 +15,10 @@ from typing import Any
 from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.decisions import decision_name
+from pipeline.differences import what_changed
 from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
+from pipeline.guard import guarded
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
     DATA_CARD_NAME,
@@ -28,7 +30,6 @@ from pipeline.layout import (
     RUN_NAME,
     Split,
     plan_bytes,
-    read_plan,
     read_shards,
     shard_ledger_name,
     shard_of_file,
@@ -40,7 +41,7 @@ from pipeline.opt_out import given_list, take_list
 from pipeline.plan import (
     make_plan,
     shuffle_bytes,
-    text_bytes,
+    unpacked_bytes,
     window_of,
     window_sizes,
 )
@@ -69,6 +70,10 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         for source in recipe.sources
         for step in source.steps
         if "." in step.name
+    } | {
+        source.reader_name: _source_digest(source.reader.read)
+        for source in recipe.sources
+        if "." in source.reader_name
     }
     described = {
         "version": importlib.metadata.version("llama-corpus"),
@@ -83,68 +88,21 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
-    """Hash the module that a step of the user's own stands in."""
+    """Hash the module that a step or reader of the user's own stands in."""
     module = inspect.getmodule(function)
     assert module is not None, "it was imported by name"
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
 
 
-def what_changed(
-    old: dict[str, Any], new: dict[str, Any], output: str, plan: list[Split]
-) -> list[str]:
-    """Say, a line each, in what a run differs from the one that ``output`` holds."""
-    changes = []
-    if old["version"] != new["version"]:
-        changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
-    changes += _differences(old["recipe"], new["recipe"], "recipe")
-    changes += _differences(old["files"], new["files"], "model")
-    changes += _differences(old["own_steps"], new["own_steps"], "code of step")
-    before = {(s.name, s.start): s for s in read_plan(output)}
-    now = {(s.name, s.start): s for s in plan}
-    changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]
-    changes += [f"input {name} is gone" for name, _ in sorted(set(before) - set(now))]
-    for key in sorted(set(now) & set(before)):
-        if now[key].n_bytes != before[key].n_bytes:
-            changes.append(
-                f"input {key[0]} had {before[key].n_bytes} bytes, has {now[key].n_bytes}"
-            )
-        elif now[key].modified != before[key].modified:
-            changes.append(f"input {key[0]} was written anew")
-    return changes
-
-
-def _differences(old: Any, new: Any, where: str) -> list[str]:
-    if old == new:
-        return []
-    if isinstance(old, dict) and isinstance(new, dict):
-        lines = []
-        for key in sorted({*old, *new}):
-            if key not in new:
-                lines.append(f"{where}.{key} is gone")
-            elif key not in old:
-                lines.append(f"{where}.{key} is new")
-            else:
-                lines += _differences(old[key], new[key], f"{where}.{key}")
-        return lines
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            line
-            for i, (a, b) in enumerate(zip(old, new, strict=True))
-            for line in _differences(a, b, f"{where}[{i}]")
-        ]
-    return [f"{where} was {_short(old)}, is now {_short(new)}"]
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 @contextmanager
 def locked(output: str) -> Iterator[None]:
-    """Keep a second run away from a local output folder."""
+    """Keep a second run away from a local output folder, and this one's processes from the next.
+
+    A run that was killed is over when the last of its processes is (:mod:`pipeline.guard`).
+    """
     if storage.is_remote(output):
-        yield
+        with guarded():
+            yield
         return
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +112,8 @@ def locked(output: str) -> Iterator[None]:
         except OSError:
             raise RunError(f"another run is writing to {output}") from None
         try:
-            yield
+            with guarded(lock.fileno()):
+                yield
         finally:
             (folder / ".lock").unlink(missing_ok=True)
 
@@ -181,13 +140,14 @@ def run(
             if not storage.exists(storage.join(output, REPORT_NAME)):
                 write_report(output)
             say(f"{output} is complete already; nothing to do")
-            return storage.read_json(storage.join(output, MANIFEST_NAME))
-        storage.remove_temporary_files(output)
-        storage.remove(output, PROGRESS_FOLDER)
-        first_passes(recipe, plan, output, execution)
-        _second_pass(plan, json.dumps(recipe.mapping), output, execution)
-        manifest = mix(recipe, output, described)
-        write_report(output)
+            manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
+        else:
+            storage.remove_temporary_files(output)
+            storage.remove(output, PROGRESS_FOLDER)
+            first_passes(recipe, plan, output, execution)
+            _second_pass(plan, json.dumps(recipe.mapping), output, execution)
+            manifest = mix(recipe, output, described)
+            write_report(output)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
@@ -281,7 +241,7 @@ def waves(
             for window, splits in _windows(plan, recipe, source.name, step).items():
                 if all(decision_name(s.source, step, s.split) in there for s in splits):
                     continue
-                size = shuffle_bytes(source, step, sum(map(text_bytes, splits)))
+                size = shuffle_bytes(source, step, sum(map(unpacked_bytes, splits)))
                 if wave and execution.holds_shuffle_in_memory and wave_bytes + size > limit:
                     yield wave
                     wave, wave_bytes = [], 0

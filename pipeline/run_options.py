@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pipeline.recipe import Recipe
 
 
+RUN_STATUS = "exit status: 0 done, 1 stopped in the middle, 2 a mistake"
+"""What the status of a command that runs pipelines says; after a stop it can be given again."""
+
+
 def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) -> None:
     """Add the options to a parser; without a ``recipe`` to fall back on, one must be given.
 
@@ -40,4 +44,9 @@ def recipe_of(options: argparse.Namespace, *, check_files: bool = True) -> Recip
     from pipeline.recipe_file import load_recipe
 
     sources = options.sources.split(",") if options.sources else None
-    return load_recipe(options.recipe, options.settings, sources, check_files=check_files)
+    recipe = load_recipe(options.recipe, options.settings, sources, check_files=check_files)
+    if options.runner == "DataflowRunner":
+        from pipeline.dataflow import check_paths
+
+        check_paths(recipe, with_files=check_files)
+    return recipe

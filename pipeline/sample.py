@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.checked import nearest
@@ -33,7 +32,7 @@ from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.layout import RUN_NAME, Split, read_plan
 from pipeline.ledger import Tally
 from pipeline.opt_out import given_list, take_list
-from pipeline.plan import make_plan, text_bytes
+from pipeline.plan import make_plan, unpacked_bytes
 from pipeline.process import cached_recipe, process_split
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay, ProgressLog
 from pipeline.recipe import Recipe, recipe_from_mapping
@@ -48,6 +47,7 @@ from pipeline.reservoir import (
     smallest,
     take,
 )
+from pipeline.row_groups import parquet_writer
 from pipeline.run import check_shuffle, describe, first_passes, locked, open_output
 from transforms.documents import SCHEMA
 
@@ -205,7 +205,7 @@ def _draw(
 
 
 def _first_bound(plan: list[Split], source: str, budget_bytes: int) -> int:
-    total = sum(text_bytes(s) for s in plan if s.source == source and s.holds == "documents")
+    total = sum(unpacked_bytes(s) for s in plan if s.source == source and s.holds == "documents")
     return min(LARGEST_HASH, int(LARGEST_HASH * (OVERSAMPLING * budget_bytes / max(total, 1))))
 
 
@@ -253,13 +253,12 @@ class WriteCandidates(beam.DoFn):
             progress = ProgressLog(self.output, self.progress_name, split)
             recipe = cached_recipe(self.recipe_json)
             batches = process_split(split, recipe, self.output, Tally())
-            with storage.write_whole(self.output, name) as file:
-                writer = pq.ParquetWriter(
-                    pa.PythonFile(file, mode="w"), CANDIDATE_SCHEMA, compression="zstd"
-                )
+            with (
+                storage.write_whole(self.output, name) as file,
+                parquet_writer(file, CANDIDATE_SCHEMA) as writer,
+            ):
                 for run in candidates(progress.watch(batches), draw):
                     write_row_groups(writer, run, recipe.reading.batch_bytes)
-                writer.close()
             progress.done()
         yield split.source, split.split
 
@@ -290,13 +289,14 @@ class WriteSample(beam.DoFn):
             found = storage.json_bytes({"text_bytes": total})
             storage.write_bytes(self.output, _found_name(draw), found)
             return
-        with storage.write_whole(self.output, _sample_name(draw.source)) as file:
-            writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), SCHEMA, compression="zstd")
+        with (
+            storage.write_whole(self.output, _sample_name(draw.source)) as file,
+            parquet_writer(file, SCHEMA) as writer,
+        ):
             parts = np.cumsum(n_bytes[order]) // RUN_BYTES
             for part in np.unique(parts):
                 batch = take(paths, places[order[parts == part]])
                 write_row_groups(writer, batch, reading.batch_bytes)
-            writer.close()
         summary = {
             "documents": len(order),
             "text_bytes": total,

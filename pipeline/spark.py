@@ -11,29 +11,27 @@ import atexit
 import os
 import re
 import shutil
-import subprocess
-import sys
-from concurrent import futures
 from pathlib import Path
 
-import grpc
+import psutil
 from apache_beam.options.pipeline_options import (
     JobServerOptions,
     PipelineOptions,
     PortableOptions,
     SparkRunnerOptions,
 )
-from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
 from pipeline.execution import RunError
+from pipeline.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[1] / "build" / "spark-job-server.jar"
 
-WORKER_PROGRAM = (
-    "import logging; logging.basicConfig(level=logging.ERROR); "
-    "from apache_beam.runners.worker.sdk_worker import SdkHarness; "
-    "SdkHarness({control!r}, worker_id={worker!r}, state_cache_size=0).run()"
-)
+WORKER_IDLE_MILLIS = 60_000
+"""How long a local master keeps idle Python workers; else every stage of a pass starts its own.
+
+On a cluster each stage had better: an executor does not notice that a worker which it keeps is
+dead, and gives it one task after another until the job fails. A local master fails at once anyway.
+"""
 
 
 def spark_options(arguments: list[str], workers: int | None, log: str) -> list[str]:
@@ -41,14 +39,16 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
 
     Adds the job server's jar, a local master of ``workers`` (all cores by default) where none is
     given, and for a local master as many Python processes, whose messages go to the file ``log``.
-    Raises RunError where Java or the jar is missing.
+    Raises RunError where Java or the jar is missing, and where Spark is elsewhere and it is not
+    said how Python runs there.
     """
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
+    portable = options.view_as(PortableOptions)
     added = []
-    if not (spark.spark_submit_uber_jar or options.view_as(PortableOptions).job_endpoint):
+    if not (spark.spark_submit_uber_jar or portable.job_endpoint):
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
-    if not (spark.spark_job_server_jar or options.view_as(PortableOptions).job_endpoint):
+    if not (spark.spark_job_server_jar or portable.job_endpoint):
         if not JOB_SERVER_JAR.exists():
             raise RunError(
                 f"there is no Spark job server at {JOB_SERVER_JAR}: 'make spark-job-server' builds "
@@ -62,16 +62,26 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
     master = spark.spark_master_url if has_master else f"local[{n_workers}]"
     if not has_master:
         added.append(f"--spark_master_url={master}")
+    if portable.environment_type:
+        return [*arguments, *added]
     local = re.fullmatch(r"local(?:\[(\d+|\*)\])?", master)
-    if local and not options.view_as(PortableOptions).environment_type:
-        given = local.group(1) or "1"
-        n_processes = n_workers if given == "*" else int(given)
-        added += [
-            "--environment_type=EXTERNAL",
-            f"--environment_config={_start_pool(log)}",
-            f"--sdk_worker_parallelism={n_processes}",
-        ]
-    return [*arguments, *added]
+    if portable.job_endpoint or spark.spark_submit_uber_jar or not local:
+        raise RunError(
+            "on a Spark cluster, say how Python runs beside the executors: start 'corpus "
+            "worker-pool --port=50000' on every worker's machine, and give "
+            "--environment_type=EXTERNAL --environment_config=localhost:50000 (docs/spark.md)"
+        )
+    given = local.group(1) or "1"
+    pool = WorkerPool(log, when_killed=_end_job_servers)
+    atexit.register(pool.stop)
+    return [
+        *arguments,
+        *added,
+        "--environment_type=EXTERNAL",
+        f"--environment_config={pool.address}",
+        f"--sdk_worker_parallelism={n_workers if given == '*' else int(given)}",
+        f"--environment_cache_millis={WORKER_IDLE_MILLIS}",
+    ]
 
 
 def _is_there(jar: str) -> bool:
@@ -87,59 +97,8 @@ def _check_java(launcher: str) -> None:
         )
 
 
-class _Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
-    """Starts and stops Python workers as the job server asks for them.
-
-    Beam's own pool starts whatever ``python`` is first on the path, and lets it print its comings
-    and goings.
-    """
-
-    def __init__(self, log: str) -> None:
-        self.log = log
-        self.server = grpc.server(futures.ThreadPoolExecutor(4))  # which stops when nobody holds it
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def StartWorker(  # noqa: N802  (the protocol's name)
-        self, request: beam_fn_api_pb2.StartWorkerRequest, context: object
-    ) -> beam_fn_api_pb2.StartWorkerResponse:
-        """Start a worker process."""
-        control, worker = request.control_endpoint.url, request.worker_id
-        program = WORKER_PROGRAM.format(control=control, worker=worker)
-        with Path(self.log).open("ab") as log:
-            self.processes[worker] = subprocess.Popen(
-                [sys.executable, "-c", program], stdout=log, stderr=log
-            )
-        return beam_fn_api_pb2.StartWorkerResponse()
-
-    def StopWorker(  # noqa: N802
-        self, request: beam_fn_api_pb2.StopWorkerRequest, context: object
-    ) -> beam_fn_api_pb2.StopWorkerResponse:
-        """Stop a worker process."""
-        if process := self.processes.pop(request.worker_id, None):
-            _stop(process)
-        return beam_fn_api_pb2.StopWorkerResponse()
-
-    def stop_all(self) -> None:
-        """Stop all that is left when the command ends."""
-        for process in self.processes.values():
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _start_pool(log: str) -> str:
-    """Serve a pool on a free port of this machine until the command ends; returns its address."""
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    pool = _Pool(log)
-    port = pool.server.add_insecure_port("localhost:0")
-    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, pool.server)
-    pool.server.start()
-    atexit.register(pool.stop_all)
-    return f"localhost:{port}"
+def _end_job_servers() -> None:
+    """End the job servers that this process started: they would wait for a dead worker for ever."""
+    for child in psutil.Process().children():
+        if child.name() == "java":
+            child.kill()

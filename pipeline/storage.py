@@ -6,19 +6,28 @@ local output folder start at once.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 TEMPORARY_FOLDER = "work/tmp"
+
+RETRY_SECONDS = (0.1, 1.0, 3.0)
+"""Pauses ahead of the further tries to read a local file."""
+
+_PASSING_ERRORS = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_BUFFER_BYTES = 1 << 17
 
 
 class FileInfo(NamedTuple):
@@ -39,9 +48,25 @@ def join(folder: str, *parts: str) -> str:
     return "/".join([folder.rstrip("/"), *parts])
 
 
-def _filesystems() -> Any:
+class StorageError(ValueError):
+    """A storage that cannot be reached from here, told in one line."""
+
+
+EXTRAS = {"gs": "gcp", "s3": "aws"}
+"""What must be installed for a scheme; Beam itself reads ``hdfs://``."""
+
+
+def _filesystems(path: str) -> Any:
+    """Return Beam's FileSystems; raises StorageError where they do not know the path's scheme."""
     from apache_beam.io.filesystems import FileSystems
 
+    try:
+        FileSystems.get_filesystem(path)
+    except ValueError:
+        scheme = path.partition("://")[0]
+        extra = EXTRAS.get(scheme)
+        advice = f"pip install '.[{extra}]'" if extra else "there are gs://, s3:// and hdfs://"
+        raise StorageError(f"{path}: {scheme}:// cannot be read here: {advice}") from None
     return FileSystems
 
 
@@ -54,7 +79,7 @@ def match(pattern: str) -> list[FileInfo]:
     from apache_beam.io.filesystem import BeamIOError
 
     try:
-        (result,) = _filesystems().match([pattern])
+        (result,) = _filesystems(pattern).match([pattern])
     except BeamIOError as error:
         raise ValueError(f"cannot list {pattern}: {error}") from None
     found = {
@@ -66,16 +91,79 @@ def match(pattern: str) -> list[FileInfo]:
 
 def exists(path: str) -> bool:
     """Tell whether there is a file or folder at the path."""
-    return bool(_filesystems().exists(path)) if is_remote(path) else Path(path).exists()
+    return bool(_filesystems(path).exists(path)) if is_remote(path) else Path(path).exists()
+
+
+def checksum(path: str) -> str:
+    """Return what tells one content of a remote file from another, as its storage has it."""
+    return str(_filesystems(path).checksum(path))
+
+
+class _PatientFile(io.RawIOBase):
+    """A local file whose failing reads are tried again, in the file opened anew.
+
+    Network file systems and disks about to die give errors that pass. One that does not pass is
+    raised with the file's name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file = io.FileIO(path)
+        self._at = 0
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a part of the buffer; returns the number of bytes, 0 at the end."""
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                n_bytes = self._file.readinto(buffer)
+                self._at += n_bytes
+                return n_bytes
+            except OSError as error:
+                if pause is None or error.errno not in _PASSING_ERRORS:
+                    raise OSError(error.errno, error.strerror, self._path) from error
+            time.sleep(pause)
+            self._reopen()
+        raise AssertionError("the last try returns or raises")
+
+    def _reopen(self) -> None:
+        self._file.close()
+        self._file = io.FileIO(self._path)
+        self._file.seek(self._at)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset; returns it, from the file's beginning."""
+        self._at = self._file.seek(offset, whence)
+        return self._at
+
+    def tell(self) -> int:
+        """Return the offset that is read next."""
+        return self._at
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say whether it can seek: a pipe cannot."""
+        return self._file.seekable()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def open_read(path: str) -> BinaryIO:
-    """Open a file's raw bytes for reading, without decompression."""
+    """Open a file's raw bytes for reading, without decompression.
+
+    A read that fails with an error that may pass is tried again a few times, seconds apart; Beam
+    does the same for remote files.
+    """
     if not is_remote(path):
-        return Path(path).open("rb")
+        return cast(BinaryIO, io.BufferedReader(_PatientFile(path), _BUFFER_BYTES))
     from apache_beam.io.filesystem import CompressionTypes
 
-    return _filesystems().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return _filesystems(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def read_bytes(path: str) -> bytes:
@@ -130,14 +218,12 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
     temporary = join(output, TEMPORARY_FOLDER, f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}")
     target = join(output, name)
     if is_remote(output):
-        filesystems = _filesystems()
+        filesystems = _filesystems(output)
         file = filesystems.create(temporary)
         try:
             yield HashingFile(file)
             file.close()
-            if filesystems.exists(target):
-                filesystems.delete([target])
-            filesystems.rename([temporary], [target])
+            _rename(filesystems, temporary, target)
         except BaseException:
             file.close()
             if filesystems.exists(temporary):
@@ -152,9 +238,28 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
             os.fsync(file.fileno())
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         Path(temporary).replace(target)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS and not error.filename:
+            raise OSError(error.errno, error.strerror, target) from error
         raise
+
+
+def _rename(filesystems: Any, temporary: str, target: str) -> None:
+    """Give a remote file its name, in the place of one that has it.
+
+    Buckets replace a file as they rename; where that is refused (``hdfs://``) the old one goes
+    first, so that a writer that is killed in between leaves none.
+    """
+    from apache_beam.io.filesystem import BeamIOError
+
+    try:
+        filesystems.rename([temporary], [target])
+    except BeamIOError:
+        if not filesystems.exists(target):
+            raise
+        filesystems.delete([target])
+        filesystems.rename([temporary], [target])
 
 
 def write_bytes(output: str, name: str, data: bytes) -> str:
@@ -167,7 +272,7 @@ def write_bytes(output: str, name: str, data: bytes) -> str:
 def write_file(path: str, data: bytes) -> None:
     """Write a small file that belongs to no output folder, whole or not at all."""
     if is_remote(path):
-        with _filesystems().create(path) as file:
+        with _filesystems(path).create(path) as file:
             file.write(data)
         return
     temporary = Path(f"{path}.{uuid.uuid4().hex}")
@@ -207,8 +312,11 @@ def remove(output: str, name: str) -> None:
     """Remove a file or a folder with all it holds; one that is not there is no error."""
     path = join(output, name)
     if is_remote(path):
-        if _filesystems().exists(path) or match(join(path, "**")):
-            _filesystems().delete([path])
+        filesystems = _filesystems(path)
+        if filesystems.exists(path):
+            filesystems.delete([path])
+        elif match(join(path, "**")):  # a bucket has no folders: the slash stands for all below
+            filesystems.delete([join(path, "")])
     elif Path(path).is_dir():
         shutil.rmtree(path)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.inspect_command import print_json
-from pipeline.run_options import add_run_options, recipe_of
+from pipeline.run_options import RUN_STATUS, add_run_options, recipe_of
 
 DEFAULT_VOCABULARY_SIZE = 32_000  # the paper's
 DEFAULT_SAMPLE_BYTES = 200_000_000
@@ -18,7 +18,9 @@ SHOWN_LANGUAGES = 20
 def add_commands(commands: Any) -> None:
     """Add the command to the parser of ``corpus``."""
     text = "train a tokenizer on a sample of every source of a recipe"
-    one = commands.add_parser("train-tokenizer", help=text, description=text, allow_abbrev=False)
+    one = commands.add_parser(
+        "train-tokenizer", help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
+    )
     add_run_options(one)
     one.add_argument("--output", required=True, metavar="DIR",
                      help="folder of the sample, tokenizer.model and its card")  # fmt: skip

@@ -9,8 +9,9 @@ import argparse
 import dataclasses
 from typing import Any
 
+from pipeline.inspect_command import print_json
 from pipeline.model_card import render
-from pipeline.run_options import add_run_options, recipe_of
+from pipeline.run_options import RUN_STATUS, add_run_options, recipe_of
 
 
 def add_commands(commands: Any) -> None:
@@ -18,11 +19,12 @@ def add_commands(commands: Any) -> None:
 
     def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
         one: argparse.ArgumentParser = commands.add_parser(
-            name, help=text, description=text, allow_abbrev=False
+            name, help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
         )
         add_run_options(one)
         one.add_argument("--output", required=True, metavar="DIR", help="folder of what is made")
         one.add_argument("--start_over", action="store_true", help="remove what is there already")
+        one.add_argument("--json", action="store_true", help="print the card as JSON")
         one.set_defaults(function=function)
         return one
 
@@ -114,6 +116,13 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
 
 
+def _show(card: dict[str, Any], options: argparse.Namespace) -> int:
+    if options.json:
+        return print_json(card)
+    print(render(card))
+    return 0
+
+
 def _command_train_lm(options: argparse.Namespace) -> int:
     from pipeline.execution import execution
     from pipeline.train_lm import LanguageModelOptions, train_lm
@@ -128,8 +137,7 @@ def _command_train_lm(options: argparse.Namespace) -> int:
         start_over=options.start_over,
         where=options.recipe,
     )
-    print(render(card))
-    return 0
+    return _show(card, options)
 
 
 def _command_cited_urls(options: argparse.Namespace) -> int:
@@ -144,8 +152,7 @@ def _command_cited_urls(options: argparse.Namespace) -> int:
         execution(options, options.beam_arguments, options.output),
         start_over=options.start_over,
     )
-    print(render(card))
-    return 0
+    return _show(card, options)
 
 
 def _command_train_classifier(options: argparse.Namespace) -> int:
@@ -171,5 +178,4 @@ def _command_train_classifier(options: argparse.Namespace) -> int:
         start_over=options.start_over,
         where=options.recipe,
     )
-    print(render(card))
-    return 0
+    return _show(card, options)

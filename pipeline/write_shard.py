@@ -16,6 +16,7 @@ from pipeline import storage
 from pipeline.dropped import DroppedDocuments
 from pipeline.layout import (
     DOCS_SCHEMA,
+    DROPPED_SCHEMA,
     PARTS,
     Shard,
     dropped_name,
@@ -24,12 +25,13 @@ from pipeline.layout import (
     shard_ledger_name,
 )
 from pipeline.ledger import Tally, check_balance
+from pipeline.local_copy import local_copy
 from pipeline.observe_shard import ShardObserver
 from pipeline.opt_out import list_of_run
 from pipeline.process import characters, process_split
 from pipeline.progress import ProgressLog
 from pipeline.recipe import Recipe
-from pipeline.row_groups import RowGroupWriter
+from pipeline.row_groups import RowGroupWriter, parquet_writer
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardWriter
 from transforms.opt_out import parse_opt_out
@@ -55,7 +57,8 @@ class _PartWriter:
         self.files: dict[str, storage.HashingFile] = {}
         bin_file, idx_file, docs_file = opened("bin"), opened("idx"), opened("docs.parquet")
         self.tokens = ShardWriter(bin_file, idx_file, np.uint16 if uint16 else np.int32)
-        self.docs = RowGroupWriter(docs_file, DOCS_SCHEMA)
+        writer = stack.enter_context(parquet_writer(docs_file, DOCS_SCHEMA))
+        self.docs = RowGroupWriter(writer, DOCS_SCHEMA)
         self.n_tokens = self.n_characters = 0
 
     def append(
@@ -101,13 +104,15 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
 
     Raises ValueError where the shard's counts do not add up.
     """
-    encoder = load_encoder(recipe.tokenizer.model)
+    encoder = load_encoder(local_copy(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, _PartWriter] = {}
     with ExitStack() as stack:
         name_of_dropped = dropped_name(shard.source, shard.shard)
         file_of_dropped = stack.enter_context(storage.write_whole(output, name_of_dropped))
-        dropped = DroppedDocuments(file_of_dropped)
+        dropped = DroppedDocuments(
+            stack.enter_context(parquet_writer(file_of_dropped, DROPPED_SCHEMA))
+        )
         observer = ShardObserver(parse_opt_out(list_of_run(output)), dropped.observe)
         for split in shard.splits:
             tally = Tally()

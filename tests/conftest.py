@@ -1,17 +1,22 @@
-"""Real samples and models, KenLM and Chromium; tests skip where what they need is not there."""
+"""Real samples and models, KenLM, Chromium and runs; tests skip where what they need is not."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser
 
 from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
+from pipeline.spark import JOB_SERVER_JAR
 from tests.browser import chromium
+from tests.runs import OTHER_SOURCES, run_demo, run_samples
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -20,11 +25,15 @@ SHARED = ROOT.parent / "shared"
 def _folder(name: str) -> Path:
     folder = SHARED / name
     if not folder.is_dir():
-        reason = f"needs the real samples in ../shared/{name}, which are not here"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _skip(f"needs the real samples in ../shared/{name}, which are not here")
     return folder
+
+
+def _skip(reason: str) -> NoReturn:
+    """Skip the test, but fail it in CI, where all that tests need is there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +42,16 @@ def kenlm_programs() -> Path:
     try:
         return kenlm_tools(None)
     except RunError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        _skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def export_readers() -> Path:
+    """The Python with the libraries that exports are for, which ``make test`` installs."""
+    python = ROOT / "build" / "envs" / "readers" / "bin" / "python"
+    if not python.exists():
+        _skip("needs other trainers' readers: make build/envs/readers/.installed")
+    return python
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +66,50 @@ def shared_models() -> Path:
     return _folder("models")
 
 
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the demo, to be looked at: a test that changes it puts it back."""
+    output = tmp_path_factory.mktemp("demo") / "out"
+    assert run_demo(output) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def changed_demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of some of the demo's sources with one threshold changed."""
+    output = tmp_path_factory.mktemp("changed") / "out"
+    threshold = "sources.commoncrawl.steps.drop_short.min_chars=900"
+    few = "commoncrawl,github,stackexchange"
+    assert run_demo(output, "--sources", few, "--set", threshold) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def other_samples_run(
+    tmp_path_factory: pytest.TempPathFactory, shared_data: Path, shared_models: Path
+) -> Path:
+    """A run over the real samples of all sources but the web's."""
+    output = tmp_path_factory.mktemp("sources") / "out"
+    assert run_samples(output, shared_data, shared_models, "--sources", OTHER_SOURCES) == 0
+    return output
+
+
 @pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
 def browser() -> Iterator[Browser]:
     """A headless Chromium, which ``make test`` installs."""
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def job_server() -> None:
+    """Java and Spark's job server."""
+    if not (shutil.which("java") and JOB_SERVER_JAR.exists()):
+        _skip("needs Java and the jar that 'make spark-job-server' builds")
+
+
+@pytest.fixture(scope="session")
+def spark_programs(job_server: None) -> None:
+    """What a Spark cluster is made of, beside the job server."""
+    if importlib.util.find_spec("pyspark") is None:
+        _skip("needs the package pyspark")

@@ -17,6 +17,8 @@ import beam_runner
 from pipeline.inspect import statistics
 
 ROOT = Path(__file__).resolve().parents[1]
+OTHER_SOURCES = "github,wikipedia,books,arxiv,stackexchange"
+"""All sources but those of the web."""
 
 
 def slow(batch: pa.RecordBatch, *, seconds: float) -> pa.RecordBatch:

@@ -21,19 +21,22 @@ from pipeline.process import process_split
 from pipeline.recipe import recipe_from_mapping
 from pipeline.verify import verify
 from tests.report_checks import assert_report_opens
-from tests.runs import ROOT, assert_readme_has_counts_of, digests, run_demo, run_samples
+from tests.runs import (
+    OTHER_SOURCES,
+    ROOT,
+    assert_readme_has_counts_of,
+    digests,
+    run_demo,
+    run_samples,
+)
 from tokenizer.shards import ShardReader
 
 pytestmark = pytest.mark.slow
 
-SOURCES = "github,wikipedia,books,arxiv,stackexchange"
-
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory, shared_data, shared_models):
-    output = tmp_path_factory.mktemp("sources") / "out"
-    assert run_samples(output, shared_data, shared_models, "--sources", SOURCES) == 0
-    return output
+def samples(other_samples_run):
+    return other_samples_run
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +217,8 @@ def test_partitions_without_records_are_files_all_the_same(tmp_path):
 
 def test_the_demo_has_all_seven_sources_and_two_processes_write_the_same(tmp_path):
     recipe = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
-    assert set(SOURCES.split(",")) | {"commoncrawl", "c4"} <= set(recipe["sources"])
+    assert set(OTHER_SOURCES.split(",")) | {"commoncrawl", "c4"} <= set(recipe["sources"])
     one, two = tmp_path / "one", tmp_path / "two"
-    assert run_demo(one, "--sources", SOURCES) == 0
-    assert run_demo(two, "--sources", SOURCES, workers=2) == 0
+    assert run_demo(one, "--sources", OTHER_SOURCES) == 0
+    assert run_demo(two, "--sources", OTHER_SOURCES, workers=2) == 0
     assert digests(one) == digests(two)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
@@ -11,18 +10,9 @@ import beam_runner
 from pipeline import spark
 from tests.runs import digests, run_demo, start
 
+JAR = f"--spark_job_server_jar={__file__}"  # a file that is there will do
+
 ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]
-
-
-@pytest.fixture
-def job_server() -> None:
-    """Java and the job server's jar; both are needed in CI."""
-    if shutil.which("java") and spark.JOB_SERVER_JAR.exists():
-        return
-    reason = "needs Java and the jar that 'make spark-job-server' builds"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.mark.slow
@@ -41,6 +31,9 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
     [
         (["--spark_job_server_jar=nowhere.jar"], "there is no file nowhere.jar"),
         (["--job_server_java_launcher=no-java"], "needs Java"),
+        (["--spark_master_url=spark://10.0.0.1:7077", JAR], "worker-pool --port"),
+        (["--spark_master_url=k8s://https://10.0.0.1", JAR], "--environment_type=EXTERNAL"),
+        (["--job_endpoint=localhost:8099"], "beside the executors"),
     ],
 )
 def test_what_is_missing_is_told_before_any_work(tmp_path, capsys, arguments, expected):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import html
 import re
 from functools import cache
-from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import pyarrow as pa
 
 from transforms.documents import FilePath, drop
+from transforms.text_lists import read_list
 from transforms.urls import KeySet, in_key_set, key_set, pages_of
 from transforms.wiki_names import CITATION_TEMPLATES, COMMON_CITATION_TEMPLATES, names_of
 
@@ -70,17 +70,17 @@ def cited_urls(wikitext: str, language: str | None) -> set[str]:
 
 
 def keep_cited(batch: pa.RecordBatch, *, urls: FilePath) -> pa.RecordBatch:
-    """Drop as ``not_cited`` the pages whose address is not in the file ``urls``, one a line.
+    """Drop as ``not_cited`` the pages whose address is not in the list ``urls``.
 
-    Addresses are compared without scheme, default port, fragment and trailing slashes.
+    Addresses are compared without scheme, default port, fragment and trailing slashes. Raises
+    ValueError, as :func:`transforms.text_lists.read_list`, where the file is no list.
     """
     return drop(batch, ~in_key_set(pages_of(batch["url"]), _pages(urls)), "not_cited")
 
 
 @cache
 def _pages(path: str) -> KeySet:
-    lines = Path(path).read_text("utf-8").split("\n")
-    return key_set(pages_of(pa.array(lines, pa.string())))
+    return key_set(pages_of(read_list(path)))
 
 
 def _without_comments(text: str) -> str:

@@ -27,6 +27,14 @@ from pipeline.readers.wet import read_wet
 from pipeline.readers.wikipedia import read_wikipedia
 
 
+class Typical(NamedTuple):
+    """What files of a format are like, for estimates: of real samples, on the safe side."""
+
+    text_fraction: float = 1.0  # of an unpacked byte, what gets to the first deduplication as text
+    document_bytes: int = 2_000  # of text
+    core_seconds_per_mb: float = 0.1  # unpacked: both passes with the paper's steps
+
+
 class Reader(NamedTuple):
     """How a format is read.
 
@@ -38,6 +46,7 @@ class Reader(NamedTuple):
     splits: frozenset[str]  # what can be cut: "plain" files, "bzip2" files of many streams
     join: Join | None = None  # where documents are put together of records of the whole source
     check: Callable[..., None] | None = None  # of the recipe's parameters; raises ValueError
+    typical: Typical = Typical()
 
 
 class Join(NamedTuple):
@@ -58,18 +67,21 @@ _WHOLE: frozenset[str] = frozenset()
 _PLAIN = frozenset({"plain"})
 
 READERS = {
-    "arxiv": Reader(read_arxiv, _WHOLE),
-    "bigquery_github": Reader(read_bigquery_github, _PLAIN),
-    "books": Reader(read_books, _WHOLE),
+    "arxiv": Reader(read_arxiv, _WHOLE, typical=Typical(0.5, 50_000, 0.11)),
+    "bigquery_github": Reader(read_bigquery_github, _PLAIN, typical=Typical(0.4, 5_000, 0.05)),
+    "books": Reader(read_books, _WHOLE, typical=Typical(1.0, 300_000, 0.08)),
     "huggingface": Reader(read_huggingface, _WHOLE),
-    "json_lines": Reader(read_json_lines, _PLAIN),
-    "repositories": Reader(read_repositories, _WHOLE),
+    "json_lines": Reader(read_json_lines, _PLAIN, typical=Typical(0.9, 2_000, 0.11)),
+    "repositories": Reader(read_repositories, _WHOLE, typical=Typical(0.4, 5_000, 0.05)),
     "stackexchange": Reader(
         read_posts,
         _PLAIN,
         Join(StackExchangeOptions, choose_files, partition_posts, documents_of_posts),
+        typical=Typical(0.7, 1_500, 0.09),
     ),
-    "warc": Reader(read_warc, _WHOLE, check=check_extractor),
-    "wet": Reader(read_wet, _WHOLE),
-    "wikipedia": Reader(read_wikipedia, frozenset({"plain", "bzip2"})),
+    "warc": Reader(read_warc, _WHOLE, check=check_extractor, typical=Typical(0.1, 5_000, 0.1)),
+    "wet": Reader(read_wet, _WHOLE, typical=Typical(0.85, 8_000, 0.09)),
+    "wikipedia": Reader(
+        read_wikipedia, frozenset({"plain", "bzip2"}), typical=Typical(0.5, 4_000, 0.2)
+    ),
 }

@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, cast
 import py7zr
 from py7zr.io import Py7zIO, WriterFactory
 
-from pipeline.readers.decompress import CHUNK_BYTES, Damage
+from pipeline.readers.decompress import CHUNK_BYTES, MAX_EXPANSION, MIN_BOMB_BYTES, Damage
 
 SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 
@@ -103,11 +103,16 @@ def member_of_7z(stream: BinaryIO, member: str) -> Iterator[bytes | Damage]:
 
     ``stream`` can seek. Chunks are of :data:`CHUNK_BYTES` at most. A :class:`Damage` ends the
     output where the archive is damaged, is of a kind that py7zr does not read (encrypted ones
-    among them), or has no such member. Errors of the stream itself are raised.
+    among them), says that it unpacks to more than other compressed files may, or has no such
+    member. Errors of the stream itself are raised.
     """
     pipe, watched = _Pipe(), _Watched(stream)
     errors: list[str] = []
-    thread = threading.Thread(target=_extract, args=(watched, member, pipe, errors), daemon=True)
+    n_bytes = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    thread = threading.Thread(
+        target=_extract, args=(watched, n_bytes, member, pipe, errors), daemon=True
+    )
     thread.start()
     try:
         while (chunk := pipe.chunks.get()) is not None:
@@ -118,10 +123,10 @@ def member_of_7z(stream: BinaryIO, member: str) -> Iterator[bytes | Damage]:
     if watched.error is not None:
         raise watched.error
     if errors:
-        yield Damage(0, errors[0], stream.seek(0, io.SEEK_END), pipe.written)
+        yield Damage(0, errors[0], n_bytes, pipe.written)
 
 
-def _extract(stream: _Watched, member: str, pipe: _Pipe, errors: list[str]) -> None:
+def _extract(stream: _Watched, n_bytes: int, member: str, pipe: _Pipe, errors: list[str]) -> None:
     try:
         with py7zr.SevenZipFile(cast(IO[bytes], stream), blocksize=_BLOCK_BYTES) as archive:
             names = [
@@ -129,8 +134,11 @@ def _extract(stream: _Watched, member: str, pipe: _Pipe, errors: list[str]) -> N
                 for name in archive.getnames()
                 if name.rsplit("/", 1)[-1].lower() == member.lower()
             ]
+            unpacked = sum(info.uncompressed for info in archive.list())
             if not names:
                 errors.append(f"bad 7z archive: no {member} in it")
+            elif unpacked > max(MIN_BOMB_BYTES, MAX_EXPANSION * n_bytes):
+                errors.append(f"bad 7z archive: {unpacked} bytes, of {n_bytes} as stored")
             else:
                 archive.extract(targets=names[:1], factory=_Factory(pipe))
     except _StoppedError:

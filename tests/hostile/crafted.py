@@ -450,6 +450,7 @@ _POSTS: _Makers = {
         b'<row Id="1" PostTypeId="1" Score="1" Body="" Title="' + b"a" * 100_000 + b'" />', n),
     "entities declared": lambda n: b'<!DOCTYPE a [<!ENTITY l "lol">]>' + posts("a"),
     "7z bomb": lambda n: seven_zip(b"<posts>" + b" " * (200 * n)),
+    "7z bomb over the limit": lambda n: seven_zip(b"<posts>" + b" " * (400 * n)),
 }  # fmt: skip
 
 _REPOSITORIES: _Makers = {

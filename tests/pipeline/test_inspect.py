@@ -11,14 +11,12 @@ import pytest
 
 from pipeline.command import main
 from pipeline.verify import verify
-from tests.runs import ROOT, run_demo
+from tests.runs import ROOT
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    output = tmp_path_factory.mktemp("demo") / "out"
-    assert run_demo(output) == 0
-    return output
+def demo(demo_run):
+    return demo_run
 
 
 def corpus(capsys, *arguments: object):

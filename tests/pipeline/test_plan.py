@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
 from pipeline.checked import RecipeError
 from pipeline.layout import plan_bytes, read_plan
-from pipeline.plan import estimate, make_plan
+from pipeline.ledger import Tally
+from pipeline.plan import FINGERPRINT_BYTES_PER_UNIT, estimate, make_plan
+from pipeline.process import process_split
 from pipeline.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,3 +82,27 @@ def test_the_estimate_counts_files_and_the_shuffle(folder):
     recipe = recipe_over(folder, "sources.c4.steps.deduplicate_documents.window_files=1")
     windowed = estimate(recipe.source("c4"), make_plan(recipe))
     assert windowed.largest_window_bytes < windowed.shuffle_bytes
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("commoncrawl", ["wet/goose3.warc.wet.gz", "wet/readability.warc.wet.gz"]),
+        ("commoncrawl_warc", ["warc/goose3.warc.gz"]),
+    ],
+)
+def test_the_estimate_of_a_shuffle_is_on_the_safe_side_of_real_pages(
+    source, files, shared_data, shared_models
+):
+    paths = [f"{shared_data}/commoncrawl/{name}" for name in files]
+    given = [f"data={shared_data}", f"models={shared_models}", f"sources.{source}.input={paths}"]
+    recipe = load_recipe(str(ROOT / "recipes" / "samples.yaml"), given, [source])
+    plan = make_plan(recipe)
+    (step,) = recipe.source(source).shuffle_positions
+    lines = sum(
+        pc.sum(pc.add(pc.count_substring(batch["text"], "\n"), 1)).as_py()
+        for split in plan
+        for batch in process_split(split, recipe, "", Tally(), until=step)
+    )
+    estimated = estimate(recipe.source(source), plan).shuffle_bytes
+    assert 1 < estimated / (lines * FINGERPRINT_BYTES_PER_UNIT) < 2.5

@@ -168,6 +168,27 @@ def test_a_step_of_the_users_own(tmp_path, monkeypatch):
     )
 
 
+def test_a_reader_of_the_users_own(tmp_path, monkeypatch):
+    (tmp_path / "own_readers.py").write_text(
+        "from pipeline.readers import Reader\n"
+        "def read(stream, name, *, start, end, batch_bytes, max_record_bytes, mark: str):\n"
+        "    yield from ()\n"
+        "READER = Reader(read, frozenset())\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def reader(entry):
+        return lambda raw: raw["sources"]["c4"].update(reader=entry)
+
+    recipe = load_recipe(edited(tmp_path, reader({"own_readers.READER": {"mark": "%"}})))
+    source = recipe.source("c4")
+    assert source.reader.read.__name__ == "read" and source.reader_parameters == {"mark": "%"}
+    refused(tmp_path, reader({"own_readers.READER": {"marks": "%"}}), "did you mean 'mark'")
+    refused(tmp_path, reader("own_readers.read"), "is no Reader")
+    refused(tmp_path, reader("own_readers.OTHER"), "cannot import the reader")
+    refused(tmp_path, reader("json_line"), "did you mean 'json_lines'")
+
+
 def test_files_of_a_step_in_a_list_a_mapping_or_left_out_are_checked_as_well(tmp_path, monkeypatch):
     (tmp_path / "own_lists.py").write_text(
         "from transforms.documents import FilePath\n"

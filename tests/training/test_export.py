@@ -16,11 +16,11 @@ from training.generate import load_exported
 
 
 @pytest.fixture(scope="module")
-def run(demo_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(demo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two steps, with a checkpoint of each."""
     folder = tmp_path_factory.mktemp("export") / "run"
     given = [
-        "--data", str(demo_corpus), "--output", str(folder), "--model", "10M", "--device", "cpu",
+        "--data", str(demo_run), "--output", str(folder), "--model", "10M", "--device", "cpu",
         "--sequence_length", "32", "--batch_tokens", "64", "--max_steps", "2", "--workers", "0",
         "--checkpoint_every", "1", "--validate_every", "0",
     ]  # fmt: skip

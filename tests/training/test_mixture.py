@@ -259,13 +259,13 @@ def test_damaged_and_missing_shards_are_named(tmp_path: Path) -> None:
             mixture.documents_of(position)
 
 
-def test_the_demo(demo_corpus: Path) -> None:
-    mixture = Mixture(demo_corpus, sequence_length=64, seed=5)
+def test_the_demo(demo_run: Path) -> None:
+    mixture = Mixture(demo_run, sequence_length=64, seed=5)
     mixture.check_files()
-    manifest = json.loads((demo_corpus / "manifest.json").read_text())
+    manifest = json.loads((demo_run / "manifest.json").read_text())
     tokens_BT1 = mixture.samples(np.arange(mixture.n_samples))
     draws = mixture.draws(np.arange(mixture.n_samples))
-    tokens_of = plain_streams(demo_corpus, "train")
+    tokens_of = plain_streams(demo_run, "train")
     for i, source in enumerate(mixture.sources):
         sampled = manifest["sources"][source]["sampled_tokens"]
         assert abs(mixture.samples_of_source[i] * 64 - sampled) <= 64
@@ -275,13 +275,13 @@ def test_the_demo(demo_corpus: Path) -> None:
         assert np.array_equal(tokens_BT1[here], stream[index])
 
 
-def test_documents_of_the_demo(demo_corpus: Path) -> None:
+def test_documents_of_the_demo(demo_run: Path) -> None:
     rows = {
         row["id"]: (path.with_name(path.name.replace(".docs.parquet", ".bin")), row)
-        for path in demo_corpus.glob("shards/*/train-*.docs.parquet")
+        for path in demo_run.glob("shards/*/train-*.docs.parquet")
         for row in pq.read_table(path).to_pylist()
     }
-    mixture = Mixture(demo_corpus, sequence_length=100, seed=5)
+    mixture = Mixture(demo_run, sequence_length=100, seed=5)
     for position in range(0, mixture.n_samples, 50):
         (tokens,) = mixture.samples([position])
         spans = mixture.documents_of(position)
@@ -291,13 +291,13 @@ def test_documents_of_the_demo(demo_corpus: Path) -> None:
             document = np.fromfile(path, "<u2", row["token_count"], offset=2 * row["token_offset"])
             part = tokens[span.sample_begin : span.sample_end]
             assert np.array_equal(document[span.begin : span.end], part)
-            assert (span.url, span.shard) == (row["url"], str(path.relative_to(demo_corpus)))
+            assert (span.url, span.shard) == (row["url"], str(path.relative_to(demo_run)))
 
 
-def test_the_mixture_starts_light(demo_corpus: Path) -> None:
+def test_the_mixture_starts_light(demo_run: Path) -> None:
     code = (
         "import sys; from training.mixture import Mixture; "
-        f"Mixture({str(demo_corpus)!r}, sequence_length=64, seed=0).samples(range(9)); "
+        f"Mixture({str(demo_run)!r}, sequence_length=64, seed=0).samples(range(9)); "
         "heavy = ('torch', 'numba', 'pyarrow', 'fsspec', 'apache_beam', 'pipeline'); "
         "assert not [m for m in sys.modules if m.split('.')[0] in heavy]"
     )

@@ -21,16 +21,16 @@ ORDER = ["--batch_tokens", str(LENGTH * BATCH), "--sequence_length", str(LENGTH)
 
 
 @pytest.mark.parametrize("step", [1, 42, 122])
-def test_the_documents_named_are_those_of_the_batch(demo_corpus, capsys, step) -> None:
-    assert main(["trace", str(demo_corpus), "--step", str(step), *ORDER, "--json"]) == 0
+def test_the_documents_named_are_those_of_the_batch(demo_run, capsys, step) -> None:
+    assert main(["trace", str(demo_run), "--step", str(step), *ORDER, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    loader = Loader(Mixture(demo_corpus, sequence_length=LENGTH, seed=3), batch_samples=BATCH)
+    loader = Loader(Mixture(demo_run, sequence_length=LENGTH, seed=3), batch_samples=BATCH)
     batch = next(tokens_BT1 for i, tokens_BT1 in enumerate(loader) if i == step - 1).numpy()
     covered = np.zeros_like(batch)
     for row in rows:
         sample = row["position"] - (step - 1) * BATCH
         part = slice(row["sample_begin"], row["sample_end"])
-        bin_path = demo_corpus / row["shard"]
+        bin_path = demo_run / row["shard"]
         docs = pq.read_table(bin_path.with_suffix(".docs.parquet"))
         record = docs.filter(np.array(docs["id"].to_pylist()) == row["id"]).to_pylist()[0]
         tokens = np.fromfile(
@@ -42,10 +42,10 @@ def test_the_documents_named_are_those_of_the_batch(demo_corpus, capsys, step) -
     assert (covered == 1).all()
 
 
-def test_the_table(demo_corpus, capsys) -> None:
-    assert main(["trace", str(demo_corpus), "--step", "2", *ORDER]) == 0
+def test_the_table(demo_run, capsys) -> None:
+    assert main(["trace", str(demo_run), "--step", "2", *ORDER]) == 0
     printed = capsys.readouterr().out
-    mixture = Mixture(demo_corpus, sequence_length=LENGTH, seed=3)
+    mixture = Mixture(demo_run, sequence_length=LENGTH, seed=3)
     for position in range(BATCH, 2 * BATCH):
         assert f"\n{position:>8} │ " in printed
         assert mixture.documents_of(position)[0].source in printed
@@ -60,18 +60,18 @@ def test_the_table(demo_corpus, capsys) -> None:
         (["--step", "1", "--token_budget", "10"], "a budget of 10 tokens"),
     ],
 )
-def test_mistakes_are_told_in_one_line(demo_corpus, capsys, more, text) -> None:
-    assert main(["trace", str(demo_corpus), *ORDER, *more]) == 2
+def test_mistakes_are_told_in_one_line(demo_run, capsys, more, text) -> None:
+    assert main(["trace", str(demo_run), *ORDER, *more]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and text in error
 
 
-def test_a_training_run_knows_its_order(demo_corpus, tmp_path, capsys) -> None:
-    manifest = json.loads((demo_corpus / "manifest.json").read_text())
+def test_a_training_run_knows_its_order(demo_run, tmp_path, capsys) -> None:
+    manifest = json.loads((demo_run / "manifest.json").read_text())
     run = {"corpus": manifest["sha256"], "steps": 50, "batch_tokens": LENGTH * BATCH,
            "sequence_length": LENGTH, "seed": 3}  # fmt: skip
     claim(tmp_path / "run", run)
-    arguments = ["trace", str(demo_corpus), "--step", "50", "--json"]
+    arguments = ["trace", str(demo_run), "--step", "50", "--json"]
     assert main([*arguments, "--run", str(tmp_path / "run")]) == 0
     of_run = json.loads(capsys.readouterr().out)
     assert main([*arguments, *ORDER, "--token_budget", str(50 * LENGTH * BATCH)]) == 0
@@ -88,10 +88,10 @@ def test_a_training_run_knows_its_order(demo_corpus, tmp_path, capsys) -> None:
         assert error.startswith("error: ") and error.count("\n") == 1 and text in error
 
 
-def test_it_imports_no_pytorch(demo_corpus) -> None:
+def test_it_imports_no_pytorch(demo_run) -> None:
     code = (
         "import sys; from pipeline.command import main; "
-        f"main(['trace', {str(demo_corpus)!r}, '--step', '1', *{ORDER!r}]); "
+        f"main(['trace', {str(demo_run)!r}, '--step', '1', *{ORDER!r}]); "
         "assert not [m for m in sys.modules if m.startswith(('torch', 'apache_beam', 'numba'))]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)

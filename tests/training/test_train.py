@@ -102,10 +102,10 @@ def when(condition: Callable[[], bool], action: Callable[[], object]) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(demo_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(demo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one process from beginning to end."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
-    assert main(arguments(demo_corpus, run, "--micro_batch_samples", "4")) == FINISHED
+    assert main(arguments(demo_run, run, "--micro_batch_samples", "4")) == FINISHED
     return run
 
 
@@ -115,32 +115,32 @@ def test_the_last_checkpoints_are_kept(undisturbed: Path) -> None:
     assert not list((undisturbed / "checkpoints").glob("unfinished-*"))
 
 
-def test_a_finished_run_does_nothing_more(undisturbed: Path, demo_corpus: Path) -> None:
+def test_a_finished_run_does_nothing_more(undisturbed: Path, demo_run: Path) -> None:
     before = losses(undisturbed)
-    assert main(arguments(demo_corpus, undisturbed)) == FINISHED
+    assert main(arguments(demo_run, undisturbed)) == FINISHED
     assert losses(undisturbed) == before
 
 
 def test_accumulated_gradients_and_a_chunked_loss_give_the_same_curve(
-    undisturbed: Path, demo_corpus: Path, tmp_path: Path
+    undisturbed: Path, demo_run: Path, tmp_path: Path
 ) -> None:
     more = ["--micro_batch_samples", "1", "--loss_chunk_tokens", "10", "--max_steps", str(STEPS)]
-    assert main(arguments(demo_corpus, tmp_path, *more, "--checkpoint_every", "99")) == FINISHED
+    assert main(arguments(demo_run, tmp_path, *more, "--checkpoint_every", "99")) == FINISHED
     assert losses(tmp_path) == pytest.approx(losses(undisturbed), rel=2e-4)
 
 
 @pytest.mark.slow
 def test_two_processes_killed_and_gone_on_with_by_one(
-    undisturbed: Path, demo_corpus: Path, tmp_path: Path
+    undisturbed: Path, demo_run: Path, tmp_path: Path
 ) -> None:
     """Two processes give one's curve; killed, the run goes on as if nothing had happened."""
-    process = start(arguments(demo_corpus, tmp_path), 2)
+    process = start(arguments(demo_run, tmp_path), 2)
     kill(process, lambda: newest_whole(tmp_path) is not None and lines_written(tmp_path) > 4)
     by_two = losses(tmp_path)
     assert by_two == pytest.approx({n: losses(undisturbed)[n] for n in by_two}, rel=2e-4)
     resumed_after = newest_whole(tmp_path)
     assert resumed_after and resumed_after < STEPS
-    assert main(arguments(demo_corpus, tmp_path)) == FINISHED
+    assert main(arguments(demo_run, tmp_path)) == FINISHED
     assert {n: losses(tmp_path)[n] for n in range(1, resumed_after + 1)} == {
         n: by_two[n] for n in range(1, resumed_after + 1)
     }
@@ -149,34 +149,34 @@ def test_two_processes_killed_and_gone_on_with_by_one(
 
 @pytest.mark.slow
 def test_killed_at_random_the_curve_goes_on_to_the_bit(
-    undisturbed: Path, demo_corpus: Path, tmp_path: Path
+    undisturbed: Path, demo_run: Path, tmp_path: Path
 ) -> None:
     seed = random.randrange(1000)
     after, delay = random.Random(seed).randint(1, STEPS - 3), random.Random(seed).random() / 5
-    process = start(arguments(demo_corpus, tmp_path, "--micro_batch_samples", "4"), 1)
+    process = start(arguments(demo_run, tmp_path, "--micro_batch_samples", "4"), 1)
     kill(process, lambda: lines_written(tmp_path) >= after, delay)
-    assert main(arguments(demo_corpus, tmp_path, "--micro_batch_samples", "4")) == FINISHED
+    assert main(arguments(demo_run, tmp_path, "--micro_batch_samples", "4")) == FINISHED
     assert losses(tmp_path) == losses(undisturbed), f"seed {seed}"
 
 
 @pytest.mark.slow
 def test_one_process_gone_on_with_by_two(
-    undisturbed: Path, demo_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    undisturbed: Path, demo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     when(lambda: lines_written(tmp_path) >= 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert main(arguments(demo_corpus, tmp_path, "--micro_batch_samples", "4")) == STOPPED
+    assert main(arguments(demo_run, tmp_path, "--micro_batch_samples", "4")) == STOPPED
     stopped_at = newest_whole(tmp_path)
     assert stopped_at is not None and 2 < stopped_at < STEPS
     assert f"a checkpoint of step {stopped_at}" in capsys.readouterr().out
     assert sorted(losses(tmp_path)) == list(range(1, stopped_at + 1))
-    assert f"going on after step {stopped_at}" in finish(start(arguments(demo_corpus, tmp_path), 2))
+    assert f"going on after step {stopped_at}" in finish(start(arguments(demo_run, tmp_path), 2))
     assert losses(tmp_path) == pytest.approx(losses(undisturbed), rel=2e-4)
 
 
 def test_damaged_and_unfinished_checkpoints_are_not_taken(
-    demo_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    demo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    four = arguments(demo_corpus, tmp_path, "--max_steps", "4", "--checkpoint_every", "1")
+    four = arguments(demo_run, tmp_path, "--max_steps", "4", "--checkpoint_every", "1")
     assert main(four) == FINISHED
     before = losses(tmp_path)
     assert steps_with_checkpoints(tmp_path) == [2, 3, 4]
@@ -195,10 +195,10 @@ def test_damaged_and_unfinished_checkpoints_are_not_taken(
 
 
 def test_another_run_in_the_folder_is_refused(
-    undisturbed: Path, demo_corpus: Path, capsys: pytest.CaptureFixture[str]
+    undisturbed: Path, demo_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (undisturbed / "run.json").read_bytes()
-    assert main(arguments(demo_corpus, undisturbed, "--seed", "5")) == MISTAKEN
+    assert main(arguments(demo_run, undisturbed, "--seed", "5")) == MISTAKEN
     printed = capsys.readouterr().err
     assert "holds another run: seed is 0 there and 5 here; give" in printed
     assert printed.count("\n") == 1
@@ -206,37 +206,37 @@ def test_another_run_in_the_folder_is_refused(
 
 
 def test_a_loss_that_is_not_finite_names_its_documents(
-    demo_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    demo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = arguments(demo_corpus, tmp_path, "--learning_rate", "1e30", "--max_gradient_norm",
+    given = arguments(demo_run, tmp_path, "--learning_rate", "1e30", "--max_gradient_norm",
                       "1e30", "--warmup_steps", "0")  # fmt: skip
     assert main(given) == FAILED
     printed = capsys.readouterr().err
     step = int(printed.split(":")[1].removeprefix(" step "))
-    mixture = Mixture(demo_corpus, sequence_length=32, seed=0, token_budget=STEPS * 128)
+    mixture = Mixture(demo_run, sequence_length=32, seed=0, token_budget=STEPS * 128)
     named = [s.id for i in range(4 * step - 4, 4 * step) for s in mixture.documents_of(i)]
     assert all(name in printed for name in named)
-    assert f"corpus trace {demo_corpus} --run {tmp_path} --step {step}" in printed
+    assert f"corpus trace {demo_run} --run {tmp_path} --step {step}" in printed
     assert newest_whole(tmp_path) is None
 
 
 @pytest.mark.slow
-def test_a_model_learns_the_demos_shards(demo_corpus: Path, tmp_path: Path) -> None:
+def test_a_model_learns_the_demos_shards(demo_run: Path, tmp_path: Path) -> None:
     """The loss falls well under the entropy of the tokens' frequencies, validation loss too."""
     torch.set_num_threads(2)
     given = [
-        "--data", str(demo_corpus), "--output", str(tmp_path), "--model", "10M", "--device", "cpu",
-        "--sequence_length", "128", "--batch_tokens", "1024", "--max_steps", "120",
-        "--checkpoint_every", "999", "--validate_every", "120", "--learning_rate", "2e-3",
+        "--data", str(demo_run), "--output", str(tmp_path), "--model", "10M", "--device", "cpu",
+        "--sequence_length", "64", "--batch_tokens", "512", "--max_steps", "100",
+        "--checkpoint_every", "999", "--validate_every", "100", "--learning_rate", "4e-3",
         "--workers", "0",
     ]  # fmt: skip
     assert main(given) == FINISHED
-    mixture = Mixture(demo_corpus, sequence_length=128, seed=0, token_budget=120 * 1024)
+    mixture = Mixture(demo_run, sequence_length=64, seed=0, token_budget=100 * 512)
     counts = np.bincount(mixture.samples(np.arange(mixture.n_samples))[:, 1:].ravel())
     shares = counts[counts > 0] / counts.sum()
     entropy = float(-(shares * np.log(shares)).sum())
     curve = losses(tmp_path)
-    last = np.mean([curve[n] for n in range(111, 121)])
+    last = np.mean([curve[n] for n in range(91, 101)])
     print(f"entropy {entropy:.3f}, last ten losses {last:.3f}")
     assert last < entropy - 0.5
     rows = [json.loads(line) for line in (tmp_path / METRICS_NAME).read_text().splitlines()]

@@ -365,3 +365,8 @@ def test_any_damage_keeps_the_rows_before_it(changes: Any, form: str) -> None:
         packed = gzip.compress(WHOLE) if form == "gzip" else _seven_zip({"Posts.xml": WHOLE})
         data, _ = edited(packed, changes)
         _read(data)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_not_unpacked() -> None:
+    (row,) = _read(_seven_zip({"PostHistory.xml": bytes(1 << 27), "Posts.xml": WHOLE}))
+    assert row["dropped_by"] == "damaged" and "as stored" in row["error"]

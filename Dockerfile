@@ -1,0 +1,19 @@
+# The container of Dataflow's workers: Beam's image with this package in it (docs/dataflow.md).
+#     docker build --tag IMAGE .
+# Beam and Python are those of the machine that starts the run: constraints.txt has Beam's version.
+FROM apache/beam_python3.11_sdk:2.77.0
+
+# fastText and KenLM are compiled.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/llama-corpus
+COPY pyproject.toml constraints.txt README.md LICENSE beam_runner.py ./
+COPY pipeline pipeline
+COPY tokenizer tokenizer
+COPY training training
+COPY transforms transforms
+RUN pip install --no-cache-dir --constraint constraints.txt '.[gcp]'
+
+ENTRYPOINT ["/opt/apache/beam/boot"]

@@ -1,0 +1,66 @@
+"""What a run of the samples' recipe costs: time, processor time, memory of its processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class RunCost(NamedTuple):
+    """What was measured of a run; sizes are resident, of the largest process of the kind."""
+
+    seconds: float
+    core_seconds: float  # of all its processes together
+    worker_peak_mb: float
+    driver_peak_mb: float
+    java_peak_mb: float  # of Spark's virtual machine; 0 without one
+
+
+def run_cost(
+    source: str, data: Path, models: Path, output: Path, *, runner: str = "DirectRunner"
+) -> RunCost:
+    """Run a source with two worker processes and watch it. Raises RuntimeError where it fails."""
+    command = [
+        sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}", "--workers", "2",
+        "--sources", source, "--recipe", str(ROOT / "recipes" / "samples.yaml"),
+        "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
+    ]  # fmt: skip
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        core_seconds, peaks = _watch(process)
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(errors.read().decode()[-500:])
+    return RunCost(
+        time.monotonic() - started,
+        core_seconds,
+        *(peaks[kind] / 1e6 for kind in ("worker", "driver", "java")),
+    )
+
+
+def _watch(process: subprocess.Popen[bytes]) -> tuple[float, dict[str, int]]:
+    """Look at a process and its children until it ends: processor time, largest bytes by kind."""
+    driver = psutil.Process(process.pid)
+    core_seconds: dict[int, float] = {}
+    peaks = {"worker": 0, "driver": 0, "java": 0}
+    while process.poll() is None:
+        try:
+            for one in (driver, *driver.children(recursive=True)):
+                with one.oneshot():
+                    times, memory, name = one.cpu_times(), one.memory_info().rss, one.name()
+                kind = "driver" if one == driver else "java" if name == "java" else "worker"
+                peaks[kind] = max(peaks[kind], memory)
+                core_seconds[one.pid] = times.user + times.system
+        except psutil.Error:
+            pass  # it ended while being looked at
+        time.sleep(0.05)
+    return sum(core_seconds.values()), peaks

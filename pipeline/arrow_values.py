@@ -1,0 +1,60 @@
+"""Small Arrow arrays made of buffers.
+
+``pa.array``, ``pa.scalar`` and ``to_numpy`` import pandas at their first call, which takes longer
+than most of the commands that look at a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def array_of_buffers(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:
+    """Make an array without nulls of its type's buffers."""
+    return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
+
+
+def numbers(values: npt.NDArray[Any]) -> pa.Array:
+    """Make an array of numbers, without copying where they lie one after the other."""
+    values = np.ascontiguousarray(values)
+    return array_of_buffers(pa.from_numpy_dtype(values.dtype), len(values), values)
+
+
+def mask(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
+    """Make an array of truth values."""
+    return array_of_buffers(pa.bool_(), len(values), np.packbits(values, bitorder="little"))
+
+
+def repeated(text: str, length: int) -> pa.StringArray:
+    """Make an array that holds one text ``length`` times."""
+    data = text.encode()
+    ends = np.arange(length + 1, dtype=np.int32) * np.int32(len(data))
+    return array_of_buffers(pa.string(), length, ends, data * length)
+
+
+def scalar(text: str) -> pa.StringScalar:
+    """Make a scalar of a text."""
+    return repeated(text, 1)[0]
+
+
+def int32_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
+    """View the values of an array without nulls."""
+    if not len(array):
+        return np.zeros(0, np.int32)
+    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array)]
+
+
+def truths(array: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    """Return the values of an array; a null is false."""
+    if array.null_count:
+        array = pc.and_kleene(pc.is_valid(array), array)
+    if not len(array):
+        return np.zeros(0, bool)
+    packed = np.frombuffer(array.buffers()[1], np.uint8)
+    last = array.offset + len(array)
+    return np.unpackbits(packed, count=last, bitorder="little")[array.offset :].astype(bool)

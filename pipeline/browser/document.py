@@ -1,0 +1,100 @@
+"""What the page of one document shows: record, decisions, texts with removed lines, tokens."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+from pipeline import storage
+from pipeline.document_rows import DROPPED, DocumentFile, read_rows
+from pipeline.piece_table import PieceTable, document_text
+from pipeline.token_view import Token, tokens_of
+from tokenizer.shards import ShardReader
+
+MAX_CHARS = 200_000
+"""Of a text that is shown; a page of a whole book is slow on a phone."""
+
+MAX_TOKENS = 3_000
+
+_one_reading = threading.Lock()
+"""Input is read again for one document at a time: its steps load models."""
+
+
+class Line(NamedTuple):
+    """A line of a text as it was ahead of a step."""
+
+    text: str
+    is_removed: bool
+
+
+class Text(NamedTuple):
+    """A text of a document at some time of its way."""
+
+    title: str
+    lines: list[Line]
+    n_removed: int
+    left_chars: int  # that are not shown
+
+
+def describe(
+    output: str, table: PieceTable | None, file: DocumentFile, number: int
+) -> dict[str, Any]:
+    """Collect what is known of a document.
+
+    ``table`` may be None where the tokenizer is not there any more: then there are no tokens. Where
+    the input is not there any more there are no decisions, and ``trouble`` says so.
+    """
+    record = read_rows(file, [number])[number]
+    found: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
+    texts: list[Text] = []
+    try:
+        found["decisions"], last_text = _way(output, file, record)
+        texts += _struck_texts(found["decisions"])
+    except (OSError, ValueError) as error:
+        found["trouble"] = str(error)
+        last_text = None
+    tokens: list[Token] = []
+    if file.part == DROPPED:
+        if last_text is not None and not found["decisions"][-1].get("removed_lines"):
+            texts.append(_text("Text when it was dropped", last_text, frozenset()))
+    elif table is not None:
+        ids = ShardReader(storage.join(output, "shards", file.name))[number]
+        texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
+        tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
+    return {**found, "texts": texts, "tokens": tokens}
+
+
+def _way(
+    output: str, file: DocumentFile, record: dict[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
+    from pipeline.explain import follow
+
+    with _one_reading:
+        way = follow(
+            output,
+            [record["id"]],
+            source=file.source,
+            shard=file.shard,
+            dropped_by_steps={record["step"]} if file.part == DROPPED else None,
+            with_texts=True,
+        )[record["id"]]
+    return way.decisions, way.text_before
+
+
+def _struck_texts(decisions: list[dict[str, Any]]) -> list[Text]:
+    """Show the texts that steps took lines from, with those lines struck through."""
+    return [
+        _text(
+            f"Text ahead of {decision['step']}",
+            decision["text_before"],
+            frozenset(line["line"] for line in decision["removed_lines"]),
+        )
+        for decision in decisions
+        if decision.get("removed_lines")
+    ]
+
+
+def _text(title: str, text: str, removed: frozenset[int]) -> Text:
+    shown = text[:MAX_CHARS]
+    lines = [Line(line, i in removed) for i, line in enumerate(shown.split("\n"))]
+    return Text(title, lines, len(removed), len(text) - len(shown))

@@ -1,0 +1,113 @@
+"""Formats whose token file is a shard's ``.bin`` as it is: Megatron's, nanotron's, OLMo's.
+
+Tokens are raw and little-endian in all of them, and ids of int32 are the same bytes as uint32. So
+the token files are hard links to the shards where the file system allows it, copies otherwise;
+what differs is the index beside them.
+
+- Megatron-LM: ``.bin`` and ``.idx`` (``megatron/core/datasets/indexed_dataset.py``).
+- nanotron: datatrove's ``.ds``, ``.ds.index`` (u64, the ends of documents in tokens) and
+  ``.ds.metadata`` (tokenizer and bytes of a token, tokens, tokens in words).
+- OLMo: dolma's ``.npy``, which has no header in spite of its name, and ``.csv.gz``, a line a
+  document: start and end in tokens, id, source, number within the source.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.exports.corpus_parts import Corpus, ShardPart
+from tokenizer.shards import ShardReader
+
+ROWS = 10_000
+"""Documents of ``docs.parquet`` that are in memory at a time."""
+
+
+def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) -> None:
+    """Write Megatron's two files a shard, and ``data_args.txt`` for ``--data-args-path``.
+
+    That file says where each shard will be, in the folder ``target``, and its weight: the source's
+    proportion, divided among its shards by their tokens.
+    """
+    arguments = []
+    for source, parts in corpus.sources.items():
+        proportion = corpus.manifest["sources"][source]["proportion"]
+        n_tokens = sum(part.n_tokens for part in parts)
+        for part in parts:
+            part.open()
+            for suffix in ("bin", "idx"):
+                _link(part, suffix, folder / source / f"{part.name}.{suffix}", copy)
+            weight = proportion * part.n_tokens / n_tokens if n_tokens else 0.0
+            arguments.append(f"{weight:.12g} {target.absolute() / source / part.name}\n")
+    (folder / "data_args.txt").write_text("".join(arguments))
+
+
+def write_nanotron(corpus: Corpus, folder: Path, *, copy: bool, tokenizer: str | None) -> None:
+    """Write datatrove's three files a shard; ``tokenizer`` is what nanotron loads it by."""
+    name = (tokenizer or corpus.manifest["tokenizer"]["model"]).replace("|", "_")
+    for part in corpus.parts():
+        lengths = part.open().lengths
+        # The reader takes an end that stands twice for no end at all.
+        ends = np.cumsum(lengths[lengths > 0], dtype="<u8")
+        path = folder / part.source / f"{part.name}.ds"
+        _link(part, "bin", path, copy)
+        path.with_name(f"{path.name}.index").write_bytes(ends.tobytes())
+        path.with_name(f"{path.name}.metadata").write_text(
+            f"{name}|{corpus.dtype.itemsize}\n{part.n_tokens}\n{_in_words(part.n_tokens)}"
+        )
+
+
+def _in_words(n_tokens: int) -> str:
+    for exponent, letter in ((12, " TT"), (9, " GT"), (6, " MT"), (3, " kT")):
+        if n_tokens >= 10**exponent:
+            return f"{n_tokens / 10**exponent:.3g}{letter}"
+    return f"{n_tokens} T"
+
+
+def write_olmo(corpus: Corpus, folder: Path, *, copy: bool) -> None:
+    """Write dolma's two files a shard.
+
+    The source of a document is its shard as ``corpus ls`` names it, the number its number there.
+    """
+    for part in corpus.parts():
+        path = folder / part.source / f"{part.name}.npy"
+        _link(part, "bin", path, copy)
+        with (
+            path.with_suffix(".csv.gz").open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+            io.TextIOWrapper(packed, "utf-8", newline="") as text,
+        ):
+            csv.writer(text, lineterminator="\n").writerows(_boundaries(part, part.open()))
+
+
+def _boundaries(part: ShardPart, reader: ShardReader) -> Iterator[tuple[Any, ...]]:
+    number = 0
+    ends: npt.NDArray[np.int64] = np.cumsum(reader.lengths, dtype=np.int64)
+    for batch in part.records(ROWS):
+        for identifier in batch["id"].to_pylist():
+            end = int(ends[number])
+            start = end - int(reader.lengths[number])
+            yield start, end, identifier, f"{part.source}/{part.name}", number
+            number += 1
+
+
+def _link(part: ShardPart, suffix: str, path: Path, copy: bool) -> None:
+    """Put a shard's file at a path of the export."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = Path(f"{part.prefix}.{suffix}")
+    if not copy:
+        try:
+            os.link(source, path)
+            return
+        except OSError:  # another file system, or one without hard links
+            pass
+    shutil.copyfile(source, path)

@@ -1,0 +1,129 @@
+"""Documents as Parquet with a dataset card, as Hugging Face ``datasets`` loads them.
+
+Shards keep no text: it is decoded from the tokens, so it is what the tokenizer's normalisation left
+of it, which is all of it with a tokenizer that changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline import storage
+from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart, spans
+from pipeline.layout import DOCS_SCHEMA
+from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.shards import ShardReader
+
+ROWS, TOKENS = 1_000, 1 << 22
+"""The most documents of a row group, and the most tokens where it has more than one."""
+
+KEPT_COLUMNS = [name for name in DOCS_SCHEMA.names if name not in ("id", "token_offset")]
+
+
+def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
+    """Write a Parquet file a shard and ``README.md``, a configuration for each source and for all.
+
+    ``tokens`` adds the ids as a column. Raises ExportError where the tokenizer is not there any
+    more, or another one.
+    """
+    encoder = _encoder(corpus)
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("source", pa.string()),
+            ("text", pa.string()),
+            *(DOCS_SCHEMA.field(name) for name in KEPT_COLUMNS),
+            *([("tokens", pa.list_(pa.from_numpy_dtype(corpus.dtype)))] if tokens else []),
+        ]
+    )
+    for part in corpus.parts():
+        path = folder / "data" / part.source / f"{part.name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(path, schema, compression="zstd") as file:
+            for batch in _batches(part, part.open(), encoder, schema):
+                file.write_batch(batch)
+    (folder / "README.md").write_text(_card(corpus), encoding="utf-8")
+
+
+def _encoder(corpus: Corpus) -> BatchEncoder:
+    tokenizer = corpus.manifest["tokenizer"]
+    model = tokenizer["model"]
+    if not storage.exists(model):
+        raise ExportError(
+            f"{model}: the tokenizer of the shards is not there; run this from the folder where "
+            "the pipeline ran, or put it there"
+        )
+    if hashlib.sha256(storage.read_bytes(model)).hexdigest() != tokenizer["sha256"]:
+        raise ExportError(f"{model}: not the tokenizer that made the shards (by SHA-256)")
+    return load_encoder(model)
+
+
+def _batches(
+    part: ShardPart, reader: ShardReader, encoder: BatchEncoder, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    number = 0
+    for records in part.records(ROWS):
+        lengths = reader.lengths[number : number + records.num_rows].astype(np.int64)
+        for first, last in spans(lengths, TOKENS):
+            batch = records.slice(first, last - first)
+            documents = [reader[number + row] for row in range(first, last)]
+            columns = {
+                "id": batch["id"],
+                "source": pa.array([part.source] * len(documents)),
+                "text": pa.array([encoder.decode(ids) for ids in documents], pa.string()),
+                **{name: batch[name] for name in KEPT_COLUMNS},
+            }
+            if "tokens" in schema.names:
+                offsets = np.cumsum([0, *map(len, documents)], dtype=np.int32)
+                columns["tokens"] = pa.ListArray.from_arrays(offsets, np.concatenate(documents))
+            yield pa.RecordBatch.from_arrays(
+                [columns[name] for name in schema.names], schema=schema
+            )
+        number += records.num_rows
+
+
+def _card(corpus: Corpus) -> str:
+    """The dataset card: its YAML head is what ``datasets`` reads."""
+    part = corpus.part
+
+    def configuration(name: str, pattern: str) -> dict[str, Any]:
+        files = [{"split": part, "path": f"data/{pattern}/{part}-*.parquet"}]
+        return {"config_name": name, "data_files": files}
+
+    head = {
+        "configs": [
+            {**configuration("default", "*"), "default": True},
+            *(configuration(source, source) for source in corpus.sources),
+        ]
+    }
+    rows = [
+        f"| {source} | {sum(p.n_documents for p in parts):,} | {sum(p.n_tokens for p in parts):,} "
+        f"| {corpus.manifest['sources'][source]['proportion']:g} |"
+        for source, parts in corpus.sources.items()
+    ]
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(head, sort_keys=False).rstrip(),
+            "---",
+            "",
+            f"# The part {part} of a corpus made by llama-corpus",
+            "",
+            "| source | documents | tokens | sampling proportion |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            "`text` is decoded from the corpus's tokens. `chars` counts its characters before",
+            "tokenisation, `token_count` its tokens with the marks of begin and end; `metadata` is",
+            f"JSON. The corpus's manifest has the SHA-256 `{corpus.manifest['sha256']}`.",
+            "",
+        ]
+    )

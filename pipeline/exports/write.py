@@ -1,0 +1,82 @@
+"""Write an export: a folder that appears when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import storage
+from pipeline.exports.chunked import write_litdata, write_mds
+from pipeline.exports.corpus_parts import Corpus, ExportError, open_corpus
+from pipeline.exports.flat import write_megatron, write_nanotron, write_olmo
+
+DESCRIPTION_NAME = "export.json"
+
+
+def export(
+    output: str,
+    target: Path,
+    *,
+    file_format: str,
+    sources: Sequence[str] | None = None,
+    part: str = "train",
+    copy: bool = False,
+    sequence_length: int | None = None,
+    tokenizer: str | None = None,
+    tokens: bool = False,
+) -> dict[str, Any]:
+    """Write a run's documents to the folder ``target`` in a format; return what it holds.
+
+    ``copy`` forbids hard links to the shards, ``sequence_length`` is for ``mds``, ``tokenizer`` for
+    ``nanotron``, ``tokens`` for ``hf``. The folder is written beside its place and renamed. Raises
+    ValueError where it holds something already, or the run's folder is not what it should be.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ExportError(f"{target} is there already; remove it, or give another folder")
+    corpus = open_corpus(output, sources, part)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    description = _description(corpus, file_format)
+    try:
+        if file_format == "megatron":
+            write_megatron(corpus, unfinished, target, copy=copy)
+        elif file_format == "nanotron":
+            write_nanotron(corpus, unfinished, copy=copy, tokenizer=tokenizer)
+        elif file_format == "olmo":
+            write_olmo(corpus, unfinished, copy=copy)
+        elif file_format == "litdata":
+            write_litdata(corpus, unfinished)
+        elif file_format == "mds":
+            write_mds(corpus, unfinished, sequence_length=sequence_length)
+        else:
+            from pipeline.exports.hugging_face import write_hugging_face
+
+            write_hugging_face(corpus, unfinished, tokens=tokens)
+        (unfinished / DESCRIPTION_NAME).write_bytes(storage.json_bytes(description))
+        unfinished.rename(target)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return description
+
+
+def _description(corpus: Corpus, file_format: str) -> dict[str, Any]:
+    manifest = corpus.manifest
+    return {
+        "format": file_format,
+        "part": corpus.part,
+        "corpus": manifest["sha256"],
+        "tokenizer": manifest["tokenizer"],
+        "token_type": corpus.dtype.name,
+        "sources": {
+            source: {
+                "documents": sum(part.n_documents for part in parts),
+                "tokens": sum(part.n_tokens for part in parts),
+                "proportion": manifest["sources"][source]["proportion"],
+            }
+            for source, parts in corpus.sources.items()
+        },
+    }

@@ -1,0 +1,89 @@
+"""The DirectRunner's worker processes: their messages go to a file, and one that dies ends the run.
+
+This is Beam's ``--direct_running_mode=multi_processing`` but for two things. That mode lets the
+workers print their coming and going, and warnings of clouds that are not used; and it may
+wait for ever for a worker that was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_fn_api_pb2, beam_provision_api_pb2
+from apache_beam.runners.portability import local_job_service
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+    SubprocessSdkWorkerHandler,
+    WorkerHandler,
+)
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+_PAUSE_SECONDS = 0.2
+
+
+def worker_processes(log: str) -> FnApiRunner:
+    """Make a DirectRunner of worker processes that write what they have to say to a file."""
+    # How a worker ended is told in the line that ends the command.
+    logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
+    provision = beam_provision_api_pb2.ProvisionInfo()
+    provision.pipeline_options.update({"default_sdk_harness_log_level": "ERROR"})
+    return FnApiRunner(
+        SubprocessSDKEnvironment.from_command_string(
+            f"exec {shlex.join(command)} 2>> {shlex.quote(log)}"
+        ),
+        provision_info=ExtendedProvisionInfo(provision),
+    )
+
+
+@WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
+class _WatchedWorker(SubprocessSdkWorkerHandler):
+    """A worker process; where it dies, all that was asked of it is answered by an error."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._command: bytes = arguments[0]
+        self._is_stopped = threading.Event()
+
+    def start_worker(self) -> None:
+        """Start the process, and a thread that waits for its end."""
+        self.worker_thread = threading.Thread(target=self._run, name="run_worker")
+        self.worker_thread.start()
+
+    def stop_worker(self) -> None:
+        """Wait for the end of the process."""
+        self._is_stopped.set()
+        super().stop_worker()
+
+    def _run(self) -> None:
+        worker = local_job_service.SubprocessSdkWorker(
+            self._command, self.control_address, self.provision_info, self.worker_id
+        )
+        try:
+            worker.run()
+        except RuntimeError as error:  # which tells how the process ended, in its last word
+            reason = _told(int(str(error).rsplit(" ", 1)[-1]))
+            while not self._is_stopped.wait(_PAUSE_SECONDS):
+                for instruction, future in list(self.control_conn._futures_by_id.items()):
+                    future.set(
+                        beam_fn_api_pb2.InstructionResponse(
+                            instruction_id=instruction, error=reason
+                        )
+                    )
+
+
+def _told(exit_status: int) -> str:
+    """Say how a worker ended; a killer's usual reason is that memory ran out."""
+    if exit_status < 0:
+        name = signal.Signals(-exit_status).name
+        return f"a worker process was killed ({name}): by the system, if memory ran out"
+    return f"a worker process ended with exit status {exit_status}"

@@ -1,0 +1,1 @@
+"""Dataflow without Google: jobs as its service would get them, and a folder in place of buckets."""

@@ -1,0 +1,66 @@
+"""Kill runs at random, and print what became of each:
+
+    python -m tests.faults.random_kills --kills 50 --seed 1
+
+A line a case: how many kills so far, the seed that makes the same case again (but for how fast the
+machine is), whom the signal hit and in which pass, how often the command was given again, and
+whether every file is that of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conftest import SHARED
+from tests.faults.kills import (
+    RUNNERS,
+    TABLE_HEAD,
+    case_of,
+    remove_run,
+    table_line,
+    try_case,
+    undisturbed,
+)
+from tests.faults.runs import Run, copy_inputs
+from tests.faults.warm import WarmCommand
+
+
+def warm(run: Run, environment: dict[str, str]) -> WarmCommand:
+    """Start the command in a fork of this process."""
+    return WarmCommand(run.arguments(), environment, run.output.with_suffix(".log"))
+
+
+def main() -> int:
+    """Run the command; returns 1 where a run did not come out as it should."""
+    parser = argparse.ArgumentParser(prog="tests.faults.random_kills")
+    parser.add_argument("--kills", type=int, default=50, help="stop after so many (default: 50)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first case (default: 1)")
+    parser.add_argument("--runners", default=",".join(RUNNERS), help="to draw from (default: all)")
+    options = parser.parse_args()
+    runners = tuple(options.runners.split(","))
+    failed = kills = 0
+    with tempfile.TemporaryDirectory(prefix="random-kills-") as name:
+        folder = Path(name)
+        run = Run(folder / "undisturbed", copy_inputs(SHARED / "data", folder / "data"),
+                  SHARED / "models", workers=1)  # fmt: skip
+        expected = undisturbed(run, warm)
+        print(TABLE_HEAD, flush=True)
+        seed = options.seed
+        while kills < options.kills:
+            case = case_of(seed, runners)
+            this = run._replace(output=folder / f"seed-{seed}")
+            outcome = try_case(case, this, expected, warm)
+            kills += len(outcome.killed)
+            failed += bool(outcome.problems)
+            print(table_line(kills, outcome), flush=True)
+            remove_run(this)
+            seed += 1
+    print(f"\n{kills} kills in {seed - options.seed} runs, {failed} runs not as undisturbed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The run that faults are tried on: its inputs, its command, and where in it a run stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.runs import ROOT
+
+FILES = {
+    "commoncrawl": [
+        "commoncrawl/wet/goose3.warc.wet.gz",
+        "commoncrawl/wet/newspaper4k.warc.wet.gz",
+    ],
+    "books": [
+        *(f"books/pg11-{edition}.txt" for edition in ("11-0", "11", "old_alice30")),
+        *(f"books/pg20170-{edition}.txt" for edition in ("20170-8", "20170")),
+    ],
+    "stackexchange": [
+        "stackexchange/datascience.meta.stackexchange.com_2017-03/Posts.xml",
+        "stackexchange/datascience.meta.stackexchange.com_2022-06_a/Posts.xml",
+    ],
+}
+"""Real samples with records to join, repeated lines, near-duplicate books and equal documents."""
+
+PASSES = (
+    "join",
+    "first pass",
+    "near-duplicates, first shuffle",
+    "near-duplicates, second shuffle",
+    "second pass",
+    "mix",
+)
+"""The passes of a run, in the order in which what they write appears."""
+
+
+def copy_inputs(shared_data: Path, folder: Path) -> Path:
+    """Lay the inputs out in a folder, one folder a source; returns it."""
+    for source, names in FILES.items():
+        for name in names:
+            target = folder / source / "-".join(Path(name).parts[1:])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(shared_data / name, target)
+    return folder
+
+
+class Run(NamedTuple):
+    """A command that is given until the run is complete."""
+
+    output: Path
+    data: Path
+    models: Path
+    runner: str = "DirectRunner"
+    workers: int = 2
+    more: tuple[str, ...] = ()
+
+    def arguments(self) -> list[str]:
+        """Return the command's arguments."""
+        return [
+            f"--runner={self.runner}",
+            "--workers", str(self.workers), "--recipe", str(ROOT / "tests/faults/recipe.yaml"),
+            "--set", f"data={self.data}", "--set", f"models={self.models}",
+            "--output", str(self.output), *self.more,
+        ]  # fmt: skip
+
+    def start(self, **environment: str) -> subprocess.Popen[str]:
+        """Give the command, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "beam_runner", *self.arguments()],
+            cwd=ROOT, text=True, start_new_session=True, env={**os.environ, **environment},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
+def errors(printed: str) -> list[str]:
+    """Return what a command printed beside the lines of its progress and summary."""
+    return [line for line in printed.splitlines() if line.startswith("error:")]
+
+
+def current_pass(output: Path) -> str:
+    """Say which pass a run is in by the files that it has written; "" before the first."""
+    if (output / "manifest.json").exists() or not (output / "plan.jsonl").exists():
+        return ""
+    splits: dict[str, set[int]] = {}
+    shards = set()
+    with (output / "plan.jsonl").open() as file:
+        for line in file:
+            split = json.loads(line)
+            if split["holds"] == "documents":
+                splits.setdefault(split["source"], set()).add(split["split"])
+                shards.add((split["source"], split["shard"]))
+    if len(list(output.glob("ledger/*/*.json"))) == len(shards):
+        return "mix"
+    if len(list(output.glob("decisions/*/*.bits"))) == sum(map(len, splits.values())):
+        return "second pass"
+    sketches = len(list(output.glob("work/fingerprints/books/**/*.sketch")))
+    if sketches:
+        kind = "first" if sketches < len(splits["books"]) else "second"
+        return f"near-duplicates, {kind} shuffle"
+    if any(output.glob("work/progress/fingerprint-*")):
+        return "first pass"
+    return "join" if any(output.glob("work/progress/join-*")) else ""

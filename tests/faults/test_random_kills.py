@@ -1,0 +1,35 @@
+"""Runs that are killed at random end as if they had not been.
+
+``FAULTS_SEEDS=100,101`` in the environment tries other seeds than those that stand here;
+``python -m tests.faults.random_kills`` any number.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from pipeline.spark import JOB_SERVER_JAR
+from tests.faults.kills import case_of, table_line, try_case
+
+SEEDS = {"memory": "1", "processes": "13", "spark": "18"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", SEEDS)
+def test_a_run_killed_at_random_comes_out_as_if_it_had_not_been(
+    runner, whole_run, expected, tmp_path
+):
+    if runner == "spark" and not (shutil.which("java") and JOB_SERVER_JAR.exists()):
+        reason = "needs Java and the jar that 'make spark-job-server' builds"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    for seed in os.environ.get("FAULTS_SEEDS", SEEDS[runner]).split(","):
+        case = case_of(int(seed), [runner])
+        outcome = try_case(case, whole_run._replace(output=tmp_path / seed), expected)
+        print(table_line(len(outcome.killed), outcome))
+        assert not outcome.problems, table_line(len(outcome.killed), outcome)
+        assert outcome.killed, "the run was complete before it could be killed"

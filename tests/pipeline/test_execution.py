@@ -1,0 +1,33 @@
+"""What is told of an error that stopped a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.execution import ERROR_NAME, note_stop
+
+OF_SPARK = """Pipeline job failed in state FAILED: org.apache.spark.SparkException: Job aborted: \
+Task 0 in stage 1.0 failed 4 times, most recent failure: java.lang.RuntimeException: Traceback:
+  File "storage.py", line 160, in write_whole
+OSError: no space left on device [while running 'BuildShard']
+
+\tat org.apache.beam.runners.fnexecution.control.FnApiControlClient.fail(FnApiControlClient.java:8)
+\t... 1 more
+
+Driver stacktrace:
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (OF_SPARK, "OSError: no space left on device [while running 'BuildShard']"),
+        ("Traceback:\nOSError: no space left on device\n", "OSError: no space left on device"),
+        ("value " + "0, " * 10_000, "value " + "0, " * 98),
+        ("", "RuntimeError('')"),
+    ],
+)
+def test_the_reason_of_a_stop_is_one_short_line(tmp_path, message, expected):
+    line = note_stop(str(tmp_path), RuntimeError(message))
+    assert line.startswith(f"error: the run stopped: {expected} (") and "\n" not in line
+    assert message in (tmp_path / ERROR_NAME).read_text()

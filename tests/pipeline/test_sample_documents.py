@@ -1,0 +1,107 @@
+"""Samples: that each filter is kept to, that seeds draw again, and where the texts come from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from pipeline.command import main
+from pipeline.explain import explain
+from tests.plain_shards import plain_documents, plain_dropped
+
+
+@pytest.fixture(scope="module")
+def kept(demo_run):
+    return {document.row["id"]: document for document in plain_documents(demo_run)}
+
+
+@pytest.fixture(scope="module")
+def dropped(demo_run):
+    return {row["id"]: row for row in plain_dropped(demo_run)}
+
+
+def sample(capsys, output, *arguments):
+    status = main(["sample", str(output), *map(str, arguments), "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert status == (0 if answer["documents"] else 1)
+    return answer["matching"], answer["documents"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "matches"),
+    [
+        ([], lambda d: True),
+        (["--source", "c4"], lambda d: d.row["id"].startswith("c4/")),
+        (["--language", "en"], lambda d: d.row["language"] == "en"),
+        (["--bucket", "head"], lambda d: d.row["bucket"] == "head"),
+        (["--part", "validation"], lambda d: "/validation-" in d.shard),
+        (["--bucket", "middle", "--part", "validation", "--source", "commoncrawl"],
+         lambda d: d.row["bucket"] == "middle" and d.shard.startswith("commoncrawl/validation-")),
+        (["--bucket", "tail"], lambda d: False),
+    ],
+)  # fmt: skip
+def test_all_documents_that_match_and_no_other_can_be_drawn(
+    demo_run, kept, capsys, arguments, matches
+):
+    expected = {identifier for identifier, document in kept.items() if matches(document)}
+    matching, found = sample(capsys, demo_run, *arguments, "-n", 10_000)
+    assert matching == len(expected) == len(found)
+    assert {one["record"]["id"] for one in found} == expected
+    for one in found:
+        document = kept[one["record"]["id"]]
+        assert (one["shard"], one["number"], one["text"]) == (*document[:2], document.text)
+
+
+def test_a_seed_draws_the_same_and_every_document_is_as_likely(demo_run, capsys):
+    first = sample(capsys, demo_run, "-n", 4, "--seed", 7)
+    assert sample(capsys, demo_run, "-n", 4, "--seed", 7) == first
+    assert sample(capsys, demo_run, "-n", 4, "--seed", 8) != first
+    drawn = Counter()
+    few = ["--source", "stackexchange", "-n", 3]
+    for seed in range(100):
+        _, found = sample(capsys, demo_run, *few, "--seed", seed)
+        drawn.update(one["record"]["id"] for one in found)
+    # 27 times each on average; the bounds are four standard deviations away.
+    assert len(drawn) == 11 and 9 < min(drawn.values()) <= max(drawn.values()) < 46
+
+
+@pytest.mark.parametrize(
+    ("arguments", "column", "value"),
+    [
+        (["--reason", "too_short"], "reason", "too_short"),
+        (["--step", "deduplicate_documents"], "step", "deduplicate_documents"),
+        (["--step", "read"], "step", "read"),
+        (["--dropped", "--language", "de"], "language", "de"),
+    ],
+)
+def test_dropped_documents_come_with_the_text_that_they_had(
+    demo_run, dropped, capsys, arguments, column, value
+):
+    expected = {identifier for identifier, row in dropped.items() if row[column] == value}
+    matching, found = sample(capsys, demo_run, *arguments, "-n", 10_000)
+    assert {one["record"]["id"] for one in found} == expected and matching == len(expected) > 0
+    for one in found:
+        row = {name: one["record"][name] for name in dropped[one["record"]["id"]]}
+        row["metadata"] = dropped[row["id"]]["metadata"]
+        assert row == dropped[row["id"]]
+        assert len(one["text"]) == row["chars"]
+    last = explain(str(demo_run), found[-1]["record"]["id"])["decisions"][-1]
+    assert (last["step"], last["dropped_by"]) == (row["step"], row["reason"])
+    assert last["characters_before"] == len(found[-1]["text"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-n", "0"], ["--source", "x"], ["--part", "train", "--reason", "too_short"]],
+)
+def test_mistakes_are_told_in_one_line(demo_run, capsys, arguments):
+    assert main(["sample", str(demo_run), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_texts_are_shown_in_part(demo_run, capsys):
+    assert main(["sample", str(demo_run), "-n", "1", "--chars", "10"]) == 0
+    assert "more characters" in capsys.readouterr().out
