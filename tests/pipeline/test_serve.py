@@ -74,6 +74,12 @@ def request(url, path="/", method="GET", **headers):
     return response, response.read().decode()
 
 
+def follow(page, link):
+    """Click, and wait for the page that this leads to."""
+    with page.expect_navigation():
+        link.click()
+
+
 def rows_shown(page):
     return page.locator(".list td.id a").all_inner_texts()
 
@@ -87,25 +93,25 @@ def test_filter_page_and_open_documents(server, browser, demo_run):
     with watched(browser, server) as seen:
         page = seen.page
         page.goto(server)
-        page.get_by_role("link", name="Documents kept").click()
+        follow(page, page.get_by_role("link", name="Documents kept"))
         assert f"{len(kept)} documents" in page.inner_text("main")
         page.select_option("select[name=source]", "commoncrawl")
         page.fill("input[name=bucket]", "head")
-        page.get_by_role("button", name="Filter").click()
+        follow(page, page.get_by_role("button", name="Filter"))
         shown = rows_shown(page)
         assert len(shown) == PAGE_ROWS
         while page.get_by_role("link", name="next page").count():
-            page.get_by_role("link", name="next page").first.click()
+            follow(page, page.get_by_role("link", name="next page").first)
             shown += rows_shown(page)
         assert sorted(shown) == sorted(head)
         last = rows_shown(page)
-        page.get_by_role("link", name="previous page").first.click()
+        follow(page, page.get_by_role("link", name="previous page").first)
         assert rows_shown(page) == shown[-len(last) - PAGE_ROWS : -len(last)]
-        page.get_by_role("link", name=shown[-len(last) - 1], exact=True).click()
+        follow(page, page.get_by_role("link", name=shown[-len(last) - 1], exact=True))
         assert page.inner_text("h1") == shown[-len(last) - 1]
         page.go_back()
         page.fill("input[name=contains]", head[3])
-        page.get_by_role("button", name="Filter").click()
+        follow(page, page.get_by_role("button", name="Filter"))
         assert head[3] in rows_shown(page)
         assert seen.errors == [] and seen.requests == []
 
@@ -116,8 +122,8 @@ def test_removed_lines_are_struck_through(server, browser, demo_run):
         page = seen.page
         page.goto(f"{server}documents?part=dropped")
         page.select_option("select[name=reason]", "no_unique_line")
-        page.get_by_role("button", name="Filter").click()
-        page.get_by_role("link", name=gone["id"], exact=True).click()
+        follow(page, page.get_by_role("button", name="Filter"))
+        follow(page, page.get_by_role("link", name=gone["id"], exact=True))
         assert "dropped by deduplicate_lines: no_unique_line" in page.inner_text("main")
         decisions = explain(str(demo_run), gone["id"])["decisions"]
         removed = [line["text"] for line in decisions[-1]["removed_lines"]]
@@ -150,7 +156,7 @@ def test_markup_of_documents_stays_text(hostile_run, browser):
         for part in ("kept", "dropped"):
             page.goto(f"{server}documents?part={part}&contains={quote(SCRIPT)}")
             assert SCRIPT in page.inner_text(".list")
-            page.locator(".list td.id a").first.click()
+            follow(page, page.locator(".list td.id a").first)
             assert SCRIPT in page.locator("pre").first.text_content()
             assert page.locator("main").text_content().count(SCRIPT) >= 3  # url, metadata, text
             assert page.title().startswith("c4/")
@@ -165,7 +171,7 @@ def test_markup_of_documents_stays_text(hostile_run, browser):
 def test_the_report_opens(server, browser):
     with watched(browser, server) as seen:
         seen.page.goto(server)
-        seen.page.get_by_role("link", name="The report").click()
+        follow(seen.page, seen.page.get_by_role("link", name="The report"))
         seen.page.wait_for_selector(".plot .main-svg")
         assert seen.errors == [] and seen.requests == []
 
