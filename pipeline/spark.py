@@ -45,7 +45,7 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
     portable = options.view_as(PortableOptions)
-    added = []
+    added = ["--experiments=disable_logging_submission_environment"]  # it would run pip at each job
     if not (spark.spark_submit_uber_jar or portable.job_endpoint):
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
     if not (spark.spark_job_server_jar or portable.job_endpoint):

@@ -19,6 +19,7 @@ import yaml
 from pipeline import storage
 from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart, spans
 from pipeline.layout import DOCS_SCHEMA
+from pipeline.local_copy import local_copy
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 
@@ -63,7 +64,7 @@ def _encoder(corpus: Corpus) -> BatchEncoder:
         )
     if hashlib.sha256(storage.read_bytes(model)).hexdigest() != tokenizer["sha256"]:
         raise ExportError(f"{model}: not the tokenizer that made the shards (by SHA-256)")
-    return load_encoder(model)
+    return load_encoder(local_copy(model))
 
 
 def _batches(
