@@ -33,6 +33,7 @@ lint: $(TEST_STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	@echo "installing the environment, which takes a minute or two ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(INSTALL) .
 	@touch $@

@@ -17,6 +17,7 @@ from pathlib import Path
 # Beam warns at its import of clouds that are not used. What stops a run is told by main().
 logging.basicConfig(level=logging.ERROR)
 
+from pipeline.beam_options import check_beam_arguments
 from pipeline.checked import RecipeError
 from pipeline.execution import Execution, RunError, execution, note_stop
 from pipeline.plan import estimate, make_plan
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     try:
+        check_beam_arguments(beam_arguments, vars(options), options.runner)
         recipe = recipe_of(options)
         how = execution(options, beam_arguments, options.output)
         if options.dry_run:

@@ -104,8 +104,30 @@ def convert(value: Any, expected: Any, where: str) -> Any:
         return None
     elif expected is FilePath and isinstance(value, str):
         return value
-    name = str(getattr(expected, "__name__", expected)) if not origin else str(expected)
-    raise RecipeError(f"{where}: expected {name.replace('FilePath', 'a file')}, found {value!r}")
+    advice = ""
+    if origin in (list, tuple, Sequence) and isinstance(value, str):
+        advice = f"; write [{value}] for a list of one"
+    raise RecipeError(f"{where}: expected {type_name(expected)}, found {value!r}{advice}")
+
+
+TYPE_NAMES = {Any: "text or mapping", str: "text", int: "integer", float: "number",
+              bool: "true or false", FilePath: "file", type(None): "null"}  # fmt: skip
+
+
+def type_name(annotation: Any) -> str:
+    """Write a type as a recipe's author thinks of it."""
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    inner = [type_name(argument) for argument in arguments]
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(inner)
+    if len(inner) == 2:
+        return f"mapping of {inner[0]} to {inner[1]}"
+    if inner:
+        return f"list of {inner[0]}"
+    return TYPE_NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _key(key: Any, expected: Any) -> Any:

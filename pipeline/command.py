@@ -66,6 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
+        if runs_pipelines:
+            from pipeline.beam_options import check_beam_arguments
+
+            check_beam_arguments(others, vars(options), options.runner)
         return int(options.function(options))
     except BrokenPipeError:
         sys.stderr.close()

@@ -116,28 +116,39 @@ def check_steps(recipe: Recipe, path: str) -> None:
 def _override(
     raw: Any, path: list[str], value: Any, variables: Mapping[str, Any], where: str
 ) -> None:
-    """Replace the value at a dotted path that is already there."""
-    node = raw
-    for depth, part in enumerate(path):
-        index: Any
-        if isinstance(node, list):
-            index, known = _find_step(node, part)
-        elif isinstance(node, dict):
-            index, known = (part if part in node else None), list(map(str, node))
-        else:
-            index, known = None, []
+    """Replace the value at a dotted path that is already there, or that has a default.
+
+    A name on the way may hold dots itself: a step or reader of one's own does.
+    """
+    node, depth = raw, 0
+    while True:
+        index, known, n_parts = _find(node, path[depth:])
+        if index is None and node is raw and path == ["opt_out"]:
+            index, n_parts = "opt_out", 1
         if index is None:
             if depth == 0:
                 known = [*known, *variables]
-            raise RecipeError(
-                f"{where}: the recipe has no {'.'.join(path[: depth + 1])!r}{nearest(part, known)}"
-            )
-        if depth == len(path) - 1:
+            name = ".".join(path[: depth + 1])
+            raise RecipeError(f"{where}: the recipe has no {name!r}{nearest(path[depth], known)}")
+        name, depth = ".".join(path[depth : depth + n_parts]), depth + n_parts
+        if depth == len(path):
             node[index] = value
-        elif isinstance(node[index], dict) and isinstance(node, list):
-            node = node[index][part]
-        else:
-            node = node[index]
+            return
+        step = node[index]
+        node = step[name] if isinstance(node, list) and isinstance(step, dict) else step
+
+
+def _find(node: Any, path: list[str]) -> tuple[Any, list[str], int]:
+    """Find what the beginning of a path names: its key or place, all names, and the parts taken."""
+    if isinstance(node, list):
+        names = [step if isinstance(step, str) else next(iter(step)) for step in node]
+    else:
+        names = list(map(str, node)) if isinstance(node, dict) else []
+    for n_parts in range(len(path), 0, -1):
+        name = ".".join(path[:n_parts])
+        if name in names:
+            return (names.index(name) if isinstance(node, list) else name), names, n_parts
+    return None, names, 0
 
 
 def _unshared(value: Any) -> Any:
@@ -152,11 +163,6 @@ def _unshared(value: Any) -> Any:
     if isinstance(value, list):
         return [_unshared(item) for item in value]
     return value
-
-
-def _find_step(steps: list[Any], name: str) -> tuple[int | None, list[str]]:
-    names = [step if isinstance(step, str) else next(iter(step)) for step in steps]
-    return (names.index(name) if name in names else None), names
 
 
 def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:

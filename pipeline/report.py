@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -84,8 +87,8 @@ def print_estimates(estimates: Sequence[Estimate]) -> None:
 
 def print_summary(manifest: Mapping[str, Any], output: str, seconds: float) -> None:
     """Print what a run made and where it lies."""
-    columns = ["source", "documents", "tokens", "bytes a token", "validation tokens", "proportion",
-               "epochs"]  # fmt: skip
+    columns = ["source", "documents", "train tokens", "characters a token", "validation tokens",
+               "proportion", "epochs"]  # fmt: skip
     rows = []
     for name, counts in manifest["sources"].items():
         tokens = counts["train_tokens"]
@@ -100,12 +103,26 @@ def print_summary(manifest: Mapping[str, Any], output: str, seconds: float) -> N
                 counts["epochs"],
             ]
         )
-    columns[3] = "characters a token"
+    program = _corpus_program()
+    look = {
+        f"{output}/{REPORT_NAME}": "the same with charts and samples, for a browser",
+        f"{program} stats {output}": "what became of every document",
+        f"{program} ls {output}": "the shards",
+        f"{program} verify {output}": "checksums and counts",
+    }
+    width = max(map(len, look)) + 4
+    n_parts = sum(len(shard["parts"]) for shard in manifest["shards"])
     show(
         table(f"Mixture of {manifest['token_budget']:,} tokens", columns, rows),
-        f"\n{len(manifest['shards'])} shards in {output}/shards, {seconds:.0f} s in all. To look:\n"
-        f"  {output}/{REPORT_NAME}    the same with charts and samples, for a browser\n"
-        f"  corpus stats {output}     what became of every document\n"
-        f"  corpus ls {output}        the shards\n"
-        f"  corpus verify {output}    checksums and counts",
+        f"\n{len(manifest['shards'])} shards, in {n_parts} files of tokens, in {output}/shards, "
+        f"{seconds:.0f} s in all. To look:",
+        *(f"  {what:<{width}}{why}" for what, why in look.items()),
     )
+
+
+def _corpus_program() -> str:
+    """Return how the command ``corpus`` is called from here: by its path, if it is on no other."""
+    program = Path(sys.prefix, "bin", "corpus")
+    if shutil.which("corpus") or not program.exists():
+        return "corpus"
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)

@@ -13,8 +13,6 @@ import re
 import sys
 import textwrap
 import tokenize
-import types
-import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipeline import recipe  # noqa: E402
-from pipeline.checked import parameters_of  # noqa: E402
+from pipeline.checked import parameters_of, type_name  # noqa: E402
 from pipeline.readers import READERS  # noqa: E402
-from transforms.documents import FilePath  # noqa: E402
 from transforms.registry import STEPS  # noqa: E402
 
 PAGE = ROOT / "docs" / "recipe_reference.md"
@@ -37,8 +34,9 @@ Written by `python scripts/recipe_reference.py` from the code; do not edit. [rec
 and the pages of the [sources](sources/web.md) say what the recipes here do with it, and
 [adding.md](adding.md) how to write a step or a source of your own.
 
-A recipe is a YAML file. `variables` may name values that the rest uses as `${name}`;
-`${recipe_dir}` is the recipe's own folder. `--set NAME=VALUE` fills a variable or overrides any
+A recipe is a YAML file; the smallest whole one is in [adding.md](adding.md). `variables` may name
+values for the rest, `${name}`; `${recipe_dir}` is the recipe's own folder, and other relative
+paths are taken from the folder of the command. `--set NAME=VALUE` fills a variable or overrides any
 value by its dotted name. Every key is required unless it has a default here.
 """
 
@@ -55,24 +53,6 @@ def comments_of(cls: type[Any]) -> dict[str, str]:
         for field in definition.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     }
-
-
-TYPE_NAMES = {Any: "text or mapping", str: "text", int: "integer", float: "number",
-              bool: "true or false", FilePath: "file", type(None): "null"}  # fmt: skip
-
-
-def type_name(annotation: Any) -> str:
-    """Write a type as a recipe's author thinks of it."""
-    arguments = typing.get_args(annotation)
-    origin = typing.get_origin(annotation)
-    if origin is typing.Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
-    inner = [type_name(argument) for argument in arguments]
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(inner)
-    if len(inner) == 2:
-        return f"mapping of {inner[0]} to {inner[1]}"
-    return f"list of {inner[0]}" if inner else TYPE_NAMES[annotation]
 
 
 def parameter_table(target: Callable[..., Any], left_out: tuple[str, ...] = ()) -> Iterator[str]:

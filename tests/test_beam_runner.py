@@ -155,6 +155,10 @@ def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path
         (["--set", "models=/nowhere"], "/nowhere/"),
         (["--set", "data=/nowhere"], "no file matches"),
         (["--workers", "0"], "--workers"),
+        (["--dry-run"], "did you mean --dry_run?"),
+        (["--ouput=x"], "did you mean --output?"),
+        (["--foo=3"], "--foo: there is no such option"),
+        (["--runner=SparkRunner", "--spark_master_ulr=x"], "did you mean --spark_master_url?"),
     ],
 )
 def test_mistakes_are_told_in_one_line_before_any_work(tmp_path, capsys, arguments, expected):

@@ -122,6 +122,27 @@ def test_settings_fill_variables_and_override_values():
     assert recipe.sources[1].steps[0].parameters == {"min_chars": 300}
 
 
+def test_names_with_dots_and_keys_with_defaults_can_be_set(tmp_path):
+    def own_step(raw):
+        raw["sources"]["c4"]["steps"].append({"tests.runs.slow": {"seconds": 1.0}})
+        del raw["opt_out"]
+
+    path = edited(tmp_path, own_step)
+    listed = tmp_path / "listed.txt"
+    listed.write_text("example.org\n")
+    settings = ["sources.c4.steps.tests.runs.slow.seconds=0.5", f"opt_out={listed}"]
+    recipe = load_recipe(path, settings)
+    assert recipe.source("c4").steps[-1].parameters == {"seconds": 0.5}
+    assert recipe.opt_out == str(listed)
+
+
+def test_a_text_where_a_list_is_meant_is_told_how_to_be_one(tmp_path):
+    def change(raw):
+        raw["sources"]["c4"]["input"] = "mine/*.jsonl"
+
+    refused(tmp_path, change, "expected list of text", "write [mine/*.jsonl]")
+
+
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
@@ -243,7 +264,7 @@ def test_numbers_as_keys_survive_json_and_can_be_set(tmp_path):
     name = "sources.c4.steps.filter_gopher_repetition.max_top_n_gram_char_fraction.3"
     changed = load_recipe(path, [f"{name}=0.5"]).source("c4").steps[0].parameters
     assert changed["max_top_n_gram_char_fraction"] == {2: 0.2, 3: 0.5, 4: 0.16}
-    unknown = "expected int, found 'two'"
+    unknown = "expected integer, found 'two'"
     refused(tmp_path, lambda raw: gopher(raw, max_top_n_gram_char_fraction={"two": 1}), unknown)
 
 
