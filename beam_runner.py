@@ -24,7 +24,7 @@ from pipeline.recipe import Recipe
 from pipeline.report import print_estimates, print_summary
 from pipeline.run import check_shuffle, run
 from pipeline.run_options import add_run_options, recipe_of
-from pipeline.storage import StorageError
+from pipeline.storage import StorageError, take_beam_options
 
 ROOT = Path(__file__).resolve().parent
 
@@ -49,6 +49,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    take_beam_options(beam_arguments)
     try:
         recipe = recipe_of(options)
         how = execution(options, beam_arguments, options.output)

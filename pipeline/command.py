@@ -18,6 +18,7 @@ from pipeline import (
     inspect_command,
     report_command,
     serve_command,
+    storage,
     tokenizer_command,
     trace_command,
     training_command,
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     runs_pipelines = getattr(options, "takes_beam_options", False)
     if runs_pipelines:
         options.beam_arguments = others
+        storage.take_beam_options(others)
         # Beam warns at its import of clouds that are not used.
         logging.basicConfig(level=logging.ERROR)
     elif others:

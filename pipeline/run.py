@@ -7,10 +7,11 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline import storage
 from pipeline.build import BuildShards
@@ -104,18 +105,31 @@ def locked(output: str) -> Iterator[None]:
         with guarded():
             yield
         return
-    folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    path = Path(output, ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _taken(path) as lock:
+        guard = None
+        try:
+            with guarded(lock.fileno()) as guard:
+                yield
+        finally:
+            if guard is None or guard.poll() is not None:  # it keeps the folder until its end
+                path.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> TextIO:
+    """Open and lock a file, which still has its name then: its last holder may have removed it."""
+    while True:
+        lock = path.open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError(f"another run is writing to {output}") from None
-        try:
-            with guarded(lock.fileno()):
-                yield
-        finally:
-            (folder / ".lock").unlink(missing_ok=True)
+            lock.close()
+            raise RunError(f"another run is writing to {path.parent}") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()
 
 
 def run(
