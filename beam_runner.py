@@ -43,6 +43,8 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
                         help="list what would be done, and start nothing")  # fmt: skip
     parser.add_argument("--start_over", action="store_true",
                         help="remove what an earlier run left in the output folder")  # fmt: skip
+    parser.add_argument("--no_report", action="store_true",
+                        help="leave the report to 'corpus report', here or elsewhere")  # fmt: skip
     return parser.parse_known_args(arguments)
 
 
@@ -55,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             return dry_run(recipe, how)
         started = time.monotonic()
-        manifest = run(recipe, options.output, how, start_over=options.start_over)
+        manifest = run(recipe, options.output, how, start_over=options.start_over,
+                       with_report=not options.no_report)  # fmt: skip
         print_summary(manifest, options.output, time.monotonic() - started)
     except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -120,12 +120,12 @@ def locked(output: str) -> Iterator[None]:
 
 def run(
     recipe: Recipe, output: str, execution: Execution, *, start_over: bool = False,
-    say: Callable[[str], None] = print,
+    with_report: bool = True, say: Callable[[str], None] = print,
 ) -> dict[str, Any]:  # fmt: skip
     """Run a recipe into the folder ``output``, or go on with a run that was stopped there.
 
-    Returns the manifest. Raises RunError before any work where the folder holds another run or a
-    shuffle does not fit in memory.
+    Returns the manifest. Without ``with_report`` the report is left to ``corpus report``. Raises
+    RunError before any work where the folder holds another run or a shuffle does not fit in memory.
     """
     plan = make_plan(recipe)
     described = describe(recipe, plan)
@@ -136,9 +136,9 @@ def run(
         take_list(output, opt_out_list)
         if storage.read_json(storage.join(output, RUN_NAME)) != described:
             storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+        has_report = False
         if storage.exists(storage.join(output, MANIFEST_NAME)):
-            if not storage.exists(storage.join(output, REPORT_NAME)):
-                write_report(output)
+            has_report = storage.exists(storage.join(output, REPORT_NAME))
             say(f"{output} is complete already; nothing to do")
             manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
         else:
@@ -147,10 +147,22 @@ def run(
             first_passes(recipe, plan, output, execution)
             _second_pass(plan, json.dumps(recipe.mapping), output, execution)
             manifest = mix(recipe, output, described)
-            write_report(output)
+        if with_report and not has_report:
+            _report(output, say)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
+
+
+def _report(output: str, say: Callable[[str], None]) -> None:
+    """Write the report; the run is whole without it, whatever stops it."""
+    try:
+        write_report(output)
+    except Exception as error:
+        say(
+            f"the run is whole, its report could not be written: {type(error).__name__}: {error}; "
+            f"'corpus report {output}' writes it"
+        )
 
 
 def first_passes(recipe: Recipe, plan: list[Split], output: str, execution: Execution) -> None:
