@@ -91,7 +91,7 @@ def test_it_speaks_of_the_papers_sources_and_of_steps_only_where_they_are(run, c
     assert "multilinguality" not in metadata(report)
     report["sources"][0]["name"] = "github"
     text = card_text({**report, "recipe": yaml.safe_dump(recipe)})
-    assert "token shards: sources of the LLaMA paper" in text and "2302.13971) and others," in text
+    assert "token shards: sources of the LLaMA paper" in text and "2302.13971)) and others," in text
     assert "The step `strip_licence_header` takes" in text
 
 
