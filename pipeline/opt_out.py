@@ -65,8 +65,8 @@ def take_list(output: str, data: bytes) -> None:
         storage.remove(output, name)
     for name in changed:
         storage.remove(output, name)
-    _remove_texts(output, parse_opt_out(data))
     if data:
+        _remove_texts(output, parse_opt_out(data))
         storage.write_bytes(output, OPT_OUT_NAME, data)
     else:
         storage.remove(output, OPT_OUT_NAME)

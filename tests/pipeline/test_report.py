@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pipeline.inspect import statistics
 from pipeline.layout import sealed
 from pipeline.observations import Observations
 from pipeline.report_data import collect
+from pipeline.report_page import render
 from pipeline.storage import json_bytes
 from pipeline.verify import verify
 from tests.browser import watched
@@ -205,6 +207,22 @@ def test_lines_by_domain_are_those_of_each_step():
         [{"domain": "a.org", "lines": 120, "removed_lines": 12, "documents": 4}],
         [{"domain": "a.org", "lines": 108, "removed_lines": 6, "documents": 4}],
     ]
+
+
+def test_every_step_that_removes_lines_has_a_chart_and_bounds_are_named(report):
+    web = source(report, "commoncrawl")
+    (listed,) = web["line_domains"]
+    second = {**listed, "step": "a_second", "exact": False}
+    web = {**web, "line_domains": [listed, second], "domains_exact": False}
+    page = render({**report, "sources": [web]}).split("<script>")[0]
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids) and not any(" " in one for one in ids)
+    shown = re.findall(r' data-chart="([^"]*)"', page)
+    assert set(shown) == {one for one in ids if one.startswith("chart-")}
+    for step in ("deduplicate_lines", "a_second"):
+        assert f"chart-lines-commoncrawl-{step}" in shown
+    assert page.count("at least so many, as not all domains are listed") == 1
+    assert "more domains than are counted" in page and "more languages than" not in page
 
 
 def test_it_is_written_by_command_too_and_without_beam(run, tmp_path, capsys):
