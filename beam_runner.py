@@ -25,7 +25,7 @@ from pipeline.recipe import Recipe
 from pipeline.report import print_estimates, print_summary
 from pipeline.run import check_shuffle, run
 from pipeline.run_options import add_run_options, recipe_of
-from pipeline.storage import StorageError
+from pipeline.storage import StorageError, take_beam_options
 
 ROOT = Path(__file__).resolve().parent
 
@@ -44,12 +44,15 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
                         help="list what would be done, and start nothing")  # fmt: skip
     parser.add_argument("--start_over", action="store_true",
                         help="remove what an earlier run left in the output folder")  # fmt: skip
+    parser.add_argument("--no_report", action="store_true",
+                        help="leave the report to 'corpus report', here or elsewhere")  # fmt: skip
     return parser.parse_known_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    take_beam_options(beam_arguments)
     try:
         check_beam_arguments(beam_arguments, vars(options), options.runner)
         recipe = recipe_of(options)
@@ -57,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             return dry_run(recipe, how)
         started = time.monotonic()
-        manifest = run(recipe, options.output, how, start_over=options.start_over)
+        manifest = run(recipe, options.output, how, start_over=options.start_over,
+                       with_report=not options.no_report)  # fmt: skip
         print_summary(manifest, options.output, time.monotonic() - started)
     except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -190,6 +190,7 @@ def print_row(one: Figures, before: Figures | None) -> None:
 
 
 def main() -> None:
+    """Measure every size; or, with ``--paper``, work out dumps from figures that are there."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")

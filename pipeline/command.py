@@ -18,6 +18,7 @@ from pipeline import (
     inspect_command,
     report_command,
     serve_command,
+    storage,
     tokenizer_command,
     trace_command,
     training_command,
@@ -53,14 +54,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 1 where it found damage, 2 on mistakes.
 
     A command's function takes the parsed options and returns its exit status; a ValueError of its
-    is a user's mistake, told in one line. A command that runs pipelines finds the options for Beam
-    in ``beam_arguments``; what stops it otherwise is told in a line as well, and it can go on.
+    is a user's mistake, told in one line, and so is a file that cannot be read or written. A
+    command that runs pipelines finds the options for Beam in ``beam_arguments``; what stops it
+    otherwise is told in a line as well, and it can go on.
     """
     parser = command_parser()
     options, others = parser.parse_known_args(arguments)
     runs_pipelines = getattr(options, "takes_beam_options", False)
     if runs_pipelines:
         options.beam_arguments = others
+        storage.take_beam_options(others)
         # Beam warns at its import of clouds that are not used.
         logging.basicConfig(level=logging.ERROR)
     elif others:
@@ -78,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Exception as error:
+        if not runs_pipelines and isinstance(error, OSError):
+            print(f"error: {error}", file=sys.stderr)
+            return 2
         if not runs_pipelines:
             raise
         from pipeline.execution import note_stop

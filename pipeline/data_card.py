@@ -22,8 +22,7 @@ LICENCES = {
     "(https://commoncrawl.org/terms-of-use) hold for the crawl.",
     "c4": "[ODC-BY 1.0](https://huggingface.co/datasets/allenai/c4) by its publisher; Common "
     "Crawl's terms of use hold as well.",
-    "github": "Each repository's own; a `keep_licences` step says which are kept. They ask for "
-    "notices to be kept, which `strip_licence_header` takes out of the text.",
+    "github": "Each repository's own; most ask for their notice to be kept with copies.",
     "wikipedia": "CC BY-SA 4.0 (3.0 for dumps before June 2023) and GFDL, attribution by the "
     "address of the page.",
     "books": "Project Gutenberg's are in the public domain in the United States, not everywhere; "
@@ -32,6 +31,10 @@ LICENCES = {
     "distribute, which gives no right to others.",
     "stackexchange": "CC BY-SA 4.0 (2.5 and 3.0 for older posts), attribution by the ids in the "
     "metadata.",
+}
+LICENCE_STEPS = {
+    "keep_licences": "The step `keep_licences` says which are kept.",
+    "strip_licence_header": "The step `strip_licence_header` takes notices out of the text.",
 }
 OTHER_LICENCE = "Not known to this card; see where it was taken from."
 
@@ -54,14 +57,17 @@ def card_text(report: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["cell"] = cell
-    sources = [{**source, "title": _title(source["name"]), "licence": _licence(source["name"]),
-                "processing": _processing(report, source["name"])}
+    recipes = yaml.safe_load(report["recipe"])["sources"]
+    sources = [{**source, "title": _title(source["name"]),
+                "licence": _licence(source["name"], recipes[source["name"]]),
+                "processing": _processing(recipes[source["name"]], set(report["files"]))}
                for source in report["sources"]]  # fmt: skip
     return environment.get_template("datacard.md").render(
         metadata=yaml.safe_dump(metadata(report), sort_keys=False, allow_unicode=True),
         report=report,
         sources=sources,
-        limits=_limits(report),
+        llama_sources=_llama_sources(report),
+        limits=_limits(recipes),
     )
 
 
@@ -69,14 +75,20 @@ def metadata(report: dict[str, Any]) -> dict[str, Any]:
     """Return the card's front matter."""
     kept = report["totals"]["documents_kept"]
     titles = dict.fromkeys(_title(source["name"]) for source in report["sources"])
+    has_llama = _llama_sources(report) != "none"
     languages = sorted(
         {code for source in report["sources"] for code in source["kept_languages"]
          if re.fullmatch(r"[a-z]{2,3}", code)}
     )  # fmt: skip
     return {
-        "pretty_name": f"LLaMA mixture: {', '.join(titles)}",
+        "pretty_name": f"{'LLaMA mixture' if has_llama else 'Pretraining text'}: "
+        f"{', '.join(titles)}",
         "language": languages or ["und"],
-        "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"],
+        **(
+            {"multilinguality": [f"{'multi' if len(languages) > 1 else 'mono'}lingual"]}
+            if languages
+            else {}
+        ),
         "license": "other",
         "license_name": "as-each-source",
         "license_link": "DATACARD.md",
@@ -86,7 +98,7 @@ def metadata(report: dict[str, Any]) -> dict[str, Any]:
         "source_datasets": ["original"],
         "task_categories": ["text-generation"],
         "task_ids": ["language-modeling"],
-        "tags": ["pretraining", "llama"],
+        "tags": ["pretraining", *(["llama"] if has_llama else [])],
         "configs": [
             {
                 "config_name": source["name"],
@@ -107,37 +119,55 @@ def _title(name: str) -> str:
     return LLAMA_SOURCES[known].title if known else name
 
 
-def _licence(name: str) -> str:
-    return LICENCES.get(llama_source(name) or "", OTHER_LICENCE)
+def _licence(name: str, recipe: dict[str, Any]) -> str:
+    text = LICENCES.get(llama_source(name) or "", OTHER_LICENCE)
+    steps = _step_names(recipe)
+    return " ".join([text, *(words for step, words in LICENCE_STEPS.items() if step in steps)])
 
 
-def _processing(report: dict[str, Any], name: str) -> list[str]:
+def _llama_sources(report: dict[str, Any]) -> str:
+    """Tell whether ``all``, ``some`` or ``none`` of the sources are the paper's."""
+    known = [llama_source(source["name"]) is not None for source in report["sources"]]
+    return "all" if all(known) else "some" if any(known) else "none"
+
+
+def _step_names(recipe: dict[str, Any]) -> set[str]:
+    return {step if isinstance(step, str) else next(iter(step)) for step in recipe["steps"]}
+
+
+def _processing(recipe: dict[str, Any], files: set[str]) -> list[str]:
     """Write a source's reader and steps, with the recipe's thresholds."""
-    source = yaml.safe_load(report["recipe"])["sources"][name]
-    return [_call("read as", source["reader"]), *(_call("", step) for step in source["steps"])]
+    return [
+        _call("read as", recipe["reader"], files),
+        *(_call("", step, files) for step in recipe["steps"]),
+    ]
 
 
-def _call(prefix: str, step: Any) -> str:
+def _call(prefix: str, step: Any, files: set[str]) -> str:
     name, parameters = (step, {}) if isinstance(step, str) else next(iter(step.items()))
-    written = ", ".join(f"{key}: {_value(value)}" for key, value in (parameters or {}).items())
+    parameters = _without_folders(parameters or {}, files)
+    written = ", ".join(f"{key}: {_value(value)}" for key, value in parameters.items())
     return f"{prefix} `{name}`".strip() + (f" ({written})" if written else "")
 
 
+def _without_folders(value: Any, files: set[str]) -> Any:
+    """Leave of the paths of models and lists the files' names."""
+    if isinstance(value, dict):
+        return {key: _without_folders(one, files) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(one, files) for one in value]
+    return value.rsplit("/", 1)[-1] if isinstance(value, str) and value in files else value
+
+
 def _value(value: Any) -> str:
-    """Write a parameter; of a path, the file's name."""
-    if isinstance(value, str) and "/" in value:
-        value = value.rsplit("/", 1)[-1]
     written = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
     written = written.removesuffix("...\n").strip()  # which ends a document of one plain value
     return f"`{written}`"
 
 
-def _limits(report: dict[str, Any]) -> list[str]:
-    """Say what the recipe does not do."""
-    steps = {
-        name: {s if isinstance(s, str) else next(iter(s)) for s in source["steps"]}
-        for name, source in yaml.safe_load(report["recipe"])["sources"].items()
-    }
+def _limits(recipes: dict[str, Any]) -> list[str]:
+    """Say what the recipes of the sources do not do."""
+    steps = {name: _step_names(recipe) for name, recipe in recipes.items()}
 
     def without(*wanted: str) -> str:
         left = [name for name, mine in steps.items() if not mine & set(wanted)]

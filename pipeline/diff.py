@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
-from pipeline.document_rows import DROPPED, DocumentFile, document_files, row_groups
-from pipeline.layout import PARTS, read_plan
+from pipeline.document_rows import DocumentFile, document_files, row_groups
+from pipeline.layout import DROPPED, PARTS, read_plan
 from tokenizer.shards import ShardReader
 
 JOINED_DOCUMENTS = 2_000_000

@@ -86,7 +86,7 @@ def _run_differences(first: str, second: str) -> list[str]:
     from pipeline.differences import what_changed
 
     old, new = (storage.read_json(storage.join(o, RUN_NAME)) for o in (first, second))
-    found = what_changed(old, new, first, list(read_plan(second)))
+    found = what_changed(old, new, first, list(read_plan(second)), with_times=False)
     if old["opt_out"] != new["opt_out"]:
         found.append("the opt-out lists differ")
     return found

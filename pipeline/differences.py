@@ -9,9 +9,17 @@ from pipeline.layout import Split, read_plan
 
 
 def what_changed(
-    old: dict[str, Any], new: dict[str, Any], output: str, plan: list[Split]
+    old: dict[str, Any],
+    new: dict[str, Any],
+    output: str,
+    plan: list[Split],
+    *,
+    with_times: bool = True,
 ) -> list[str]:
-    """Say, a line each, in what a run differs from the one that ``output`` holds."""
+    """Say, a line each, in what a run differs from the one that ``output`` holds.
+
+    ``with_times`` counts a file that was written anew, with as many bytes, as another one.
+    """
     changes = []
     if old["version"] != new["version"]:
         changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
@@ -27,7 +35,7 @@ def what_changed(
             changes.append(
                 f"input {key[0]} had {before[key].n_bytes} bytes, has {now[key].n_bytes}"
             )
-        elif now[key].modified != before[key].modified:
+        elif with_times and now[key].modified != before[key].modified:
             changes.append(f"input {key[0]} was written anew")
     return changes
 

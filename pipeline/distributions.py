@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.frequent import FrequentItems
+from pipeline.layout import dropped_summary
 from transforms.paragraphs import document_keys
 from transforms.urls import hosts_of
 
@@ -98,7 +99,7 @@ def distributions(output: str, manifest: Mapping[str, Any]) -> dict[str, Distrib
             (docs,) = (name for name in part["files"] if name.endswith(".docs.parquet"))
             for batch in _batches(output, docs, [*COLUMNS, "token_count"]):
                 mine.add("kept", batch)
-        for name in shard["dropped"]["files"]:
+        for name in dropped_summary(shard)["files"]:
             for batch in _batches(output, name, COLUMNS):
                 mine.add("dropped", batch)
     return found

@@ -6,6 +6,7 @@ import argparse
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from pipeline import storage
 from pipeline.inspect import find_document, load_manifest
 from pipeline.inspect_command import (
     add_choice_of_document,
@@ -144,7 +145,7 @@ def _command_tokens(options: argparse.Namespace) -> int:
     file, number = find_document(
         options.output, options.shard, options.n, options.id, options.random
     )
-    ids = ShardReader(f"{options.output}/shards/{file.name}")[number]
+    ids = ShardReader(storage.join(options.output, "shards", file.name))[number]
     found = describe_tokens(load_piece_table(load_manifest(options.output)), ids)
     if options.json:
         return print_json({"shard": file.name, "number": number, **found})

@@ -14,10 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.arrow_values import scalar, truths
-from pipeline.layout import PARTS
-
-DROPPED = "dropped"
-"""Goes for a part of a shard: the documents that its build dropped."""
+from pipeline.layout import DROPPED, PARTS
 
 
 class DocumentFile(NamedTuple):

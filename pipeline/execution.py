@@ -61,7 +61,10 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
             threading.excepthook = _unless_job_server_is_gone
             from pipeline.spark import spark_options
 
-            beam_options = spark_options(beam_options, options.workers, worker_log(output))
+            completed = spark_options(beam_options, options.workers, worker_log(output))
+            return Execution(
+                lambda: beam.Pipeline(options=PipelineOptions(completed())), False, memory
+            )
         if options.runner == "DataflowRunner":
             from pipeline.dataflow import check_options
 
@@ -105,8 +108,11 @@ def note_stop(output: str, error: Exception) -> str:
         storage.write_bytes(output, ERROR_NAME, whole.encode())
     except Exception:  # a full disk, say, which may be what stopped the command
         name = Path(tempfile.gettempdir(), f"llama-corpus-{os.getpid()}-{ERROR_NAME}")
-        name.write_text(whole)
-        more = f"{name} has more"
+        try:
+            name.write_text(whole)
+            more = f"{name} has more"
+        except OSError:
+            more = "there was no room for more"
     return (
         f"error: the run stopped: {_reason(error)} ({more}). "
         "Once that is mended, the same command goes on from here"
@@ -115,8 +121,13 @@ def note_stop(output: str, error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     """Return the last line of what an error says, but for the places of a Java stack trace."""
-    if isinstance(error, grpc.RpcError):
-        return "the job server is gone: it, or a worker process that it waits for, was killed"
-    lines = [line.strip() for line in str(error).splitlines()]
+    if isinstance(error, grpc.FutureTimeoutError):
+        return "no job server answers: is one at the address that --job_endpoint gives?"
+    text = str(error)
+    if isinstance(error, grpc.Call):
+        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+            return "the job server is gone: it, or a worker process that it waits for, was killed"
+        text = error.details() or text
+    lines = [line.strip() for line in text.splitlines()]
     said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
     return said[-1][:MAX_REASON_CHARS] if said else repr(error)

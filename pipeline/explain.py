@@ -164,7 +164,7 @@ def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> 
     names = ["read", *(step.name for step in recipe.source(source).steps)]
     if steps is None or not set(steps) <= set(names):
         return None
-    return max(map(names.index, steps))
+    return max(i for i, name in enumerate(names) if name in steps)
 
 
 def _splits_of(output: str, source: str, identifiers: Sequence[str]) -> Iterator[Split]:

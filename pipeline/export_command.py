@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pipeline import storage
 from pipeline.inspect_command import print_json
 from pipeline.layout import PARTS
 
@@ -19,7 +20,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("output", metavar="OUT", help="the output folder of a run")
     one.add_argument("--format", required=True, choices=FORMATS, dest="file_format",
                      help="of which trainer")  # fmt: skip
-    one.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder to write")
+    one.add_argument("--to", required=True, metavar="DIR", help="folder to write")
     one.add_argument("--source", action="append", metavar="NAME", dest="sources",
                      help="this source only; may be given several times")  # fmt: skip
     one.add_argument("--part", choices=PARTS, default="train", help="(default: train)")
@@ -52,9 +53,11 @@ def _command_export(options: argparse.Namespace) -> int:
             raise ValueError(f"--{name} is for --format {' or '.join(formats)}")
     if options.sequence_length is not None and options.sequence_length < 1:
         raise ValueError("--sequence_length: expected a number of tokens, 1 or more")
+    if storage.is_remote(options.to):
+        raise ValueError(f"--to {options.to}: exports are written on this machine; copy it there")
     found = export(
         options.output,
-        options.to,
+        Path(options.to),
         file_format=options.file_format,
         sources=options.sources,
         part=options.part,

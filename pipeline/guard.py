@@ -25,15 +25,17 @@ MARK = "LLAMA_CORPUS_RUN"
 
 _FINISHED = b"f"
 _PAUSE_SECONDS = 0.02
+_EMPTY_LOOKS = 2
 _PATIENCE_SECONDS = 10.0
 
 
 @contextmanager
-def guarded(*held: int) -> Iterator[None]:
+def guarded(*held: int) -> Iterator[subprocess.Popen[bytes]]:
     """Kill every process started within, once this process is gone or the block has failed.
 
     The guard keeps the file descriptors ``held`` open until none of those processes is left. A
-    block that ends well leaves its processes alone.
+    block that ends well leaves its processes alone. Yields the guard, which ends with the block,
+    but for processes that cannot be killed within seconds.
     """
     mark = uuid.uuid4().hex
     guard = subprocess.Popen(
@@ -44,7 +46,7 @@ def guarded(*held: int) -> Iterator[None]:
     before = os.environ.get(MARK)
     os.environ[MARK] = mark
     try:
-        yield
+        yield guard
         with suppress(BrokenPipeError):
             guard.stdin.write(_FINISHED)
     finally:
@@ -59,11 +61,20 @@ def guarded(*held: int) -> Iterator[None]:
 
 
 def kill_marked(mark: str) -> None:
-    """Kill the processes of a run and those that they start meanwhile, until none is left."""
-    while left := [process for process in psutil.process_iter() if _is_marked(process, mark)]:
-        for process in left:
+    """Kill the processes of a run and those that they start meanwhile, until none is left.
+
+    Two looks in a row must find none: a process that was starting at the first has its parent's
+    environment until its own program runs. One that is about to end has no environment any more.
+    """
+    looks = 0
+    killed: set[psutil.Process] = set()
+    while looks < _EMPTY_LOOKS:
+        marked = {process for process in psutil.process_iter() if _is_marked(process, mark)}
+        for process in marked:
             with suppress(psutil.Error):
                 process.kill()
+        killed = {process for process in killed | marked if _is_alive(process)}
+        looks = 0 if marked or killed else looks + 1
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -71,6 +82,13 @@ def _is_marked(process: psutil.Process, mark: str) -> bool:
     try:
         return process.environ().get(MARK) == mark
     except psutil.Error:  # of another user, or gone
+        return False
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
         return False
 
 

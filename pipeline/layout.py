@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -40,6 +40,8 @@ OPT_OUT_STEP = "opt_out"
 """What the opt-out list goes by in the ledger, beside the steps of a recipe."""
 
 PARTS = ("train", "validation")
+DROPPED = "dropped"
+"""Goes for a part of a shard: the documents that its build dropped."""
 
 DOCS_SCHEMA = pa.schema(
     [
@@ -62,13 +64,7 @@ DROPPED_SCHEMA = pa.schema(
         ("id", pa.string()),
         ("step", pa.string()),
         ("reason", pa.string()),
-        ("chars", pa.int64()),
-        ("url", pa.string()),
-        ("language", pa.string()),
-        ("language_score", pa.float64()),
-        ("perplexity", pa.float64()),
-        ("bucket", pa.string()),
-        ("metadata", pa.string()),
+        *list(DOCS_SCHEMA)[DOCS_SCHEMA.get_field_index("chars") :],
     ]
 )
 """The columns of ``dropped-N.parquet``; ``chars`` are those ahead of the step that dropped it."""
@@ -130,6 +126,14 @@ def shard_ledger_name(source: str, shard: int) -> str:
 def dropped_name(source: str, shard: int) -> str:
     """Return the file of the documents that the build of a shard dropped."""
     return f"shards/{source}/dropped-{shard:05d}.parquet"
+
+
+def dropped_summary(shard: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a manifest says of the documents that the build of a shard dropped.
+
+    Runs of versions before 0.2 kept no record of them.
+    """
+    return shard.get(DROPPED, {"documents": 0, "files": {}})
 
 
 def observed_name(source: str, shard: int) -> str:

@@ -2,6 +2,7 @@
 
 Libraries open a model by its path, and some map it into memory, so a file elsewhere is copied once
 a machine: the processes on it share the copy, and so do runs, for as long as the file is the same.
+Copies of what it was before stay until the folder of temporary files is emptied.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from pipeline import storage
 
-FOLDER = "llama-corpus-files"
-"""Where copies lie, in the folder of temporary files (``TMPDIR``)."""
+FOLDER = f"llama-corpus-files-{os.getuid()}"
+"""Where this user's copies lie, in the folder of temporary files (``TMPDIR``)."""
 
 
 @functools.cache
@@ -30,9 +32,13 @@ def local_copy(path: str) -> str:
     if not storage.is_remote(path):
         return path
     state = f"{path}\n{storage.checksum(path)}"
-    folder = Path(tempfile.gettempdir(), FOLDER, hashlib.sha256(state.encode()).hexdigest()[:16])
+    mine = Path(tempfile.gettempdir(), FOLDER)
+    mine.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if mine.stat().st_uid != os.getuid():
+        raise storage.StorageError(f"{mine} belongs to another user: give another TMPDIR")
+    folder = mine / hashlib.sha256(state.encode()).hexdigest()[:16]
     copy = folder / path.rsplit("/", 1)[-1]
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of the machine wait for the copy
         if not copy.exists():

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.layout import (
+    DROPPED,
     MANIFEST_NAME,
     OPT_OUT_NAME,
     PLAN_NAME,
@@ -45,7 +46,7 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
                 "source": shard.source,
                 "shard": shard.shard,
                 "parts": ledger["parts"],
-                "dropped": ledger["dropped"],
+                DROPPED: ledger[DROPPED],
                 "ledger": {"name": name, "sha256": storage.sha256_of(path)},
             }
         )

@@ -30,8 +30,8 @@ class Observations:
         self._samples: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._lines = FrequentItems(TABLE_ITEMS, 2)
         self._lines_unlisted = 0  # so often at most stood a line in shards that do not list it
-        self._domains = FrequentItems(TABLE_ITEMS, 3)
-        self.all_domains_listed = True
+        self._domains: dict[str, FrequentItems] = {}  # by step
+        self._steps_with_more_domains: set[str] = set()
 
     def add(self, observed: Mapping[str, Any]) -> None:
         """Add what was observed of one shard."""
@@ -53,10 +53,11 @@ class Observations:
                 listed["items"],
                 [[i["count"], i["count"] + i["missed_at_most"] - others] for i in listed["items"]],
             )
-        for listed in observed["domains"].values():
-            self.all_domains_listed &= listed["others_at_most"] == 0
+        for step, listed in observed["domains"].items():
+            if listed["others_at_most"]:
+                self._steps_with_more_domains.add(step)
             _add(
-                self._domains,
+                self._domains.setdefault(step, FrequentItems(TABLE_ITEMS, 3)),
                 listed["items"],
                 [[i["lines"], i["removed_lines"], i["documents"]] for i in listed["items"]],
             )
@@ -82,11 +83,23 @@ class Observations:
         ]
 
     def domains(self, n: int) -> list[dict[str, Any]]:
-        """Return the domains with the most lines ahead of the steps that removed some."""
-        items, _ = self._domains.most_frequent(n)
+        """Return for each step that took lines out the domains with most lines.
+
+        ``lines`` and ``documents`` are those of the documents that lost lines. Counts are ``exact``
+        or lower bounds.
+        """
         columns = ["lines", "removed_lines", "documents"]
+        order = [*self.steps]
         return [
-            {"domain": item.name, **dict(zip(columns, item.counts, strict=True))} for item in items
+            {
+                "step": step,
+                "exact": step not in self._steps_with_more_domains and not table.evicted_at_most,
+                "domains": [
+                    {"domain": item.name, **dict(zip(columns, item.counts, strict=True))}
+                    for item in table.most_frequent(n)[0]
+                ],
+            }
+            for step, table in sorted(self._domains.items(), key=lambda pair: order.index(pair[0]))
         ]
 
 

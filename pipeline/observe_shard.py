@@ -121,9 +121,13 @@ def _records(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 class LineCounts:
-    """The lines that steps removed most often, and which domains they stood in."""
+    """The lines that steps removed most often, and which domains they stood in.
 
-    def __init__(self) -> None:
+    Documents that the opt-out list names do not count.
+    """
+
+    def __init__(self, left_out: OptOutList) -> None:
+        self._left_out = left_out
         self._lines: dict[str, FrequentItems] = {}
         self._domains: dict[str, FrequentItems] = {}
 
@@ -131,24 +135,29 @@ class LineCounts:
         """Count what a step took out of the documents of a batch."""
         if is_view_of(after, before):
             return
-        found = removed_lines(before["text"], after["text"])
+        named = self._left_out.matches(after["id"], after["url"])
+        if named.any():
+            before, after = (batch.filter(pa.array(~named)) for batch in (before, after))
+        found = removed_lines(before["text"], after["text"], max_line_bytes=LINE_BYTES)
         if not found.removed.any():
             return
         data, _ = text_buffers(before["text"])
 
         def line(i: int) -> str:
-            end = min(int(found.ends[i]), int(found.starts[i]) + LINE_BYTES)
-            return data[found.starts[i] : end].tobytes().decode(errors="ignore")
+            return data[found.starts[i] : found.ends[i]].tobytes().decode()
 
         table = self._lines.setdefault(step, FrequentItems(TABLE_ITEMS))
         table.add(found.keys, np.ones((len(found.keys), 1), np.int64), line)
         self._add_domains(step, before, found)
 
     def _add_domains(self, step: str, before: pa.RecordBatch, found: RemovedLines) -> None:
-        hosts = hosts_of(before["url"])
+        """Count by domain the documents that lost lines: what each batch holds is no matter."""
+        lost_some = found.removed > 0
+        hosts = hosts_of(before["url"].filter(pa.array(lost_some)))
         has_host = hosts.is_valid().to_numpy(zero_copy_only=False)
         hosts = hosts.drop_null()
         counts = np.stack([found.lines, found.removed, np.ones_like(found.lines)], axis=1)
+        counts = counts[lost_some]
         table = self._domains.setdefault(step, FrequentItems(TABLE_ITEMS, 3))
         table.add(document_keys(hosts), counts[has_host], lambda i: str(hosts[i].as_py()))
 
@@ -183,7 +192,7 @@ class ShardObserver:
     ) -> None:
         self.times = StepTimes()
         self.samples = Samples(left_out)
-        self.lines = LineCounts()
+        self.lines = LineCounts(left_out)
         self._record = record
 
     def observe(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:

@@ -9,6 +9,7 @@ built again without them; all others stay as they are.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,8 @@ from pipeline.layout import (
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
     REPORT_NAME,
+    dropped_name,
+    observed_name,
     read_shards,
     shard_ledger_name,
 )
@@ -62,8 +65,8 @@ def take_list(output: str, data: bytes) -> None:
         storage.remove(output, name)
     for name in changed:
         storage.remove(output, name)
-    _remove_samples(output, parse_opt_out(data))
     if data:
+        _remove_texts(output, parse_opt_out(data))
         storage.write_bytes(output, OPT_OUT_NAME, data)
     else:
         storage.remove(output, OPT_OUT_NAME)
@@ -78,28 +81,50 @@ def _changed_shards(output: str, before: OptOutList, now: OptOutList) -> Iterato
             continue
         ledger = storage.read_json(storage.join(output, name))
         lacks_some = any(row["reason"] == "opted_out" for row in ledger["rows"])
-        if (lacks_some and not now.covers(before)) or _holds_any(output, ledger["parts"], now):
+        docs = (n for part in ledger["parts"].values() for n in part["files"]
+                if n.endswith(".docs.parquet"))  # fmt: skip
+        if (lacks_some and not now.covers(before)) or any(
+            _holds_any(storage.join(output, name_of_docs), now) for name_of_docs in docs
+        ):
             yield name
 
 
-def _remove_samples(output: str, now: OptOutList) -> None:
-    """Take the list's documents out of the samples of shards that stay, which dropped them."""
-    for name in sorted(storage.list_names(output, OBSERVED_FOLDER)):
+def _remove_texts(output: str, now: OptOutList) -> None:
+    """Take the list's documents out of what was observed of shards that stay, which dropped them.
+
+    Removed lines do not say whose they were: where a shard dropped one of these documents, all go.
+    """
+    there = storage.list_names(output, OBSERVED_FOLDER)
+    for shard in read_shards(output):
+        name = observed_name(shard.source, shard.shard)
+        if name not in there:
+            continue
         observed = storage.read_json(storage.join(output, name))
         samples = observed["samples"]
         ids = pa.array([sample["id"] for sample in samples], pa.string())
         urls = pa.array([sample.get("url") for sample in samples], pa.string())
         named = now.matches(ids, urls).tolist()
-        if any(named):
-            left = [one for one, is_named in zip(samples, named, strict=True) if not is_named]
-            storage.write_bytes(output, name, storage.json_bytes({**observed, "samples": left}))
+        left = [one for one, is_named in zip(samples, named, strict=True) if not is_named]
+        changed = {**observed, "samples": left}
+        dropped = storage.join(output, dropped_name(shard.source, shard.shard))
+        if not storage.exists(dropped) or _holds_any(dropped, now):
+            changed["removed_lines"] = {
+                step: _unlisted(listed) for step, listed in observed["removed_lines"].items()
+            }
+        if changed != observed:
+            storage.write_bytes(output, name, storage.json_bytes(changed))
 
 
-def _holds_any(output: str, parts: dict[str, dict[str, dict[str, str]]], now: OptOutList) -> bool:
-    for part in parts.values():
-        (docs,) = (name for name in part["files"] if name.endswith(".docs.parquet"))
-        with storage.open_read(storage.join(output, docs)) as file:
-            for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url"]):
-                if now.matches(batch["id"], batch["url"]).any():
-                    return True
-    return False
+def _unlisted(listed: dict[str, Any]) -> dict[str, Any]:
+    """Return a list of frequent lines without its items, which are among the others now."""
+    most = [item["count"] + item["missed_at_most"] for item in listed["items"]]
+    return {"items": [], "others_at_most": max([listed["others_at_most"], *most])}
+
+
+def _holds_any(path: str, now: OptOutList) -> bool:
+    """Tell whether a file of documents' rows has one of the list."""
+    with storage.open_read(path) as file:
+        return any(
+            now.matches(batch["id"], batch["url"]).any()
+            for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url"])
+        )

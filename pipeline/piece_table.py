@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,12 +35,26 @@ class DecodedTokens(NamedTuple):
     offsets: npt.NDArray[np.int64]
 
 
-def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
-    """Load the table of a run's tokenizer; ValueError where the model is not there any more."""
+def read_tokenizer(manifest: dict[str, Any]) -> bytes:
+    """Read the SentencePiece model that made a run's shards.
+
+    Raises ValueError where it is not there any more, or is another one by now.
+    """
     model = manifest["tokenizer"]["model"]
     if not storage.exists(model):
-        raise ValueError(f"the tokenizer {model} of this run is not there any more")
-    return piece_table(storage.read_bytes(model))
+        raise ValueError(
+            f"{model}: the tokenizer of the shards is not there; run this from the folder where "
+            "the pipeline ran, or put it there"
+        )
+    data = storage.read_bytes(model)
+    if hashlib.sha256(data).hexdigest() != manifest["tokenizer"]["sha256"]:
+        raise ValueError(f"{model}: not the tokenizer that made the shards (by SHA-256)")
+    return data
+
+
+def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
+    """Load the table of a run's tokenizer; raises ValueError as :func:`read_tokenizer` does."""
+    return piece_table(read_tokenizer(manifest))
 
 
 def piece_table(model_proto: bytes) -> PieceTable:

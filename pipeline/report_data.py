@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from pipeline.distributions import TABLE_ITEMS, Distributions, distributions
 from pipeline.inspect import load_manifest, statistics
+from pipeline.layout import dropped_summary
 from pipeline.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.observations import Observations, observations
 
@@ -38,10 +39,11 @@ def collect(output: str) -> dict[str, Any]:
         "bytes": sum(
             file["bytes"]
             for shard in manifest["shards"]
-            for part in [*shard["parts"].values(), shard["dropped"]]
+            for part in [*shard["parts"].values(), dropped_summary(shard)]
             for file in part["files"].values()
         ),
         "fingerprints": _fingerprints(manifest),
+        "files": sorted(manifest["run"]["files"]),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "recipe": yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True),
     }
@@ -59,7 +61,8 @@ def _source(
     characters = counts["train_characters"] + counts["validation_characters"]
     text_bytes = observed.steps.get("write", {}).get("text_bytes", 0)
     entered = sum(row["documents"] for row in stats["funnel"] if row["outcome"] == "in")
-    cutoffs = _cutoffs(manifest["recipe"]["sources"][name]["steps"])
+    steps = manifest["recipe"]["sources"][name]["steps"]
+    cutoffs = _cutoffs(steps)
     whole = observed.n_shards == sum(s["source"] == name for s in manifest["shards"])
     return {
         "name": name,
@@ -74,16 +77,17 @@ def _source(
         "samples": _in_order(observed.samples(), stats["funnel"]),
         "removed_lines": observed.removed_lines(LINES),
         "line_domains": observed.domains(DOMAINS),
-        "line_domains_exact": observed.all_domains_listed,
         "domains": [
             {"domain": item.name, "documents": item.counts[0], "kept": item.counts[1],
-             "tokens": item.counts[2], "missed": item.missed}
+             "tokens": item.counts[2]}
             for item in spread.domains.most_frequent(DOMAINS)[0]
         ],
+        "domains_exact": not spread.domains.evicted_at_most,
         "languages": [
             {"language": item.name, "documents": item.counts[0], "kept": item.counts[1]}
             for item in spread.languages.most_frequent(LANGUAGES)[0]
         ],
+        "languages_exact": not spread.languages.evicted_at_most,
         "kept_languages": [
             item.name for item in spread.languages.most_frequent(TABLE_ITEMS)[0] if item.counts[1]
         ],
@@ -92,7 +96,7 @@ def _source(
         "cutoffs_text": "; ".join(
             f"{language}: {' and '.join(map(str, limits))}" for language, limits in cutoffs.items()
         ),
-        "min_score": _parameter(manifest["recipe"]["sources"][name]["steps"], "min_score"),
+        "min_score": _min_score(steps),
         "steps": sorted(observed.steps.values(), key=lambda row: row["step"] == "record"),
         "worker_peak_bytes": observed.worker_peak_bytes,
     }  # fmt: skip
@@ -148,12 +152,16 @@ def _in_order(
     ]
 
 
-def _parameters(steps: list[Any]) -> list[Mapping[str, Any]]:
-    return [next(iter(step.values())) or {} for step in steps if isinstance(step, dict)]
+def _parameters(steps: list[Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the parameters of the steps of that name."""
+    for step in steps:
+        if isinstance(step, dict) and name in step:
+            yield step[name]
 
 
-def _parameter(steps: list[Any], name: str) -> float | None:
-    found = [parameters[name] for parameters in _parameters(steps) if name in parameters]
+def _min_score(steps: list[Any]) -> float | None:
+    """Return the least score that language identification lets pass."""
+    found = [parameters["min_score"] for parameters in _parameters(steps, "identify_language")]
     return float(found[0]) if found else None
 
 
@@ -161,8 +169,8 @@ def _cutoffs(steps: list[Any]) -> dict[str, list[float]]:
     """Return the perplexities between buckets by language, where the recipe itself has them."""
     return {
         language: limits
-        for parameters in _parameters(steps)
-        for language, limits in parameters.get("cutoffs", {}).items()
+        for parameters in _parameters(steps, "bucket_by_perplexity")
+        for language, limits in parameters["cutoffs"].items()
         if isinstance(limits, list)
     }
 

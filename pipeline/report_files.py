@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from pipeline import storage
 from pipeline.data_card import card_text
 from pipeline.layout import DATA_CARD_NAME, REPORT_NAME
@@ -17,7 +20,10 @@ def write_report(output: str) -> list[str]:
     report = collect(output)
     storage.write_bytes(output, DATA_CARD_NAME, card_text(report).encode())
     storage.write_bytes(output, REPORT_NAME, render(report).encode())
-    storage.remove(output, "work")
+    if not storage.is_remote(output):
+        for name in (storage.TEMPORARY_FOLDER, "work"):  # a run may be writing there
+            with suppress(OSError):
+                Path(output, name).rmdir()
     return [storage.join(output, name) for name in (REPORT_NAME, DATA_CARD_NAME)]
 
 

@@ -86,13 +86,13 @@ def _charts(report: dict[str, Any]) -> dict[str, Any]:
     }
     for source in sources:
         name, spread = source["name"], source["distributions"]
-        made[f"funnel {name}"] = charts.funnel(source["left"])
+        made[f"funnel-{name}"] = charts.funnel(source["left"])
         if spread.perplexities:
-            made[f"perplexity {name}"] = charts.perplexities(spread.perplexities, source["cutoffs"])
+            made[f"perplexity-{name}"] = charts.perplexities(spread.perplexities, source["cutoffs"])
         if spread.scores["kept"].total or spread.scores["dropped"].total:
-            made[f"scores {name}"] = charts.scores(spread.scores, source["min_score"])
-        if source["line_domains"]:
-            made[f"lines {name}"] = charts.lines_by_domain(source["line_domains"])
+            made[f"scores-{name}"] = charts.scores(spread.scores, source["min_score"])
+        for listed in source["line_domains"]:
+            made[f"lines-{name}-{listed['step']}"] = charts.lines_by_domain(listed["domains"])
     return {name: _plain(figure) for name, figure in made.items()}
 
 

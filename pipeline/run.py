@@ -7,10 +7,11 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline import storage
 from pipeline.build import BuildShards
@@ -104,28 +105,41 @@ def locked(output: str) -> Iterator[None]:
         with guarded():
             yield
         return
-    folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    path = Path(output, ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _taken(path) as lock:
+        guard = None
+        try:
+            with guarded(lock.fileno()) as guard:
+                yield
+        finally:
+            if guard is None or guard.poll() is not None:  # it keeps the folder until its end
+                path.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> TextIO:
+    """Open and lock a file, which still has its name then: its last holder may have removed it."""
+    while True:
+        lock = path.open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError(f"another run is writing to {output}") from None
-        try:
-            with guarded(lock.fileno()):
-                yield
-        finally:
-            (folder / ".lock").unlink(missing_ok=True)
+            lock.close()
+            raise RunError(f"another run is writing to {path.parent}") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()
 
 
 def run(
     recipe: Recipe, output: str, execution: Execution, *, start_over: bool = False,
-    say: Callable[[str], None] = print,
+    with_report: bool = True, say: Callable[[str], None] = print,
 ) -> dict[str, Any]:  # fmt: skip
     """Run a recipe into the folder ``output``, or go on with a run that was stopped there.
 
-    Returns the manifest. Raises RunError before any work where the folder holds another run or a
-    shuffle does not fit in memory.
+    Returns the manifest. Without ``with_report`` the report is left to ``corpus report``. Raises
+    RunError before any work where the folder holds another run or a shuffle does not fit in memory.
     """
     plan = make_plan(recipe)
     described = describe(recipe, plan)
@@ -136,9 +150,9 @@ def run(
         take_list(output, opt_out_list)
         if storage.read_json(storage.join(output, RUN_NAME)) != described:
             storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+        has_report = False
         if storage.exists(storage.join(output, MANIFEST_NAME)):
-            if not storage.exists(storage.join(output, REPORT_NAME)):
-                write_report(output)
+            has_report = storage.exists(storage.join(output, REPORT_NAME))
             say(f"{output} is complete already; nothing to do")
             manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
         else:
@@ -147,10 +161,22 @@ def run(
             first_passes(recipe, plan, output, execution)
             _second_pass(plan, json.dumps(recipe.mapping), output, execution)
             manifest = mix(recipe, output, described)
-            write_report(output)
+        if with_report and not has_report:
+            _report(output, say)
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
+
+
+def _report(output: str, say: Callable[[str], None]) -> None:
+    """Write the report; the run is whole without it, whatever stops it."""
+    try:
+        write_report(output)
+    except Exception as error:
+        say(
+            f"the run is whole, its report could not be written: {type(error).__name__}: {error}; "
+            f"'corpus report {output}' writes it"
+        )
 
 
 def first_passes(recipe: Recipe, plan: list[Split], output: str, execution: Execution) -> None:

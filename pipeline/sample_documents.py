@@ -11,14 +11,13 @@ import numpy.typing as npt
 
 from pipeline import storage
 from pipeline.document_rows import (
-    DROPPED,
     DocumentFile,
     Filter,
     document_files,
     read_rows,
     row_groups,
 )
-from pipeline.layout import PARTS
+from pipeline.layout import DROPPED, PARTS
 from pipeline.piece_table import document_text, load_piece_table
 from tokenizer.shards import ShardReader
 

@@ -8,9 +8,12 @@ in processes of this machine; on a cluster, a worker pool beside every executor 
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import re
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,13 +37,13 @@ dead, and gives it one task after another until the job fails. A local master fa
 """
 
 
-def spark_options(arguments: list[str], workers: int | None, log: str) -> list[str]:
-    """Complete the options of ``--runner=SparkRunner``.
+def spark_options(arguments: list[str], workers: int | None, log: str) -> Callable[[], list[str]]:
+    """Complete the options of ``--runner=SparkRunner``; returns what gives them to a pipeline.
 
     Adds the job server's jar, a local master of ``workers`` (all cores by default) where none is
-    given, and for a local master as many Python processes, whose messages go to the file ``log``.
-    Raises RunError where Java or the jar is missing, and where Spark is elsewhere and it is not
-    said how Python runs there.
+    given, and for a local master as many Python processes, whose messages go to the file ``log``:
+    their pool starts when options are first asked for. Raises RunError where Java or the jar is
+    missing, and where Spark is elsewhere and it is not said how Python runs there.
     """
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
@@ -63,8 +66,8 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
     if not has_master:
         added.append(f"--spark_master_url={master}")
     if portable.environment_type:
-        return [*arguments, *added]
-    local = re.fullmatch(r"local(?:\[(\d+|\*)\])?", master)
+        return lambda: [*arguments, *added]
+    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
     if portable.job_endpoint or spark.spark_submit_uber_jar or not local:
         raise RunError(
             "on a Spark cluster, say how Python runs beside the executors: start 'corpus "
@@ -72,16 +75,19 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> list[s
             "--environment_type=EXTERNAL --environment_config=localhost:50000 (docs/spark.md)"
         )
     given = local.group(1) or "1"
-    pool = WorkerPool(log, when_killed=_end_job_servers)
-    atexit.register(pool.stop)
-    return [
-        *arguments,
-        *added,
+    added += [
         "--environment_type=EXTERNAL",
-        f"--environment_config={pool.address}",
         f"--sdk_worker_parallelism={n_workers if given == '*' else int(given)}",
         f"--environment_cache_millis={WORKER_IDLE_MILLIS}",
     ]
+
+    @functools.cache
+    def with_workers() -> list[str]:
+        pool = WorkerPool(log, when_killed=_end_job_servers)
+        atexit.register(pool.stop)
+        return [*arguments, *added, f"--environment_config={pool.address}"]
+
+    return with_workers
 
 
 def _is_there(jar: str) -> bool:
@@ -100,5 +106,6 @@ def _check_java(launcher: str) -> None:
 def _end_job_servers() -> None:
     """End the job servers that this process started: they would wait for a dead worker for ever."""
     for child in psutil.Process().children():
-        if child.name() == "java":
-            child.kill()
+        with suppress(psutil.Error):  # it has just ended by itself
+            if child.name() == "java":
+                child.kill()

@@ -7,15 +7,18 @@ local output folder start at once.
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
+import importlib.util
 import io
 import json
 import os
 import re
+import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -52,20 +55,50 @@ class StorageError(ValueError):
     """A storage that cannot be reached from here, told in one line."""
 
 
-EXTRAS = {"gs": "gcp", "s3": "aws"}
-"""What must be installed for a scheme; Beam itself reads ``hdfs://``."""
+ADVICE = {
+    "gs": "pip install '.[gcp]'",
+    "s3": "pip install '.[aws]'",
+    "hdfs": "pip install '.[hadoop]', and give --hdfs_host, --hdfs_port and --hdfs_user",
+}
+"""What a scheme needs."""
+
+_MODULES = {"s3": "boto3", "hdfs": "hdfs"}  # those whose lack Beam finds late, or not in a line
+
+BEAM_OPTIONS = "LLAMA_CORPUS_BEAM_OPTIONS"
+"""The environment variable with the options of Beam's file systems."""
+
+
+def take_beam_options(arguments: list[str]) -> None:
+    """Take the options for Beam's file systems from those that a command line has for Beam.
+
+    They stand in the environment, from which the processes that this one starts have them as well:
+    Beam gives a worker its options only in some of the ways to start one.
+    """
+    os.environ[BEAM_OPTIONS] = shlex.join(arguments)
+
+
+@functools.cache
+def _give_beam_options(arguments: str) -> None:
+    """Give its options to Beam, whose file systems of S3 and Hadoop do not start without."""
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if arguments or FileSystems._pipeline_options is None:
+        FileSystems.set_options(PipelineOptions(shlex.split(arguments)))
 
 
 def _filesystems(path: str) -> Any:
     """Return Beam's FileSystems; raises StorageError where they do not know the path's scheme."""
     from apache_beam.io.filesystems import FileSystems
 
+    _give_beam_options(os.environ.get(BEAM_OPTIONS, ""))
+    scheme = path.partition("://")[0]
     try:
+        if scheme in _MODULES and importlib.util.find_spec(_MODULES[scheme]) is None:
+            raise ValueError(_MODULES[scheme])
         FileSystems.get_filesystem(path)
     except ValueError:
-        scheme = path.partition("://")[0]
-        extra = EXTRAS.get(scheme)
-        advice = f"pip install '.[{extra}]'" if extra else "there are gs://, s3:// and hdfs://"
+        advice = ADVICE.get(scheme, "there are gs://, s3:// and hdfs://")
         raise StorageError(f"{path}: {scheme}:// cannot be read here: {advice}") from None
     return FileSystems
 
@@ -108,31 +141,44 @@ class _PatientFile(io.RawIOBase):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file = io.FileIO(path)
         self._at = 0
+        self._file: io.FileIO | None = None
+        self._patiently(self._opened)
 
     def readinto(self, buffer: Any) -> int:
         """Fill a part of the buffer; returns the number of bytes, 0 at the end."""
+        n_bytes = self._patiently(lambda: self._opened().readinto(buffer))
+        self._at += n_bytes
+        return n_bytes
+
+    def _patiently(self, act: Callable[[], Any]) -> Any:
+        """Return what ``act`` returns, which is tried again where an error may pass."""
         for pause in (*RETRY_SECONDS, None):
             try:
-                n_bytes = self._file.readinto(buffer)
-                self._at += n_bytes
-                return n_bytes
+                return act()
             except OSError as error:
                 if pause is None or error.errno not in _PASSING_ERRORS:
                     raise OSError(error.errno, error.strerror, self._path) from error
+                self._close()
             time.sleep(pause)
-            self._reopen()
         raise AssertionError("the last try returns or raises")
 
-    def _reopen(self) -> None:
-        self._file.close()
-        self._file = io.FileIO(self._path)
-        self._file.seek(self._at)
+    def _opened(self) -> io.FileIO:
+        """Return the file, opened anew where a try has failed."""
+        if self._file is None:
+            self._file = io.FileIO(self._path)
+            if self._at:  # a pipe cannot seek
+                self._file.seek(self._at)
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to an offset; returns it, from the file's beginning."""
-        self._at = self._file.seek(offset, whence)
+        self._at = self._opened().seek(offset, whence)
         return self._at
 
     def tell(self) -> int:
@@ -145,11 +191,11 @@ class _PatientFile(io.RawIOBase):
 
     def seekable(self) -> bool:
         """Say whether it can seek: a pipe cannot."""
-        return self._file.seekable()
+        return self._opened().seekable()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._close()
         super().close()
 
 
@@ -248,15 +294,15 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
 def _rename(filesystems: Any, temporary: str, target: str) -> None:
     """Give a remote file its name, in the place of one that has it.
 
-    Buckets replace a file as they rename; where that is refused (``hdfs://``) the old one goes
-    first, so that a writer that is killed in between leaves none.
+    Buckets replace a file as they rename; ``hdfs://`` refuses to, so the old one goes first there,
+    and a writer that is killed in between leaves none.
     """
     from apache_beam.io.filesystem import BeamIOError
 
     try:
         filesystems.rename([temporary], [target])
     except BeamIOError:
-        if not filesystems.exists(target):
+        if not (target.startswith("hdfs://") and filesystems.exists(target)):
             raise
         filesystems.delete([target])
         filesystems.rename([temporary], [target])

@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.layout import DOCS_SCHEMA, DROPPED_SCHEMA, MANIFEST_NAME, RUN_NAME, sealed
+from pipeline.layout import (
+    DOCS_SCHEMA,
+    DROPPED_SCHEMA,
+    MANIFEST_NAME,
+    RUN_NAME,
+    dropped_summary,
+    sealed,
+)
 from pipeline.ledger import imbalance, read_ledger
 
 MAX_LISTED = 20
@@ -47,7 +54,7 @@ def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
                     yield problem
             if not damaged:
                 yield from _contents(output, part, manifest)
-        for name, file in shard["dropped"]["files"].items():
+        for name, file in dropped_summary(shard)["files"].items():
             problems = list(_checksum(output, name, file["sha256"]))
             yield from problems
             if not (problems or damaged_ledger):
@@ -129,7 +136,7 @@ def _dropped(output: str, shard: Mapping[str, Any], name: str) -> Iterator[str]:
                 f"{name}: {more:+} documents and {chars[step, reason]:+} characters against the "
                 f"ledger's, dropped by {step} as {reason}"
             )
-    if file.metadata.num_rows != shard["dropped"]["documents"]:
+    if file.metadata.num_rows != dropped_summary(shard)["documents"]:
         yield f"{name}: {file.metadata.num_rows} documents: not the manifest"
 
 

@@ -41,7 +41,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         self.log = log
         self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # with their ids
         self._when_killed = when_killed
-        self._stopped: set[int] = set()  # processes by their ids
+        self._stopped: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()  # requests come in several threads
         self.server = grpc.server(  # it stops when nobody holds it
             futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)]
@@ -70,8 +70,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         status = process.wait()
-        if process.pid in self._stopped:
-            self._stopped.discard(process.pid)
+        if process in self._stopped:
+            self._stopped.discard(process)
         elif status < 0:
             self._when_killed()
 
@@ -90,12 +90,14 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
     def stop(self) -> None:
         """Take no more requests, and stop the workers that are left."""
-        self.server.stop(grace=None)
-        for _, process in self.workers:
+        self.server.stop(grace=None).wait()  # for requests that are being answered
+        with self._lock:
+            left = self.workers
+        for _, process in left:
             self._stop(process)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        self._stopped.add(process.pid)
+        self._stopped.add(process)
         process.terminate()
         try:
             process.wait(timeout=10)

@@ -70,20 +70,26 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
         )
         try:
             worker.run()
-        except RuntimeError as error:  # which tells how the process ended, in its last word
-            reason = _told(int(str(error).rsplit(" ", 1)[-1]))
-            while not self._is_stopped.wait(_PAUSE_SECONDS):
-                for instruction, future in list(self.control_conn._futures_by_id.items()):
-                    future.set(
-                        beam_fn_api_pb2.InstructionResponse(
-                            instruction_id=instruction, error=reason
-                        )
-                    )
+            reason = _told("0")
+        except RuntimeError as error:
+            reason = _told(str(error))
+        while not self._is_stopped.wait(_PAUSE_SECONDS):
+            for instruction, future in list(self.control_conn._futures_by_id.items()):
+                future.set(
+                    beam_fn_api_pb2.InstructionResponse(instruction_id=instruction, error=reason)
+                )
 
 
-def _told(exit_status: int) -> str:
-    """Say how a worker ended; a killer's usual reason is that memory ran out."""
-    if exit_status < 0:
-        name = signal.Signals(-exit_status).name
-        return f"a worker process was killed ({name}): by the system, if memory ran out"
+def _told(ended: str) -> str:
+    """Say how a worker ended, which is the last word of ``ended``: its exit status.
+
+    A killer's usual reason is that memory ran out.
+    """
+    try:
+        exit_status = int(ended.rsplit(" ", 1)[-1])
+        if exit_status < 0:
+            name = signal.Signals(-exit_status).name
+            return f"a worker process was killed ({name}): by the system, if memory ran out"
+    except ValueError:  # other words, or a signal without a name
+        return f"a worker process ended: {ended}"
     return f"a worker process ended with exit status {exit_status}"

@@ -16,6 +16,7 @@ from pipeline import storage
 from pipeline.dropped import DroppedDocuments
 from pipeline.layout import (
     DOCS_SCHEMA,
+    DROPPED,
     DROPPED_SCHEMA,
     PARTS,
     Shard,
@@ -160,7 +161,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
         "source": shard.source,
         "shard": shard.shard,
         "parts": summary,
-        "dropped": {
+        DROPPED: {
             "documents": dropped.n_documents,
             "files": _described({name_of_dropped: file_of_dropped}),
         },

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser
@@ -16,7 +14,7 @@ from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
 from pipeline.spark import JOB_SERVER_JAR
 from tests.browser import chromium
-from tests.runs import OTHER_SOURCES, run_demo, run_samples
+from tests.runs import OTHER_SOURCES, run_demo, run_samples, skip
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -25,15 +23,8 @@ SHARED = ROOT.parent / "shared"
 def _folder(name: str) -> Path:
     folder = SHARED / name
     if not folder.is_dir():
-        _skip(f"needs the real samples in ../shared/{name}, which are not here")
+        skip(f"needs the real samples in ../shared/{name}, which are not here")
     return folder
-
-
-def _skip(reason: str) -> NoReturn:
-    """Skip the test, but fail it in CI, where all that tests need is there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +33,7 @@ def kenlm_programs() -> Path:
     try:
         return kenlm_tools(None)
     except RunError as error:
-        _skip(str(error))
+        skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +41,7 @@ def export_readers() -> Path:
     """The Python with the libraries that exports are for, which ``make test`` installs."""
     python = ROOT / "build" / "envs" / "readers" / "bin" / "python"
     if not python.exists():
-        _skip("needs other trainers' readers: make build/envs/readers/.installed")
+        skip("needs other trainers' readers: make build/envs/readers/.installed")
     return python
 
 
@@ -105,11 +96,11 @@ def browser() -> Iterator[Browser]:
 def job_server() -> None:
     """Java and Spark's job server."""
     if not (shutil.which("java") and JOB_SERVER_JAR.exists()):
-        _skip("needs Java and the jar that 'make spark-job-server' builds")
+        skip("needs Java and the jar that 'make spark-job-server' builds")
 
 
 @pytest.fixture(scope="session")
 def spark_programs(job_server: None) -> None:
     """What a Spark cluster is made of, beside the job server."""
     if importlib.util.find_spec("pyspark") is None:
-        _skip("needs the package pyspark")
+        skip("needs the package pyspark")

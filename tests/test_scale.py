@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 from benchmarks.scale_on_paper import print_paper, with_changes
 from tests.runs import ROOT
@@ -30,12 +31,18 @@ def test_the_costs_in_the_document_of_dataflow_are_the_benchmarks(capsys):
         assert f"| {name} | {how} | {one} |" in table
 
 
-def test_memory_stays_flat_and_the_share_of_duplicates_as_it_is():
+def test_memory_and_time_a_byte_stay_flat_and_the_share_of_duplicates_as_it_is():
     _, *sizes = FIGURES["sizes"]
     assert [one["size"] for one in sizes] == [1, 4, 16]
     shares = {one["lines_removed"] / one["lines"] for one in sizes}
     assert max(shares) - min(shares) < 1e-9
-    assert max(one["worker_peak_mb"] for one in sizes) < 1_500
+    peaks = [one["worker_peak_mb"] for one in sizes]
+    assert max(peaks) / min(peaks) < 1.3
+    seconds_per_byte = [
+        (more["core_seconds"] - less["core_seconds"]) / (more["text_bytes"] - less["text_bytes"])
+        for less, more in pairwise(sizes)
+    ]
+    assert max(seconds_per_byte) / min(seconds_per_byte) < 1.1
 
 
 def test_an_assumption_changes_what_follows_from_it(capsys):

@@ -53,3 +53,13 @@ def test_a_job_server_that_was_not_built_is_told(tmp_path, capsys, monkeypatch):
     output = tmp_path / "out"
     assert beam_runner.main(["--runner=SparkRunner", "--output", str(output), *ARGUMENTS]) == 2
     assert "make spark-job-server" in capsys.readouterr().err and not output.exists()
+
+
+@pytest.mark.parametrize("master", [[], ["--spark_master_url=local[2,3]"]])
+def test_a_dry_run_starts_and_writes_nothing(tmp_path, monkeypatch, master):
+    monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
+    monkeypatch.setattr(spark, "WorkerPool", None)
+    output = tmp_path / "out"
+    command = ["--runner=SparkRunner", "--dry_run", "--output", str(output), JAR, *master]
+    assert beam_runner.main([*command, *ARGUMENTS]) == 0
+    assert not output.exists()

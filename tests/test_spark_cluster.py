@@ -31,7 +31,7 @@ FILES = [
 
 SOURCES = "commoncrawl,books,stackexchange"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spark_cluster")]
+pytestmark = pytest.mark.slow
 
 
 class Reference(NamedTuple):

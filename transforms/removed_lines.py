@@ -23,21 +23,24 @@ class RemovedLines(NamedTuple):
 
     lines: npt.NDArray[np.int64]  # of each document before
     removed: npt.NDArray[np.int64]  # of those
-    keys: npt.NDArray[np.uint64]  # XXH64 of each removed line without the white space around it
-    starts: npt.NDArray[np.int64]  # where it lies in the bytes of ``before``
+    keys: npt.NDArray[np.uint64]  # XXH64 of each removed line, cut, without white space around it
+    starts: npt.NDArray[np.int64]  # where that lies in the bytes of ``before``
     ends: npt.NDArray[np.int64]
 
 
-def removed_lines(before: pa.StringArray, after: pa.StringArray) -> RemovedLines:
+def removed_lines(
+    before: pa.StringArray, after: pa.StringArray, *, max_line_bytes: int
+) -> RemovedLines:
     """Compare the texts of the same documents ahead of a step and after it.
 
-    A document that has become empty has lost all its lines.
+    Lines are cut at the last character that ends within ``max_line_bytes``; those that are alike up
+    to there are the same. A document that has become empty has lost all its lines.
     """
-    return RemovedLines(*_compare(*text_buffers(before), *text_buffers(after)))
+    return RemovedLines(*_compare(*text_buffers(before), *text_buffers(after), max_line_bytes))
 
 
 @njit(cache=True, nogil=True)
-def _compare(before, before_offsets, after, after_offsets):  # type: ignore[no-untyped-def]
+def _compare(before, before_offsets, after, after_offsets, max_line_bytes):  # type: ignore[no-untyped-def]
     n_texts = before_offsets.size - 1
     n_lines = n_texts
     for i in range(before_offsets[0], before_offsets[-1]):
@@ -60,7 +63,7 @@ def _compare(before, before_offsets, after, after_offsets):  # type: ignore[no-u
                 at += end - start + 1
             else:
                 removed[t] += 1
-                begin, to = _stripped(before, start, end)
+                begin, to = _cut(before, *_stripped(before, start, end), max_line_bytes)
                 if begin < to:
                     keys[n] = xxh64(before, begin, to)
                     starts[n] = begin
@@ -92,4 +95,14 @@ def _stripped(data, start, end):  # type: ignore[no-untyped-def]
         start += 1
     while end > start and data[end - 1] <= 32:
         end -= 1
+    return start, end
+
+
+@njit(cache=True, nogil=True)
+def _cut(data, start, end, max_bytes):  # type: ignore[no-untyped-def]
+    """Cut a line ahead of the character that does not end within so many bytes."""
+    if end - start > max_bytes:
+        end = start + max_bytes
+        while end > start and data[end] & 0xC0 == 0x80:
+            end -= 1
     return start, end

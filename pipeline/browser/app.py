@@ -20,9 +20,9 @@ from werkzeug.exceptions import HTTPException
 from pipeline import storage
 from pipeline.browser.document import MAX_TOKENS, describe
 from pipeline.browser.listing import Place, page_before, page_from, parse_place
-from pipeline.document_rows import DROPPED, Filter, document_files
+from pipeline.document_rows import Filter, document_files
 from pipeline.inspect import load_manifest, statistics
-from pipeline.layout import PARTS, REPORT_NAME
+from pipeline.layout import DROPPED, PARTS, REPORT_NAME, dropped_summary
 from pipeline.piece_table import PieceTable, load_piece_table
 from pipeline.report import cell
 
@@ -53,11 +53,11 @@ def make_app(output: str, host: str) -> Flask:
     reasons = _reasons(output)
 
     @functools.cache
-    def table() -> PieceTable | None:
+    def table() -> PieceTable | str:
         try:
             return load_piece_table(manifest)
-        except ValueError:
-            return None
+        except ValueError as error:
+            return str(error)
 
     @app.before_request
     def refuse_others() -> None:
@@ -178,6 +178,6 @@ def _reasons(output: str) -> list[str]:
 def _sources(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     dropped = dict.fromkeys(manifest["sources"], 0)
     for shard in manifest["shards"]:
-        dropped[shard["source"]] += shard.get(DROPPED, {"documents": 0})["documents"]
+        dropped[shard["source"]] += dropped_summary(shard)["documents"]
     return [{"name": name, "dropped": dropped[name], **counts}
             for name, counts in manifest["sources"].items()]  # fmt: skip

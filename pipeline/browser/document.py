@@ -6,7 +6,8 @@ import threading
 from typing import Any, NamedTuple
 
 from pipeline import storage
-from pipeline.document_rows import DROPPED, DocumentFile, read_rows
+from pipeline.document_rows import DocumentFile, read_rows
+from pipeline.layout import DROPPED
 from pipeline.piece_table import PieceTable, document_text
 from pipeline.token_view import Token, tokens_of
 from tokenizer.shards import ShardReader
@@ -37,15 +38,17 @@ class Text(NamedTuple):
 
 
 def describe(
-    output: str, table: PieceTable | None, file: DocumentFile, number: int
+    output: str, table: PieceTable | str, file: DocumentFile, number: int
 ) -> dict[str, Any]:
     """Collect what is known of a document.
 
-    ``table`` may be None where the tokenizer is not there any more: then there are no tokens. Where
-    the input is not there any more there are no decisions, and ``trouble`` says so.
+    Instead of a ``table`` there may be the reason why there is none: then there are no tokens, and
+    ``no_tokens`` says why. Where the input is not there any more there are no decisions, and
+    ``trouble`` says so.
     """
     record = read_rows(file, [number])[number]
     found: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
+    found["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
     texts: list[Text] = []
     try:
         found["decisions"], last_text = _way(output, file, record)
@@ -57,7 +60,7 @@ def describe(
     if file.part == DROPPED:
         if last_text is not None and not found["decisions"][-1].get("removed_lines"):
             texts.append(_text("Text when it was dropped", last_text, frozenset()))
-    elif table is not None:
+    elif not isinstance(table, str):
         ids = ShardReader(storage.join(output, "shards", file.name))[number]
         texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
         tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))

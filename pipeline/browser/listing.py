@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.document_rows import DROPPED, DocumentFile, Filter, row_groups
+from pipeline.document_rows import DocumentFile, Filter, row_groups
+from pipeline.layout import DROPPED
 
 PAGE_ROWS = 50
 MAX_SCANNED_ROWS = 1_000_000

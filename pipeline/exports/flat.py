@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.exports.corpus_parts import Corpus, ShardPart
+from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart
 from tokenizer.shards import ShardReader
 
 ROWS = 10_000
@@ -35,9 +35,14 @@ ROWS = 10_000
 def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) -> None:
     """Write Megatron's two files a shard, and ``data_args.txt`` for ``--data-args-path``.
 
-    That file says where each shard will be, in the folder ``target``, and its weight: the source's
-    proportion, divided among its shards by their tokens.
+    That file says where each shard will be, in ``target``, a whole path, and its weight: the
+    source's proportion, divided among its shards by their tokens. Raises ExportError where
+    Megatron, which splits it at white space, would not find them.
     """
+    if len(str(target).split()) > 1 or any(len(source.split()) > 1 for source in corpus.sources):
+        raise ExportError(
+            f"{target}: Megatron takes no paths with spaces; give another folder to --to"
+        )
     arguments = []
     for source, parts in corpus.sources.items():
         proportion = corpus.manifest["sources"][source]["proportion"]
@@ -47,7 +52,7 @@ def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) ->
             for suffix in ("bin", "idx"):
                 _link(part, suffix, folder / source / f"{part.name}.{suffix}", copy)
             weight = proportion * part.n_tokens / n_tokens if n_tokens else 0.0
-            arguments.append(f"{weight:.12g} {target.absolute() / source / part.name}\n")
+            arguments.append(f"{weight:.12g} {target / source / part.name}\n")
     (folder / "data_args.txt").write_text("".join(arguments))
 
 

@@ -6,7 +6,6 @@ of it, which is all of it with a tokenizer that changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline import storage
-from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart, spans
+from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
 from pipeline.layout import DOCS_SCHEMA
 from pipeline.local_copy import local_copy
+from pipeline.piece_table import read_tokenizer
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 
@@ -32,7 +31,7 @@ KEPT_COLUMNS = [name for name in DOCS_SCHEMA.names if name not in ("id", "token_
 def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
     """Write a Parquet file a shard and ``README.md``, a configuration for each source and for all.
 
-    ``tokens`` adds the ids as a column. Raises ExportError where the tokenizer is not there any
+    ``tokens`` adds the ids as a column. Raises ValueError where the tokenizer is not there any
     more, or another one.
     """
     encoder = _encoder(corpus)
@@ -55,16 +54,8 @@ def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
 
 
 def _encoder(corpus: Corpus) -> BatchEncoder:
-    tokenizer = corpus.manifest["tokenizer"]
-    model = tokenizer["model"]
-    if not storage.exists(model):
-        raise ExportError(
-            f"{model}: the tokenizer of the shards is not there; run this from the folder where "
-            "the pipeline ran, or put it there"
-        )
-    if hashlib.sha256(storage.read_bytes(model)).hexdigest() != tokenizer["sha256"]:
-        raise ExportError(f"{model}: not the tokenizer that made the shards (by SHA-256)")
-    return load_encoder(local_copy(model))
+    read_tokenizer(corpus.manifest)  # it must be the one that made the shards
+    return load_encoder(local_copy(corpus.manifest["tokenizer"]["model"]))
 
 
 def _batches(

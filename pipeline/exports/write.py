@@ -33,6 +33,7 @@ def export(
     ``nanotron``, ``tokens`` for ``hf``. The folder is written beside its place and renamed. Raises
     ValueError where it holds something already, or the run's folder is not what it should be.
     """
+    target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExportError(f"{target} is there already; remove it, or give another folder")
     corpus = open_corpus(output, sources, part)

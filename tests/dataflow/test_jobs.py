@@ -18,9 +18,10 @@ from apache_beam.portability.api import beam_runner_api_pb2
 
 from pipeline.inspect import load_manifest
 from pipeline.layout import read_plan
+from pipeline.local_copy import FOLDER
 from pipeline.process import read_split
 from pipeline.recipe import recipe_from_mapping
-from tests.runs import ROOT, digests, run_demo
+from tests.runs import ROOT, digests, run_demo, skip
 
 ENVIRONMENT = ROOT / "build" / "envs" / "dataflow"
 IMAGE = "europe-docker.pkg.dev/project/images/llama-corpus:1"
@@ -39,10 +40,7 @@ N_JOBS = 3  # records joined, first pass, second pass
 def python() -> Path:
     """The Python that has Google's packages."""
     if not (ENVIRONMENT / ".installed").exists():
-        reason = "needs the environment that 'make build/envs/dataflow/.installed' makes"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip("needs the environment that 'make build/envs/dataflow/.installed' makes")
     return ENVIRONMENT / "bin" / "python"
 
 
@@ -151,7 +149,7 @@ def test_models_are_not_in_the_graph(submitted):
 
 @pytest.mark.slow
 def test_models_are_copied_to_a_machine_once(submitted):
-    copies = [p for p in (submitted / "tmp" / "llama-corpus-files").rglob("*") if p.is_file()]
+    copies = [p for p in (submitted / "tmp" / FOLDER).rglob("*") if p.is_file()]
     names = sorted(path.name for path in copies if path.name != ".lock")
     assert names == ["en.arpa.bin", "en.sp.model", "lid.176.ftz", "tokenizer.model"]
 

@@ -76,6 +76,7 @@ class Kill(NamedTuple):
     victim: str
     pass_name: str
     seconds: float  # behind the beginning of the pass
+    which: float  # of several such processes, in [0, 1): the share of them with smaller ids
 
 
 class Case(NamedTuple):
@@ -109,11 +110,11 @@ def case_of(seed: int, runners: Sequence[str] = tuple(RUNNERS)) -> Case:
     draw = random.Random(seed)
     runner = draw.choice(runners)
     passes = sorted(draw.choices(PASSES, k=draw.choice((1, 2, 3))), key=PASSES.index)
-    kills = [
-        Kill(draw.choice(RUNNERS[runner].victims), name, draw.uniform(0, _WITHIN_SECONDS[name]))
+    moments = [
+        (draw.choice(RUNNERS[runner].victims), name, draw.uniform(0, _WITHIN_SECONDS[name]))
         for name in passes
     ]
-    return Case(seed, runner, tuple(kills))
+    return Case(seed, runner, tuple(Kill(*moment, draw.random()) for moment in moments))
 
 
 def try_case(
@@ -182,7 +183,7 @@ def _killed_run(run: Run, kill: Kill, mark: str, start: Start) -> tuple[list[Kil
         time.sleep(0.01)
     time.sleep(kill.seconds)
     pass_name, when = current_pass(run.output) or "end", time.monotonic() - started
-    if process.poll() is not None or not _send(process, kill.victim):
+    if process.poll() is not None or not _send(process, kill):
         printed, _ = process.communicate()
         return [], [] if process.returncode == 0 else [f"ended by itself: {printed[-500:]}"]
     try:
@@ -206,21 +207,21 @@ def _is_locked_since(output: Path, started_at: float) -> bool:
     return lock.exists() and lock.stat().st_mtime > started_at - 0.02
 
 
-def _send(process: Command, victim: str) -> bool:
+def _send(process: Command, kill: Kill) -> bool:
     """Send SIGKILL; returns whether there was someone to get it."""
-    if victim == "group":
+    if kill.victim == "group":
         os.killpg(process.pid, signal.SIGKILL)
         return True
-    if victim == "driver":
+    if kill.victim == "driver":
         process.kill()
         return True
     candidates = [
         child.pid
         for child in psutil.Process(process.pid).children(recursive=True)
-        if _is(victim, child)
+        if _is(kill.victim, child)
     ]
-    for pid in sorted(candidates)[:1]:
-        os.kill(pid, signal.SIGKILL)
+    if candidates:
+        os.kill(sorted(candidates)[int(kill.which * len(candidates))], signal.SIGKILL)
     return bool(candidates)
 
 

@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
-from pipeline.spark import JOB_SERVER_JAR
-from tests.faults.kills import case_of, table_line, try_case
+from tests.faults.kills import TABLE_HEAD, case_of, table_line, try_case
 
 SEEDS = {"memory": "1", "processes": "13", "spark": "18"}
 
@@ -20,16 +18,14 @@ SEEDS = {"memory": "1", "processes": "13", "spark": "18"}
 @pytest.mark.slow
 @pytest.mark.parametrize("runner", SEEDS)
 def test_a_run_killed_at_random_comes_out_as_if_it_had_not_been(
-    runner, whole_run, expected, tmp_path
+    runner, whole_run, expected, tmp_path, capsys, request
 ):
-    if runner == "spark" and not (shutil.which("java") and JOB_SERVER_JAR.exists()):
-        reason = "needs Java and the jar that 'make spark-job-server' builds"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    if runner == "spark":
+        request.getfixturevalue("job_server")
     for seed in os.environ.get("FAULTS_SEEDS", SEEDS[runner]).split(","):
         case = case_of(int(seed), [runner])
         outcome = try_case(case, whole_run._replace(output=tmp_path / seed), expected)
-        print(table_line(len(outcome.killed), outcome))
+        with capsys.disabled():  # a test that passes tells as well which kills it was
+            print(f"\n{TABLE_HEAD}\n{table_line(len(outcome.killed), outcome)}")
         assert not outcome.problems, table_line(len(outcome.killed), outcome)
         assert outcome.killed, "the run was complete before it could be killed"

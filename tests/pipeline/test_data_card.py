@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from datasets import load_dataset
 from huggingface_hub import DatasetCard
 
@@ -61,7 +62,37 @@ def test_it_tells_thresholds_counts_licences_and_fingerprints(run, card):
 
 def test_it_names_no_place(run, card):
     assert str(run) not in card.content and "/models/" not in card.content
-    assert card_text(collect(str(run))) == card.content
+    report = collect(str(run))
+    assert card_text(report) == card.content
+    recipe = yaml.safe_load(report["recipe"])
+    place = "/home/me/models/card.json"
+    recipe["sources"]["c4"]["steps"] += [
+        {"bucket_by_perplexity": {"cutoffs": {"en": place}, "keep": ["head"]}},
+        {"mine.step": {"kinds": ["text/html"]}},
+    ]
+    text = card_text({**report, "recipe": yaml.safe_dump(recipe), "files": [place]})
+    assert "`{en: card.json}`" in text and "/home/me" not in text and "`[text/html]`" in text
+
+
+def test_it_speaks_of_the_papers_sources_and_of_steps_only_where_they_are(run, card):
+    assert "token shards: the sources of the LLaMA paper" in card.text
+    assert "The step `strip_licence_header` takes" in card.text
+    report = collect(str(run))
+    recipe = yaml.safe_load(report["recipe"])
+    for source in report["sources"]:
+        mine = {**recipe["sources"][source["name"]], "steps": []}
+        source["name"] = f"my {source['name']}"
+        recipe["sources"][source["name"]] = mine
+    text = card_text({**report, "recipe": yaml.safe_dump(recipe)})
+    assert "as token shards, prepared by" in text and "LLaMA" not in text
+    assert "The step `strip_licence_header`" not in text
+    for source in report["sources"]:
+        source["kept_languages"] = []
+    assert "multilinguality" not in metadata(report)
+    report["sources"][0]["name"] = "github"
+    text = card_text({**report, "recipe": yaml.safe_dump(recipe)})
+    assert "token shards: sources of the LLaMA paper" in text and "2302.13971)) and others," in text
+    assert "The step `strip_licence_header` takes" in text
 
 
 @pytest.mark.parametrize(("kept", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (10**13, "n>1T")])

@@ -130,6 +130,15 @@ def test_a_run_without_record_of_dropped_documents(demo_run, changed_demo_run, t
     assert {c["first"] for c in answer["changes"]} == {"kept in train", "not kept"}
 
 
+def test_an_input_written_anew_with_the_same_bytes_is_no_difference(demo_run, tmp_path, capsys):
+    later = tmp_path / "later"
+    shutil.copytree(demo_run, later)
+    plan = [json.loads(line) for line in (later / "plan.jsonl").read_text().splitlines()]
+    plan[0]["modified"] += 60
+    (later / "plan.jsonl").write_text("".join(json.dumps(split) + "\n" for split in plan))
+    assert main(["diff", str(demo_run), str(later)]) == 0
+
+
 def test_mistakes_are_told_in_one_line(demo_run, tmp_path, capsys):
     for arguments in ([str(tmp_path)], [str(demo_run), "--source", "nothing"]):
         assert main(["diff", str(demo_run), *arguments]) == 2

@@ -1,3 +1,5 @@
+"""Counts in tables of bounded size, against plain ones."""
+
 from __future__ import annotations
 
 from collections import Counter

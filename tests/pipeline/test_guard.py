@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline import guard, run
 from pipeline.execution import RunError
 from pipeline.guard import guarded
 from pipeline.run import locked
@@ -71,3 +72,40 @@ def test_a_folder_is_free_at_once_after_a_run(tmp_path: Path):
         with locked(str(tmp_path)):
             assert (tmp_path / ".lock").exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_guard_still_waits_stays_locked(tmp_path, monkeypatch):
+    waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+    popen = subprocess.Popen
+    guards = []
+
+    def start(command, **settings):
+        guards.append(popen(waits, **settings))
+        return guards[0]
+
+    monkeypatch.setattr(guard.subprocess, "Popen", start)
+    monkeypatch.setattr(guard, "_PATIENCE_SECONDS", 0.1)
+    with locked(str(tmp_path)):
+        pass
+    try:
+        with pytest.raises(RunError, match="another run"), locked(str(tmp_path)):
+            pass
+    finally:
+        guards[0].kill()
+        guards[0].wait()
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    flock = run.fcntl.flock
+    removed = []
+
+    def flock_late(file, how):
+        if not removed:
+            removed.append(path.unlink())
+        flock(file, how)
+
+    monkeypatch.setattr(run.fcntl, "flock", flock_late)
+    with locked(str(tmp_path)), pytest.raises(RunError), locked(str(tmp_path)):
+        pass
+    assert removed

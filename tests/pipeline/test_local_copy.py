@@ -90,3 +90,13 @@ def test_a_step_is_called_with_the_copies(model):
 def test_a_scheme_that_nobody_knows_is_told():
     with pytest.raises(storage.StorageError, match="nowhere:// cannot be read here"):
         storage.exists("nowhere://bucket/file")
+
+
+def test_a_folder_of_another_user_is_not_taken(model, monkeypatch):
+    local_copy(model)
+    folder = Path(module.tempfile.gettempdir(), module.FOLDER)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    local_copy.cache_clear()
+    monkeypatch.setattr(module.os, "getuid", lambda: 12345)
+    with pytest.raises(storage.StorageError, match="belongs to another user"):
+        local_copy(model)

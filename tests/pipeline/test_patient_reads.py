@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 
 import pytest
 from hypothesis import given
@@ -41,3 +42,39 @@ def test_a_file_that_cannot_be_opened_or_read_is_named(tmp_path):
     with pytest.raises(OSError, match=str(tmp_path)) as raised:
         storage.open_read(str(tmp_path))
     assert raised.value.errno == errno.EISDIR
+
+
+@pytest.mark.parametrize("n_failures", [1, 3])
+def test_a_file_that_does_not_open_at_once_is_opened_later(path, monkeypatch, n_failures):
+    failures = []
+
+    class Failing(io.FileIO):
+        def __init__(self, name):
+            if len(failures) < n_failures:
+                failures.append(name)
+                raise OSError(errno.ESTALE, "Stale file handle")
+            super().__init__(name)
+
+        def readinto(self, buffer):
+            if len(failures) == n_failures:
+                failures.append("in the middle")
+                raise OSError(errno.EIO, "Input/output error")
+            return super().readinto(buffer)
+
+    monkeypatch.setattr(storage, "RETRY_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(storage.io, "FileIO", Failing)
+    with storage.open_read(str(path)) as file:
+        found = file.read(10)
+        failures[:] = failures[:1] if n_failures == 1 else failures  # and once more to open anew
+        assert found + file.read() == path.read_bytes()
+
+
+def test_a_file_that_never_opens_is_named(path, monkeypatch):
+    class Failing(io.FileIO):
+        def __init__(self, name):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(storage, "RETRY_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(storage.io, "FileIO", Failing)
+    with pytest.raises(OSError, match=r"Input/output error.*file"):
+        storage.open_read(str(path))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -13,8 +15,12 @@ import pytest
 
 from pipeline.command import main as corpus
 from pipeline.inspect import statistics
+from pipeline.layout import sealed
 from pipeline.observations import Observations
 from pipeline.report_data import collect
+from pipeline.report_page import render
+from pipeline.storage import json_bytes
+from pipeline.verify import verify
 from tests.browser import watched
 from tests.report_checks import assert_report_opens
 from tests.runs import ROOT, run_demo
@@ -179,6 +185,46 @@ def test_lines_of_several_shards_are_added_up_within_their_bounds():
     assert found == {"Home": (17, 19), "News": (4, 4 + 1 + 5)}
 
 
+def test_lines_by_domain_are_those_of_each_step():
+    """What one step leaves, the next one sees: their lines are not to be added up."""
+
+    def shard(first, second, others=0):
+        def listed(lines, removed):
+            item = {"name": "a.org", "lines": lines, "removed_lines": removed, "documents": 2}
+            return {"items": [item], "others_at_most": others}
+
+        steps = [{"step": name, "calls": 1} for name in ("read", "z_first", "a_second")]
+        return {"steps": steps, "worker_peak_bytes": 1, "samples": [], "removed_lines": {},
+                "domains": {"a_second": listed(*second), "z_first": listed(*first)}}  # fmt: skip
+
+    observed = Observations()
+    observed.add(shard((100, 10), (90, 5)))
+    observed.add(shard((20, 2), (18, 1), others=3))
+    found = observed.domains(5)
+    assert [one["step"] for one in found] == ["z_first", "a_second"]
+    assert not any(one["exact"] for one in found)
+    assert [one["domains"] for one in found] == [
+        [{"domain": "a.org", "lines": 120, "removed_lines": 12, "documents": 4}],
+        [{"domain": "a.org", "lines": 108, "removed_lines": 6, "documents": 4}],
+    ]
+
+
+def test_every_step_that_removes_lines_has_a_chart_and_bounds_are_named(report):
+    web = source(report, "commoncrawl")
+    (listed,) = web["line_domains"]
+    second = {**listed, "step": "a_second", "exact": False}
+    web = {**web, "line_domains": [listed, second], "domains_exact": False}
+    page = render({**report, "sources": [web]}).split("<script>")[0]
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids) and not any(" " in one for one in ids)
+    shown = re.findall(r' data-chart="([^"]*)"', page)
+    assert set(shown) == {one for one in ids if one.startswith("chart-")}
+    for step in ("deduplicate_lines", "a_second"):
+        assert f"chart-lines-commoncrawl-{step}" in shown
+    assert page.count("at least so many, as not all domains are listed") == 1
+    assert "more domains than are counted" in page and "more languages than" not in page
+
+
 def test_it_is_written_by_command_too_and_without_beam(run, tmp_path, capsys):
     assert corpus(["report", str(run), "--to", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
@@ -187,7 +233,12 @@ def test_it_is_written_by_command_too_and_without_beam(run, tmp_path, capsys):
     assert corpus(["report", str(run)]) == 0
     assert (run / "DATACARD.md").exists() and not (run / "work").exists()
     assert str(run / "report.html") in capsys.readouterr().out
+    assert corpus(["report", str(run), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)["files"]
+    assert written == [str(run / "report.html"), str(run / "DATACARD.md")]
     assert corpus(["report", str(tmp_path)]) == 2
+    assert corpus(["report", str(run), "--to", str(tmp_path / "no folder" / "page.html")]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
     code = (
         "import sys; from pipeline.command import main; "
         f"assert main(['report', {str(run)!r}]) == 0; "
@@ -196,10 +247,70 @@ def test_it_is_written_by_command_too_and_without_beam(run, tmp_path, capsys):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
 
 
+def test_it_leaves_alone_what_a_run_is_writing(run):
+    other = run / "work" / "tmp" / "half a shard"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    try:
+        assert corpus(["report", str(run)]) == 0
+        assert other.exists()
+    finally:
+        shutil.rmtree(run / "work")
+
+
 def test_a_report_that_was_removed_comes_back_with_the_next_run(run):
     (run / "report.html").unlink()
+    assert run_demo(run, *ARGUMENTS, "--no_report") == 0
+    assert not (run / "report.html").exists()
     assert run_demo(run, *ARGUMENTS) == 0
     assert (run / "report.html").exists()
+
+
+def test_a_report_that_cannot_be_written_leaves_the_run_whole(run, monkeypatch, capsys):
+    def fail(output):
+        raise AttributeError("no such thing")
+
+    (run / "report.html").unlink()
+    monkeypatch.setattr("pipeline.run.write_report", fail)
+    assert run_demo(run, *ARGUMENTS) == 0
+    assert f"'corpus report {run}' writes it" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert corpus(["report", str(run)]) == 0
+
+
+@pytest.fixture
+def altered(run, tmp_path):
+    """Copies a run with its manifest changed by a function."""
+
+    def alter(change):
+        shutil.copytree(run, tmp_path / "altered")
+        manifest = json.loads((run / "manifest.json").read_text())
+        change(manifest)
+        (tmp_path / "altered" / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
+        return str(tmp_path / "altered")
+
+    return alter
+
+
+def test_parameters_of_other_steps_are_not_taken_for_thresholds(altered):
+    def add_step(manifest):
+        steps = manifest["recipe"]["sources"]["commoncrawl"]["steps"]
+        steps.insert(0, {"mine.step": {"cutoffs": [1, 2], "min_score": "high"}})
+
+    web = source(collect(altered(add_step)), "commoncrawl")
+    assert web["cutoffs"] == {"en": [204.5, 257.8]} and web["min_score"] == 0.5
+
+
+def test_a_run_without_record_of_dropped_documents_can_be_looked_at(altered):
+    def forget(manifest):
+        for shard in manifest["shards"]:
+            del shard["dropped"]
+
+    output = altered(forget)
+    assert verify(output) == []
+    web = source(collect(output), "commoncrawl")
+    assert web["distributions"].lengths["dropped"].total == 0
+    assert web["distributions"].lengths["kept"].total == web["documents_kept"]
 
 
 def test_a_run_that_keeps_nothing_has_a_report_too(tmp_path, browser):

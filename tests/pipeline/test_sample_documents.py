@@ -10,6 +10,7 @@ import pytest
 from pipeline.command import main
 from pipeline.explain import explain
 from tests.plain_shards import plain_documents, plain_dropped
+from tests.runs import run_demo
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,13 @@ def test_mistakes_are_told_in_one_line(demo_run, capsys, arguments):
 def test_texts_are_shown_in_part(demo_run, capsys):
     assert main(["sample", str(demo_run), "-n", "1", "--chars", "10"]) == 0
     assert "more characters" in capsys.readouterr().out
+
+
+def test_documents_dropped_by_a_step_that_stands_twice(tmp_path, capsys):
+    steps = "[{drop_short: {min_chars: 2}}, {drop_short: {min_chars: 1000000}}]"
+    assert run_demo(tmp_path / "out", "--sources", "github", "--no_report",
+                    "--set", f"sources.github.steps={steps}") == 0  # fmt: skip
+    capsys.readouterr()
+    assert main(["sample", str(tmp_path / "out"), "--step", "drop_short", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["documents"]
+    assert len(found) == 5 and all(document["text"] for document in found)

@@ -6,6 +6,10 @@ import hashlib
 import json
 
 import pytest
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.localfilesystem import LocalFileSystem
+from apache_beam.options.pipeline_options import HadoopFileSystemOptions
 
 from pipeline import storage
 
@@ -52,3 +56,66 @@ def test_removing_what_is_not_there_is_no_error(tmp_path):
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     storage.remove(str(tmp_path), "folder")
     assert not (tmp_path / "folder").exists()
+
+
+class Configured(LocalFileSystem):
+    """Local files under a scheme of their own, which needs options, as S3's and Hadoop's do."""
+
+    hosts: list[str | None] = []  # noqa: RUF012
+
+    def __init__(self, pipeline_options):
+        if pipeline_options is None:
+            raise ValueError("no options")
+        self.hosts.append(pipeline_options.view_as(HadoopFileSystemOptions).hdfs_host)
+        super().__init__(pipeline_options)
+
+    @classmethod
+    def scheme(cls):
+        return "configured"
+
+    def exists(self, path):
+        return super().exists(path.removeprefix("configured://"))
+
+
+@pytest.mark.parametrize("given", [[], ["--hdfs_host=some host"]])
+def test_file_systems_have_the_options_of_the_command_line(tmp_path, monkeypatch, given):
+    monkeypatch.setattr(FileSystems, "_pipeline_options", None)
+    monkeypatch.setattr(Configured, "hosts", [])
+    monkeypatch.setattr(storage, "_give_beam_options", storage._give_beam_options.__wrapped__)
+    monkeypatch.setenv(storage.BEAM_OPTIONS, "")
+    if given:
+        storage.take_beam_options(given)
+    assert storage.exists(f"configured://{tmp_path}")
+    assert set(Configured.hosts) == {"some host" if given else None}
+
+
+@pytest.mark.parametrize(("scheme", "advice"), [("s3", r"\.\[aws\]"), ("hdfs", "--hdfs_host")])
+def test_what_a_scheme_needs_is_told_in_a_line(monkeypatch, scheme, advice):
+    monkeypatch.setitem(storage._MODULES, scheme, "a_module_that_is_not_there")
+    with pytest.raises(storage.StorageError, match=f"{scheme}:// cannot be read here: .*{advice}"):
+        storage.exists(f"{scheme}://bucket/file")
+
+
+@pytest.mark.parametrize("scheme", ["gs", "hdfs"])
+def test_a_file_goes_ahead_of_a_rename_where_that_is_refused_alone(scheme):
+    class Refusing:
+        there = True
+
+        def rename(self, old, new):
+            if self.there:
+                raise BeamIOError("the connection broke, or there is a file")
+
+        def exists(self, path):
+            return self.there
+
+        def delete(self, paths):
+            self.there = False
+
+    files = Refusing()
+    if scheme == "hdfs":
+        storage._rename(files, "hdfs://host/new", "hdfs://host/x")
+        assert not files.there
+    else:
+        with pytest.raises(BeamIOError):
+            storage._rename(files, "gs://bucket/new", "gs://bucket/x")
+        assert files.there

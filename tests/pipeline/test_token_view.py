@@ -12,6 +12,7 @@ from pipeline.command import main
 from pipeline.piece_table import load_piece_table
 from pipeline.token_view import tokens_of
 from tests.plain_shards import plain_documents
+from tests.runs import ROOT
 
 
 def check_document(table, document):
@@ -71,3 +72,15 @@ def test_part_of_a_documents_tokens(demo_run):
     table = load_piece_table(json.loads((demo_run / "manifest.json").read_text()))
     ids = np.array(plain_documents(demo_run)[0].ids, np.uint16)
     assert tokens_of(table, ids, 3, 9) == tokens_of(table, ids)[3:9]
+
+
+def test_another_tokenizer_is_refused(demo_run, tmp_path):
+    """A model in the old one's place would decode the ids to something else."""
+    manifest = json.loads((demo_run / "manifest.json").read_text())
+    model = tmp_path / "tokenizer.model"
+    manifest["tokenizer"]["model"] = str(model)
+    with pytest.raises(ValueError, match="tokenizer of the shards is not there"):
+        load_piece_table(manifest)
+    model.write_bytes((ROOT / "samples" / "models" / "en.sp.model").read_bytes())
+    with pytest.raises(ValueError, match="not the tokenizer that made the shards"):
+        load_piece_table(manifest)

@@ -1,3 +1,5 @@
+"""Lines taken out of texts, against texts that were put together of lines."""
+
 from __future__ import annotations
 
 import pyarrow as pa
@@ -8,10 +10,10 @@ from hypothesis import strategies as st
 from transforms.removed_lines import removed_lines
 
 
-def listed(before: list[str], after: list[str]):
+def listed(before: list[str], after: list[str], max_line_bytes: int = 300):
     """Return what is found as plain values, the lines from their places in the bytes."""
     column = pa.array(before, pa.string())
-    found = removed_lines(column, pa.array(after, pa.string()))
+    found = removed_lines(column, pa.array(after, pa.string()), max_line_bytes=max_line_bytes)
     data = b"".join(text.encode() for text in before)
     lines = [data[start:end].decode() for start, end in zip(found.starts, found.ends, strict=True)]
     return found.lines.tolist(), found.removed.tolist(), lines, found.keys.tolist()
@@ -24,6 +26,15 @@ def test_lines_taken_out_are_found():
     assert lines == [4, 2, 3, 1] and removed == [2, 0, 3, 0]
     assert texts == ["Home", "Share this", "all", "gone"]
     assert keys == [xxhash.xxh64_intdigest(text.encode()) for text in texts]
+
+
+def test_lines_are_the_same_that_are_alike_up_to_where_they_are_cut():
+    """The cut is between characters: a euro sign and a rupee sign begin with the same two bytes."""
+    before = ["abc€ and more\nabc₨ or less\nab", "éé"]
+    _, removed, texts, keys = listed(before, ["", ""], max_line_bytes=5)
+    assert removed == [3, 1] and texts == ["abc", "abc", "ab", "éé"]
+    assert keys == [xxhash.xxh64_intdigest(text.encode()) for text in texts]
+    assert listed(before, ["", ""], max_line_bytes=6)[2] == ["abc€", "abc₨", "ab", "éé"]
 
 
 def test_a_document_that_was_rewritten_has_no_removed_line():

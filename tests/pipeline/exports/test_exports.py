@@ -290,7 +290,18 @@ def test_mistakes_are_told_in_a_line_and_leave_nothing(wide, tmp_path, capsys):
     assert "tokenizer of the shards is not there" in refused(wide, "--format", "hf", *to)
     assert "copy the folder" in refused("gs://bucket/out", "--format", "mds", *to)
     assert "no manifest.json" in refused(tmp_path, "--format", "mds", *to)
+    assert "on this machine" in refused(wide, "--format", "mds", "--to", "gs://bucket/x")
+    spaces = tmp_path / "a b"
+    assert "no paths with spaces" in refused(wide, "--format", "megatron", "--to", spaces)
+    assert not spaces.exists()
     assert not (tmp_path / "x").exists()
+
+
+def test_the_folder_may_be_the_current_one(wide, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["export", str(wide), "--format", "megatron", "--to", "."]) == 0
+    assert (tmp_path / "here" / "data_args.txt").exists()
 
 
 def test_a_damaged_shard_stops_the_export(wide, tmp_path, capsys):
