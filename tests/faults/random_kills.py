@@ -23,6 +23,7 @@ from tests.faults.kills import (
     table_line,
     try_case,
     undisturbed,
+    whole_command,
 )
 from tests.faults.runs import Run, copy_inputs
 from tests.faults.warm import WarmCommand
@@ -52,7 +53,9 @@ def main() -> int:
         while kills < options.kills:
             case = case_of(seed, runners)
             this = run._replace(output=folder / f"seed-{seed}")
-            outcome = try_case(case, this, expected, warm)
+            # A fork does not end the Java that it has started, as a whole command does.
+            start = whole_command if case.runner == "spark" else warm
+            outcome = try_case(case, this, expected, start)
             kills += len(outcome.killed)
             failed += bool(outcome.problems)
             print(table_line(kills, outcome), flush=True)
