@@ -80,15 +80,16 @@ def metadata(report: dict[str, Any]) -> dict[str, Any]:
         {code for source in report["sources"] for code in source["kept_languages"]
          if re.fullmatch(r"[a-z]{2,3}", code)}
     )  # fmt: skip
+    multilinguality = (
+        {"multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"]}
+        if languages
+        else {}
+    )
     return {
         "pretty_name": f"{'LLaMA mixture' if has_llama else 'Pretraining text'}: "
         f"{', '.join(titles)}",
         "language": languages or ["und"],
-        **(
-            {"multilinguality": [f"{'multi' if len(languages) > 1 else 'mono'}lingual"]}
-            if languages
-            else {}
-        ),
+        **multilinguality,
         "license": "other",
         "license_name": "as-each-source",
         "license_link": "DATACARD.md",

@@ -60,13 +60,14 @@ def take_list(output: str, data: bytes) -> None:
     before = list_of_run(output)
     if data == before:
         return
-    changed = list(_changed_shards(output, parse_opt_out(before), parse_opt_out(data)))
+    old, now = parse_opt_out(before), parse_opt_out(data)
+    changed = list(_changed_shards(output, old, now))
     for name in (MANIFEST_NAME, REPORT_NAME, DATA_CARD_NAME):
         storage.remove(output, name)
     for name in changed:
         storage.remove(output, name)
     if data:
-        _remove_texts(output, parse_opt_out(data))
+        _remove_texts(output, old, now)
         storage.write_bytes(output, OPT_OUT_NAME, data)
     else:
         storage.remove(output, OPT_OUT_NAME)
@@ -89,10 +90,11 @@ def _changed_shards(output: str, before: OptOutList, now: OptOutList) -> Iterato
             yield name
 
 
-def _remove_texts(output: str, now: OptOutList) -> None:
+def _remove_texts(output: str, before: OptOutList, now: OptOutList) -> None:
     """Take the list's documents out of what was observed of shards that stay, which dropped them.
 
-    Removed lines do not say whose they were: where a shard dropped one of these documents, all go.
+    Removed lines do not say whose they were: where a shard dropped a document that is new on the
+    list, all go.
     """
     there = storage.list_names(output, OBSERVED_FOLDER)
     for shard in read_shards(output):
@@ -107,7 +109,7 @@ def _remove_texts(output: str, now: OptOutList) -> None:
         left = [one for one, is_named in zip(samples, named, strict=True) if not is_named]
         changed = {**observed, "samples": left}
         dropped = storage.join(output, dropped_name(shard.source, shard.shard))
-        if not storage.exists(dropped) or _holds_any(dropped, now):
+        if not storage.exists(dropped) or _holds_any(dropped, now, before):
             changed["removed_lines"] = {
                 step: _unlisted(listed) for step, listed in observed["removed_lines"].items()
             }
@@ -121,10 +123,16 @@ def _unlisted(listed: dict[str, Any]) -> dict[str, Any]:
     return {"items": [], "others_at_most": max([listed["others_at_most"], *most])}
 
 
-def _holds_any(path: str, now: OptOutList) -> bool:
-    """Tell whether a file of documents' rows has one of the list."""
+def _holds_any(path: str, now: OptOutList, before: OptOutList | None = None) -> bool:
+    """Tell whether a file of documents' rows has one of the list, that was not on the one before.
+
+    Without ``before`` every one counts.
+    """
     with storage.open_read(path) as file:
-        return any(
-            now.matches(batch["id"], batch["url"]).any()
-            for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url"])
-        )
+        for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url"]):
+            named = now.matches(batch["id"], batch["url"])
+            if before is not None:
+                named &= ~before.matches(batch["id"], batch["url"])
+            if named.any():
+                return True
+    return False

@@ -39,7 +39,7 @@ def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) ->
     source's proportion, divided among its shards by their tokens. Raises ExportError where
     Megatron, which splits it at white space, would not find them.
     """
-    if len(str(target).split()) > 1 or any(len(source.split()) > 1 for source in corpus.sources):
+    if len(str(target).split()) > 1:
         raise ExportError(
             f"{target}: Megatron takes no paths with spaces; give another folder to --to"
         )

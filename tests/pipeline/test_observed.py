@@ -176,3 +176,7 @@ def test_documents_that_opt_out_leave_what_was_observed_of_shards_that_stay(run,
     most = before[-1]["removed_lines"]["deduplicate_lines"]["items"][0]["count"]
     assert (lines["items"], lines["others_at_most"]) == ([], most)
     assert after[0]["removed_lines"]["deduplicate_lines"]["items"]
+    # A longer list leaves the lines of shards alone that have no more of its documents.
+    (tmp_path / "longer.txt").write_text(f"{gone[0]['id']}\n{gone[1]['url']}\nnowhere.example\n")
+    assert run_demo(output, *ARGUMENTS, "--set", f"opt_out={tmp_path / 'longer.txt'}") == 0
+    assert observed(output) == after
