@@ -28,6 +28,7 @@ from apache_beam.runners.worker import data_plane
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 _PAUSE_SECONDS = 0.2
+_STOP_SECONDS = 10.0
 
 
 def worker_processes(log: str) -> FnApiRunner:
@@ -66,9 +67,13 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
         self.worker_thread.start()
 
     def stop_worker(self) -> None:
-        """Wait for the end of the process."""
+        """Wait for the end of the process, but not for ever.
+
+        Beside a worker that has died, another may not hear that it is to end; the run's guard
+        kills what is left.
+        """
         self._is_stopped.set()
-        super().stop_worker()
+        self.worker_thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         worker = local_job_service.SubprocessSdkWorker(
