@@ -55,10 +55,10 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     memory = int(options.memory_bytes or available_memory())
     # What stops a run is told by the command in a line, and whole in a file.
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+    threading.excepthook = _unless_a_connection_broke
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":
-            threading.excepthook = _unless_job_server_is_gone
             from pipeline.spark import spark_options
 
             completed = spark_options(beam_options, options.workers, worker_log(output))
@@ -84,7 +84,7 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     )
 
 
-def _unless_job_server_is_gone(failed: threading.ExceptHookArgs) -> None:
+def _unless_a_connection_broke(failed: threading.ExceptHookArgs) -> None:
     """Leave to the command what Beam's threads would say as well, in many lines."""
     if not issubclass(failed.exc_type, grpc.RpcError):
         threading.__excepthook__(failed)

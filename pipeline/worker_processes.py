@@ -18,21 +18,24 @@ from typing import Any
 from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_fn_api_pb2, beam_provision_api_pb2
 from apache_beam.runners.portability import local_job_service
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner, worker_handlers
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     SubprocessSdkWorkerHandler,
     WorkerHandler,
 )
+from apache_beam.runners.worker import data_plane
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 _PAUSE_SECONDS = 0.2
+_STOP_SECONDS = 10.0
 
 
 def worker_processes(log: str) -> FnApiRunner:
     """Make a DirectRunner of worker processes that write what they have to say to a file."""
     # How a worker ended is told in the line that ends the command.
-    logging.getLogger(local_job_service.__name__).setLevel(logging.CRITICAL)
+    for module in (local_job_service, worker_handlers, data_plane):
+        logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
     provision = beam_provision_api_pb2.ProvisionInfo()
@@ -55,14 +58,22 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
         self._is_stopped = threading.Event()
 
     def start_worker(self) -> None:
-        """Start the process, and a thread that waits for its end."""
-        self.worker_thread = threading.Thread(target=self._run, name="run_worker")
+        """Start the process, and a thread that waits for its end.
+
+        The thread keeps nobody: Beam may stop at the broken connection to a dead worker, and never
+        come to :meth:`stop_worker`.
+        """
+        self.worker_thread = threading.Thread(target=self._run, name="run_worker", daemon=True)
         self.worker_thread.start()
 
     def stop_worker(self) -> None:
-        """Wait for the end of the process."""
+        """Wait for the end of the process, but not for ever.
+
+        Beside a worker that has died, another may not hear that it is to end; the run's guard
+        kills what is left.
+        """
         self._is_stopped.set()
-        super().stop_worker()
+        self.worker_thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         worker = local_job_service.SubprocessSdkWorker(
