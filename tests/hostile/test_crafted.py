@@ -6,9 +6,12 @@ import pytest
 
 from tests.hostile.crafted import Crafted, crafted
 from tests.hostile.harness import Harness
+from tests.hostile.worker import Allowance
 
 SIZE = 200_000
 """Bytes of a file, about: a quadratic step takes minutes at ten times this, and shows here."""
+
+LONG_LINE_BYTES, EMPTY_LINES = 100_000_000, 10_000_000
 
 NOT_BOUNDED = {"huggingface: dictionary bomb", "huggingface: zstd bomb"}
 """Parquet files of which a page or a dictionary unpacks to gigabytes (docs/hostile.md)."""
@@ -26,4 +29,22 @@ def test_a_crafted_file_keeps_every_promise(harness: Harness, made: Crafted):
     if f"{made.reader}: {made.label}" in NOT_BOUNDED:
         assert outcome.error and outcome.error.startswith("takes "), "bounded now: leave it out"
         pytest.xfail(outcome.error.splitlines()[0])
+    assert outcome.error is None, outcome.error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("made", "size"),
+    [
+        (made, LONG_LINE_BYTES if made.label == "one line" else EMPTY_LINES)
+        for made in crafted()
+        if made.label in ("one line", "empty lines")
+    ],
+    ids=lambda value: f"{value.reader}: {value.label}" if isinstance(value, Crafted) else "",
+)
+def test_a_line_of_100_megabytes_and_ten_million_empty_ones(
+    harness: Harness, made: Crafted, size: int
+):
+    limit = Allowance(seconds=10.0, memory_bytes=500_000_000)
+    outcome = harness.run(made.reader, made.name, made.make(size), small=False, limit=limit)
     assert outcome.error is None, outcome.error
