@@ -8,6 +8,7 @@ import importlib.metadata
 import inspect
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,6 +56,9 @@ SHUFFLE_MEMORY_FACTOR = 3
 """Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
 
 MIN_PARTITIONS = 8
+
+LOCK_SECONDS = 10.0
+"""How long a run waits for another's folder before it is refused."""
 
 
 def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) -> dict[str, Any]:
@@ -118,14 +122,21 @@ def locked(output: str) -> Iterator[None]:
 
 
 def _taken(path: Path) -> TextIO:
-    """Open and lock a file, which still has its name then: its last holder may have removed it."""
+    """Open and lock a file, which still has its name then: its last holder may have removed it.
+
+    What a run that was killed has left is given a while to end.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         lock = path.open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
-            raise RunError(f"another run is writing to {path.parent}") from None
+            if time.monotonic() > deadline:
+                raise RunError(f"another run is writing to {path.parent}") from None
+            time.sleep(LOCK_SECONDS / 100)
+            continue
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
                 return lock
