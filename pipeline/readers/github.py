@@ -11,9 +11,10 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8, without_lone_surrogates
+from pipeline.readers.columnar import Unreadable, bytes_for_strings
 from pipeline.readers.decompress import decompressed
 from pipeline.readers.lines import rows_of_objects
-from pipeline.readers.parquet_rows import Unreadable, parquet_rows
+from pipeline.readers.parquet_rows import parquet_rows
 from pipeline.readers.tar import Broken, Bytes, Member, tar_members
 from transforms.code_language import language_of_path
 from transforms.licences import LICENCE_FILE, licence_of_text
@@ -121,18 +122,25 @@ def _json_document(row_id: str, values: dict[str, Any], line: bytes) -> Row:
 def _parquet_documents(
     stream: BinaryIO, name: str, start: int, end: int | None, max_record_bytes: int
 ) -> Iterator[Row]:
-    for row in parquet_rows(stream, start=start, end=end, columns=_COLUMNS):
-        row_id = f"{name}#{row.number}"
-        if isinstance(row, Unreadable):
-            yield _dropped(f"{row_id}!damage", "damaged", {"rows": row.rows}, row.error)
+    found = parquet_rows(stream, start=start, end=end, columns=_COLUMNS, text="content")
+    for number, rows in found:
+        if isinstance(rows, Unreadable):
+            yield _dropped(f"{name}#{number}!damage", "damaged", {"rows": rows.rows}, rows.error)
             continue
-        content = row.values.get("content")
-        values = {key: _text(value) for key, value in row.values.items() if key != "content"}
-        if isinstance(content, bytes) and len(content) > max_record_bytes:
-            error = f"{len(content)} bytes"
-            yield _dropped(row_id, "record_too_large", _metadata(values), error)
-        else:
-            yield _document(row_id, values, content if isinstance(content, bytes) else None)
+        columns = [bytes_for_strings(column).to_pylist() for column in rows.columns]
+        for record, fields in enumerate(
+            zip(*columns, strict=True) if columns else [()] * len(rows), start=number
+        ):
+            read = dict(zip(rows.schema.names, fields, strict=True))
+            yield _parquet_document(f"{name}#{record}", read, max_record_bytes)
+
+
+def _parquet_document(row_id: str, read: dict[str, Any], max_record_bytes: int) -> Row:
+    content = read.pop("content", None)
+    values = {key: _text(value) for key, value in read.items()}
+    if isinstance(content, bytes) and len(content) > max_record_bytes:
+        return _dropped(row_id, "record_too_large", _metadata(values), f"{len(content)} bytes")
+    return _document(row_id, values, content if isinstance(content, bytes) else None)
 
 
 def _text(value: Any) -> Any:

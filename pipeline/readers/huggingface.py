@@ -17,17 +17,18 @@ Inputs of a recipe are files, so a dataset comes in one of these forms, one read
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
+from pipeline.readers.columnar import Unreadable, Watched, bytes_for_strings, is_string
+from pipeline.readers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
+from pipeline.readers.parquet_rows import parquet_rows
 
 _FORMATS = ("arrow", "csv", "json", "parquet", "text", "xml")  # builders of ``datasets`` itself
 _ROWS_AT_ONCE = 256
@@ -39,14 +40,6 @@ class _Columns(NamedTuple):
     text: str
     url: str | None
     metadata: tuple[str, ...]
-
-
-class _Damage(NamedTuple):
-    """Rows that cannot be read."""
-
-    error: str
-    rows: int | None  # how many, where it is known
-    dropped_by: str = "damaged"
 
 
 def read_huggingface(
@@ -81,95 +74,28 @@ def read_huggingface(
     return batches(_rows(pieces, name, columns, max_record_bytes), batch_bytes=batch_bytes)
 
 
-class _Watched(io.RawIOBase):
-    """A stream that remembers its own errors, which are not the file's."""
-
-    def __init__(self, stream: BinaryIO, head: bytes) -> None:
-        self._stream = stream
-        self._head = head  # read already, where the stream cannot seek
-        self.error: Exception | None = None
-
-    def _try(self, call: Callable[..., Any], *arguments: int) -> Any:
-        try:
-            return call(*arguments)
-        except Exception as error:
-            self.error = error
-            raise
-
-    def read(self, size: int = -1) -> bytes:
-        if not self._head:
-            return self._try(self._stream.read, size)
-        head = self._head if size < 0 else self._head[:size]
-        self._head = self._head[len(head) :]
-        return head + (self.read(size - len(head)) if size > len(head) else b"")
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._try(self._stream.seek, offset, whence)
-
-    def tell(self) -> int:
-        return self._try(self._stream.tell)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self._stream.seekable()
-
-
-def _pieces(stream: BinaryIO, name: str, columns: _Columns) -> Iterator[pa.RecordBatch | _Damage]:
+def _pieces(
+    stream: BinaryIO, name: str, columns: _Columns
+) -> Iterator[pa.RecordBatch | Unreadable]:
     if name.endswith(".hf.yaml"):
         yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name)
         return
     head = stream.read(8)
     if stream.seekable():
         stream.seek(0)
-    watched = _Watched(stream, b"" if stream.seekable() else head)
+    names = (columns.text, columns.url, *columns.metadata)
+    wanted = [name for name in dict.fromkeys(names) if name is not None]
     if head.startswith(b"PAR1"):
-        pieces = _parquet(watched, columns)
-    elif head.startswith(b"ARROW1"):
-        pieces = _ipc(lambda: _ipc_file(watched))
-    elif head.startswith(b"\xff\xff\xff\xff"):
-        pieces = _ipc(lambda: iter(pa.ipc.open_stream(watched)))
+        found = parquet_rows(stream, start=0, end=None, columns=wanted, text=columns.text)
+        yield from (rows for _, rows in found)
+    elif head.startswith((FILE_MAGIC, CONTINUATION)):
+        watched = Watched(stream, b"" if stream.seekable() else head)
+        yield from ipc_batches(watched, columns=wanted, text=columns.text)
     else:
-        yield _Damage("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
-        return
-    for piece in pieces:
-        if watched.error is not None:
-            raise watched.error
-        yield piece
+        yield Unreadable("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
 
 
-def _ipc_file(stream: _Watched) -> Iterator[pa.RecordBatch]:
-    file = pa.ipc.open_file(stream)
-    return (file.get_batch(number) for number in range(file.num_record_batches))
-
-
-def _ipc(opened: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch | _Damage]:
-    try:
-        yield from opened()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        yield _Damage(str(error), None)
-
-
-def _parquet(stream: _Watched, columns: _Columns) -> Iterator[pa.RecordBatch | _Damage]:
-    try:
-        file = pq.ParquetFile(stream)
-        wanted = {columns.text, columns.url, *columns.metadata}
-        present = [name for name in file.schema_arrow.names if name in wanted]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        yield _Damage(str(error), None)
-        return
-    for number in range(file.num_row_groups):
-        left = file.metadata.row_group(number).num_rows
-        try:
-            for batch in file.iter_batches(_ROWS_AT_ONCE, [number], present):
-                left -= len(batch)
-                yield batch
-        except (pa.ArrowException, OSError, ValueError) as error:
-            yield _Damage(f"row group {number}: {error}", left)
-
-
-def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | _Damage]:
+def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
     """Stream what a descriptor names."""
     descriptor = _descriptor(data, name)
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
@@ -179,7 +105,7 @@ def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | _Damage]:
     try:
         dataset = datasets.load_dataset(**arguments, streaming=True)
     except pa.ArrowException as error:
-        yield _Damage(f"{type(error).__name__}: {error}", None)
+        yield Unreadable(f"{type(error).__name__}: {error}", None)
         return
     if not isinstance(dataset, datasets.IterableDataset):
         raise ValueError(f"{name}: split: say which of {', '.join(map(str, dataset))}")
@@ -200,7 +126,7 @@ def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | _Damage]:
             if isinstance(cause, OSError):
                 raise
             message = f"{type(cause).__name__}: {cause}"
-    yield _Damage(message, None)
+    yield Unreadable(message, None)
 
 
 def _descriptor(data: bytes, name: str) -> dict[str, Any]:
@@ -229,11 +155,14 @@ def _descriptor(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _rows(
-    pieces: Iterator[pa.RecordBatch | _Damage], name: str, columns: _Columns, max_record_bytes: int
+    pieces: Iterator[pa.RecordBatch | Unreadable],
+    name: str,
+    columns: _Columns,
+    max_record_bytes: int,
 ) -> Iterator[Row]:
     record = 0
     for piece in pieces:
-        fault = piece if isinstance(piece, _Damage) else _fault(piece, columns)
+        fault = piece if isinstance(piece, Unreadable) else _fault(piece, columns)
         if fault is not None:
             metadata = metadata_json({"error": fault.error, "rows": fault.rows})
             yield Row(f"{name}#{record}", b"", None, metadata, fault.dropped_by)
@@ -244,13 +173,13 @@ def _rows(
                 record += 1
 
 
-def _fault(batch: pa.RecordBatch, columns: _Columns) -> _Damage | None:
+def _fault(batch: pa.RecordBatch, columns: _Columns) -> Unreadable | None:
     """Check what Arrow takes on trust from a file: offsets, lengths, dictionary indices."""
     try:
         for column in {columns.text, columns.url, *columns.metadata} & set(batch.schema.names):
-            _bytes_for_strings(batch[column]).validate(full=True)
+            bytes_for_strings(batch[column]).validate(full=True)
     except (pa.ArrowException, ValueError) as error:
-        return _Damage(str(error), len(batch))
+        return Unreadable(str(error), len(batch))
     return None
 
 
@@ -260,12 +189,12 @@ def _documents(batch: pa.RecordBatch, columns: _Columns, max_record_bytes: int) 
     error = f"column {columns.text!r} is null"
     if columns.text not in present:
         error = f"no column {columns.text!r}; there are: {', '.join(sorted(present))}"
-    elif not _is_string(column_type := batch[columns.text].type):
+    elif not is_string(column_type := batch[columns.text].type):
         error = f"column {columns.text!r} holds {column_type}, not strings"
     else:
-        texts = _bytes_for_strings(batch[columns.text]).to_pylist()
+        texts = bytes_for_strings(batch[columns.text]).to_pylist()
     urls: list[Any] = [None] * len(batch)
-    if columns.url in present and _is_string(batch[columns.url].type):
+    if columns.url in present and is_string(batch[columns.url].type):
         urls = _values(batch[columns.url])
     metadata = {column: _values(batch[column]) for column in columns.metadata if column in present}
     for number, (text, url) in enumerate(zip(texts, urls, strict=True)):
@@ -281,31 +210,10 @@ def _documents(batch: pa.RecordBatch, columns: _Columns, max_record_bytes: int) 
             yield Row("", valid_utf8(text), url, metadata_json(fields))
 
 
-def _is_string(column_type: pa.DataType) -> bool:
-    if pa.types.is_dictionary(column_type):
-        column_type = column_type.value_type
-    return any(
-        is_type(column_type)
-        for is_type in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    )
-
-
-def _bytes_for_strings(column: pa.Array) -> pa.Array:
-    """Return strings as the bytes they are, for they may not be UTF-8; other columns as given."""
-    if not _is_string(column.type):
-        return column
-    if pa.types.is_dictionary(column.type):
-        column.validate(full=True)
-        column = column.dictionary_decode()
-    if pa.types.is_string_view(column.type):
-        return column.cast(pa.binary_view())
-    return column.view(pa.binary() if pa.types.is_string(column.type) else pa.large_binary())
-
-
 def _values(column: pa.Array) -> list[Any]:
     """Return a column's values as JSON has them."""
-    if _is_string(column.type):
-        values = _bytes_for_strings(column).to_pylist()
+    if is_string(column.type):
+        values = bytes_for_strings(column).to_pylist()
         return [None if value is None else value.decode(errors="replace") for value in values]
     return [_json_value(value) for value in column.to_pylist()]
 

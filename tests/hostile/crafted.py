@@ -10,16 +10,15 @@ from __future__ import annotations
 import bz2
 import functools
 import io
+import itertools
 import json
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from tests.hostile.bases import epub, gzipped, seven_zip, tar_of, tarred, zstd
+from tests.hostile.crafted_columns import tables
 
 
 class Crafted(NamedTuple):
@@ -167,24 +166,6 @@ def _imports(depth: int) -> bytes:
     return gzipped(tar_of(files))
 
 
-def _parquet(texts: pa.Array, **options: object) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.table({"text": texts}), sink, **options)
-    return sink.getvalue()
-
-
-def _dictionary_bomb(size: int) -> bytes:
-    """Make rows that all are one value of the dictionary."""
-    value = pa.array(["a" * (8 * size)])
-    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), value)
-    return _parquet(texts, compression="zstd", row_group_size=2_000, store_schema=False)
-
-
-def _lying_footer(size: int) -> bytes:
-    data = _parquet(pa.array(["abc"] * 10))
-    return data[:-8] + (0x7FFFFFF0).to_bytes(4, "little") + b"PAR1"
-
-
 def _macros(definitions: int) -> bytes:
     names = ["".join(chr(97 + int(digit)) for digit in str(n)) for n in range(definitions)]
     lines = [f"\\newcommand{{\\{name}}}[1]{{\\input{{#1}}}}" for name in names]
@@ -223,10 +204,10 @@ def crafted() -> Iterator[Crafted]:
         (_PAPERS, "arxiv", "2401.00001.gz"),
         (_POSTS, "stackexchange", "s.example.org/Posts.xml"),
         (_REPOSITORIES, "repositories", "a.tar"),
-        (_TABLES, "huggingface", "a.parquet"),
     ):
         for label, make in table.items():
             yield Crafted(label, reader, name, make)
+    yield from itertools.starmap(Crafted, tables())
     for compress, name in ((gzipped, "gz"), (bz2.compress, "bz2"), (zstd, "zst")):
         for reader, file, unit in (
             ("wet", "a.warc.wet", b"a"), ("warc", "a.warc", b"\n"), ("json_lines", "a.json", b"a"),
@@ -462,16 +443,4 @@ _REPOSITORIES: _Makers = {
     "magic": lambda n: repeated(b"ustar", n),
     "zeros": lambda n: bytes(n),
     "tar in tar": lambda n: _nested_tar(40),
-}
-
-_TABLES: _Makers = {
-    "dictionary bomb": _dictionary_bomb,
-    "lying footer": _lying_footer,
-    "one text": lambda n: _parquet(pa.array(["a" * n])),
-    "empty texts": lambda n: _parquet(pa.array([""] * (n // 2))),
-    "zstd bomb": lambda n: _parquet(
-        pa.array(["a" * (50 * n)]), compression="zstd", use_dictionary=False
-    ),
-    "magic": lambda n: b"PAR1" * (n // 4),
-    "Arrow's magic": lambda n: b"\xff\xff\xff\xff" * (n // 4),
 }

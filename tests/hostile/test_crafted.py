@@ -13,9 +13,6 @@ SIZE = 200_000
 
 LONG_LINE_BYTES, EMPTY_LINES = 100_000_000, 10_000_000
 
-NOT_BOUNDED = {"huggingface: dictionary bomb", "huggingface: zstd bomb"}
-"""Parquet files of which a page or a dictionary unpacks to gigabytes (docs/hostile.md)."""
-
 
 @pytest.fixture(scope="module")
 def harness():
@@ -26,9 +23,6 @@ def harness():
 @pytest.mark.parametrize("made", crafted(), ids=lambda made: f"{made.reader}: {made.label}")
 def test_a_crafted_file_keeps_every_promise(harness: Harness, made: Crafted):
     outcome = harness.run(made.reader, made.name, made.make(SIZE), small=False)
-    if f"{made.reader}: {made.label}" in NOT_BOUNDED:
-        assert outcome.error and outcome.error.startswith("takes "), "bounded now: leave it out"
-        pytest.xfail(outcome.error.splitlines()[0])
     assert outcome.error is None, outcome.error
 
 
