@@ -31,6 +31,7 @@ class Runner(NamedTuple):
     name: str
     workers: int
     victims: tuple[str, ...]  # the driver's process group, or one process
+    more: tuple[str, ...] = ()  # options
 
 
 RUNNERS = {
@@ -38,9 +39,11 @@ RUNNERS = {
     "processes": Runner("DirectRunner", 2, ("group", "driver", "worker")),
     "spark": Runner("SparkRunner", 2, ("group", "driver", "worker", "JVM")),
     "cluster": Runner(
-        "SparkRunner", 2, ("group", "driver", "executor", "Python worker", "Spark worker")
+        "SparkRunner", 2, ("group", "driver", "executor", "Spark worker"), (KEEP_PYTHON,)
     ),
+    "cluster-python": Runner("SparkRunner", 2, ("Python worker", "executor")),
 }
+CLUSTER_RUNNERS = tuple(name for name in RUNNERS if name.startswith("cluster"))
 
 _REPLACED = ("executor", "Python worker", "Spark worker")
 """Of whom a cluster has others: the command goes on by itself, or says that it gives up."""
@@ -132,15 +135,14 @@ def try_case(
 ) -> Outcome:  # fmt: skip
     """Run a case in its own output folder; ``expected`` are the digests of an undisturbed run.
 
-    ``cluster`` is the one that the runner "cluster" runs on.
+    ``cluster`` is the one that the runners of a cluster run on.
     """
-    assert (cluster is not None) == (case.runner == "cluster")
+    assert (cluster is not None) == (case.runner in CLUSTER_RUNNERS)
     mark = uuid.uuid4().hex
     runner = RUNNERS[case.runner]
-    run = run._replace(runner=runner.name, workers=runner.workers)
+    run = run._replace(runner=runner.name, workers=runner.workers, more=(*run.more, *runner.more))
     if cluster is not None:
-        keep = () if any(kill.victim == "Python worker" for kill in case.kills) else (KEEP_PYTHON,)
-        run = run._replace(more=(*run.more, *cluster.options, *keep))
+        run = run._replace(more=(*run.more, *cluster.options))
     killed: list[Killed] = []
     problems: list[str] = []
     commands = 0

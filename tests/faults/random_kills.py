@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.conftest import SHARED
 from tests.faults.kills import (
+    CLUSTER_RUNNERS,
     RUNNERS,
     TABLE_HEAD,
     case_of,
@@ -47,7 +48,9 @@ def main() -> int:
     failed = kills = 0
     with (
         tempfile.TemporaryDirectory(prefix="random-kills-") as name,
-        spark_cluster(Path(name, "cluster")) if "cluster" in runners else nullcontext() as cluster,
+        spark_cluster(Path(name, "cluster"))
+        if set(CLUSTER_RUNNERS) & set(runners)
+        else nullcontext() as cluster,
     ):
         folder = Path(name)
         run = Run(folder / "undisturbed", copy_inputs(SHARED / "data", folder / "data"),
@@ -60,7 +63,7 @@ def main() -> int:
             this = run._replace(output=folder / f"seed-{seed}")
             # A fork does not end the Java that it has started, as a whole command does.
             start = whole_command if RUNNERS[case.runner].name == "SparkRunner" else warm
-            mine = cluster if case.runner == "cluster" else None
+            mine = cluster if case.runner in CLUSTER_RUNNERS else None
             outcome = try_case(case, this, expected, start, mine)
             kills += len(outcome.killed)
             failed += bool(outcome.problems)

@@ -15,7 +15,7 @@ import pytest
 from tests.faults.kills import TABLE_HEAD, case_of, table_line, try_case
 from tests.spark_cluster import Cluster, spark_cluster
 
-SEEDS = {"memory": "1", "processes": "13", "spark": "18", "cluster": "557"}
+SEEDS = {"memory": "1", "processes": "13", "spark": "18", "cluster": "909"}
 
 
 @pytest.fixture
