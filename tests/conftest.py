@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from pipeline.execution import RunError
 from pipeline.lm_training import kenlm_tools
 from pipeline.spark import JOB_SERVER_JAR
 from tests.browser import chromium
-from tests.runs import OTHER_SOURCES, run_demo, run_samples, skip
+from tests.runs import run_demo, run_samples, skip
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -25,6 +27,20 @@ def _folder(name: str) -> Path:
     if not folder.is_dir():
         skip(f"needs the real samples in ../shared/{name}, which are not here")
     return folder
+
+
+def _once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], int]) -> Path:
+    """Return a folder that the first of pytest's processes to want it makes, for all of them."""
+    base = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    made = base / f"{name}.made"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            assert make(base / name) == 0
+            made.touch()
+    return base / name
 
 
 @pytest.fixture(scope="session")
@@ -59,30 +75,26 @@ def shared_models() -> Path:
 
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the demo, to be looked at: a test that changes it puts it back."""
-    output = tmp_path_factory.mktemp("demo") / "out"
-    assert run_demo(output) == 0
-    return output
+    """A run of the demo, not to be written to."""
+    return _once(tmp_path_factory, "demo", run_demo)
 
 
 @pytest.fixture(scope="session")
 def changed_demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of some of the demo's sources with one threshold changed."""
-    output = tmp_path_factory.mktemp("changed") / "out"
+    """A run of some of the demo's sources with one threshold changed, not to be written to."""
     threshold = "sources.commoncrawl.steps.drop_short.min_chars=900"
-    few = "commoncrawl,github,stackexchange"
-    assert run_demo(output, "--sources", few, "--set", threshold) == 0
-    return output
+    options = ["--sources", "commoncrawl,github,stackexchange", "--set", threshold]
+    return _once(tmp_path_factory, "changed", lambda output: run_demo(output, *options))
 
 
 @pytest.fixture(scope="session")
-def other_samples_run(
+def samples_run(
     tmp_path_factory: pytest.TempPathFactory, shared_data: Path, shared_models: Path
 ) -> Path:
-    """A run over the real samples of all sources but the web's."""
-    output = tmp_path_factory.mktemp("sources") / "out"
-    assert run_samples(output, shared_data, shared_models, "--sources", OTHER_SOURCES) == 0
-    return output
+    """A run over the real samples of all sources, not to be written to."""
+    return _once(
+        tmp_path_factory, "samples", lambda output: run_samples(output, shared_data, shared_models)
+    )
 
 
 @pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others

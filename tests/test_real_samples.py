@@ -12,17 +12,9 @@ from pipeline.recipe_file import load_recipe
 from pipeline.verify import verify
 from tests import plain_web_path as plain
 from tests.report_checks import assert_report_opens
-from tests.runs import ROOT, assert_readme_has_counts_of, run_samples
+from tests.runs import ROOT, assert_readme_has_counts_of
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory, shared_data, shared_models):
-    output = tmp_path_factory.mktemp("samples") / "out"
-    web = "commoncrawl,commoncrawl_warc,c4"
-    assert run_samples(output, shared_data, shared_models, "--sources", web) == 0
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +33,11 @@ def rows_of(output, source):
     return found
 
 
-def test_everything_verifies(samples):
-    assert verify(str(samples)) == []
+def test_everything_verifies(samples_run):
+    assert verify(str(samples_run)) == []
 
 
-def test_web_pages_are_those_of_ccnet(samples, shared_data, shared_models, models):
+def test_web_pages_are_those_of_ccnet(samples_run, shared_data, shared_models, models):
     recipe = load_recipe(
         str(ROOT / "recipes" / "samples.yaml"), [f"data={shared_data}", f"models={shared_models}"]
     )
@@ -61,7 +53,7 @@ def test_web_pages_are_those_of_ccnet(samples, shared_data, shared_models, model
             cutoff=steps["bucket_by_perplexity"]["cutoffs"]["en"][1],
         )
     }  # fmt: skip
-    found = rows_of(samples, "commoncrawl")
+    found = rows_of(samples_run, "commoncrawl")
     assert len(pages) == 2364 and len(expected) > 500
     assert set(found) == set(expected)
     encode = models["tokenizer"].encode
@@ -76,9 +68,9 @@ def test_web_pages_are_those_of_ccnet(samples, shared_data, shared_models, model
         assert row["bucket"] == ("head" if kept.perplexity < low else "middle")
 
 
-def test_the_buckets_are_the_percentiles_of_the_english_pages(samples, shared_data, models):
+def test_the_buckets_are_the_percentiles_of_the_english_pages(samples_run, shared_data, models):
     """A third of a third: the recipe's cut-offs are the 30th and 60th percentile."""
-    recipe = json.loads((samples / "run.json").read_text())["recipe"]
+    recipe = json.loads((samples_run / "run.json").read_text())["recipe"]
     steps = {
         next(iter(s)): next(iter(s.values())) for s in recipe["sources"]["commoncrawl"]["steps"]
     }
@@ -94,7 +86,7 @@ def test_the_buckets_are_the_percentiles_of_the_english_pages(samples, shared_da
     assert shares == pytest.approx([0.3, 0.6], abs=0.01)
 
 
-def test_c4_is_taken_as_it_is_but_for_exact_duplicates(samples, shared_data, models):
+def test_c4_is_taken_as_it_is_but_for_exact_duplicates(samples_run, shared_data, models):
     import gzip
 
     texts = []
@@ -103,16 +95,16 @@ def test_c4_is_taken_as_it_is_but_for_exact_duplicates(samples, shared_data, mod
         data = gzip.decompress(data) if path.suffix == ".gz" else data
         texts += [json.loads(line)["text"] for line in data.split(b"\n") if line.strip()]
     distinct = list(dict.fromkeys(texts))
-    found = rows_of(samples, "c4")
+    found = rows_of(samples_run, "c4")
     assert len(texts) == 940
     encode = models["tokenizer"].encode
     expected = sorted(tuple(encode(t, add_bos=True, add_eos=True)) for t in distinct)
     assert sorted(tuple(row["tokens"]) for row in found.values()) == expected
 
 
-def test_the_report_opens(samples, browser):
-    assert_report_opens(browser, samples / "report.html")
+def test_the_report_opens(samples_run, browser):
+    assert_report_opens(browser, samples_run / "report.html")
 
 
-def test_the_counts_in_the_readme_are_those_of_the_run(samples):
-    assert_readme_has_counts_of(samples)
+def test_the_counts_in_the_readme_are_those_of_the_run(samples_run):
+    assert_readme_has_counts_of(samples_run)

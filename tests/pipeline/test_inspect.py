@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -15,8 +16,9 @@ from tests.runs import ROOT
 
 
 @pytest.fixture(scope="module")
-def demo(demo_run):
-    return demo_run
+def demo(demo_run, tmp_path_factory):
+    """A run of its own, for damage is done to it."""
+    return shutil.copytree(demo_run, tmp_path_factory.mktemp("inspect") / "out")
 
 
 def corpus(capsys, *arguments: object):

@@ -42,9 +42,9 @@ def test_every_document_of_the_demo(demo_run):
 
 
 @pytest.mark.slow
-def test_real_texts_in_many_scripts(other_samples_run):
-    table = load_piece_table(json.loads((other_samples_run / "manifest.json").read_text()))
-    documents = [d for d in plain_documents(other_samples_run) if len(d.ids) < 20_000]
+def test_real_texts_in_many_scripts(samples_run):
+    table = load_piece_table(json.loads((samples_run / "manifest.json").read_text()))
+    documents = [d for d in plain_documents(samples_run) if len(d.ids) < 20_000]
     wikipedia = [d for d in documents if d.shard.startswith("wikipedia/")]
     for document in [*random.Random(1).sample(documents, 60), *wikipedia[:60]]:
         check_document(table, document)

@@ -223,22 +223,21 @@ def test_a_loss_that_is_not_finite_names_its_documents(
 @pytest.mark.slow
 def test_a_model_learns_the_demos_shards(demo_run: Path, tmp_path: Path) -> None:
     """The loss falls well under the entropy of the tokens' frequencies, validation loss too."""
-    torch.set_num_threads(2)
     given = [
         "--data", str(demo_run), "--output", str(tmp_path), "--model", "10M", "--device", "cpu",
-        "--sequence_length", "128", "--batch_tokens", "1024", "--max_steps", "120",
-        "--checkpoint_every", "999", "--validate_every", "120", "--learning_rate", "2e-3",
+        "--sequence_length", "128", "--batch_tokens", "1024", "--max_steps", "90",
+        "--checkpoint_every", "999", "--validate_every", "90", "--learning_rate", "1e-3",
         "--workers", "0",
     ]  # fmt: skip
     assert main(given) == FINISHED
-    mixture = Mixture(demo_run, sequence_length=128, seed=0, token_budget=120 * 1024)
+    mixture = Mixture(demo_run, sequence_length=128, seed=0, token_budget=90 * 1024)
     counts = np.bincount(mixture.samples(np.arange(mixture.n_samples))[:, 1:].ravel())
     shares = counts[counts > 0] / counts.sum()
     entropy = float(-(shares * np.log(shares)).sum())
     curve = losses(tmp_path)
-    last = np.mean([curve[n] for n in range(111, 121)])
+    last = np.mean([curve[n] for n in range(81, 91)])
     print(f"entropy {entropy:.3f}, last ten losses {last:.3f}")
-    assert last < entropy - 0.5
+    assert last < entropy - 0.4
     rows = [json.loads(line) for line in (tmp_path / METRICS_NAME).read_text().splitlines()]
     validation = {k: v for k, v in rows[-1].items() if k.startswith("validation_loss/")}
     assert {"validation_loss/c4", "validation_loss/commoncrawl"} <= validation.keys()

@@ -39,6 +39,14 @@ def documents_of(output, source, part="train"):
         yield from ((bin_file.stem, number, d) for number, d in enumerate(documents))
 
 
+def documents_by_shard(output, source):
+    """Return the tokens of every training document of a source, a list for each of its shards."""
+    shards = {}
+    for shard, _, tokens in documents_of(output, source):
+        shards.setdefault(shard, []).append(tokens)
+    return list(shards.values())
+
+
 def ids_of(output, source):
     files = sorted((output / "shards" / source).glob("train-*.docs.parquet"))
     return [i for f in files for i in pq.read_table(f, columns=["id"])["id"].to_pylist()]
@@ -121,13 +129,11 @@ def test_olmo_reads_every_document_and_sequence(read):
     output, found = read
     expected = {}
     for source in sources_of(output):
-        shards = {}
         for shard, number, tokens in documents_of(output, source):
             expected[f"documents/{source}/{shard}/{number:06d}"] = tokens
-            shards.setdefault(shard, []).append(tokens)
         # Every file by itself is cut into sequences.
-        sequences = [rows(np.concatenate(documents), BLOCK) for documents in shards.values()]
-        expected[f"sequences/{source}"] = np.concatenate(sequences)
+        shards = map(np.concatenate, documents_by_shard(output, source))
+        expected[f"sequences/{source}"] = np.concatenate([rows(s, BLOCK) for s in shards])
     assert_same(found["olmo"], expected)
 
 
@@ -136,11 +142,8 @@ def test_nanotron_reads_every_window_and_where_documents_end(read):
     output, found = read
     expected = {}
     for source in sources_of(output):
-        shards = {}
-        for shard, _, tokens in documents_of(output, source):
-            shards.setdefault(shard, []).append(tokens)
         windows, positions = [], []
-        for documents in shards.values():
+        for documents in documents_by_shard(output, source):
             tokens = np.concatenate(documents)
             windows.append(rows(tokens, BLOCK))
             starts = np.cumsum([0, *map(len, documents)])
@@ -158,10 +161,7 @@ def test_litdata_reads_every_block(read):
     output, found = read
     expected = {}
     for source in sources_of(output):
-        shards = {}
-        for shard, _, tokens in documents_of(output, source):
-            shards.setdefault(shard, []).append(tokens)
-        whole = [np.concatenate(documents) for documents in shards.values()]
+        whole = list(map(np.concatenate, documents_by_shard(output, source)))
         expected[f"{source}/{BLOCK}"] = np.concatenate([rows(t, BLOCK).ravel() for t in whole])
         if sum(map(len, whole)) < 20_000:
             expected[f"{source}/1"] = np.concatenate(whole)
