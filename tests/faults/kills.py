@@ -48,7 +48,6 @@ CLUSTER_RUNNERS = tuple(name for name in RUNNERS if name.startswith("cluster"))
 _REPLACED = ("executor", "Python worker", "Spark worker")
 """Of whom a cluster has others: the command goes on by itself, or says that it gives up."""
 
-
 _CASE = "TEST_FAULTS_CASE"  # in the environment of every process of a case
 _WITHIN_SECONDS = {
     "join": 2.0,
