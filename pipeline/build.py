@@ -15,6 +15,7 @@ from pipeline import storage
 from pipeline.layout import Shard, Split, read_shards, shard_ledger_name
 from pipeline.process import cached_recipe
 from pipeline.write_shard import build_shard
+from pipeline.writing import WritingDoFn
 
 
 class MissingShards(beam.DoFn):
@@ -28,12 +29,12 @@ class MissingShards(beam.DoFn):
                 yield shard
 
 
-class BuildShard(beam.DoFn):
+class BuildShard(WritingDoFn):
     """Build one shard."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
 
     def process(self, element: Shard) -> None:
         """Build the shard that the element describes."""

@@ -26,6 +26,7 @@ from pipeline.process import cached_recipe, process_split
 from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay, ProgressLog
 from pipeline.recipe import Recipe
 from pipeline.run import describe, locked, open_output
+from pipeline.writing import WritingDoFn
 from transforms.cited_urls import cited_urls
 
 LIST_NAME = "cited_urls.txt"
@@ -53,12 +54,12 @@ def list_cited_urls(
             storage.remove(output, card_path(LIST_NAME))
         if storage.exists(storage.join(output, card_path(LIST_NAME))):
             return storage.read_json(storage.join(output, card_path(LIST_NAME)))
-        storage.remove_temporary_files(output)
-        storage.remove(output, PROGRESS_FOLDER)
         total = sum(split.n_bytes for split in plan)
         display = ProgressDisplay(output, PROGRESS_NAME, "reading references", total)
-        with display, execution.pipeline() as pipeline:
-            _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
+        with storage.attempt(output):
+            storage.remove(output, PROGRESS_FOLDER)
+            with display, execution.pipeline() as pipeline:
+                _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
         counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
         card = write_card(
             output,
@@ -74,12 +75,12 @@ def list_cited_urls(
     return card
 
 
-class CiteSplit(beam.DoFn):
+class CiteSplit(WritingDoFn):
     """Read a split's articles and write the addresses that they cite."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
 
     def process(self, element: Split) -> None:
         """Write the split's file, if it is not there."""

@@ -23,6 +23,7 @@ from pipeline.ledger import Tally
 from pipeline.plan import window_of
 from pipeline.process import cached_recipe, deduplicator, process_split
 from pipeline.progress import ProgressLog
+from pipeline.writing import WritingDoFn
 from transforms.deduplicate import (
     Fingerprint,
     Keys,
@@ -79,14 +80,14 @@ class RoundSplits(beam.DoFn):
                     yield one, split
 
 
-class FingerprintSplit(beam.DoFn):
+class FingerprintSplit(WritingDoFn):
     """Read a split and send its fingerprints by partition, and its own repeats by split."""
 
     REPEATS = "repeats"
 
     def __init__(self, recipe_json: str, output: str, progress_name: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
         self.progress_name = progress_name
 
     def process(
@@ -186,11 +187,8 @@ class DecidePartition(beam.DoFn):
             yield decision_name(source, step, split), units.tobytes()
 
 
-class WriteDecisions(beam.DoFn):
+class WriteDecisions(WritingDoFn):
     """Write one split's decisions as a file."""
-
-    def __init__(self, output: str) -> None:
-        self.output = output
 
     def process(self, element: tuple[str, dict[str, Iterable[bytes]]]) -> None:
         """Write the file that the element's key names."""

@@ -22,6 +22,7 @@ from pipeline.layout import Split, joined_name, read_plan
 from pipeline.process import cached_recipe, read_split
 from pipeline.progress import ProgressLog
 from pipeline.readers import Join
+from pipeline.writing import WritingDoFn
 from transforms.documents import SCHEMA
 
 SORTED_BYTES = 32 << 20
@@ -54,15 +55,15 @@ class RecordSplits(beam.DoFn):
         yield from ((split, n_partitions) for split in mine if split.holds == "records")
 
 
-class PartitionRecords(beam.DoFn):
+class PartitionRecords(WritingDoFn):
     """Write a split's records by partition, and say where those of each partition lie.
 
     Files that a run which was killed has left whole are not written again.
     """
 
     def __init__(self, recipe_json: str, output: str, progress: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
         self.progress = progress
 
     def process(self, element: tuple[Split, int]) -> Iterator[tuple[str, Piece]]:
@@ -118,12 +119,12 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from pa.Table.from_batches(held).combine_chunks().to_batches()
 
 
-class JoinPartition(beam.DoFn):
+class JoinPartition(WritingDoFn):
     """Make documents of a partition's records and write them."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
 
     def process(self, element: tuple[str, Iterable[Piece]]) -> None:
         """Write the file of documents that the element's key names, unless it is there."""

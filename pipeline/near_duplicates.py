@@ -22,6 +22,7 @@ from pipeline.layout import Split, read_plan
 from pipeline.ledger import Tally
 from pipeline.process import cached_recipe, deduplicator, process_split
 from pipeline.progress import ProgressLog
+from pipeline.writing import WritingDoFn
 from transforms.near_duplicates import (
     DeduplicateNear,
     Document,
@@ -40,12 +41,12 @@ def _splits(output: str) -> dict[tuple[str, int], Split]:
     return {(s.source, s.split): s for s in read_plan(output) if s.holds == "documents"}
 
 
-class _NearDoFn(beam.DoFn):
+class _NearDoFn(WritingDoFn):
     """What the parts of the step share: the recipe, and where the run writes."""
 
     def __init__(self, recipe_json: str, output: str, progress_name: str = "") -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
         self.progress_name = progress_name
 
     def step(self, source: str, position: int) -> DeduplicateNear:

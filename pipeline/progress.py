@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -26,7 +27,8 @@ class ProgressLog:
 
     Marks are made on local output folders only; elsewhere whole splits are what is counted.
     Bytes done within a split are those of text seen so far, bounded by the split's size; they are
-    for the eye, the end of the split puts them right.
+    for the eye, the end of the split puts them right. A task that outlives its run finds no folder
+    for marks.
     """
 
     def __init__(self, output: str, name: str, split: Split) -> None:
@@ -34,8 +36,9 @@ class ProgressLog:
         self.path: Path | None = None
         if not storage.is_remote(output):
             folder = Path(output) / PROGRESS_FOLDER / name
-            folder.mkdir(parents=True, exist_ok=True)
-            self.path = folder / f"{split.source}-{split.split:06d}-{uuid.uuid4().hex[:8]}"
+            with suppress(FileNotFoundError):
+                folder.mkdir(exist_ok=True)
+                self.path = folder / f"{split.source}-{split.split:06d}-{uuid.uuid4().hex[:8]}"
         self._last = time.monotonic()
 
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -55,7 +58,8 @@ class ProgressLog:
         self._last = time.monotonic()
         if self.path is not None:
             mark = {"source": self.split.source, "split": self.split.split, "bytes": n_bytes}
-            self.path.write_text(json.dumps(mark))
+            with suppress(FileNotFoundError):
+                self.path.write_text(json.dumps(mark))
 
 
 def bytes_done(output: str, name: str) -> int:
@@ -90,6 +94,8 @@ class ProgressDisplay:
 
     def __enter__(self) -> ProgressDisplay:
         self._started = time.monotonic()
+        if not storage.is_remote(self.output):
+            Path(self.output, PROGRESS_FOLDER).mkdir(parents=True, exist_ok=True)
         self._thread.start()
         return self
 

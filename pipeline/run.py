@@ -167,11 +167,11 @@ def run(
             say(f"{output} is complete already; nothing to do")
             manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
         else:
-            storage.remove_temporary_files(output)
-            storage.remove(output, PROGRESS_FOLDER)
-            first_passes(recipe, plan, output, execution)
-            _second_pass(plan, json.dumps(recipe.mapping), output, execution)
-            manifest = mix(recipe, output, described)
+            with storage.attempt(output):
+                storage.remove(output, PROGRESS_FOLDER)
+                first_passes(recipe, plan, output, execution)
+                _second_pass(plan, json.dumps(recipe.mapping), output, execution)
+                manifest = mix(recipe, output, described)
         if with_report and not has_report:
             _report(output, say)
         storage.remove(output, "work")

@@ -49,6 +49,7 @@ from pipeline.reservoir import (
 )
 from pipeline.row_groups import parquet_writer
 from pipeline.run import check_shuffle, describe, first_passes, locked, open_output
+from pipeline.writing import WritingDoFn
 from transforms.documents import SCHEMA
 
 SAMPLES = "samples"
@@ -111,10 +112,10 @@ def sample_documents(
         open_output(output, described, plan, start_over)
         take_list(output, opt_out_list)
         if not all(_is_there(output, source) for source in budget_bytes):
-            storage.remove_temporary_files(output)
-            storage.remove(output, PROGRESS_FOLDER)
-            first_passes(narrowed, plan, output, execution)
-            _draw(narrowed, plan, output, execution, budget_bytes)
+            with storage.attempt(output):
+                storage.remove(output, PROGRESS_FOLDER)
+                first_passes(narrowed, plan, output, execution)
+                _draw(narrowed, plan, output, execution, budget_bytes)
         for name in ("work", "decisions", "joined", ERROR_NAME):
             storage.remove(output, name)
     return {source: load_sample(output, source) for source in budget_bytes}
@@ -233,14 +234,14 @@ class SampledSplits(beam.DoFn):
                 yield split
 
 
-class WriteCandidates(beam.DoFn):
+class WriteCandidates(WritingDoFn):
     """Read a split and write the documents that can be in the sample."""
 
     def __init__(
         self, recipe_json: str, output: str, draws: dict[str, Draw], progress_name: str
     ) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
         self.draws = draws
         self.progress_name = progress_name
 
@@ -267,12 +268,12 @@ def _candidates_name(draw: Draw, split: int) -> str:
     return f"{draw.folder}/split{split:06d}.parquet"
 
 
-class WriteSample(beam.DoFn):
+class WriteSample(WritingDoFn):
     """Write the sample of a source from the candidates of its splits."""
 
     def __init__(self, recipe_json: str, output: str, draws: dict[str, Draw]) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
-        self.output = output
         self.draws = draws
 
     def process(self, element: tuple[str, Iterable[int]]) -> None:

@@ -16,21 +16,22 @@ import os
 import re
 import shlex
 import shutil
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from pipeline.patient_file import PatientFile
+
 TEMPORARY_FOLDER = "work/tmp"
 
-RETRY_SECONDS = (0.1, 1.0, 3.0)
-"""Pauses ahead of the further tries to read a local file."""
-
-_PASSING_ERRORS = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _BUFFER_BYTES = 1 << 17
+_REMOVALS = 100
+
+_attempts: dict[str, str] = {}
+"""The attempts that this process writes for, by output folder."""
 
 
 class FileInfo(NamedTuple):
@@ -132,73 +133,6 @@ def checksum(path: str) -> str:
     return str(_filesystems(path).checksum(path))
 
 
-class _PatientFile(io.RawIOBase):
-    """A local file whose failing reads are tried again, in the file opened anew.
-
-    Network file systems and disks about to die give errors that pass. One that does not pass is
-    raised with the file's name.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._at = 0
-        self._file: io.FileIO | None = None
-        self._patiently(self._opened)
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a part of the buffer; returns the number of bytes, 0 at the end."""
-        n_bytes = self._patiently(lambda: self._opened().readinto(buffer))
-        self._at += n_bytes
-        return n_bytes
-
-    def _patiently(self, act: Callable[[], Any]) -> Any:
-        """Return what ``act`` returns, which is tried again where an error may pass."""
-        for pause in (*RETRY_SECONDS, None):
-            try:
-                return act()
-            except OSError as error:
-                if pause is None or error.errno not in _PASSING_ERRORS:
-                    raise OSError(error.errno, error.strerror, self._path) from error
-                self._close()
-            time.sleep(pause)
-        raise AssertionError("the last try returns or raises")
-
-    def _opened(self) -> io.FileIO:
-        """Return the file, opened anew where a try has failed."""
-        if self._file is None:
-            self._file = io.FileIO(self._path)
-            if self._at:  # a pipe cannot seek
-                self._file.seek(self._at)
-        return self._file
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset; returns it, from the file's beginning."""
-        self._at = self._opened().seek(offset, whence)
-        return self._at
-
-    def tell(self) -> int:
-        """Return the offset that is read next."""
-        return self._at
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say whether it can seek: a pipe cannot."""
-        return self._opened().seekable()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._close()
-        super().close()
-
-
 def open_read(path: str) -> BinaryIO:
     """Open a file's raw bytes for reading, without decompression.
 
@@ -206,7 +140,7 @@ def open_read(path: str) -> BinaryIO:
     does the same for remote files.
     """
     if not is_remote(path):
-        return cast(BinaryIO, io.BufferedReader(_PatientFile(path), _BUFFER_BYTES))
+        return cast(BinaryIO, io.BufferedReader(PatientFile(path), _BUFFER_BYTES))
     from apache_beam.io.filesystem import CompressionTypes
 
     return _filesystems(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
@@ -258,10 +192,12 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
 
     The bytes go to a temporary file under ``output`` and reach the disk before it gets its name.
     Two workers may write the same file at once: the later rename wins, with the same bytes. The
-    temporary file goes away on an error; one left by a killed process goes when the next run
-    starts (:func:`remove_temporary_files`).
+    temporary file goes away on an error; one left by a killed process goes when the next attempt
+    begins, behind which those of earlier ones write nothing (:func:`attempt`).
     """
-    temporary = join(output, TEMPORARY_FOLDER, f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}")
+    own = _attempts.get(output)
+    folder = join(output, TEMPORARY_FOLDER, own) if own else join(output, TEMPORARY_FOLDER)
+    temporary = join(folder, f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}")
     target = join(output, name)
     if is_remote(output):
         filesystems = _filesystems(output)
@@ -276,13 +212,14 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
                 filesystems.delete([temporary])
             raise
         return
-    Path(temporary).parent.mkdir(parents=True, exist_ok=True)
+    if not own:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     try:
         with Path(temporary).open("wb") as file:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
             yield HashingFile(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
         Path(temporary).replace(target)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
@@ -364,11 +301,58 @@ def remove(output: str, name: str) -> None:
         elif match(join(path, "**")):  # a bucket has no folders: the slash stands for all below
             filesystems.delete([join(path, "")])
     elif Path(path).is_dir():
-        shutil.rmtree(path)
+        _remove_folder(Path(path))
     else:
         Path(path).unlink(missing_ok=True)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder, in which a task that nobody waits for any more may be writing meanwhile."""
+    for _ in range(_REMOVALS):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                raise
+        if not folder.exists():
+            return
+    shutil.rmtree(folder)
 
 
 def remove_temporary_files(output: str) -> None:
     """Remove what killed writers left behind. No other run may be writing to ``output``."""
     remove(output, TEMPORARY_FOLDER)
+
+
+@contextmanager
+def attempt(output: str) -> Iterator[None]:
+    """Write to ``output`` as its only attempt: from here on, earlier ones write nothing there.
+
+    A cluster's tasks may go on when the command that started them was killed, beside those of the
+    same command given again. So an attempt has a folder of temporary files of its own, which is
+    made here alone, and goes with the attempt: a task that is left of it can neither begin a file
+    nor give one its name. Buckets have no folders, and there a task can still begin a file.
+    """
+    remove_temporary_files(output)
+    own = uuid.uuid4().hex
+    name = join(TEMPORARY_FOLDER, own)
+    if not is_remote(output):
+        Path(output, name).mkdir(parents=True)
+    _attempts[output] = own
+    try:
+        yield
+    finally:
+        del _attempts[output]
+        with suppress(OSError):
+            remove(output, name)
+
+
+def attempt_of(output: str) -> str | None:
+    """Return the attempt that this process writes to ``output`` for, if any."""
+    return _attempts.get(output)
+
+
+def join_attempt(output: str, own: str | None) -> None:
+    """Write to ``output`` for an attempt, which another process may have begun, from here on."""
+    if own:
+        _attempts[output] = own

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 FROM_SCRATCH = "tests/test_from_scratch.py::test_every_model_has_a_card_and_the_run_its_shards"
 
-ON_A_CLUSTER = "tests/test_spark_cluster.py::test_a_cluster_writes_the_bytes_of_the_direct_runner"
 KILLS = (
     "tests/faults/test_random_kills.py::test_a_run_killed_at_random_comes_out_as_if_it_had_not_been"
 )
@@ -36,9 +35,9 @@ COVERED = {
     "test_one_threshold_changed_and_sources_left_out",
     "python beam_runner.py --runner=SparkRunner --recipe my.yaml": "tests/test_spark.py::"
     "test_a_local_master_writes_the_bytes_of_the_direct_runner",
-    "$SPARK_HOME/bin/spark-class": ON_A_CLUSTER,
-    "corpus worker-pool": ON_A_CLUSTER,
-    "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": ON_A_CLUSTER,
+    "$SPARK_HOME/bin/spark-class": KILLS,
+    "corpus worker-pool": KILLS,
+    "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": KILLS,
     "python -m pytest tests/faults": KILLS,
     "python -m tests.faults.random_kills": KILLS,
     "python -m pytest tests/hostile": "tests/hostile/test_fuzz.py::"

@@ -20,6 +20,10 @@ import psutil
 from tests.runs import ROOT
 
 WORKER_MEMORY = "2g"
+EXECUTOR_MEMORY = "768m"
+
+KEEP_PYTHON = "--environment_cache_millis=60000"
+"""Makes Python start once a pass, not once a stage: for runs none of whose Python is killed."""
 
 
 # The kernel ends a program whose parent dies, so that nothing is left of a test that is killed.
@@ -48,6 +52,8 @@ class Program:
 
     def end(self) -> None:
         """End the program with all that it started, whatever state they are in."""
+        if self.process.poll() is not None:
+            return  # its id may be another's
         processes = _descendants(self.process.pid)
         self.process.kill()
         self.process.wait()
@@ -58,6 +64,13 @@ class Program:
 
 def _descendants(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True) if psutil.pid_exists(pid) else []
+
+
+def _runs(process: psutil.Process, program: str) -> bool:
+    try:
+        return program in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 class Cluster:
@@ -76,28 +89,28 @@ class Cluster:
             worker.wait_for(r"(Successfully registered) with master")
 
     @property
-    def options(self) -> list[str]:
-        """The options with which a run goes to this cluster."""
-        return [
-            "--runner=SparkRunner",
+    def options(self) -> tuple[str, ...]:
+        """The options with which a run of the SparkRunner goes to this cluster."""
+        return (
             f"--spark_master_url={self.url}",
             "--environment_type=EXTERNAL",
             f"--environment_config={self.pool_address}",
-        ]
+            f"--job_server_jvm_properties=-Dspark.executor.memory={EXECUTOR_MEMORY}",
+        )
 
-    def executor_that_writes(self, suffix: str) -> tuple[Program, psutil.Process] | None:
-        """Return a worker and its executor whose Python has a file of that suffix open, if any."""
-        for python in _descendants(self.pool.process.pid):
-            with suppress(psutil.Error):  # it may have ended meanwhile
-                if not any(file.path.endswith(suffix) for file in python.open_files()):
-                    continue
-                program = " ".join(python.cmdline())
-                for worker in self.workers:
-                    for executor in _descendants(worker.process.pid):
-                        ports = [c.laddr.port for c in executor.net_connections("tcp")]
-                        if any(f"localhost:{port}'" in program for port in ports):
-                            return worker, executor
-        return None
+    def executors(self) -> list[psutil.Process]:
+        """Return the executors, Java programs that the workers have started."""
+        programs = [one for worker in self.workers for one in _descendants(worker.process.pid)]
+        return [one for one in programs if _runs(one, "CoarseGrainedExecutorBackend")]
+
+    def python_workers(self) -> list[psutil.Process]:
+        """Return the Python workers that the pool has started and that have not ended."""
+        return [one for one in _descendants(self.pool.process.pid) if _runs(one, "SdkHarness")]
+
+    def kill_worker(self, number: int) -> None:
+        """Kill a worker with its executors, and start another in its place."""
+        self.workers[number].end()
+        self.workers[number] = self._worker(number)
 
     def _worker(self, number: int) -> Program:
         return self._spark(

@@ -6,6 +6,7 @@ the pass that the run was really in when the signal was sent is told in the outc
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import shutil
@@ -21,6 +22,7 @@ import psutil
 
 from tests.faults.runs import PASSES, Run, current_pass, errors
 from tests.runs import digests
+from tests.spark_cluster import KEEP_PYTHON, Cluster
 
 
 class Runner(NamedTuple):
@@ -29,13 +31,22 @@ class Runner(NamedTuple):
     name: str
     workers: int
     victims: tuple[str, ...]  # the driver's process group, or one process
+    more: tuple[str, ...] = ()  # options
 
 
 RUNNERS = {
     "memory": Runner("DirectRunner", 1, ("driver",)),
     "processes": Runner("DirectRunner", 2, ("group", "driver", "worker")),
     "spark": Runner("SparkRunner", 2, ("group", "driver", "worker", "JVM")),
+    "cluster": Runner(
+        "SparkRunner", 2, ("group", "driver", "executor", "Spark worker"), (KEEP_PYTHON,)
+    ),
+    "cluster-python": Runner("SparkRunner", 2, ("Python worker", "executor")),
 }
+CLUSTER_RUNNERS = tuple(name for name in RUNNERS if name.startswith("cluster"))
+
+_REPLACED = ("executor", "Python worker", "Spark worker")
+"""Of whom a cluster has others: the command goes on by itself, or says that it gives up."""
 
 _CASE = "TEST_FAULTS_CASE"  # in the environment of every process of a case
 _WITHIN_SECONDS = {
@@ -118,24 +129,34 @@ def case_of(seed: int, runners: Sequence[str] = tuple(RUNNERS)) -> Case:
 
 
 def try_case(
-    case: Case, run: Run, expected: dict[str, str], start: Start = whole_command
-) -> Outcome:
-    """Run a case in its own output folder; ``expected`` are the digests of an undisturbed run."""
+    case: Case, run: Run, expected: dict[str, str], start: Start = whole_command,
+    cluster: Cluster | None = None,
+) -> Outcome:  # fmt: skip
+    """Run a case in its own output folder; ``expected`` are the digests of an undisturbed run.
+
+    ``cluster`` is the one that the runners of a cluster run on.
+    """
+    assert (cluster is not None) == (case.runner in CLUSTER_RUNNERS)
     mark = uuid.uuid4().hex
     runner = RUNNERS[case.runner]
-    run = run._replace(runner=runner.name, workers=runner.workers)
+    run = run._replace(runner=runner.name, workers=runner.workers, more=(*run.more, *runner.more))
+    if cluster is not None:
+        run = run._replace(more=(*run.more, *cluster.options))
     killed: list[Killed] = []
     problems: list[str] = []
     commands = 0
-    for kill in case.kills:
-        if not is_complete(run):
-            one, wrong = _killed_run(run, kill, mark, start)
-            killed += one
-            problems += wrong
-            commands += 1
+    kills = list(case.kills)
+    while kills and not is_complete(run):
+        done, wrong = _killed_run(run, kills, mark, start, cluster)
+        killed += done
+        problems += wrong
+        commands += 1
+        kills = kills[max(len(done), 1) :]
     if not is_complete(run):
         problems += _completed(run, mark, start)
         commands += 1
+    if cluster is not None:
+        problems += _busy(cluster)
     problems += differences(digests(run.output), expected)
     return Outcome(case, killed, commands - 1, problems)
 
@@ -168,37 +189,71 @@ def _environment(process: psutil.Process) -> str | None:
         return None
 
 
-def _killed_run(run: Run, kill: Kill, mark: str, start: Start) -> tuple[list[Killed], list[str]]:
-    """Give the command and kill; returns what was killed, if the run got that far, and problems."""
+def _killed_run(
+    run: Run, kills: Sequence[Kill], mark: str, start: Start, cluster: Cluster | None
+) -> tuple[list[Killed], list[str]]:
+    """Give the command and kill, as long as it goes on; returns what was killed, and problems."""
     started, started_at = time.monotonic(), time.time()
     process = start(run, _surroundings(run, mark))
-    deadline = started + _RUN_SECONDS
-    behind = PASSES[PASSES.index(kill.pass_name) :]
-    while process.poll() is None and not (
-        _is_locked_since(run.output, started_at) and current_pass(run.output) in behind
-    ):
-        if time.monotonic() > deadline:
+    killed: list[Killed] = []
+    for kill in kills:
+        try:
+            victim = _victim(kill, run, process, started_at, cluster)
+        except TimeoutError:
             _end(process, mark)
-            return [], [f"hangs before {kill.pass_name}"]
-        time.sleep(0.01)
-    time.sleep(kill.seconds)
-    pass_name, when = current_pass(run.output) or "end", time.monotonic() - started
-    if process.poll() is not None or not _send(process, kill):
-        printed, _ = process.communicate()
-        return [], [] if process.returncode == 0 else [f"ended by itself: {printed[-500:]}"]
+            return killed, [f"hangs before {kill.pass_name}"]
+        if victim is None:
+            break
+        moment = current_pass(run.output) or "end", time.monotonic() - started
+        victim()
+        killed.append(Killed(kill.victim, *moment, ""))
+        if kill.victim not in _REPLACED:
+            break
+    goes_on = not killed or killed[-1].victim in _REPLACED
     try:
-        printed, _ = process.communicate(timeout=_STOP_SECONDS)
+        printed, _ = process.communicate(timeout=_RUN_SECONDS if goes_on else _STOP_SECONDS)
     except subprocess.TimeoutExpired:
         _end(process, mark)
-        return [], [f"hangs after the death of its {kill.victim} in {pass_name}"]
-    told = errors(printed)
-    problems = []
-    if kill.victim in ("group", "driver"):
-        told = []
-    elif process.returncode and not (len(told) == 1 and "the same command goes on" in told[0]):
-        problems.append(f"says of its dead {kill.victim}: {printed[-500:]}")
-    problems += _orphans(mark)
-    return [Killed(kill.victim, pass_name, when, "".join(told))], problems
+        return killed, [f"hangs after {_told(killed)}"]
+    problems = _orphans(mark)
+    if killed and killed[-1].victim in ("group", "driver"):
+        return killed, problems
+    if process.returncode:
+        said = errors(printed)
+        if not (killed and len(said) == 1 and "the same command goes on" in said[0]):
+            problems.append(f"says after {_told(killed)}: {printed[-500:]}")
+        else:
+            killed[-1] = killed[-1]._replace(error=said[0])
+    return killed, problems
+
+
+def _told(killed: list[Killed]) -> str:
+    return (
+        ", ".join(f"the death of its {one.victim} in {one.pass_name}" for one in killed) or "none"
+    )
+
+
+def _victim(
+    kill: Kill, run: Run, process: Command, started_at: float, cluster: Cluster | None
+) -> Callable[[], None] | None:
+    """Wait for the moment of a kill; returns what does it, or None where the command has ended.
+
+    Raises TimeoutError where neither comes.
+    """
+    behind = PASSES[PASSES.index(kill.pass_name) :]
+    pause = kill.seconds
+    deadline = time.monotonic() + _RUN_SECONDS
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        if _is_locked_since(run.output, started_at) and current_pass(run.output) in behind:
+            time.sleep(pause)
+            pause = 0.0
+            candidates = _candidates(kill.victim, process, cluster)
+            if candidates:
+                return candidates[int(kill.which * len(candidates))]
+        time.sleep(0.01)
+    return None
 
 
 def _is_locked_since(output: Path, started_at: float) -> bool:
@@ -207,22 +262,21 @@ def _is_locked_since(output: Path, started_at: float) -> bool:
     return lock.exists() and lock.stat().st_mtime > started_at - 0.02
 
 
-def _send(process: Command, kill: Kill) -> bool:
-    """Send SIGKILL; returns whether there was someone to get it."""
-    if kill.victim == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-        return True
-    if kill.victim == "driver":
-        process.kill()
-        return True
-    candidates = [
-        child.pid
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if _is(kill.victim, child)
-    ]
-    if candidates:
-        os.kill(sorted(candidates)[int(kill.which * len(candidates))], signal.SIGKILL)
-    return bool(candidates)
+def _candidates(victim: str, process: Command, cluster: Cluster | None) -> list[Callable[[], None]]:
+    """Return, for each that a kill can hit now, what sends SIGKILL."""
+    if victim == "group":
+        return [lambda: os.killpg(process.pid, signal.SIGKILL)]
+    if victim == "driver":
+        return [process.kill]
+    if victim == "Spark worker":
+        assert cluster is not None
+        return [functools.partial(cluster.kill_worker, n) for n in range(len(cluster.workers))]
+    if cluster is not None:
+        found = cluster.executors() if victim == "executor" else cluster.python_workers()
+    else:
+        children = psutil.Process(process.pid).children(recursive=True)
+        found = [child for child in children if _is(victim, child)]
+    return [one.kill for one in sorted(found, key=lambda one: one.pid)]
 
 
 def _is(victim: str, process: psutil.Process) -> bool:
@@ -245,6 +299,16 @@ def _orphans(mark: str) -> list[str]:
                 names.append(f"process {process.pid} is left: {process.cmdline()[:4]}")
                 process.kill()
             return names
+        time.sleep(0.05)
+    return []
+
+
+def _busy(cluster: Cluster) -> list[str]:
+    """Wait for the end of all tasks on a cluster; returns what does not end."""
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while left := [*cluster.executors(), *cluster.python_workers()]:
+        if time.monotonic() > deadline:
+            return [f"process {one.pid} of the cluster goes on" for one in left]
         time.sleep(0.05)
     return []
 

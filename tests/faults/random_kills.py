@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.conftest import SHARED
 from tests.faults.kills import (
+    CLUSTER_RUNNERS,
     RUNNERS,
     TABLE_HEAD,
     case_of,
@@ -27,6 +29,7 @@ from tests.faults.kills import (
 )
 from tests.faults.runs import Run, copy_inputs
 from tests.faults.warm import WarmCommand
+from tests.spark_cluster import spark_cluster
 
 
 def warm(run: Run, environment: dict[str, str]) -> WarmCommand:
@@ -43,7 +46,12 @@ def main() -> int:
     options = parser.parse_args()
     runners = tuple(options.runners.split(","))
     failed = kills = 0
-    with tempfile.TemporaryDirectory(prefix="random-kills-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="random-kills-") as name,
+        spark_cluster(Path(name, "cluster"))
+        if set(CLUSTER_RUNNERS) & set(runners)
+        else nullcontext() as cluster,
+    ):
         folder = Path(name)
         run = Run(folder / "undisturbed", copy_inputs(SHARED / "data", folder / "data"),
                   SHARED / "models", workers=1)  # fmt: skip
@@ -54,8 +62,9 @@ def main() -> int:
             case = case_of(seed, runners)
             this = run._replace(output=folder / f"seed-{seed}")
             # A fork does not end the Java that it has started, as a whole command does.
-            start = whole_command if case.runner == "spark" else warm
-            outcome = try_case(case, this, expected, start)
+            start = whole_command if RUNNERS[case.runner].name == "SparkRunner" else warm
+            mine = cluster if case.runner in CLUSTER_RUNNERS else None
+            outcome = try_case(case, this, expected, start, mine)
             kills += len(outcome.killed)
             failed += bool(outcome.problems)
             print(table_line(kills, outcome), flush=True)

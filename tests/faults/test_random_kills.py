@@ -7,12 +7,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults.kills import TABLE_HEAD, case_of, table_line, try_case
+from tests.spark_cluster import Cluster, spark_cluster
 
-SEEDS = {"memory": "1", "processes": "13", "spark": "18"}
+SEEDS = {"memory": "1", "processes": "13", "spark": "18", "cluster": "909"}
+
+
+@pytest.fixture
+def cluster(spark_programs: None, tmp_path: Path) -> Iterator[Cluster]:
+    """A standalone cluster."""
+    with spark_cluster(tmp_path / "cluster") as running:
+        yield running
 
 
 @pytest.mark.slow
@@ -22,9 +32,11 @@ def test_a_run_killed_at_random_comes_out_as_if_it_had_not_been(
 ):
     if runner == "spark":
         request.getfixturevalue("job_server")
+    cluster = request.getfixturevalue("cluster") if runner == "cluster" else None
     for seed in os.environ.get("FAULTS_SEEDS", SEEDS[runner]).split(","):
         case = case_of(int(seed), [runner])
-        outcome = try_case(case, whole_run._replace(output=tmp_path / seed), expected)
+        run = whole_run._replace(output=tmp_path / seed)
+        outcome = try_case(case, run, expected, cluster=cluster)
         with capsys.disabled():  # a test that passes tells as well which kills it was
             print(f"\n{TABLE_HEAD}\n{table_line(len(outcome.killed), outcome)}")
         assert not outcome.problems, table_line(len(outcome.killed), outcome)

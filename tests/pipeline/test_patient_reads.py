@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import storage
+from pipeline import patient_file, storage
 
 STEPS = st.lists(
     st.one_of(
@@ -62,8 +62,8 @@ def test_errors_at_opening_and_reading_pass_alike(path, monkeypatch):
                 seen.append(passing.pop(0))
                 raise OSError(number, "passes")
 
-    monkeypatch.setattr(storage, "RETRY_SECONDS", (0.0, 0.0, 0.0, 0.0))
-    monkeypatch.setattr(storage.io, "FileIO", Failing)
+    monkeypatch.setattr(patient_file, "RETRY_SECONDS", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(patient_file.io, "FileIO", Failing)
     with storage.open_read(str(path)) as file:
         assert file.read() == path.read_bytes()
     assert len(seen) == 5
@@ -74,7 +74,7 @@ def test_a_file_that_never_opens_is_named(path, monkeypatch):
         def __init__(self, name):
             raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(storage, "RETRY_SECONDS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(storage.io, "FileIO", Failing)
+    monkeypatch.setattr(patient_file, "RETRY_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(patient_file.io, "FileIO", Failing)
     with pytest.raises(OSError, match=r"Input/output error.*file"):
         storage.open_read(str(path))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
+from itertools import count
+from threading import Thread
 
 import pytest
 from apache_beam.io.filesystem import BeamIOError
@@ -119,3 +122,42 @@ def test_a_file_goes_ahead_of_a_rename_where_that_is_refused_alone(scheme):
         with pytest.raises(BeamIOError):
             storage._rename(files, "gs://bucket/new", "gs://bucket/x")
         assert files.there
+
+
+def test_what_is_left_of_an_earlier_attempt_names_no_file_and_begins_none(tmp_path):
+    output = str(tmp_path)
+    with storage.attempt(output):
+        earlier = storage.attempt_of(output)
+        left = storage.write_whole(output, "shards/begun")
+        left.__enter__().write(b"of the earlier attempt")
+        storage.write_bytes(output, "shards/whole", b"stays")
+    with storage.attempt(output):
+        storage.write_bytes(output, "shards/begun", b"of the later attempt")
+        with pytest.raises(FileNotFoundError):
+            left.__exit__(None, None, None)
+    storage.join_attempt(output, earlier)
+    with pytest.raises(FileNotFoundError):
+        storage.write_bytes(output, "work/new/file", b"as well")
+    assert (tmp_path / "shards" / "begun").read_bytes() == b"of the later attempt"
+    assert not list(tmp_path.glob("work/*/*"))
+    assert storage.list_names(output, ".") == {"shards/begun", "shards/whole"}
+    with storage.attempt(output):  # which the process itself is of from here on
+        storage.write_bytes(output, "shards/new", b"")
+
+
+def test_a_folder_goes_while_a_task_writes_into_it(tmp_path):
+    folder = tmp_path / "work" / "progress"
+    folder.mkdir(parents=True)
+
+    def write():
+        with suppress(FileNotFoundError):  # at last
+            for number in count():
+                (folder / str(number)).write_bytes(b"")
+
+    writer = Thread(target=write)
+    writer.start()
+    while len(list(folder.iterdir())) < 100:
+        pass
+    storage.remove(str(tmp_path), "work")
+    writer.join()
+    assert not (tmp_path / "work").exists()
