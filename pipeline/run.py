@@ -37,6 +37,7 @@ from pipeline.layout import (
     shard_of_file,
 )
 from pipeline.ledger import LEDGER_NAME
+from pipeline.local_copy import local_copy
 from pipeline.mix import mix
 from pipeline.near_duplicates import FindNearDuplicates
 from pipeline.opt_out import given_list, take_list
@@ -83,7 +84,7 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
     described = {
         "version": importlib.metadata.version("llama-corpus"),
         "recipe": recipe_of_all,
-        "files": {path: storage.sha256_of(path) for path in files},
+        "files": {path: storage.sha256_of(local_copy(path)) for path in files},
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
