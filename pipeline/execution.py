@@ -28,6 +28,9 @@ ERROR_NAME = "error.txt"
 """Where a command leaves the traceback of what stopped it, until it is complete."""
 
 MAX_REASON_CHARS = 300
+AROUND = r"^[\w.]*\bStepError: | \[while running '[^']*'\]$"
+"""What Python and Beam put around the line of a step's error."""
+
 JAVA_PLACE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
 
 
@@ -130,4 +133,6 @@ def _reason(error: Exception) -> str:
         text = error.details() or text
     lines = [line.strip() for line in text.splitlines()]
     said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
+    if (said and "StepError: " in said[-1]) or type(error).__name__ == "StepError":
+        said[-1] = re.sub(AROUND, "", said[-1])
     return said[-1][:MAX_REASON_CHARS] if said else repr(error)

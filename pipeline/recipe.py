@@ -317,5 +317,6 @@ def _import(dotted: str, where: str, what: str) -> Any:
         sys.path.append(str(Path.cwd()))
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {error}") from None
+    except Exception as error:  # whatever the module does as it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {said}") from None

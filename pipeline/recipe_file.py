@@ -54,7 +54,7 @@ def load_recipe(
     that the recipe names must be there and hold what their steps want, but without ``check_files``,
     for a command that makes some of them. Raises :class:`RecipeError`, whose text is one line.
     """
-    if not storage.exists(path):
+    if not storage.exists(path) or storage.is_folder(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
     try:
         raw = yaml.load(storage.read_bytes(path).decode(), _Loader)  # a SafeLoader
@@ -74,7 +74,12 @@ def load_recipe(
         if name in variables:
             variables[name] = value
         else:
-            _override(raw, name.split("."), yaml.safe_load(value), variables, f"--set {setting}")
+            try:
+                parsed = yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                said = " ".join(str(error).split())
+                raise RecipeError(f"--set {setting}: the value is not YAML: {said}") from None
+            _override(raw, name.split("."), parsed, variables, f"--set {setting}")
     try:
         chosen = raw if sources is None else _select(raw, sources)
         recipe = recipe_from_mapping(_fill(chosen, variables, ""))

@@ -165,8 +165,10 @@ def run(
         has_report = False
         if storage.exists(storage.join(output, MANIFEST_NAME)):
             has_report = storage.exists(storage.join(output, REPORT_NAME))
-            say(f"{output} is complete already; nothing to do")
+            say(complete_already(output))
             manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
+            made = manifest["sources"]  # in the order of the alphabet
+            manifest["sources"] = {one.name: made[one.name] for one in recipe.sources}
         else:
             storage.remove_temporary_files(output)
             storage.remove(output, PROGRESS_FOLDER)
@@ -178,6 +180,11 @@ def run(
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
+
+
+def complete_already(output: str) -> str:
+    """Say that a run has nothing to do."""
+    return f"{output} is complete already; nothing to do, and nothing was changed"
 
 
 def _report(output: str, say: Callable[[str], None]) -> None:
@@ -215,7 +222,9 @@ def open_output(
             storage.remove(output, name)
     elif storage.exists(path):
         changes = what_changed(storage.read_json(path), described, output, plan)
-        if changes:
+        if changes and not _has_made(output):
+            storage.remove(output, RUN_NAME)
+        elif changes:
             more = f" (and {len(changes) - 5} more)" if len(changes) > 5 else ""
             raise RunError(
                 f"{output} holds a run of something else: {'; '.join(changes[:5])}{more}. "
@@ -229,6 +238,12 @@ def open_output(
     if not storage.exists(path):
         storage.write_bytes(output, PLAN_NAME, plan_bytes(plan))
         storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+
+
+def _has_made(output: str) -> bool:
+    """Tell whether a run has come to anything that the next may go on from."""
+    folders = ("decisions", "joined", "ledger", "work/fingerprints", "work/records")
+    return any(storage.list_names(output, folder) for folder in folders)
 
 
 def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> None:
