@@ -25,7 +25,7 @@ from pipeline.opt_out import given_list
 from pipeline.plan import estimate, make_plan
 from pipeline.recipe import Recipe
 from pipeline.report import print_estimates, print_summary
-from pipeline.run import check_shuffle, complete_already, run
+from pipeline.run import check_output, check_shuffle, complete_already, run
 from pipeline.run_options import add_run_options, recipe_of
 from pipeline.storage import StorageError, take_beam_options
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = recipe_of(options)
         how = execution(options, beam_arguments, options.output)
         if options.dry_run:
-            return dry_run(recipe, how)
+            return dry_run(recipe, how, options.output)
         started = time.monotonic()
         said: list[str] = []
         manifest = run(recipe, options.output, how, start_over=options.start_over,
@@ -78,12 +78,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def dry_run(recipe: Recipe, how: Execution) -> int:
+def dry_run(recipe: Recipe, how: Execution, output: str) -> int:
     """Print what a run would do; returns 1 where it would be refused."""
     plan = make_plan(recipe)
     given_list(recipe)  # is one, or is refused
     print_estimates([estimate(source, plan) for source in recipe.sources])
     try:
+        check_output(output)
         check_shuffle(recipe, plan, how)
     except RunError as error:
         print(f"would be refused: {error}")

@@ -38,6 +38,10 @@ class InputChangedError(ValueError):
     """An input file is not what it was when the first pass read it."""
 
 
+MAX_SAID_CHARS = 300
+"""Of what a step's exception says."""
+
+
 class StepError(ValueError):
     """A step raised an exception: the step, where, and what it said, in one line."""
 
@@ -213,7 +217,7 @@ def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
             records = records_left
         ids = records["id"]
         place = ids[0].as_py() if len(ids) == 1 else f"{ids[0].as_py()} to {ids[-1].as_py()}"
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_SAID_CHARS]
         raise StepError(
             f"the step {step.name} of source {split.source}, file {split.path}, record {place}: "
             f"{said}"

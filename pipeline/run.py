@@ -100,6 +100,19 @@ def _source_digest(function: Callable[..., Any]) -> str:
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
 
 
+def check_output(output: str) -> None:
+    """Raise RunError where a local folder cannot be made or written to."""
+    if storage.is_remote(output):
+        return
+    place = Path(output).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise RunError(f"--output {output}: {place} is a file; give a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise RunError(f"--output {output}: {place} cannot be written to by this user")
+
+
 @contextmanager
 def locked(output: str) -> Iterator[None]:
     """Keep a second run away from a local output folder, and this one's processes from the next.
@@ -111,7 +124,11 @@ def locked(output: str) -> Iterator[None]:
             yield
         return
     path = Path(output, ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_output(output)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--output {output}: cannot be made: {error.strerror}") from None
     with _taken(path) as lock:
         guard = None
         try:

@@ -158,6 +158,9 @@ def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path
         (["--set", "models=/nowhere"], "/nowhere/"),
         (["--set", "data=/nowhere"], "no file matches"),
         (["--workers", "0"], "--workers"),
+        (["--runner=DirctRunner"], "did you mean 'DirectRunner'?"),
+        (["--output", f"{ROOT}/README.md"], "README.md is a file; give a folder"),
+        (["--output", f"{ROOT}/README.md/out"], "README.md is a file; give a folder"),
         (["--dry-run"], "did you mean --dry_run?"),
         (["--ouput=x"], "did you mean --output?"),
         (["--foo=3"], "--foo: there is no such option"),
@@ -202,7 +205,7 @@ def test_what_stops_a_run_is_told_in_a_line_and_it_goes_on(tmp_path, capfd, monk
     assert run_demo(output, *arguments, workers=2) == 1
     printed = capfd.readouterr().err.splitlines()
     (error,) = [line for line in printed if not line.startswith("second pass")]
-    place = f"the step fragile.step of source c4, file {ROOT}/samples/data/c4/"
+    place = f"the step fragile.step of source c4, file {ROOT}/recipes/../samples/data/c4/"
     assert error.startswith(f"error: the run stopped: {place}") and ", record c4/" in error
     assert ": OSError: no space left on device (" in error and "while running" not in error
     assert "Traceback" in (output / "error.txt").read_text()
