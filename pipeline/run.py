@@ -239,7 +239,7 @@ def open_output(
             storage.remove(output, name)
     elif storage.exists(path):
         changes = what_changed(storage.read_json(path), described, output, plan)
-        if changes and not _has_made(output):
+        if changes and not storage.is_remote(output) and not _has_made(output):
             storage.remove(output, RUN_NAME)
         elif changes:
             more = f" (and {len(changes) - 5} more)" if len(changes) > 5 else ""
@@ -258,9 +258,11 @@ def open_output(
 
 
 def _has_made(output: str) -> bool:
-    """Tell whether a run has come to anything that the next may go on from."""
-    folders = ("decisions", "joined", "ledger", "work/fingerprints", "work/records")
-    return any(storage.list_names(output, folder) for folder in folders)
+    """Tell whether a folder holds more than the beginning of a run: anything made in it."""
+    begun = {".lock", ERROR_NAME, OPT_OUT_NAME, PLAN_NAME, RUN_NAME, "work/workers.log"}
+    passing = (f"{storage.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
+    names = {name.removeprefix("./") for name in storage.list_names(output, ".")}
+    return any(name not in begun and not name.startswith(passing) for name in names)
 
 
 def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> None:
