@@ -20,10 +20,12 @@ logging.basicConfig(level=logging.ERROR)
 from pipeline.beam_options import check_beam_arguments
 from pipeline.checked import RecipeError
 from pipeline.execution import Execution, RunError, execution, note_stop
+from pipeline.ledger import ledger_warnings, read_ledger
+from pipeline.opt_out import given_list
 from pipeline.plan import estimate, make_plan
 from pipeline.recipe import Recipe
 from pipeline.report import print_estimates, print_summary
-from pipeline.run import check_shuffle, run
+from pipeline.run import check_output, check_shuffle, complete_already, run
 from pipeline.run_options import add_run_options, recipe_of
 from pipeline.storage import StorageError, take_beam_options
 
@@ -58,11 +60,15 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = recipe_of(options)
         how = execution(options, beam_arguments, options.output)
         if options.dry_run:
-            return dry_run(recipe, how)
+            return dry_run(recipe, how, options.output)
         started = time.monotonic()
+        said: list[str] = []
         manifest = run(recipe, options.output, how, start_over=options.start_over,
-                       with_report=not options.no_report)  # fmt: skip
-        print_summary(manifest, options.output, time.monotonic() - started)
+                       with_report=not options.no_report, say=said.append)  # fmt: skip
+        print(*said, sep="\n", end="\n" * bool(said))
+        is_new = complete_already(options.output) not in said
+        print_summary(manifest, options.output, time.monotonic() - started if is_new else None,
+                      ledger_warnings(read_ledger(options.output), manifest))  # fmt: skip
     except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -72,11 +78,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def dry_run(recipe: Recipe, how: Execution) -> int:
+def dry_run(recipe: Recipe, how: Execution, output: str) -> int:
     """Print what a run would do; returns 1 where it would be refused."""
     plan = make_plan(recipe)
+    given_list(recipe)  # is one, or is refused
     print_estimates([estimate(source, plan) for source in recipe.sources])
     try:
+        check_output(output)
         check_shuffle(recipe, plan, how)
     except RunError as error:
         print(f"would be refused: {error}")

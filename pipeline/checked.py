@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.bounds import crossed_limits, expected_number
 from transforms.documents import FilePath
 
 
@@ -48,7 +49,7 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
 def check_parameters(
     target: Callable[..., Any], given: Mapping[str, Any], where: str, reserved: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Check names and types of ``given`` against the signature; return them, converted.
+    """Check ``given`` against the signature: names, types, numbers; return it, converted.
 
     ``reserved`` parameters are the pipeline's to fill in. Raises :class:`RecipeError`.
     """
@@ -61,10 +62,26 @@ def check_parameters(
     for name, (_, required) in parameters.items():
         if required and name not in given:
             raise RecipeError(f"{where}: the key {name!r} is missing")
-    return {
+    converted = {
         name: convert(value, parameters[name][0], f"{where}.{name}")
         for name, value in given.items()
     }
+    _check_numbers(converted, where)
+    return converted
+
+
+def _check_numbers(values: Mapping[str, Any], where: str) -> None:
+    """Raise RecipeError for numbers that cannot be what their names say."""
+    for name, value in values.items():
+        expected = expected_number(name, value)
+        if expected:
+            raise RecipeError(f"{where}.{name}: expected {expected}, found {value}")
+    crossed = crossed_limits(values)
+    if crossed:
+        low, high = crossed
+        raise RecipeError(
+            f"{where}.{low}: {values[low]} is over {high}, {values[high]}: nothing would stay"
+        )
 
 
 def convert(value: Any, expected: Any, where: str) -> Any:

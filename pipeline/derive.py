@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.checked import nearest
@@ -49,4 +50,4 @@ def source_entry(
 def derived_recipe(recipe: Recipe, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
     """Return the recipe with these sources in place of its own, each with the same proportion."""
     sources = {name: {**e, "proportion": 1 / len(entries)} for name, e in entries.items()}
-    return recipe_from_mapping({**recipe.mapping, "sources": sources})
+    return replace(recipe_from_mapping({**recipe.mapping, "sources": sources}), path=recipe.path)

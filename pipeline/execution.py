@@ -20,14 +20,21 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline import storage
+from pipeline.checked import nearest
 from pipeline.worker_processes import worker_processes
 
 DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
+
+RUNNERS = ("DirectRunner", "SparkRunner", "FlinkRunner", "DataflowRunner", "PortableRunner")
+"""Those to be named where one is misspelt."""
 
 ERROR_NAME = "error.txt"
 """Where a command leaves the traceback of what stopped it, until it is complete."""
 
 MAX_REASON_CHARS = 300
+AROUND = r"^[\w.]*\bStepError: | \[while running '[^']*'\]$"
+"""What Python and Beam put around the line of a step's error."""
+
 JAVA_PLACE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
 
 
@@ -52,6 +59,12 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     """
     if options.workers is not None and options.workers < 1:
         raise RunError(f"--workers: expected a number above 0, found {options.workers}")
+    if options.runner not in DIRECT_RUNNERS:
+        try:
+            beam.runners.create_runner(options.runner)
+        except (ValueError, ImportError):
+            known = nearest(options.runner, RUNNERS)
+            raise RunError(f"--runner: there is no runner {options.runner!r}{known}") from None
     memory = int(options.memory_bytes or available_memory())
     # What stops a run is told by the command in a line, and whole in a file.
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
@@ -130,4 +143,6 @@ def _reason(error: Exception) -> str:
         text = error.details() or text
     lines = [line.strip() for line in text.splitlines()]
     said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
+    if (said and "StepError: " in said[-1]) or type(error).__name__ == "StepError":
+        return re.sub(AROUND, "", said[-1])  # which is short already, but for its paths
     return said[-1][:MAX_REASON_CHARS] if said else repr(error)

@@ -110,6 +110,25 @@ def read_ledger(output: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(storage.read_bytes(storage.join(output, LEDGER_NAME))))
 
 
+def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
+    """Say of which sources a file, or all of them, came to nothing, a line each."""
+    read = ledger.filter(pc.equal(ledger["outcome"], "in"))
+    files = read.group_by(["source", "file"], use_threads=False).aggregate([("documents", "sum")])
+    warnings = []
+    for source, counts in manifest["sources"].items():
+        mine = files.filter(pc.equal(files["source"], source))
+        empty = mine.filter(pc.equal(mine["documents_sum"], 0))["file"].to_pylist()
+        if empty:
+            names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
+            warnings.append(
+                f"{source}: {len(empty)} of {mine.num_rows} files held nothing: {names}"
+            )
+        if not counts["train_documents"] + counts["validation_documents"]:
+            rows = pc.sum(mine["documents_sum"]).as_py() or 0
+            warnings.append(f"{source}: none of its {rows:,} records is a document that was kept")
+    return warnings
+
+
 def funnel(ledger: pa.Table, source: str) -> list[dict[str, Any]]:
     """Add up a source's splits: one row for every step, outcome and reason."""
     rows = ledger.filter(pc.equal(ledger["source"], source))

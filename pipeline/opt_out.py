@@ -42,7 +42,7 @@ def given_list(recipe: Recipe) -> bytes:
     try:
         parse_opt_out(data)
     except ValueError as error:
-        raise RecipeError(f"{recipe.opt_out}: {error}") from None
+        raise RecipeError(f"{recipe.path}: opt_out: {recipe.opt_out}: {error}") from None
     return data
 
 

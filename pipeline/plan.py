@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import storage
@@ -35,7 +36,10 @@ def make_plan(recipe: Recipe) -> list[Split]:
 
 
 def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
-    inputs = _inputs(source)
+    try:
+        inputs = _inputs(source)
+    except RecipeError as error:
+        raise RecipeError(f"{recipe.path}: sources.{source.name}.input: {error}") from None
     join = source.reader.join
     if join is None:
         yield from _in_shards(
@@ -46,7 +50,7 @@ def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
     try:
         chosen = join.choose(sizes, source.reader_options)
     except ValueError as error:
-        raise RecipeError(f"sources.{source.name}.reader: {error}") from None
+        raise RecipeError(f"{recipe.path}: sources.{source.name}.reader: {error}") from None
     raw = list(
         _read_splits(recipe, source, [pair for pair in inputs if pair[0] in chosen], "records")
     )
@@ -105,11 +109,13 @@ def _inputs(source: Source) -> list[tuple[str, storage.FileInfo]]:
             name = f"{source.name}/{info.path[len(base) :].lstrip('/')}"
             if found.setdefault(name, info).path != info.path:
                 raise RecipeError(
-                    f"sources.{source.name}.input: {found[name].path} and {info.path} would both "
-                    f"be called {name}; give them by one pattern that begins above both"
+                    f"{found[name].path} and {info.path} would both be called {name}; "
+                    "give them by one pattern that begins above both"
                 )
     if not found:
-        raise RecipeError(f"sources.{source.name}.input: no file matches {', '.join(source.input)}")
+        raise RecipeError(
+            f"no file matches {', '.join(source.input)}; relative patterns begin in {Path.cwd()}"
+        )
     return sorted(found.items())
 
 

@@ -18,8 +18,9 @@ from pipeline.document_file import read_documents
 from pipeline.layout import OPT_OUT_STEP, Split
 from pipeline.ledger import Tally
 from pipeline.opt_out import list_of_run
+from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
-from transforms.opt_out import opt_out, parse_opt_out
+from transforms.opt_out import OptOutList, opt_out, parse_opt_out
 
 Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
 """Called as ``observer(step, before, after)`` after every step, for those who look at documents.
@@ -29,8 +30,20 @@ dropped are in its ``after``, and in no later batch.
 """
 
 
+NEVER_EMPTY = (".gz", ".bz2", ".zst", ".7z", ".zip", ".tgz")
+"""Ends of names of files that hold some bytes even where what they hold is nothing."""
+
+
 class InputChangedError(ValueError):
     """An input file is not what it was when the first pass read it."""
+
+
+MAX_SAID_CHARS = 300
+"""Of what a step's exception says."""
+
+
+class StepError(ValueError):
+    """A step raised an exception: the step, where, and what it said, in one line."""
 
 
 @functools.cache
@@ -46,8 +59,9 @@ def read_split(
     if source.reader.join is not None and split.holds == "documents":
         yield from read_documents(storage.join(output, split.path))
         return
+    n_rows = 0
     with storage.open_read(split.path) as stream:
-        yield from source.reader.read(
+        for batch in source.reader.read(
             stream,
             split.name,
             start=split.start,
@@ -55,7 +69,17 @@ def read_split(
             batch_bytes=reading.batch_bytes,
             max_record_bytes=reading.max_record_bytes,
             **source.reader_parameters,
-        )
+        ):
+            n_rows += batch.num_rows
+            yield batch
+    if not n_rows and not split.n_bytes and split.path.endswith(NEVER_EMPTY):
+        yield from batches([_empty_file(split.name)], batch_bytes=reading.batch_bytes)
+
+
+def _empty_file(name: str) -> Row:
+    """Return the row of a file of no bytes whose format has a header, so that it is cut off."""
+    fault = {"error": "the file has no bytes, not even its format's header", "offset": 0}
+    return Row(f"{name}#0!damage0", b"", None, metadata_json(fault), "damaged")
 
 
 def characters(batch: pa.RecordBatch) -> pa.Array:
@@ -121,16 +145,19 @@ def process_split(
     *,
     until: int | None = None,
     observer: Observer | None = None,
+    left_out: OptOutList | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the living documents of a split after the first ``until`` steps, or after all.
 
     Deduplications among those steps apply the decisions that lie in ``output``; after all steps
-    comes the run's opt-out list. Everything that is read, dropped or changed is counted in
-    ``tally``. Raises InputChangedError where the decisions do not fit the documents.
+    comes the run's opt-out list, ``left_out`` where the caller has read it. Everything that is
+    read, dropped or changed is counted in ``tally``. Raises StepError where a step raises, and
+    InputChangedError where the decisions do not fit the documents.
     """
     source = recipe.source(split.source)
     steps = list(enumerate(source.steps[:until]))
-    left_out = parse_opt_out(list_of_run(output)) if until is None else None
+    if until is None and left_out is None:
+        left_out = parse_opt_out(list_of_run(output))
     cursors = {i: _UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
     tally.add("read", "in", None, 0, 0)
     for batch in read_split(split, source, recipe.reading, output):
@@ -146,15 +173,14 @@ def process_split(
             if step.is_shuffle:
                 after = _apply_decisions(batch, step, cursors[position], split)
             else:
-                after = step.target(batch, **step.local_parameters)
-                _check_step(batch, after, step)
+                after = _applied(step, batch, split)
             alive, before = _set_aside_dropped(
                 before, after, step.name, tally, same_text=is_view_of(after, batch)
             )
             if observer:
                 observer(step.name, batch, after)
             batch = alive
-        if left_out and batch.num_rows:
+        if until is None and left_out and batch.num_rows:
             after = opt_out(batch, left_out)
             alive, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
             if observer:
@@ -165,6 +191,38 @@ def process_split(
     for cursor in cursors.values():
         if cursor.at != len(cursor.kept):
             cursor.take(split, len(cursor.kept) + 1)
+
+
+def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
+    """Run a step on a batch. Raises StepError, with the record where one alone is to blame."""
+
+    def error_of(part: pa.RecordBatch) -> Exception | None:
+        try:
+            step.target(part, **step.local_parameters)
+        except Exception as error:
+            return error
+        return None
+
+    try:
+        after = step.target(batch, **step.local_parameters)
+        _check_step(batch, after, step)
+    except Exception as error:
+        records = batch
+        while records.num_rows > 1 and not isinstance(error, (OSError, MemoryError)):
+            middle = records.num_rows // 2
+            halves = records.slice(0, middle), records.slice(middle)
+            records_left = next((h for h in halves if type(error_of(h)) is type(error)), None)
+            if records_left is None:
+                break
+            records = records_left
+        ids = records["id"]
+        place = ids[0].as_py() if len(ids) == 1 else f"{ids[0].as_py()} to {ids[-1].as_py()}"
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_SAID_CHARS]
+        raise StepError(
+            f"the step {step.name} of source {split.source}, file {split.path}, record {place}: "
+            f"{said}"
+        ) from error
+    return after
 
 
 def deduplicator(step: Step) -> Any:

@@ -20,6 +20,8 @@ from pipeline.layout import Split
 
 PROGRESS_FOLDER = "work/progress"
 MARK_SECONDS = 0.5
+UNCHANGED_SECONDS = 30.0
+"""How long a line of progress that would say the same as the last is held back."""
 
 
 class ProgressLog:
@@ -89,6 +91,7 @@ class ProgressDisplay:
         self.total, self.already = max(total_bytes, 1), already
         self.stream = stream or sys.stderr
         self.on_terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._last_counts, self._last_line = "", 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -103,7 +106,7 @@ class ProgressDisplay:
         self._stop.set()
         self._thread.join()
         if kind is None:
-            self._draw(self.total)
+            self._draw(self.total, is_over=True)
             if self.on_terminal:
                 self.stream.write("\n")
 
@@ -112,18 +115,23 @@ class ProgressDisplay:
         while not self._stop.wait(pause):
             self._draw(min(self.already + bytes_done(self.output, self.name), self.total))
 
-    def _draw(self, done: int) -> None:
+    def _draw(self, done: int, *, is_over: bool = False) -> None:
         elapsed = time.monotonic() - self._started
         new = done - self.already
         left = f"{_clock(elapsed * (self.total - done) / new)} left" if new > 0 else "..."
-        if done >= self.total:
+        if is_over:
             left = f"done in {_clock(elapsed)}"
+        elif done >= self.total:
+            left = "all read"  # what was read is being compared, or written
         counts = f"{done / 1e6:,.1f} of {self.total / 1e6:,.1f} MB"
         if self.on_terminal:
             filled = int(30 * done / self.total)
             bar = "#" * filled + "-" * (30 - filled)
             self.stream.write(f"\r{self.label:<28} [{bar}] {counts}, {left}\x1b[K")
-        else:
+        elif (
+            is_over or counts != self._last_counts or elapsed - self._last_line > UNCHANGED_SECONDS
+        ):
+            self._last_counts, self._last_line = counts, elapsed
             self.stream.write(f"{self.label}: {counts}, {left}\n")
         self.stream.flush()
 

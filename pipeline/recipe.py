@@ -76,14 +76,18 @@ class Step:
         """Whether the step compares documents of the whole source (a class, not a function)."""
         return inspect.isclass(self.target)
 
-    def files(self) -> list[str]:
-        """The files that the step's parameters name."""
+    def named_files(self) -> list[tuple[str, str]]:
+        """The files that the step's parameters name, each behind its parameter's name."""
         expected = parameters_of(self.target)
         return [
-            file
+            (name, file)
             for name, value in self.parameters.items()
             for file in _files_in(value, expected[name][0])
         ]
+
+    def files(self) -> list[str]:
+        """The files that the step's parameters name."""
+        return [file for _, file in self.named_files()]
 
     @cached_property
     def local_parameters(self) -> Mapping[str, Any]:
@@ -151,6 +155,7 @@ class Recipe:
     sources: tuple[Source, ...]
     opt_out: FilePath | None  # a list of ids, urls and domains whose documents are left out
     mapping: Mapping[str, Any] = field(repr=False)
+    path: str = field(default="the recipe", compare=False)  # of its file, for messages
 
     def source(self, name: str) -> Source:
         """Return a source by its name."""
@@ -198,26 +203,15 @@ def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
 
 
 def _check_ranges(recipe: Recipe) -> None:
-    positive = {
-        "token_budget": recipe.token_budget,
-        "shards.target_shard_tokens": recipe.shards.target_shard_tokens,
-        "reading.batch_bytes": recipe.reading.batch_bytes,
-        "reading.split_bytes": recipe.reading.split_bytes,
-        "reading.max_record_bytes": recipe.reading.max_record_bytes,
-        "reading.joined_part_bytes": recipe.reading.joined_part_bytes,
-    }
-    for where, value in positive.items():
-        if value <= 0:
-            raise RecipeError(f"{where}: expected a number above 0, found {value}")
+    """Raise RecipeError for what the names of the numbers do not say."""
+    if recipe.token_budget <= 0:
+        raise RecipeError(f"token_budget: expected a number above 0, found {recipe.token_budget}")
     if recipe.reading.batch_bytes + recipe.reading.max_record_bytes >= 1 << 31:
         raise RecipeError(
             "reading: batch_bytes and max_record_bytes must stay under 2 GiB together"
         )
-    if not 0 <= recipe.shards.validation_fraction < 1:
-        raise RecipeError(
-            "shards.validation_fraction: expected at least 0 and less than 1, "
-            f"found {recipe.shards.validation_fraction}"
-        )
+    if recipe.shards.validation_fraction == 1:
+        raise RecipeError("shards.validation_fraction: 1 would leave nothing to train on")
 
 
 @dataclass(frozen=True)
@@ -256,12 +250,11 @@ def _source(name: str, entry: Any) -> Source:
             raise RecipeError(f"{place}: {error}") from None
     if not keys.input:
         raise RecipeError(f"{where}.input: expected at least one pattern")
-    if not 0 < keys.proportion <= 1:
-        raise RecipeError(
-            f"{where}.proportion: expected above 0 and at most 1, found {keys.proportion}"
-        )
-    if keys.expected_tokens_per_input_byte <= 0:
-        raise RecipeError(f"{where}.expected_tokens_per_input_byte: expected a number above 0")
+    for key in ("proportion", "expected_tokens_per_input_byte"):
+        if getattr(keys, key) <= 0:
+            raise RecipeError(
+                f"{where}.{key}: expected a number above 0, found {getattr(keys, key)}"
+            )
     return Source(
         name=name,
         reader=reader,
@@ -324,5 +317,6 @@ def _import(dotted: str, where: str, what: str) -> Any:
         sys.path.append(str(Path.cwd()))
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {error}") from None
+    except Exception as error:  # whatever the module does as it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {said}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,9 @@ import yaml
 
 from pipeline import storage
 from pipeline.checked import RecipeError, nearest
-from pipeline.recipe import Recipe, recipe_from_mapping
+from pipeline.local_copy import local_copy
+from pipeline.recipe import Recipe, Tokenizer, recipe_from_mapping
+from tokenizer.encode import check_model
 
 WHENCE = {
     "bucket_by_perplexity": "'corpus train-lm' makes it",
@@ -21,6 +24,8 @@ WHENCE = {
     "score_perplexity": "'corpus train-lm' makes it",
 }
 """Where the models of a step come from."""
+
+TOKENIZER_WHENCE = "'corpus train-tokenizer' makes it"
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,10 +51,10 @@ def load_recipe(
     A setting fills a variable, or overrides a value by its dotted name
     (``sources.c4.proportion=0.2``, a step by its name: ``sources.c4.steps.drop_short.min_chars``).
     ``sources`` keeps some of the sources; proportions are then scaled to add up to one. The files
-    that the recipe names must be there, but without ``check_files``, for a command that makes some
-    of them. Raises :class:`RecipeError`, whose text is one line.
+    that the recipe names must be there and hold what their steps want, but without ``check_files``,
+    for a command that makes some of them. Raises :class:`RecipeError`, whose text is one line.
     """
-    if not storage.exists(path):
+    if not storage.exists(path) or storage.is_folder(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
     try:
         raw = yaml.load(storage.read_bytes(path).decode(), _Loader)  # a SafeLoader
@@ -69,48 +74,80 @@ def load_recipe(
         if name in variables:
             variables[name] = value
         else:
-            _override(raw, name.split("."), yaml.safe_load(value), variables, f"--set {setting}")
+            try:
+                parsed = yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                said = " ".join(str(error).split())
+                raise RecipeError(f"--set {setting}: the value is not YAML: {said}") from None
+            _override(raw, name.split("."), parsed, variables, f"--set {setting}")
     try:
         chosen = raw if sources is None else _select(raw, sources)
         recipe = recipe_from_mapping(_fill(chosen, variables, ""))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
+    recipe = dataclasses.replace(recipe, path=path)
     if check_files:
         check_models(recipe, path)
-        check_steps(recipe, path)
     return recipe
 
 
 def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> None:
-    """Raise RecipeError where a file that the recipe's steps read is not there.
+    """Raise RecipeError where a file that the recipe names is not there, or not what it is for.
 
-    ``path`` is the recipe's, for the message, which says what makes such a file.
+    ``path`` is the recipe's, for the message, which says what makes such a file. Models are opened
+    by the libraries that read them in the run. One in a bucket is copied to this machine for that,
+    where the run finds the copy (:mod:`pipeline.local_copy`). Steps check their other parameters,
+    too.
     """
     named = [
-        (file, step.name, WHENCE.get(step.name))
+        (file, f"sources.{source.name}.steps.{step.name}.{key}", WHENCE.get(step.name))
         for source in recipe.sources
         for step in source.steps
-        for file in step.files()
+        for key, file in step.named_files()
     ]
     if with_tokenizer:
-        named.append((recipe.tokenizer.model, "tokenizer", "'corpus train-tokenizer' makes it"))
+        named.append((recipe.tokenizer.model, "tokenizer.model", TOKENIZER_WHENCE))
     if recipe.opt_out is not None:
         named.append((recipe.opt_out, "opt_out", "set it to null where there is no list"))
-    for file, name, whence in sorted(named):
+    for file, key, whence in sorted(named):
+        more = f"; {whence}" if whence else ""
         if not storage.exists(file):
-            more = f"; {whence}" if whence else ""
-            raise RecipeError(f"{path}: there is no file {file}, which {name} reads{more}")
+            raise RecipeError(f"{path}: {key}: there is no file {file}{more}")
+        if storage.is_folder(file):
+            raise RecipeError(f"{path}: {key}: {file} is a folder, not a file{more}")
+    _check_steps(recipe, path)
+    if with_tokenizer:
+        _check_tokenizer(recipe.tokenizer, path)
 
 
-def check_steps(recipe: Recipe, path: str) -> None:
-    """Raise RecipeError where a step refuses its parameters, or what stands in its files."""
+def _check_steps(recipe: Recipe, path: str) -> None:
     for source in recipe.sources:
         for step in source.steps:
             try:
                 step.check()
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 where = f"sources.{source.name}.steps.{step.name}"
-                raise RecipeError(f"{path}: {where}: {error}") from None
+                message = _of_file(str(error), step.named_files(), WHENCE.get(step.name))
+                raise RecipeError(f"{path}: {where}{message}") from None
+
+
+def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
+    try:
+        check_model(local_copy(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
+    except (ValueError, OSError) as error:
+        message = _of_file(str(error), [("model", tokenizer.model)], TOKENIZER_WHENCE)
+        raise RecipeError(f"{path}: tokenizer{message}") from None
+
+
+def _of_file(error: str, named: Sequence[tuple[str, str]], whence: str | None) -> str:
+    """Return an error with the parameter whose file it names, and what makes such a file."""
+    error = " ".join(error.split())
+    for key, file in named:
+        copy = local_copy(file)
+        if copy in error:
+            more = f"; give another file: {whence}" if whence else ""
+            return f".{key}: {error.replace(copy, file)}{more}"
+    return f": {error}"
 
 
 def _override(

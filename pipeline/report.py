@@ -76,17 +76,28 @@ def show(*parts: Table | Text | str) -> None:
 
 def print_estimates(estimates: Sequence[Estimate]) -> None:
     """Print what a run would do."""
-    columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "core-hours"]
+    columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "core time"]
     rows: list[list[Any]] = [
         [e.source, e.files, e.n_bytes, e.splits, e.shards, e.shuffle_bytes, e.core_hours]
         for e in estimates
     ]
     total: list[Any] = ["all", *(sum(row[i] for row in rows) for i in range(1, len(columns)))]
+    for row in [*rows, total]:
+        row[-1] = core_time(row[-1])
     show(table("What a run would do (estimates by size)", columns, [*rows, total]))
 
 
-def print_summary(manifest: Mapping[str, Any], output: str, seconds: float) -> None:
-    """Print what a run made and where it lies."""
+def core_time(hours: float) -> str:
+    """Write a processor's time in the unit that suits it."""
+    if hours * 3600 < 100:
+        return f"{hours * 3600:,.2g} core-seconds"
+    return f"{hours * 60:,.0f} core-minutes" if hours < 2 else f"{hours:,.0f} core-hours"
+
+
+def print_summary(
+    manifest: Mapping[str, Any], output: str, seconds: float | None, warnings: Sequence[str] = ()
+) -> None:
+    """Print what a run made and where it lies; ``seconds`` is None where it was there already."""
     columns = ["source", "documents", "train tokens", "characters a token", "validation tokens",
                "proportion", "epochs"]  # fmt: skip
     rows = []
@@ -115,8 +126,9 @@ def print_summary(manifest: Mapping[str, Any], output: str, seconds: float) -> N
     show(
         table(f"Mixture of {manifest['token_budget']:,} tokens", columns, rows),
         f"\n{len(manifest['shards'])} shards, in {n_parts} files of tokens, in {output}/shards, "
-        f"{seconds:.0f} s in all. To look:",
+        f"{'made before' if seconds is None else f'{seconds:.0f} s in all'}. To look:",
         *(f"  {what:<{width}}{why}" for what, why in look.items()),
+        *(f"warning: {warning}" for warning in warnings),
     )
 
 

@@ -37,6 +37,7 @@ from pipeline.layout import (
     shard_of_file,
 )
 from pipeline.ledger import LEDGER_NAME
+from pipeline.local_copy import local_copy
 from pipeline.mix import mix
 from pipeline.near_duplicates import FindNearDuplicates
 from pipeline.opt_out import given_list, take_list
@@ -83,7 +84,7 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
     described = {
         "version": importlib.metadata.version("llama-corpus"),
         "recipe": recipe_of_all,
-        "files": {path: storage.sha256_of(path) for path in files},
+        "files": {path: storage.sha256_of(local_copy(path)) for path in files},
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
@@ -99,6 +100,19 @@ def _source_digest(function: Callable[..., Any]) -> str:
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
 
 
+def check_output(output: str) -> None:
+    """Raise RunError where a local folder cannot be made or written to."""
+    if storage.is_remote(output):
+        return
+    place = Path(output).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise RunError(f"--output {output}: {place} is a file; give a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise RunError(f"--output {output}: {place} cannot be written to by this user")
+
+
 @contextmanager
 def locked(output: str) -> Iterator[None]:
     """Keep a second run away from a local output folder, and this one's processes from the next.
@@ -110,7 +124,11 @@ def locked(output: str) -> Iterator[None]:
             yield
         return
     path = Path(output, ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_output(output)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--output {output}: cannot be made: {error.strerror}") from None
     with _taken(path) as lock:
         guard = None
         try:
@@ -164,8 +182,10 @@ def run(
         has_report = False
         if storage.exists(storage.join(output, MANIFEST_NAME)):
             has_report = storage.exists(storage.join(output, REPORT_NAME))
-            say(f"{output} is complete already; nothing to do")
+            say(complete_already(output))
             manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
+            made = manifest["sources"]  # in the order of the alphabet
+            manifest["sources"] = {one.name: made[one.name] for one in recipe.sources}
         else:
             with storage.attempt(output):
                 storage.remove(output, PROGRESS_FOLDER)
@@ -177,6 +197,11 @@ def run(
         storage.remove(output, "work")
         storage.remove(output, ERROR_NAME)
     return manifest
+
+
+def complete_already(output: str) -> str:
+    """Say that a run has nothing to do."""
+    return f"{output} is complete already; nothing to do, and nothing was changed"
 
 
 def _report(output: str, say: Callable[[str], None]) -> None:
@@ -214,7 +239,9 @@ def open_output(
             storage.remove(output, name)
     elif storage.exists(path):
         changes = what_changed(storage.read_json(path), described, output, plan)
-        if changes:
+        if changes and not storage.is_remote(output) and not _has_made(output):
+            storage.remove(output, RUN_NAME)
+        elif changes:
             more = f" (and {len(changes) - 5} more)" if len(changes) > 5 else ""
             raise RunError(
                 f"{output} holds a run of something else: {'; '.join(changes[:5])}{more}. "
@@ -228,6 +255,14 @@ def open_output(
     if not storage.exists(path):
         storage.write_bytes(output, PLAN_NAME, plan_bytes(plan))
         storage.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+
+
+def _has_made(output: str) -> bool:
+    """Tell whether a folder holds more than the beginning of a run: anything made in it."""
+    begun = {".lock", ERROR_NAME, OPT_OUT_NAME, PLAN_NAME, RUN_NAME, "work/workers.log"}
+    passing = (f"{storage.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
+    names = {name.removeprefix("./") for name in storage.list_names(output, ".")}
+    return any(name not in begun and not name.startswith(passing) for name in names)
 
 
 def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> None:

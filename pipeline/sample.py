@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -181,7 +182,7 @@ def _narrowed(recipe: Recipe, budget_bytes: Mapping[str, int], until: Mapping[st
                 )
             entry["steps"] = entry["steps"][: steps.index(until[name])]
         sources[name] = {**entry, "proportion": 1 / len(budget_bytes)}
-    return recipe_from_mapping({**recipe.mapping, "sources": sources})
+    return replace(recipe_from_mapping({**recipe.mapping, "sources": sources}), path=recipe.path)
 
 
 def _draw(

@@ -128,6 +128,11 @@ def exists(path: str) -> bool:
     return bool(_filesystems(path).exists(path)) if is_remote(path) else Path(path).exists()
 
 
+def is_folder(path: str) -> bool:
+    """Tell whether there is a folder at the path; a bucket has none."""
+    return not is_remote(path) and Path(path).is_dir()
+
+
 def checksum(path: str) -> str:
     """Return what tells one content of a remote file from another, as its storage has it."""
     return str(_filesystems(path).checksum(path))

@@ -114,12 +114,15 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
         dropped = DroppedDocuments(
             stack.enter_context(parquet_writer(file_of_dropped, DROPPED_SCHEMA))
         )
-        observer = ShardObserver(parse_opt_out(list_of_run(output)), dropped.observe)
+        left_out = parse_opt_out(list_of_run(output))
+        observer = ShardObserver(left_out, dropped.observe)
         for split in shard.splits:
             tally = Tally()
             progress = ProgressLog(output, "build", split)
             observer.times.restart()
-            batches = process_split(split, recipe, output, tally, observer=observer.observe)
+            batches = process_split(
+                split, recipe, output, tally, observer=observer.observe, left_out=left_out
+            )
             for batch in progress.watch(batches):
                 for part, documents in _divided(batch, recipe.shards.validation_fraction):
                     if part not in parts:

@@ -46,7 +46,10 @@ def test_the_same_bytes_from_two_processes(demo, tmp_path):
 def test_a_finished_run_does_nothing(demo, capsys):
     before = {path: path.stat().st_mtime_ns for path in demo.rglob("*")}
     assert run_demo(demo) == 0
-    assert "nothing to do" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "nothing to do" in printed and "made before. To look:" in printed
+    assert printed.index("stackexchange") > printed.index("commoncrawl"), "the recipe's order"
+    assert printed.index("wikipedia") < printed.index("books"), "the recipe's order"
     assert {path: path.stat().st_mtime_ns for path in demo.rglob("*")} == before
 
 
@@ -127,7 +130,7 @@ def test_a_dry_run_starts_nothing(tmp_path, capsys):
     output = tmp_path / "out"
     assert run_demo(output, "--dry_run") == 0
     printed = capsys.readouterr().out
-    for word in ("files", "bytes", "splits", "shards", "shuffle bytes", "core-hours", "c4"):
+    for word in ("files", "bytes", "splits", "shards", "shuffle bytes", "core-seconds", "c4"):
         assert word in printed
     assert not output.exists()
 
@@ -155,6 +158,9 @@ def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path
         (["--set", "models=/nowhere"], "/nowhere/"),
         (["--set", "data=/nowhere"], "no file matches"),
         (["--workers", "0"], "--workers"),
+        (["--runner=DirctRunner"], "did you mean 'DirectRunner'?"),
+        (["--output", f"{ROOT}/README.md"], "README.md is a file; give a folder"),
+        (["--output", f"{ROOT}/README.md/out"], "README.md is a file; give a folder"),
         (["--dry-run"], "did you mean --dry_run?"),
         (["--ouput=x"], "did you mean --output?"),
         (["--foo=3"], "--foo: there is no such option"),
@@ -199,7 +205,9 @@ def test_what_stops_a_run_is_told_in_a_line_and_it_goes_on(tmp_path, capfd, monk
     assert run_demo(output, *arguments, workers=2) == 1
     printed = capfd.readouterr().err.splitlines()
     (error,) = [line for line in printed if not line.startswith("second pass")]
-    assert error.startswith("error: the run stopped: OSError: no space left on device")
+    place = f"the step fragile.step of source c4, file {ROOT}/recipes/../samples/data/c4/"
+    assert error.startswith(f"error: the run stopped: {place}") and ", record c4/" in error
+    assert ": OSError: no space left on device (" in error and "while running" not in error
     assert "Traceback" in (output / "error.txt").read_text()
     broken.unlink()
     assert run_demo(output, *arguments, workers=2) == 0

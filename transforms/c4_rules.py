@@ -29,7 +29,14 @@ from transforms.character_classes import (
     has_at,
 )
 from transforms.codepoints import stripped
-from transforms.documents import FilePath, drop, text_buffers, texts_from_buffers, with_column
+from transforms.documents import (
+    FilePath,
+    checked_by,
+    drop,
+    text_buffers,
+    texts_from_buffers,
+    with_column,
+)
 from transforms.phrases import PhraseScanner, make_scanner, scan
 from transforms.sentences import count_sentences
 
@@ -77,6 +84,13 @@ class _Line(NamedTuple):
     has_curly_bracket: bool
 
 
+def check_c4_rules(*, bad_words: FilePath | None, **_: object) -> None:
+    """Raise ValueError where ``bad_words`` holds no words."""
+    if bad_words is not None:
+        _read_words(bad_words)
+
+
+@checked_by(check_c4_rules)
 def apply_c4_rules(
     batch: pa.RecordBatch,
     *,
@@ -157,10 +171,10 @@ def _read_words(path: str) -> list[str]:
     try:
         lines = Path(path).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"bad_words: cannot read {path} as UTF-8 text: {error}") from None
+        raise ValueError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     words = [word for line in lines if (word := line.strip())]
     if not words:
-        raise ValueError(f"bad_words: {path} holds no words; expected one a line")
+        raise ValueError(f"{path}: holds no words; expected one a line")
     return words
 
 

@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import pyarrow as pa
 
-from transforms.documents import FilePath, drop
-from transforms.text_lists import read_list
+from transforms.documents import FilePath, checked_by, drop
+from transforms.text_lists import check_list, read_list
 from transforms.urls import KeySet, in_key_set, key_set, pages_of
 from transforms.wiki_names import CITATION_TEMPLATES, COMMON_CITATION_TEMPLATES, names_of
 
@@ -69,6 +69,12 @@ def cited_urls(wikitext: str, language: str | None) -> set[str]:
     return found
 
 
+def check_keep_cited(*, urls: FilePath) -> None:
+    """Raise ValueError where the file is no list."""
+    check_list(urls)
+
+
+@checked_by(check_keep_cited)
 def keep_cited(batch: pa.RecordBatch, *, urls: FilePath) -> pa.RecordBatch:
     """Drop as ``not_cited`` the pages whose address is not in the list ``urls``.
 

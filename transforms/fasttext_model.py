@@ -86,7 +86,8 @@ def _read(reader: _Reader) -> FastTextModel:
     if version == 11 and model == SUPERVISED:
         maxn = 0  # supervised models had no character n-grams then
     size, n_words, n_labels, _, n_pruned = reader.numbers("iiiqq")
-    assert size == n_words + n_labels
+    if size != n_words + n_labels:
+        raise ValueError(f"{size} entries, of {n_words} words and {n_labels} labels")
     counted = [reader.entry() for _ in range(size)]
     pairs = reader.array("<i4", 2 * max(n_pruned, 0)).reshape(-1, 2)
     (is_quantised,) = reader.numbers("?")
@@ -119,7 +120,8 @@ def _quantised_matrix(reader: _Reader) -> npt.NDArray[np.float32]:
     has_norms, rows, columns, code_size = reader.numbers("?qqi")
     codes = reader.array("u1", code_size)
     matrix = _decode(codes, rows, *_quantiser(reader))
-    assert matrix.shape == (rows, columns)
+    if matrix.shape != (rows, columns):
+        raise ValueError(f"a matrix of {matrix.shape}, not of {(rows, columns)}")
     if has_norms:
         norm_codes = reader.array("u1", rows)
         matrix *= _decode(norm_codes, rows, *_quantiser(reader))

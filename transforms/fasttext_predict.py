@@ -144,12 +144,25 @@ class PackageClassifier:
         return scores
 
 
-@cache
-def load_classifier(path: str) -> BatchClassifier | PackageClassifier:
-    """Load a supervised model, once a process. Raises ValueError if the file holds none."""
+def _read_classifier(path: str) -> FastTextModel:
     model = read_model(path)
     if model.model != SUPERVISED:
         raise ValueError(f"{path}: a fastText model of word vectors, not a classifier")
+    return model
+
+
+def classifier_labels(path: str) -> list[str]:
+    """Read a supervised model to the end and return its labels.
+
+    Raises ValueError if the file holds none. Takes a fraction of :func:`load_classifier`.
+    """
+    return _read_classifier(path).labels
+
+
+@cache
+def load_classifier(path: str) -> BatchClassifier | PackageClassifier:
+    """Load a supervised model, once a process. Raises ValueError if the file holds none."""
+    model = _read_classifier(path)
     if model.loss in (HIERARCHICAL_SOFTMAX, SOFTMAX) and model.word_ngrams == 1:
         return BatchClassifier(model)
     return PackageClassifier(path, model.labels)

@@ -57,24 +57,8 @@ class QualityMeasures(NamedTuple):
     stop_words: npt.NDArray[np.int64]  # different ones, counted up to the number asked for
 
 
-def check_gopher_quality(
-    *,
-    min_words: int,
-    max_words: int,
-    min_mean_word_chars: float,
-    max_mean_word_chars: float,
-    min_stop_words: int,
-    stop_words: list[str],
-    **_: object,
-) -> None:
-    """Raise ValueError for limits that no document meets."""
-    if min_words > max_words:
-        raise ValueError(f"min_words: {min_words} is over max_words, {max_words}")
-    if min_mean_word_chars > max_mean_word_chars:
-        raise ValueError(
-            f"min_mean_word_chars: {min_mean_word_chars} is over max_mean_word_chars, "
-            f"{max_mean_word_chars}"
-        )
+def check_gopher_quality(*, min_stop_words: int, stop_words: list[str], **_: object) -> None:
+    """Raise ValueError for a number of stop words that no document has."""
     if min_stop_words > len(set(stop_words)):
         raise ValueError(
             f"min_stop_words: {min_stop_words} is more than there are stop_words, "

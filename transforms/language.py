@@ -11,10 +11,28 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.documents import FilePath, drop, with_column
-from transforms.fasttext_predict import load_classifier
+from transforms.documents import FilePath, checked_by, drop, with_column
+from transforms.fasttext_predict import classifier_labels, load_classifier
 
 
+def check_identify_language(*, model: FilePath, languages: list[str], **_: object) -> None:
+    """Raise ValueError for a file that is no classifier, and for languages that it does not know.
+
+    A misspelt language would leave no document.
+    """
+    _check_labels(model, classifier_labels(model), languages)
+
+
+def _check_labels(model: str, labels: list[str], wanted: list[str]) -> None:
+    """Raise ValueError where a model lacks a label."""
+    for label in wanted:
+        if label not in labels:
+            known = ", ".join(labels[:20])
+            more = ", ..." if len(labels) > 20 else ""
+            raise ValueError(f"{model}: has no label {label!r}; it has {known}{more}")
+
+
+@checked_by(check_identify_language)
 def identify_language(
     batch: pa.RecordBatch, *, model: FilePath, languages: list[str], min_score: float
 ) -> pa.RecordBatch:
@@ -50,6 +68,12 @@ def keep_languages(batch: pa.RecordBatch, *, languages: list[str]) -> pa.RecordB
     return drop(batch, ~stays.to_numpy(zero_copy_only=False), "other_language")
 
 
+def check_classify(*, model: FilePath, label: str, **_: object) -> None:
+    """Raise ValueError for a file that is no classifier, or has no such label."""
+    _check_labels(model, classifier_labels(model), [label])
+
+
+@checked_by(check_classify)
 def classify(
     batch: pa.RecordBatch, *, model: FilePath, label: str, min_probability: float
 ) -> pa.RecordBatch:
@@ -64,6 +88,17 @@ def classify(
     return drop(batch, probability < min_probability, "low_class_probability")
 
 
+def check_classify_top(
+    *, model: FilePath, label: str, card: FilePath, keep_fraction: float
+) -> None:
+    """Raise ValueError as ``check_classify``, and for a card without the label's percentiles."""
+    if not 0 < keep_fraction <= 1:
+        raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
+    check_classify(model=model, label=label)
+    _percentiles(card, label)
+
+
+@checked_by(check_classify_top)
 def classify_top(
     batch: pa.RecordBatch, *, model: FilePath, label: str, card: FilePath, keep_fraction: float
 ) -> pa.RecordBatch:
@@ -85,11 +120,11 @@ def classify_top(
 @cache
 def _percentiles(card: str, label: str) -> list[float]:
     """Read the 101 percentiles of a label's probability over random pages from a card."""
-    scores = json.loads(Path(card).read_text("utf-8")).get("scores", {})
-    percentiles = scores.get("random_page_percentiles", {}).get(label)
-    if not percentiles:
-        raise ValueError(f"{card}: has no percentiles of the label {label!r}")
-    return [float(value) for value in percentiles]
+    try:
+        percentiles = json.loads(Path(card).read_text("utf-8"))["scores"]["random_page_percentiles"]
+        return [float(value) for value in percentiles[label]]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{card}: has no percentiles of the label {label!r}") from None
 
 
 def _with_probability(
@@ -97,9 +132,7 @@ def _with_probability(
 ) -> tuple[pa.RecordBatch, npt.NDArray[np.float64]]:
     """Write every document's probability of the label into its metadata, and return it."""
     classifier = load_classifier(model)
-    if label not in classifier.labels:
-        known = ", ".join(classifier.labels[:20])
-        raise ValueError(f"{model}: has no label {label!r}; it has {known}")
+    _check_labels(model, classifier.labels, [label])
     scores = classifier.probabilities(batch["text"], delete_newlines=False)
     probability = scores[:, classifier.labels.index(label)]
     metadata = [

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from transforms.documents import drop, with_column
+from transforms.documents import checked_by, drop, with_column
 from transforms.latex_cut import body_of_paper
 from transforms.latex_macros import expanded
 from transforms.latex_scan import Scan, Span
@@ -36,6 +36,15 @@ def remove_latex_comments(batch: pa.RecordBatch) -> pa.RecordBatch:
     return _changed(batch, without_comments)
 
 
+def check_expand_macros(*, max_expansions: int, max_growth: float) -> None:
+    """Raise ValueError for limits that leave a text no room."""
+    if max_expansions < 0:
+        raise ValueError(f"max_expansions: expected 0 or more, found {max_expansions}")
+    if max_growth < 1:
+        raise ValueError(f"max_growth: expected at least 1, found {max_growth}")
+
+
+@checked_by(check_expand_macros)
 def expand_macros(
     batch: pa.RecordBatch, *, max_expansions: int, max_growth: float
 ) -> pa.RecordBatch:
@@ -45,8 +54,7 @@ def expand_macros(
     ``max_growth`` times the document's length, is left as it is; so are calls of macros that
     packages define, and of those that program TeX in ways beyond :mod:`transforms.latex_macros`.
     """
-    if max_expansions < 0 or max_growth < 1:
-        raise ValueError("max_expansions must be at least 0, and max_growth at least 1")
+    check_expand_macros(max_expansions=max_expansions, max_growth=max_growth)
     return _changed(
         batch, lambda text: expanded(text, max_expansions=max_expansions, max_growth=max_growth)
     )

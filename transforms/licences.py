@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from transforms.documents import drop
+from transforms.documents import checked_by, drop
 
 FAMILIES: dict[str, frozenset[str]] = {
     "apache": frozenset({"apache-1.0", "apache-1.1", "apache-2.0"}),
@@ -55,6 +55,15 @@ LICENCE_NAMES = frozenset().union(
 """Licences that a reason may name; the name of any other is whatever stands in the file."""
 
 
+def check_keep_licences(*, families: list[str]) -> None:
+    """Raise ValueError for families that are not in :data:`FAMILIES`."""
+    unknown = sorted(set(families) - FAMILIES.keys())
+    if unknown:
+        known = ", ".join(FAMILIES)
+        raise ValueError(f"no licence family is called {unknown[0]!r}; there are {known}")
+
+
+@checked_by(check_keep_licences)
 def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBatch:
     """Drop documents whose ``licence`` in the metadata is of none of ``families``.
 
@@ -64,10 +73,7 @@ def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBat
     kept, of ``A AND B`` all, and an exception after ``WITH`` only permits more. Raises ValueError
     for families that are not in :data:`FAMILIES`.
     """
-    unknown = sorted(set(families) - FAMILIES.keys())
-    if unknown:
-        known = ", ".join(FAMILIES)
-        raise ValueError(f"no licence family is called {unknown[0]!r}; there are {known}")
+    check_keep_licences(families=families)
     kept = frozenset().union(*(FAMILIES[family] for family in families))
     licences = [json.loads(text or "{}").get("licence") for text in batch["metadata"].to_pylist()]
     refused = {licence: _refused(licence, kept) for licence in set(licences)}

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer.encode import load_encoder
+from tokenizer.encode import check_model, load_encoder
 from transforms import kenlm_model
 from transforms.codepoints import normalise_for_lm
-from transforms.documents import FilePath, drop, with_column
+from transforms.documents import FilePath, checked_by, drop, with_column
 from transforms.kenlm_score import SentenceScorer
 
 BUCKETS = ("head", "middle", "tail")
@@ -32,10 +32,12 @@ def _load_lm(path: str) -> kenlm.Model:
     """Map a KenLM model into memory once a process; raises ValueError where it is none."""
     config = kenlm.Config()
     config.load_method = kenlm.LoadMethod.LAZY
+    config.show_progress = False
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
     try:
         return kenlm.Model(path, config)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a KenLM model: {error}") from None
+    except (OSError, RuntimeError):  # what KenLM says is of places in its code
+        raise ValueError(f"{path}: not a KenLM model, or not all of one") from None
 
 
 class _Scorer(NamedTuple):
@@ -74,6 +76,13 @@ def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, in
     return list(zip(scores.tolist(), np.diff(found.offsets).tolist(), strict=True))
 
 
+def check_score_perplexity(*, lm: FilePath, pieces: FilePath, **_: object) -> None:
+    """Raise ValueError for files that are no KenLM and no SentencePiece model."""
+    check_model(pieces)
+    _load_lm(lm)
+
+
+@checked_by(check_score_perplexity)
 def score_perplexity(
     batch: pa.RecordBatch, *, language: str, lm: FilePath, pieces: FilePath
 ) -> pa.RecordBatch:
@@ -95,6 +104,25 @@ def score_perplexity(
     return with_column(batch, "perplexity", scored)
 
 
+def check_bucket_by_perplexity(
+    *, cutoffs: dict[str, list[float] | FilePath], keep: list[str]
+) -> None:
+    """Raise ValueError for cut-offs that are not two ascending numbers, and unknown buckets."""
+    unknown = sorted(set(keep) - set(BUCKETS))
+    if unknown:
+        raise ValueError(f"keep: {unknown[0]!r} is none of {', '.join(BUCKETS)}")
+    for language, given in cutoffs.items():
+        limits = _limits(given, language)
+        if len(limits) != 2 or not limits[0] <= limits[1]:
+            raise ValueError(f"cutoffs of {language}: expected two ascending numbers, not {limits}")
+
+
+def _limits(given: list[float] | FilePath, language: str) -> list[float]:
+    """Return the perplexities at which a language's documents are cut, given or in a card."""
+    return _cutoffs_of_card(given, language) if isinstance(given, str) else given
+
+
+@checked_by(check_bucket_by_perplexity)
 def bucket_by_perplexity(
     batch: pa.RecordBatch, *, cutoffs: dict[str, list[float] | FilePath], keep: list[str]
 ) -> pa.RecordBatch:
@@ -105,19 +133,11 @@ def bucket_by_perplexity(
     ``tail`` is the rest. Documents in other languages, or without a perplexity, have no bucket and
     stay. Raises ValueError where the parameters are not as described.
     """
-    limits_of = {
-        language: _cutoffs_of_card(given, language) if isinstance(given, str) else given
-        for language, given in cutoffs.items()
-    }
-    for language, limits in limits_of.items():
-        if len(limits) != 2 or not limits[0] <= limits[1]:
-            raise ValueError(f"cutoffs of {language}: expected two ascending numbers, not {limits}")
-    unknown = sorted(set(keep) - set(BUCKETS))
-    if unknown:
-        raise ValueError(f"keep: {unknown[0]!r} is none of {', '.join(BUCKETS)}")
+    check_bucket_by_perplexity(cutoffs=cutoffs, keep=keep)
     perplexities = pc.fill_null(batch["perplexity"], np.nan).to_numpy(zero_copy_only=False)
     buckets = np.full(batch.num_rows, None, object)
-    for language, limits in limits_of.items():
+    for language, given in cutoffs.items():
+        limits = _limits(given, language)
         is_language = pc.fill_null(pc.equal(batch["language"], language), False)
         rows = np.flatnonzero(is_language.to_numpy(zero_copy_only=False) & ~np.isnan(perplexities))
         places = np.searchsorted(limits, perplexities[rows], side="right")
@@ -132,8 +152,10 @@ def bucket_by_perplexity(
 @functools.cache
 def _cutoffs_of_card(path: str, language: str) -> list[float]:
     """Read the perplexities at which a language's documents are cut from a model's card."""
-    card = json.loads(Path(path).read_text("utf-8"))
-    found = card.get("parameters", {}).get("language")
-    if card.get("kind") != "language_model" or found != language:
-        raise ValueError(f"cutoffs of {language}: {path} is no card of a language model of it")
-    return [float(cutoff) for cutoff in card["scores"]["perplexity_cutoffs"]]
+    try:
+        card = json.loads(Path(path).read_text("utf-8"))
+        if card["kind"] == "language_model" and card["parameters"]["language"] == language:
+            return [float(cutoff) for cutoff in card["scores"]["perplexity_cutoffs"]]
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ValueError(f"cutoffs of {language}: {path} is no card of a language model of it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from pathlib import Path
 
@@ -11,6 +12,33 @@ from isal import igzip
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _COMMENT = r"(?:^|\s)#.*$"
+
+
+_PIECE_BYTES = 1 << 20
+
+
+def check_list(path: str) -> None:
+    """Raise ValueError as :func:`read_list` does, in little memory whatever the list's size.
+
+    The first mebibyte of text is what must hold an entry.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    with Path(path).open("rb") as raw:
+        is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        raw.seek(0)
+        file = igzip.GzipFile(fileobj=raw) if is_gzip else raw
+        first = None
+        try:
+            while piece := file.read(_PIECE_BYTES):
+                text = decoder.decode(piece)
+                first = text if first is None else first
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
+        except (zlib.error, EOFError, OSError) as error:
+            raise ValueError(f"{path}: damaged gzip: {error}") from None
+    if not len(_entries(first or "")):
+        raise ValueError(f"{path}: the list has no entries")
 
 
 def read_list(path: str) -> pa.StringArray:
@@ -29,11 +57,15 @@ def read_list(path: str) -> pa.StringArray:
         raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
     except (zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{path}: damaged gzip: {error}") from None
+    entries = _entries(text)
+    if not len(entries):
+        raise ValueError(f"{path}: the list has no entries")
+    return entries
+
+
+def _entries(text: str) -> pa.StringArray:
     lines = pc.list_flatten(pc.split_pattern(pa.array([text]), "\n"))
     if "#" in text:
         lines = pc.replace_substring_regex(lines, _COMMENT, "")
     lines = pc.utf8_trim_whitespace(lines)
-    entries = lines.filter(pc.not_equal(lines, ""))
-    if not len(entries):
-        raise ValueError(f"{path}: the list has no entries")
-    return entries
+    return lines.filter(pc.not_equal(lines, ""))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from transforms.documents import FilePath, drop, text_buffers
+from transforms.documents import FilePath, checked_by, drop, text_buffers
 from transforms.text_lists import read_list
 from transforms.urls import (
     KeySet,
@@ -34,6 +34,26 @@ from transforms.xxh64 import xxh64
 _NO_LETTER = r"[^0-9a-z]+"
 
 
+def check_filter_urls(
+    *,
+    blocked_domains: list[FilePath],
+    blocked_urls: list[FilePath],
+    blocked_words: list[FilePath],
+    blocked_subwords: list[FilePath],
+    soft_words: list[FilePath],
+    min_soft_words: int,
+) -> None:
+    """Raise ValueError for a file that is no such list, and where no soft word would do."""
+    if (blocked_words or soft_words) and min_soft_words < 1:
+        raise ValueError(f"min_soft_words: expected a number above 0, found {min_soft_words}")
+    _domains(tuple(blocked_domains))
+    _pages(tuple(blocked_urls))
+    _words(tuple(blocked_words))
+    _words(tuple(soft_words))
+    _subwords(tuple(blocked_subwords))
+
+
+@checked_by(check_filter_urls)
 def filter_urls(
     batch: pa.RecordBatch,
     *,

@@ -62,7 +62,7 @@ def test_the_plan_survives_its_file(folder, tmp_path):
 
 
 def test_no_input_is_a_mistake_that_is_told(tmp_path):
-    with pytest.raises(RecipeError, match=r"sources\.c4\.input: no file matches"):
+    with pytest.raises(RecipeError, match=r"samples\.yaml: sources\.c4\.input: no file matches"):
         make_plan(recipe_over(tmp_path))
 
 

@@ -84,6 +84,66 @@ def test_missing_key_wrong_type_wrong_choice(tmp_path):
     )
 
 
+def quality(**changes):
+    return {"filter_gopher_quality": {**plain_gopher.QUALITY, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({"drop_short": {"min_chars": -1}}, "drop_short.min_chars: expected 0 or more, found -1"),
+        (quality(max_words=0), "max_words: expected a number above 0, found 0"),
+        (quality(min_words=10, max_words=9), "min_words: 10 is over max_words, 9"),
+        (quality(min_mean_word_chars=11), "min_mean_word_chars: 11.0 is over max_mean_word_chars"),
+        (quality(max_bullet_line_fraction=1.5), "max_bullet_line_fraction: expected a number from"),
+        (quality(max_symbols_per_word=float("nan")), "max_symbols_per_word: expected a number,"),
+        (
+            {"filter_gopher_repetition": {
+                **plain_gopher.REPETITION, "max_top_n_gram_char_fraction": {2: -0.2}}},
+            "max_top_n_gram_char_fraction: expected a number from 0 to 1",
+        ),
+        (
+            {"bucket_by_perplexity": {"cutoffs": {"en": [1.0, float("nan")]}, "keep": []}},
+            "cutoffs: expected a number, found",
+        ),
+        ({"tests.runs.slow": {"seconds": float("nan")}}, "slow.seconds: expected a number, found"),
+        ({"deduplicate_lines": {"keep": "none", "window_files": 0}}, "window_files: expected a"),
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_be_are_refused_with_their_key(tmp_path, step, expected):
+    place = f"sources.c4.steps[0].{next(iter(step))}"
+    refused(tmp_path, lambda raw: raw["sources"]["c4"].update(steps=[step]), place, expected)
+
+
+def test_numbers_that_may_be_negative_or_none_are_taken(tmp_path):
+    steps = [
+        {"identify_language": {"model": "${models}/lid.176.ftz", "languages": ["en"],
+                               "min_score": -1.0}},
+        {"apply_c4_rules": {
+            "max_page_chars": None, "max_word_chars": None, "strip_citations": False,
+            "line_end_marks": [], "refused_line_ends": [], "min_line_words": 0,
+            "drop_lorem_ipsum": False, "drop_javascript_lines": False,
+            "drop_curly_brackets": False, "policy_phrases": [], "bad_words": None,
+            "min_sentences": None}},
+    ]  # fmt: skip
+    path = edited(tmp_path, lambda raw: raw["sources"]["c4"].update(steps=steps))
+    assert len(load_recipe(path).source("c4").steps) == 2
+
+
+def test_sizes_of_the_recipe_itself_are_checked(tmp_path):
+    refused(tmp_path, lambda raw: raw.update(token_budget=0), "token_budget", "above 0")
+    refused(tmp_path, lambda raw: raw["reading"].update(batch_bytes=0), "reading.batch_bytes")
+    refused(tmp_path, lambda raw: raw["shards"].update(validation_fraction=1), "nothing to train")
+    for value in (0, float("nan")):
+        refused(
+            tmp_path,
+            lambda raw, value=value: raw["sources"]["c4"].update(
+                expected_tokens_per_input_byte=value
+            ),
+            "sources.c4.expected_tokens_per_input_byte: expected a number",
+        )
+
+
 def test_proportions_must_add_up(tmp_path):
     refused(tmp_path, lambda raw: raw["sources"]["c4"].update(proportion=0.5), "add up to 1.35")
 
@@ -93,6 +153,74 @@ def test_missing_model_is_named(tmp_path):
         raw["tokenizer"]["model"] = "/nowhere/tokenizer.model"
 
     refused(tmp_path, change, "/nowhere/tokenizer.model")
+
+
+def language_model(**changes):
+    models = ROOT / "samples" / "models"
+    given = {"language": "en", "lm": models / "en.arpa.bin", "pieces": models / "en.sp.model"}
+    return {"score_perplexity": {k: str(v) for k, v in {**given, **changes}.items()}}
+
+
+def language(**changes):
+    model = ROOT / "samples" / "models" / "lid.176.ftz"
+    given = {"model": str(model), "languages": ["en"], "min_score": 0.5}
+    return {"identify_language": {**given, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("make_step", "expected"),
+    [
+        (lambda bad: language(model=bad), "identify_language.model: {bad}: not a whole fastText"),
+        (lambda bad: language_model(lm=bad), "score_perplexity.lm: {bad}: not a KenLM model, or"),
+        (lambda bad: language_model(pieces=bad), "score_perplexity.pieces: {bad}: not a SentenceP"),
+        (
+            lambda bad: {"bucket_by_perplexity": {"cutoffs": {"en": bad}, "keep": ["head"]}},
+            "bucket_by_perplexity.cutoffs: cutoffs of en: {bad} is no card of a language model",
+        ),
+        (
+            lambda bad: {"classify_top": {
+                "model": str(ROOT / "samples/models/lid.176.ftz"), "label": "en", "card": bad,
+                "keep_fraction": 0.1}},
+            "classify_top.card: {bad}: has no percentiles of the label 'en'",
+        ),
+        (lambda bad: {"keep_cited": {"urls": bad}}, "keep_cited.urls: {bad}: the list has no"),
+        (lambda bad: language(languages=["english"]), "has no label 'english'; it has "),
+        (lambda bad: {"keep_licences": {"families": ["mitt"]}}, "keep_licences: no licence famil"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_model_is_named_with_its_key(tmp_path, make_step, expected):
+    bad = tmp_path / "bad.model"
+    bad.write_text("# no model\n")
+    step = make_step(str(bad))
+    expected = f"sources.c4.steps.{next(iter(step))}", expected.replace("{bad}", str(bad))
+    refused(tmp_path, lambda raw: raw["sources"]["c4"].update(steps=[step]), *expected)
+
+
+def test_models_that_are_cut_are_refused(tmp_path):
+    for name, make_step in [
+        ("lid.176.ftz", lambda cut: language(model=cut)),
+        ("en.arpa.bin", lambda cut: language_model(lm=cut)),
+        ("en.sp.model", lambda cut: language_model(pieces=cut)),
+    ]:
+        whole = (ROOT / "samples" / "models" / name).read_bytes()
+        for part in (0, 0.5):
+            cut = tmp_path / name
+            cut.write_bytes(whole[: int(part * len(whole))])
+            steps = [make_step(str(cut))]
+            refused(tmp_path, lambda raw, s=steps: raw["sources"]["c4"].update(steps=s), str(cut))
+
+
+def test_a_tokenizer_that_is_none_is_refused(tmp_path):
+    bad = tmp_path / "bad.model"
+    bad.write_bytes((ROOT / "samples" / "models" / "tokenizer.model").read_bytes()[:5000])
+
+    def change(raw):
+        raw["tokenizer"]["model"] = str(bad)
+
+    made = "'corpus train-tokenizer' makes it"
+    refused(tmp_path, change, f"tokenizer.model: {bad}: a SentencePiece model that ends", made)
+    bad = tmp_path
+    refused(tmp_path, change, f"tokenizer.model: {tmp_path} is a folder, not a file", made)
 
 
 def test_a_key_given_twice_is_refused(tmp_path):
@@ -150,6 +278,7 @@ def test_a_text_where_a_list_is_meant_is_told_how_to_be_one(tmp_path):
         ("sources.c5.proportion=1", "did you mean 'c4'"),
         ("sources.commoncrawl.steps.drop_shrt.min_chars=1", "did you mean 'drop_short'"),
         ("token_budget", "NAME=VALUE"),
+        ("token_budget=[", "the value is not YAML"),
     ],
 )
 def test_wrong_settings_are_refused(setting, expected):
@@ -241,14 +370,12 @@ def test_the_papers_mixture_adds_up(tmp_path):
         "arxiv": 0.025, "stackexchange": 0.02,
     }  # fmt: skip
     assert abs(sum(shares.values()) - 1) < 1e-9
-    for name in ("lid.176.bin", "en.arpa.bin", "en.sp.model", "wikipedia_references.bin",
-                 "tokenizer.model"):  # fmt: skip
-        (tmp_path / name).touch()
     settings = [f"data={tmp_path}", f"models={tmp_path}"]
     path = str(ROOT / "recipes" / "llama.yaml")
-    recipe = load_recipe(path, settings)
+    recipe = load_recipe(path, settings, check_files=False)
     assert [source.name for source in recipe.sources] == list(shares)
-    assert len(load_recipe(path, settings, ["commoncrawl", "c4"]).sources) == 2
+    some = load_recipe(path, settings, ["commoncrawl", "c4"], check_files=False)
+    assert len(some.sources) == 2
 
 
 def gopher(raw, **changes):

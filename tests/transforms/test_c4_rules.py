@@ -197,7 +197,7 @@ def test_all_rules_off_leave_the_lines() -> None:
 def test_a_list_without_words_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"bad_words: .*{path.name}"):
+    with pytest.raises(ValueError, match=f"{path.name}: (holds no words|cannot be read)"):
         by_kernel([GOOD], {**AS_PUBLISHED, "bad_words": str(path)})
 
 

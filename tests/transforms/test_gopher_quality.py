@@ -108,14 +108,6 @@ def test_decisions_are_those_of_the_plain_rules_on_wild_text(
             max_ellipsis_line_fraction=fraction, stop_words=["the", "be", "ǆ", "a"])  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"min_words": 10, "max_words": 9}, "min_words: 10 is over max_words, 9"),
-        ({"min_mean_word_chars": 11}, "min_mean_word_chars: 11 is over max_mean_word_chars, 10"),
-        ({"stop_words": ["the", "the"]}, "min_stop_words: 2 is more than there are stop_words, 1"),
-    ],
-)
-def test_limits_that_nothing_meets_are_refused(changes: dict[str, object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        check_gopher_quality(**{**plain.QUALITY, **changes})
+def test_more_stop_words_than_are_listed_are_refused() -> None:
+    with pytest.raises(ValueError, match="min_stop_words: 2 is more than there are stop_words, 1"):
+        check_gopher_quality(**{**plain.QUALITY, "stop_words": ["the", "the"]})
