@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 
 from pipeline.command import main
-from pipeline.explain import explain
+from pipeline.explain import explain, follow
 from tests.plain_shards import plain_documents, plain_dropped
-from tests.runs import run_demo
+from tests.runs import ROOT, run_demo
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,32 @@ def test_dropped_documents_come_with_the_text_that_they_had(
     last = explain(str(demo_run), found[-1]["record"]["id"])["decisions"][-1]
     assert (last["step"], last["dropped_by"]) == (row["step"], row["reason"])
     assert last["characters_before"] == len(found[-1]["text"])
+
+
+def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, dropped, capsys):
+    """What is asked for alone, reason by reason, goes through some steps only."""
+    by_shard = {}
+    for identifier in dropped:
+        by_shard.setdefault(identifier.partition("/")[0], []).append(identifier)
+    ways = {}
+    for source, identifiers in by_shard.items():
+        ways |= follow(str(demo_run), identifiers, source=source)
+    reasons = {row["reason"] for row in dropped.values()}
+    assert len(reasons) > 30
+    for reason in reasons:
+        _, found = sample(capsys, demo_run, "--reason", reason, "-n", 10_000)
+        for one in found:
+            assert one["text"] == ways[one["record"]["id"]].text_before
+
+
+def test_a_sample_of_dropped_documents_loads_neither_numba_nor_pandas(demo_run):
+    code = (
+        "import sys; from pipeline.command import main; "
+        f"sys.argv = ['corpus', 'sample', {str(demo_run)!r}, '--dropped', '-n', '500']; "
+        "assert main() == 0; "
+        "assert not [m for m in sys.modules if m.split('.')[0] in ('numba', 'pandas')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
 
 
 @pytest.mark.parametrize(
