@@ -168,7 +168,12 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
     Reads the input file again. ``with_texts`` adds the texts that lines were removed from. Raises
     ValueError where there is no such document.
     """
-    file, _, _ = identifier.rpartition("#")
+    file, mark, _ = identifier.rpartition("#")
+    if not mark:
+        raise ValueError(
+            f"{identifier!r} is no id: that is SOURCE/FILE#RECORD, and 'corpus sample {output}' "
+            "shows some"
+        )
     source = file.partition("/")[0]
     if not any(True for _ in splits_of(output, source, [identifier])):
         raise ValueError(

@@ -46,6 +46,7 @@ def sample_documents(
     ends = np.cumsum(np.array(counts, np.int64))
     total = int(ends[-1]) if len(ends) else 0
     if not total:
+        _check_values(files, wanted)
         return 0, []
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(total, size=min(n, total), replace=False))
@@ -63,6 +64,18 @@ def sample_documents(
     else:
         _add_shard_texts(output, manifest, found)
     return total, found
+
+
+def _check_values(files: Sequence[DocumentFile], wanted: Filter) -> None:
+    """Raise ValueError where a value that is asked for stands in no row of the files."""
+    for name in wanted.columns:
+        there: set[str] = set()
+        for file in files:
+            for _, rows in row_groups(file, [name]):
+                there.update(rows[name].unique().to_pylist())
+        if (value := getattr(wanted, name)) not in there:
+            known = ", ".join(sorted(there - {None})) or "none"
+            raise ValueError(f"no document has the {name} {value!r}; there are: {known}")
 
 
 def _count(file: DocumentFile, wanted: Filter) -> int:

@@ -42,7 +42,7 @@ def sample(capsys, output, *arguments):
         (["--part", "validation"], lambda d: "/validation-" in d.shard),
         (["--bucket", "middle", "--part", "validation", "--source", "commoncrawl"],
          lambda d: d.row["bucket"] == "middle" and d.shard.startswith("commoncrawl/validation-")),
-        (["--bucket", "tail"], lambda d: False),
+        (["--bucket", "head", "--language", "de"], lambda d: False),
     ],
 )  # fmt: skip
 def test_all_documents_that_match_and_no_other_can_be_drawn(
@@ -147,3 +147,23 @@ def test_documents_dropped_by_a_step_that_stands_twice(tmp_path, capsys):
     )
     found = json.loads(capsys.readouterr().out)["documents"]
     assert found and all(len(one["text"]) == one["record"]["chars"] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part", "column"),
+    [
+        ("--reason", "nosuch", "dropped", "reason"),
+        ("--step", "nosuch", "dropped", "step"),
+        ("--bucket", "tail", None, "bucket"),
+        ("--language", "xx", None, "language"),
+    ],
+)
+def test_what_no_document_has_is_answered_by_what_there_is(
+    demo_run, kept, dropped, capsys, option, value, part, column
+):
+    assert main(["sample", str(demo_run), option, value]) == 2
+    error = capsys.readouterr().err
+    rows = dropped.values() if part else [document.row for document in kept.values()]
+    listed = error.strip().rpartition("there are: ")[2].split(", ")
+    assert listed == sorted({row[column] for row in rows} - {None})
+    assert value in error and error.count("\n") == 1
