@@ -46,6 +46,7 @@ def test_show_by_number_id_and_at_random(demo, capsys):
     assert len(third["text"]) == docs[2]["chars"]
     _, by_id = corpus(capsys, "show", demo, shard, "--id", docs[2]["id"])
     assert by_id == third
+    assert corpus(capsys, "show", demo, "--id", docs[2]["id"]) == (0, third)
     _, any_one = corpus(capsys, "show", demo, shard, "--random")
     assert any_one["record"]["id"] in {row["id"] for row in docs}
     assert main(["show", str(demo), shard]) == 0
@@ -135,6 +136,8 @@ def test_verify_catches_a_file_that_is_gone(demo, capsys):
         ["show", "DEMO", "c4/train-00000", "--id", "x#1"],
         ["explain", "DEMO", "c4/nothing.gz#1"],
         ["explain", "DEMO", "c4/train-00000"],
+        ["show", "DEMO"],
+        ["show", "DEMO", "--id", "c4/nothing.gz#1"],
     ],
 )
 def test_mistakes_are_told_in_one_line(demo, capsys, arguments):
