@@ -1,17 +1,52 @@
-"""Small Arrow arrays made of buffers.
+"""Arrow without pandas, and small arrays made of buffers.
 
-``pa.array``, ``pa.scalar`` and ``to_numpy`` import pandas at their first call, which takes longer
-than most of the commands that look at a run.
+``pa.array``, ``pa.scalar`` and ``to_numpy`` import pandas at their first call, where it is
+installed, to know its objects: that takes longer than most of the commands that look at a run.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+
+class _NoPandas:
+    """Finds no pandas, as where it is not installed."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+_no_pandas = _NoPandas()
+_is_without = False
+
+
+def go_without_pandas() -> None:
+    """Let Arrow look for pandas now, and find none: it does not look again by itself."""
+    global _is_without
+    if "pandas" in sys.modules or _is_without:
+        return
+    sys.meta_path.insert(0, _no_pandas)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(_no_pandas)
+    _is_without = True
+
+
+def go_with_pandas() -> None:
+    """Let Arrow know the objects of pandas again, where it is installed."""
+    global _is_without
+    if _is_without and find_spec("pandas"):
+        pa.table({}).to_pandas()
+    _is_without = False
 
 
 def array_of_buffers(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:

@@ -24,6 +24,7 @@ from pipeline import (
     training_command,
     worker_pool_command,
 )
+from pipeline.arrow_values import go_without_pandas
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -68,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(level=logging.ERROR)
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
+    elif arguments is None:  # this process is the command's alone
+        go_without_pandas()
     try:
         if runs_pipelines:
             from pipeline.beam_options import check_beam_arguments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,6 +91,19 @@ def document_files(
     return found
 
 
+@contextmanager
+def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
+    """Open a file's rows; raises ValueError, naming the file, where they are damaged."""
+    try:
+        with storage.open_read(file.path) as stream:
+            yield pq.ParquetFile(stream)
+    except (pa.ArrowException, OSError) as error:
+        problem = str(error).splitlines()[0]
+        raise ValueError(
+            f"{file.path}: cannot be read: {problem}; 'corpus verify' checks all files"
+        ) from None
+
+
 def row_groups(
     file: DocumentFile,
     columns: Sequence[str],
@@ -102,8 +116,7 @@ def row_groups(
 
     Groups that hold no row from ``start`` to before ``stop`` are left out.
     """
-    with storage.open_read(file.path) as stream:
-        parquet = pq.ParquetFile(stream)
+    with _opened(file) as parquet:
         sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
         ends = np.cumsum(sizes).tolist()
         order = range(len(sizes))
@@ -117,8 +130,7 @@ def read_rows(file: DocumentFile, numbers: Sequence[int]) -> dict[int, dict[str,
     """Read whole rows by their numbers, as plain values; only their row groups are read."""
     wanted = np.unique(np.asarray(numbers, np.int64))
     found = {}
-    with storage.open_read(file.path) as stream:
-        parquet = pq.ParquetFile(stream)
+    with _opened(file) as parquet:
         first = 0
         for i in range(parquet.num_row_groups):
             size = parquet.metadata.row_group(i).num_rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
-from pipeline.layout import RUN_NAME, Split, read_plan
+from pipeline.layout import RUN_NAME, Split
 from pipeline.ledger import Tally
-from pipeline.process import deduplicator, process_split
-from pipeline.recipe import Recipe, recipe_from_mapping
+from pipeline.process import check_all_found, deduplicator, process_split, splits_of
+from pipeline.recipe import Recipe, recipe_of_source
 from pipeline.write_shard import is_validation
 
 
@@ -135,16 +135,13 @@ def follow(
     them, after which no step is run. ``with_texts`` keeps the texts from which steps took lines, in
     the decisions. Raises ValueError where a document is in no input file.
     """
-    recipe = recipe_from_mapping(storage.read_json(storage.join(output, RUN_NAME))["recipe"])
+    recipe = recipe_of_source(storage.read_json(storage.join(output, RUN_NAME))["recipe"], source)
     until = _steps_until(recipe, source, dropped_by_steps)
     missing = set(identifiers)
     ways: dict[str, Way] = {}
-    for split in _splits_of(output, source, identifiers):
-        if not missing or shard not in (None, split.shard):
-            continue
-        joined = storage.join(output, split.path)
-        if not storage.exists(split.path) and not storage.exists(joined):
-            raise ValueError(f"{split.path}: the input file is not there any more")
+    for split in splits_of(output, source, identifiers, shard=shard):
+        if not missing:
+            break
         watcher = _Watcher(missing, split, recipe, output, with_texts)
         try:
             for _ in process_split(split, recipe, output, Tally(), until=until, observer=watcher):
@@ -153,9 +150,7 @@ def follow(
             pass
         ways.update(watcher.ways)
         missing -= set(watcher.ways)
-    for identifier in sorted(missing):
-        file = identifier.rpartition("#")[0]
-        raise ValueError(f"{identifier}: the file {file} has no such record")
+    check_all_found(missing)
     return ways
 
 
@@ -167,24 +162,20 @@ def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> 
     return max(i for i, name in enumerate(names) if name in steps)
 
 
-def _splits_of(output: str, source: str, identifiers: Sequence[str]) -> Iterator[Split]:
-    files = {identifier.rpartition("#")[0] for identifier in identifiers}
-    for split in read_plan(output):
-        if split.holds == "documents" and (
-            split.name in files or split.path.startswith(f"joined/{source}/")
-        ):
-            yield split
-
-
 def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[str, Any]:
     """Return every decision about a document, kept or dropped, and the lines that were removed.
 
     Reads the input file again. ``with_texts`` adds the texts that lines were removed from. Raises
     ValueError where there is no such document.
     """
-    file, _, _ = identifier.rpartition("#")
+    file, mark, _ = identifier.rpartition("#")
+    if not mark:
+        raise ValueError(
+            f"{identifier!r} is no id: that is SOURCE/FILE#RECORD, and 'corpus sample {output}' "
+            "shows some"
+        )
     source = file.partition("/")[0]
-    if not any(True for _ in _splits_of(output, source, [identifier])):
+    if not any(True for _ in splits_of(output, source, [identifier])):
         raise ValueError(
             f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
         )

@@ -45,12 +45,14 @@ def list_shards(output: str) -> list[dict[str, Any]]:
 
 
 def find_document(
-    output: str, shard: str, number: int | None, identifier: str | None, at_random: bool
+    output: str, shard: str | None, number: int | None, identifier: str | None, at_random: bool
 ) -> tuple[DocumentFile, int]:
     """Find one document of a shard: by its number, its id or at random.
 
-    ``shard`` is a name as ``corpus ls`` prints it, ``SOURCE/PART-NNNNN``.
+    ``shard`` is a name as ``corpus ls`` prints it, ``SOURCE/PART-NNNNN``; an id is found without.
     """
+    if shard is None:
+        return _document_of_id(output, identifier)
     name = shard.removeprefix("shards/").removesuffix(".bin").removesuffix(".idx")
     name = name.removesuffix(".docs.parquet")
     files = {file.name: file for file in document_files(output, load_manifest(output))}
@@ -69,6 +71,20 @@ def find_document(
     if not 0 <= number < file.documents:
         raise InspectError(f"{name} has the documents 0 to {file.documents - 1}, not {number}")
     return file, number
+
+
+def _document_of_id(output: str, identifier: str | None) -> tuple[DocumentFile, int]:
+    """Find a document in the shards of the source that its id begins with."""
+    if identifier is None:
+        raise InspectError("give a shard, as 'corpus ls' names it, or an id with --id")
+    for file in document_files(output, load_manifest(output)):
+        if identifier.startswith(f"{file.source}/"):
+            number = _number_of(file, identifier)
+            if number is not None:
+                return file, number
+    raise InspectError(
+        f"{identifier} is in no shard; 'corpus explain {output} {identifier}' tells why"
+    )
 
 
 def _number_of(file: DocumentFile, identifier: str) -> int | None:

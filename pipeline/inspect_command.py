@@ -30,7 +30,8 @@ def add_output_command(
 
 def add_choice_of_document(one: argparse.ArgumentParser) -> None:
     """Add the arguments that name one document of a shard."""
-    one.add_argument("shard", metavar="SHARD", help="a shard as 'corpus ls' names it")
+    one.add_argument("shard", nargs="?", metavar="SHARD",
+                     help="a shard as 'corpus ls' names it; needed but with --id")  # fmt: skip
     which = one.add_mutually_exclusive_group()
     which.add_argument("n", nargs="?", type=int, metavar="N", help="its number (default: 0)")
     which.add_argument("--id", help="its id")

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from pipeline import storage
 from pipeline.checked import RecipeError
 from pipeline.layout import Split, joined_name
-from pipeline.readers.decompress import is_compressed
-from pipeline.readers.seven_zip import SEVEN_ZIP_MAGIC
+from pipeline.readers.decompress import SEVEN_ZIP_MAGIC, is_compressed
 from pipeline.recipe import Recipe, Source
 from transforms.deduplicate import DeduplicateLines
 from transforms.near_duplicates import DeduplicateNear

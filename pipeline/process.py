@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
 from pipeline.document_file import read_documents
-from pipeline.layout import OPT_OUT_STEP, Split
+from pipeline.layout import OPT_OUT_STEP, Split, read_plan
 from pipeline.ledger import Tally
-from pipeline.opt_out import list_of_run
 from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
-from transforms.opt_out import OptOutList, opt_out, parse_opt_out
+
+if TYPE_CHECKING:
+    from transforms.opt_out import OptOutList
 
 Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
 """Called as ``observer(step, before, after)`` after every step, for those who look at documents.
@@ -121,7 +122,7 @@ def _total(counts: pa.Array) -> int:
     return int(pc.sum(counts).as_py() or 0)
 
 
-class _UnitCursor:
+class UnitCursor:
     """Walks through the decisions of one deduplication in step with the documents."""
 
     def __init__(self, output: str, split: Split, position: int) -> None:
@@ -129,6 +130,7 @@ class _UnitCursor:
         self.at = 0
 
     def take(self, split: Split, n: int) -> npt.NDArray[np.bool_]:
+        """Return what is kept of the next ``n`` units; raises InputChangedError beyond the last."""
         if self.at + n > len(self.kept):
             raise InputChangedError(
                 f"{split.path} has changed since the first pass; run again with --start_over"
@@ -156,9 +158,14 @@ def process_split(
     """
     source = recipe.source(split.source)
     steps = list(enumerate(source.steps[:until]))
-    if until is None and left_out is None:
-        left_out = parse_opt_out(list_of_run(output))
-    cursors = {i: _UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
+    if until is None:
+        # Imported here, with numba, for the look at a few documents that does without.
+        from pipeline.opt_out import list_of_run
+        from transforms.opt_out import opt_out, parse_opt_out
+
+        if left_out is None:
+            left_out = parse_opt_out(list_of_run(output))
+    cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
     tally.add("read", "in", None, 0, 0)
     for batch in read_split(split, source, recipe.reading, output):
         before = characters(batch)
@@ -225,13 +232,39 @@ def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
     return after
 
 
+def splits_of(
+    output: str, source: str, identifiers: Collection[str], *, shard: int | None = None
+) -> Iterator[Split]:
+    """Yield the splits that documents of a source may come from; with ``shard``, of that alone.
+
+    Raises ValueError where an input file is not there any more.
+    """
+    files = {identifier.rpartition("#")[0] for identifier in identifiers}
+    for split in read_plan(output):
+        if split.holds != "documents" or shard not in (None, split.shard):
+            continue
+        if split.name not in files and not split.path.startswith(f"joined/{source}/"):
+            continue
+        joined = storage.join(output, split.path)
+        if not storage.exists(split.path) and not storage.exists(joined):
+            raise ValueError(f"{split.path}: the input file is not there any more")
+        yield split
+
+
+def check_all_found(missing: Collection[str]) -> None:
+    """Raise ValueError where documents are in no split that they may come from."""
+    for identifier in sorted(missing):
+        file = identifier.rpartition("#")[0]
+        raise ValueError(f"{identifier}: the file {file} has no such record")
+
+
 def deduplicator(step: Step) -> Any:
     """Make the deduplication that a step names: a dataclass of ``transforms.deduplicate``, say."""
     return step.target(**step.local_parameters)
 
 
 def _apply_decisions(
-    batch: pa.RecordBatch, step: Step, cursor: _UnitCursor, split: Split
+    batch: pa.RecordBatch, step: Step, cursor: UnitCursor, split: Split
 ) -> pa.RecordBatch:
     deduplicate = deduplicator(step)
     units = deduplicate.count(batch)

@@ -14,12 +14,13 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline.arrow_values import go_with_pandas
 from pipeline.checked import (
     RecipeError,
     check_parameters,
@@ -202,6 +203,19 @@ def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
+def recipe_of_source(
+    mapping: Mapping[str, Any], source: str, steps: Sequence[Any] | None = None
+) -> Recipe:
+    """Build the recipe of one of the sources that a mapping holds; ``steps`` replaces its steps.
+
+    What the other sources need is not imported.
+    """
+    entry = {**mapping["sources"][source], "proportion": 1.0}
+    if steps is not None:
+        entry["steps"] = list(steps)
+    return recipe_from_mapping({**mapping, "sources": {source: entry}})
+
+
 def _check_ranges(recipe: Recipe) -> None:
     """Raise RecipeError for what the names of the numbers do not say."""
     if recipe.token_budget <= 0:
@@ -313,6 +327,7 @@ def _step(entry: Any, where: str) -> Step:
 
 def _import(dotted: str, where: str, what: str) -> Any:
     module_name, _, attribute = dotted.rpartition(".")
+    go_with_pandas()
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

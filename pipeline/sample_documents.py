@@ -18,7 +18,6 @@ from pipeline.document_rows import (
     row_groups,
 )
 from pipeline.layout import DROPPED, PARTS
-from pipeline.piece_table import document_text, load_piece_table
 from tokenizer.shards import ShardReader
 
 
@@ -47,6 +46,7 @@ def sample_documents(
     ends = np.cumsum(np.array(counts, np.int64))
     total = int(ends[-1]) if len(ends) else 0
     if not total:
+        _check_values(files, wanted)
         return 0, []
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(total, size=min(n, total), replace=False))
@@ -64,6 +64,18 @@ def sample_documents(
     else:
         _add_shard_texts(output, manifest, found)
     return total, found
+
+
+def _check_values(files: Sequence[DocumentFile], wanted: Filter) -> None:
+    """Raise ValueError where a value that is asked for stands in no row of the files."""
+    for name in wanted.columns:
+        there: set[str] = set()
+        for file in files:
+            for _, rows in row_groups(file, [name]):
+                there.update(rows[name].unique().to_pylist())
+        if (value := getattr(wanted, name)) not in there:
+            known = ", ".join(sorted(there - {None})) or "none"
+            raise ValueError(f"no document has the {name} {value!r}; there are: {known}")
 
 
 def _count(file: DocumentFile, wanted: Filter) -> int:
@@ -90,6 +102,8 @@ def _numbers(file: DocumentFile, wanted: Filter, places: npt.NDArray[np.int64]) 
 def _add_shard_texts(
     output: str, manifest: dict[str, Any], found: Sequence[dict[str, Any]]
 ) -> None:
+    from pipeline.piece_table import document_text, load_piece_table
+
     table = load_piece_table(manifest)
     reader = None
     name = None
@@ -103,16 +117,14 @@ def _add_shard_texts(
 
 def _add_input_texts(output: str, found: Sequence[dict[str, Any]]) -> None:
     """Read the splits that dropped documents come from again, each once."""
-    from pipeline.explain import follow
+    from pipeline.dropped_texts import texts_when_dropped
 
     of_shard = defaultdict(list)
     for document in found:
         of_shard[document["shard"]].append(document)
     for name, documents in of_shard.items():
         source, _, rest = name.partition("/")
-        ids = [document["record"]["id"] for document in documents]
-        shard = int(rest.rpartition("-")[2])
-        steps = {document["record"]["step"] for document in documents}
-        ways = follow(output, ids, source=source, shard=shard, dropped_by_steps=steps)
+        step_of = {one["record"]["id"]: one["record"]["step"] for one in documents}
+        texts = texts_when_dropped(output, source, int(rest.rpartition("-")[2]), step_of)
         for document in documents:
-            document["text"] = ways[document["record"]["id"]].text_before
+            document["text"] = texts[document["record"]["id"]]

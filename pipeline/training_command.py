@@ -10,7 +10,6 @@ import dataclasses
 from typing import Any
 
 from pipeline.inspect_command import print_json
-from pipeline.model_card import render
 from pipeline.run_options import RUN_STATUS, add_run_options, recipe_of
 
 
@@ -119,6 +118,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _show(card: dict[str, Any], options: argparse.Namespace) -> int:
     if options.json:
         return print_json(card)
+    from pipeline.model_card import render
+
     print(render(card))
     return 0
 

@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.documents import drop, with_column
-from transforms.paragraphs import document_keys, keep_lines, paragraph_keys
 
 MAX_UNITS = 1 << 31
 """Units of a split; the top bit of a unit's number in a fingerprint is a flag."""
@@ -55,12 +54,16 @@ class DeduplicateLines:
 
     def units(self, batch: pa.RecordBatch) -> Units:
         """Number and hash the lines of a batch."""
+        from transforms.paragraphs import paragraph_keys
+
         return Units(*paragraph_keys(batch["text"]))
 
     def apply(
         self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
     ) -> pa.RecordBatch:
         """Keep the lines where ``kept`` is true; document ``d`` has ``units[d]:units[d + 1]``."""
+        from transforms.paragraphs import keep_lines
+
         texts = keep_lines(batch["text"], units, kept)
         any_kept = _any_in_each(kept, units)
         return drop(with_column(batch, "text", texts), ~any_kept, "no_unique_line")
@@ -83,6 +86,8 @@ class DeduplicateDocuments:
 
     def units(self, batch: pa.RecordBatch) -> Units:
         """Hash the documents of a batch."""
+        from transforms.paragraphs import document_keys
+
         return Units(document_keys(batch["text"]), self.count(batch))
 
     def apply(
@@ -94,6 +99,12 @@ class DeduplicateDocuments:
     def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the offsets of the units: one a document."""
         return np.arange(batch.num_rows + 1, dtype=np.int64)
+
+
+def kept_lines(text: str, kept: npt.NDArray[np.bool_]) -> str:
+    """Return the kept lines of one text, as ``keep_lines`` does for a column, without numba."""
+    lines = text.split("\n")
+    return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays)
 
 
 def _check_window(window_files: int | None) -> None:

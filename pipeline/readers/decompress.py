@@ -16,6 +16,9 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import zstandard
 from isal import isal_zlib
 
+SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
+"""Begins archives that are read by :mod:`pipeline.readers.seven_zip`, not here."""
+
 READ_BYTES = 1 << 20  # of the raw file at once
 CHUNK_BYTES = 1 << 18  # decompressed, about, that one chunk holds
 PROBE_BYTES = 1 << 16  # decompressed, of a candidate before it is taken for a member

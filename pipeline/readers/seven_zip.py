@@ -21,8 +21,6 @@ from py7zr.io import Py7zIO, WriterFactory
 
 from pipeline.readers.decompress import CHUNK_BYTES, MAX_EXPANSION, MIN_BOMB_BYTES, Damage
 
-SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
-
 _BLOCK_BYTES = 1 << 16  # of the archive at once
 
 

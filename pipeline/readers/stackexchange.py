@@ -20,11 +20,11 @@ import pyarrow as pa
 from pipeline.readers.decompress import (
     CHUNK_BYTES,
     READ_BYTES,
+    SEVEN_ZIP_MAGIC,
     Damage,
     decompressed,
     is_compressed,
 )
-from pipeline.readers.seven_zip import SEVEN_ZIP_MAGIC, member_of_7z
 from transforms.stackexchange import (
     POST_SCHEMA,
     join_posts,
@@ -100,6 +100,9 @@ def _records_of(
         head = stream.read(16)
         stream.seek(0)
     if head.startswith(SEVEN_ZIP_MAGIC):
+        # py7zr takes as long to import as all other readers.
+        from pipeline.readers.seven_zip import member_of_7z
+
         chunks: Iterable[bytes | Damage] = member_of_7z(stream, MEMBER) if start == 0 else ()
         yield from _records(chunks, 0, max_record_bytes)
     elif is_compressed(head):

@@ -47,6 +47,7 @@ def test_show_by_number_id_and_at_random(demo, capsys):
     assert len(third["text"]) == docs[2]["chars"]
     _, by_id = corpus(capsys, "show", demo, shard, "--id", docs[2]["id"])
     assert by_id == third
+    assert corpus(capsys, "show", demo, "--id", docs[2]["id"]) == (0, third)
     _, any_one = corpus(capsys, "show", demo, shard, "--random")
     assert any_one["record"]["id"] in {row["id"] for row in docs}
     assert main(["show", str(demo), shard]) == 0
@@ -135,6 +136,9 @@ def test_verify_catches_a_file_that_is_gone(demo, capsys):
         ["show", "DEMO", "c4/train-00000", "999999"],
         ["show", "DEMO", "c4/train-00000", "--id", "x#1"],
         ["explain", "DEMO", "c4/nothing.gz#1"],
+        ["explain", "DEMO", "c4/train-00000"],
+        ["show", "DEMO"],
+        ["show", "DEMO", "--id", "c4/nothing.gz#1"],
     ],
 )
 def test_mistakes_are_told_in_one_line(demo, capsys, arguments):
@@ -151,3 +155,24 @@ def test_the_command_imports_no_beam(demo):
         "assert not [m for m in sys.modules if m.startswith(('apache_beam', 'numba'))]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("shards/c4/train-00000.docs.parquet", ["show", "OUT", "c4/train-00000"]),
+        ("shards/c4/train-00000.docs.parquet", ["search", "OUT", "the", "--source", "c4"]),
+        ("shards/c4/train-00000.docs.parquet", ["sample", "OUT", "--source", "c4", "-n", "500"]),
+        ("shards/c4/dropped-00000.parquet", ["sample", "OUT", "--dropped", "--source", "c4"]),
+        ("shards/c4/train-00000.bin", ["tokens", "OUT", "c4/train-00000"]),
+        ("manifest.json", ["diff", "OUT", "OUT"]),
+    ],
+)
+@pytest.mark.parametrize("left", [0, 0.5])
+def test_a_file_that_was_cut_is_named(demo, tmp_path, capsys, name, command, left):
+    output = shutil.copytree(demo, tmp_path / "out")
+    data = (output / name).read_bytes()
+    (output / name).write_bytes(data[: int(len(data) * left)])
+    assert main([str(output) if a == "OUT" else a for a in command]) == 2
+    error = capsys.readouterr().err
+    assert str(output / name) in error and error.count("\n") == 1

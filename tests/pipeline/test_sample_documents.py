@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 
 from pipeline.command import main
-from pipeline.explain import explain
+from pipeline.explain import explain, follow
 from tests.plain_shards import plain_documents, plain_dropped
-from tests.runs import run_demo
+from tests.runs import ROOT, run_demo
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def sample(capsys, output, *arguments):
         (["--part", "validation"], lambda d: "/validation-" in d.shard),
         (["--bucket", "middle", "--part", "validation", "--source", "commoncrawl"],
          lambda d: d.row["bucket"] == "middle" and d.shard.startswith("commoncrawl/validation-")),
-        (["--bucket", "tail"], lambda d: False),
+        (["--bucket", "head", "--language", "de"], lambda d: False),
     ],
 )  # fmt: skip
 def test_all_documents_that_match_and_no_other_can_be_drawn(
@@ -93,6 +95,32 @@ def test_dropped_documents_come_with_the_text_that_they_had(
     assert last["characters_before"] == len(found[-1]["text"])
 
 
+def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, dropped, capsys):
+    """What is asked for alone, reason by reason, goes through some steps only."""
+    by_shard = {}
+    for identifier in dropped:
+        by_shard.setdefault(identifier.partition("/")[0], []).append(identifier)
+    ways = {}
+    for source, identifiers in by_shard.items():
+        ways |= follow(str(demo_run), identifiers, source=source)
+    reasons = {row["reason"] for row in dropped.values()}
+    assert len(reasons) > 30
+    for reason in reasons:
+        _, found = sample(capsys, demo_run, "--reason", reason, "-n", 10_000)
+        for one in found:
+            assert one["text"] == ways[one["record"]["id"]].text_before
+
+
+def test_a_sample_of_dropped_documents_loads_neither_numba_nor_pandas(demo_run):
+    code = (
+        "import sys; from pipeline.command import main; "
+        f"sys.argv = ['corpus', 'sample', {str(demo_run)!r}, '--dropped', '-n', '500']; "
+        "assert main() == 0; "
+        "assert not [m for m in sys.modules if m.split('.')[0] in ('numba', 'pandas')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["-n", "0"], ["--source", "x"], ["--part", "train", "--reason", "too_short"]],
@@ -119,3 +147,23 @@ def test_documents_dropped_by_a_step_that_stands_twice(tmp_path, capsys):
     )
     found = json.loads(capsys.readouterr().out)["documents"]
     assert found and all(len(one["text"]) == one["record"]["chars"] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part", "column"),
+    [
+        ("--reason", "nosuch", "dropped", "reason"),
+        ("--step", "nosuch", "dropped", "step"),
+        ("--bucket", "tail", None, "bucket"),
+        ("--language", "xx", None, "language"),
+    ],
+)
+def test_what_no_document_has_is_answered_by_what_there_is(
+    demo_run, kept, dropped, capsys, option, value, part, column
+):
+    assert main(["sample", str(demo_run), option, value]) == 2
+    error = capsys.readouterr().err
+    rows = dropped.values() if part else [document.row for document in kept.values()]
+    listed = error.strip().rpartition("there are: ")[2].split(", ")
+    assert listed == sorted({row[column] for row in rows} - {None})
+    assert value in error and error.count("\n") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +17,13 @@ from transforms.deduplicate import (
     DeduplicateLines,
     Part,
     decide,
+    kept_lines,
     pack,
     partition_bounds,
     unpack,
 )
 from transforms.documents import documents
+from transforms.paragraphs import keep_lines
 
 Corpus = list[list[str]]  # splits of documents
 
@@ -136,3 +139,13 @@ def test_units_of_a_split_are_bounded():
         deduplicate.fingerprint(
             np.zeros(2, np.uint64), np.zeros(2, np.int64), deduplicate.MAX_UNITS - 1
         )
+
+
+@given(st.lists(st.tuples(st.text(alphabet="ab\né", max_size=12), st.integers(0))))
+def test_kept_lines_of_one_text_are_those_of_a_column(documents):
+    texts = [text for text, _ in documents]
+    masks = [[bits >> i & 1 == 1 for i in range(text.count("\n") + 1)] for text, bits in documents]
+    offsets = np.cumsum([0, *map(len, masks)])
+    kept = np.array([stays for mask in masks for stays in mask], bool)
+    column = keep_lines(pa.array(texts, pa.string()), offsets, kept).to_pylist()
+    assert [kept_lines(t, np.array(m)) for t, m in zip(texts, masks, strict=True)] == column
