@@ -75,7 +75,7 @@ class _Messages(io.RawIOBase):
     def __init__(self, stream: Watched) -> None:
         self.expansion = Expansion()
         self._stream = stream
-        self._message = io.BytesIO()
+        self._waiting: list[bytes] = []  # parts of a message, the next one last
         self._is_first = True
 
     def readable(self) -> bool:
@@ -84,19 +84,22 @@ class _Messages(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Read ``size`` bytes; fewer at the end."""
-        parts: list[bytes] = []
+        taken: list[bytes] = []
         while size:
-            part = self._message.read(size)
-            if not part:
-                self._message = io.BytesIO(self._next())
-                part = self._message.read(size)
-            if not part:
+            if not self._waiting:
+                self._waiting = self._next()[::-1]
+            if not self._waiting:
                 break
-            parts.append(part)
+            part = self._waiting.pop()
+            if 0 < size < len(part):
+                self._waiting.append(part[size:])
+                part = part[:size]
+            taken.append(part)
             size -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
 
-    def _next(self) -> bytes:
+    def _next(self) -> list[bytes]:
+        """Read the next message; returns its parts, as Arrow asks for them."""
         head = self._take(4)
         if self._is_first and head == FILE_MAGIC[:4]:
             self._take(_FILE_HEAD_BYTES - 4)
@@ -106,7 +109,7 @@ class _Messages(io.RawIOBase):
             head += self._take(4)
         size = int.from_bytes(head[-4:], "little", signed=True)
         if len(head) < 4 or size <= 0:
-            return head
+            return [head] if head else []
         metadata = self._take(size)
         try:
             body_bytes = _body_bytes(metadata)
@@ -121,14 +124,14 @@ class _Messages(io.RawIOBase):
                 raise ValueError("bad message") from None
             if unpacked > self.expansion.limit(MAX_HELD_EXPANSION):
                 raise ValueError(f"buffers of {unpacked} bytes, packed as {body_bytes}")
-        return head + metadata + body
+        return [part for part in (head, metadata, body) if part]
 
     def _take(self, size: int) -> bytes:
         parts: list[bytes] = []
         while size and (part := self._stream.read(min(size, _READ_BYTES))):
             parts.append(part)
             size -= len(part)
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _body_bytes(metadata: bytes) -> int:

@@ -158,7 +158,8 @@ def _rows_at_once(
         raise ValueError(f"lists of up to {most} bytes, packed as {sum(sizes)}")
     n_rows = _BATCH_ROWS
     flat = [chunk for chunk in chunks if not chunk.is_repeated]
-    while n_rows > 1 and sum(_most_in_window(chunk, n_rows) for chunk in flat) > HELD_BYTES:
+    at_once = HELD_BYTES + 2 * held  # what lies in two pages is no more than is held anyway
+    while n_rows > 1 and sum(_most_in_window(chunk, n_rows) for chunk in flat) > at_once:
         n_rows //= 2
     return n_rows
 
