@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import beam_runner
 from pipeline.inspect import statistics
+from pipeline.ledger import read_ledger
+from transforms.registry import LEAVES_TEXTS
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHER_SOURCES = "github,wikipedia,books,arxiv,stackexchange"
@@ -78,6 +81,12 @@ def digests(output: Path) -> dict[str, str]:
         for name, path in names.items()
         if path.is_file() and not name.startswith("observed/") and name != "report.html"
     }
+
+
+def assert_steps_leave_texts(output: Path) -> None:
+    """Check that no step has changed a text that is said to change none."""
+    changed = read_ledger(str(output)).filter(pc.field("outcome") == "changed")
+    assert LEAVES_TEXTS.isdisjoint(changed["step"].to_pylist())
 
 
 def assert_readme_has_counts_of(output: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.recipe_file import load_recipe
 from pipeline.verify import verify
 from tests import plain_web_path as plain
 from tests.report_checks import assert_report_opens
-from tests.runs import ROOT, assert_readme_has_counts_of
+from tests.runs import ROOT, assert_readme_has_counts_of, assert_steps_leave_texts
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +35,7 @@ def rows_of(output, source):
 
 def test_everything_verifies(samples_run):
     assert verify(str(samples_run)) == []
+    assert_steps_leave_texts(samples_run)
 
 
 def test_web_pages_are_those_of_ccnet(samples_run, shared_data, shared_models, models):

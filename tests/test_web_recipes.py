@@ -15,7 +15,7 @@ from pipeline.explain import explain
 from pipeline.inspect import statistics
 from pipeline.model_card import write_card
 from pipeline.verify import verify
-from tests.runs import ROOT
+from tests.runs import ROOT, assert_steps_leave_texts
 from tests.web_samples import web_batches
 
 pytestmark = pytest.mark.slow
@@ -97,6 +97,7 @@ def test_runs_over_the_warc_samples(recipe, reasons, tmp_path, shared_data, mode
     assert [s for s in steps if s != "read"] == [s for s in order if s in steps]
     names = {r["reason"]: r["step"] for r in source["funnel"] if r["outcome"] == "dropped"}
     assert names["blocked_domain"] == "filter_urls"
+    assert_steps_leave_texts(output)
 
 
 def _steps(output: Path) -> list[dict]:
