@@ -1,14 +1,16 @@
 """The pool that starts Python workers as Spark's executors on this machine ask for them.
 
 An executor asks when it begins with a stage, by Beam's protocol for external workers, and has its
-workers stopped behind it. Beam's own pool starts whatever ``python`` is first on the path, and lets
-it print its comings and goings; here workers run in the pool's own environment and folder, and what
-they have to say goes to one file.
+workers stopped behind it. It waits for ever for one that dies before it has called, so the pool
+starts such a worker again. Beam's own pool starts whatever ``python`` is first on the path, and
+lets it print its comings and goings; here workers run in the pool's own environment and folder, and
+what they have to say goes to one file.
 """
 
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,23 +27,28 @@ WORKER_PROGRAM = (
     "SdkHarness({control!r}, worker_id={worker!r}, state_cache_size=0).run()"
 )
 
+RESTARTS = 3
+"""How often a worker that was killed is started again; behind them, the machine has no room."""
+
 
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """Serves on a port of this machine; ``log`` is the file for what workers have to say.
 
     Port 0 is any free one; :attr:`address` tells which. Only programs of this machine reach it: it
-    starts processes for whoever asks. ``when_killed`` is called when a worker has died of a signal
-    that is not the pool's. Raises ValueError where the port is taken.
+    starts processes for whoever asks. Where a worker has died of a signal that is not the pool's,
+    ``when_killed`` is called, or without it the worker started again, as long as its executor is
+    there. Raises ValueError where the port is taken.
     """
 
     def __init__(
-        self, log: str, port: int = 0, when_killed: Callable[[], None] = lambda: None
+        self, log: str, port: int = 0, when_killed: Callable[[], None] | None = None
     ) -> None:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # with their ids
         self._when_killed = when_killed
         self._stopped: set[subprocess.Popen[bytes]] = set()
+        self._is_over = False
         self._lock = threading.Lock()  # requests come in several threads
         self.server = grpc.server(  # it stops when nobody holds it
             futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)]
@@ -57,23 +64,30 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         self, request: beam_fn_api_pb2.StartWorkerRequest, context: object
     ) -> beam_fn_api_pb2.StartWorkerResponse:
         """Start a worker process."""
-        program = WORKER_PROGRAM.format(
-            control=request.control_endpoint.url, worker=request.worker_id
-        )
+        self._start(request.worker_id, request.control_endpoint.url, RESTARTS)
+        return beam_fn_api_pb2.StartWorkerResponse()
+
+    def _start(self, worker: str, control: str, restarts: int) -> None:
+        program = WORKER_PROGRAM.format(control=control, worker=worker)
         with Path(self.log).open("ab") as log:
             process = subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log)
         with self._lock:  # those of an executor that was killed have ended by themselves
-            running = [worker for worker in self.workers if worker[1].poll() is None]
-            self.workers = [*running, (request.worker_id, process)]
-        threading.Thread(target=self._watch, args=(process,), daemon=True).start()
-        return beam_fn_api_pb2.StartWorkerResponse()
+            running = [known for known in self.workers if known[1].poll() is None]
+            self.workers = [*running, (worker, process)]
+        threading.Thread(
+            target=self._watch, args=(process, worker, control, restarts), daemon=True
+        ).start()
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+    def _watch(
+        self, process: subprocess.Popen[bytes], worker: str, control: str, restarts: int
+    ) -> None:
         status = process.wait()
         if process in self._stopped:
             self._stopped.discard(process)
-        elif status < 0:
+        elif status < 0 and self._when_killed:
             self._when_killed()
+        elif status < 0 and restarts and not self._is_over and _is_served(control):
+            self._start(worker, control, restarts - 1)
 
     def StopWorker(  # noqa: N802
         self, request: beam_fn_api_pb2.StopWorkerRequest, context: object
@@ -90,6 +104,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
     def stop(self) -> None:
         """Take no more requests, and stop the workers that are left."""
+        self._is_over = True
         self.server.stop(grace=None).wait()  # for requests that are being answered
         with self._lock:
             left = self.workers
@@ -104,6 +119,16 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _is_served(address: str) -> bool:
+    """Tell whether anybody listens at an address of this machine."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def serve(port: int, log: str) -> None:

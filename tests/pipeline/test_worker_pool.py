@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
 from pipeline.command import main
-from pipeline.worker_pool import WorkerPool
+from pipeline.worker_pool import RESTARTS, WorkerPool
 from tests.runs import start
 
 NOWHERE = "localhost:1"  # a worker waits there for its executor
@@ -26,7 +27,7 @@ def pool(tmp_path: Path) -> Iterator[WorkerPool]:
     made.stop()
 
 
-def ask(address: str, *requests: str) -> None:
+def ask(address: str, *requests: str, control: str = NOWHERE) -> None:
     """Ask a pool to ``start`` or ``stop`` workers, as in ``start 1-1``."""
     with grpc.insecure_channel(address) as channel:
         stub = beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
@@ -36,7 +37,7 @@ def ask(address: str, *requests: str) -> None:
                 stub.StopWorker(beam_fn_api_pb2.StopWorkerRequest(worker_id=worker), timeout=30)
             else:
                 started = beam_fn_api_pb2.StartWorkerRequest(worker_id=worker)
-                started.control_endpoint.url = NOWHERE
+                started.control_endpoint.url = control
                 stub.StartWorker(started, timeout=30)
 
 
@@ -61,6 +62,44 @@ def test_workers_that_have_died_are_forgotten(pool):
     process.wait()
     ask(pool.address, "start 1-2")
     assert [worker for worker, _ in pool.workers] == ["1-2"]
+
+
+def kill(pool: WorkerPool) -> None:
+    process = pool.workers[0][1]
+    process.kill()
+    process.wait()
+
+
+def test_a_killed_worker_is_started_again_while_its_executor_is_there(pool):
+    with socket.create_server(("localhost", 0)) as executor:
+        ask(pool.address, "start 1-1", control=f"localhost:{executor.getsockname()[1]}")
+        for _ in range(RESTARTS):
+            killed = pool.workers[0][1]
+            kill(pool)
+            deadline = time.monotonic() + 30
+            while pool.workers[0][1] is killed:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert running(pool) == ["1-1"]
+        kill(pool)
+        time.sleep(0.5)
+        assert running(pool) == []
+        ask(pool.address, "start 1-2", control=f"localhost:{executor.getsockname()[1]}")
+    kill(pool)  # whose executor is gone
+    time.sleep(0.5)
+    assert running(pool) == []
+
+
+def test_a_worker_that_was_started_again_is_stopped_by_its_id(pool):
+    with socket.create_server(("localhost", 0)) as executor:
+        ask(pool.address, "start 1-1", control=f"localhost:{executor.getsockname()[1]}")
+        kill(pool)
+        deadline = time.monotonic() + 30
+        while not running(pool):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        ask(pool.address, "stop 1-1")
+        assert running(pool) == []
 
 
 def test_a_port_that_is_taken_is_told_in_a_line(pool, capsys):
