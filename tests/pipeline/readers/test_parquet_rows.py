@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import io
+from typing import Any, BinaryIO, cast
+
+import pyarrow.parquet as pq
+from column_files import NAMES, parquet_files
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.readers.columnar import Unreadable
+from pipeline.readers.parquet_pages import DICTIONARY_PAGE, pages
+from pipeline.readers.parquet_rows import parquet_rows
+
+
+def _read(
+    data: bytes, start: int = 0, end: int | None = None, columns: Any = NAMES
+) -> list[tuple[int, dict[str, Any]]]:
+    """Read rows with their numbers, all of which must be readable."""
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, rows in parquet_rows(
+        io.BytesIO(data), start=start, end=end, columns=columns, text="text"
+    ):
+        assert not isinstance(rows, Unreadable), rows
+        found += enumerate(rows.to_pylist(), number)
+    return found
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=parquet_files(), cuts=st.lists(st.floats(0, 1), max_size=4))
+def test_splits_read_every_row_once_as_pyarrow_reads_the_file(data: bytes, cuts: list[float]):
+    expected = list(enumerate(pq.read_table(io.BytesIO(data)).to_pylist()))
+    assert _read(data) == expected
+    ends = [*sorted(int(cut * len(data)) for cut in cuts), None]
+    starts = [0, *ends[:-1]]
+    parts = [_read(data, start, end) for start, end in zip(starts, ends, strict=True)]
+    assert sorted((row for part in parts for row in part), key=lambda row: row[0]) == expected
+
+
+@settings(deadline=None, max_examples=10)
+@given(data=parquet_files())
+def test_columns_that_are_not_there_are_left_out(data: bytes):
+    expected = pq.read_table(io.BytesIO(data)).select(["list", "text"]).to_pylist()
+    assert [row for _, row in _read(data, columns=("text", "none", "list"))] == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=parquet_files())
+def test_page_headers_are_what_the_footer_says(data: bytes):
+    metadata = pq.ParquetFile(io.BytesIO(data)).metadata
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            begin = chunk.data_page_offset
+            if chunk.has_dictionary_page:
+                begin = min(begin, chunk.dictionary_page_offset)
+            size = chunk.total_compressed_size
+            found = list(pages(cast(BinaryIO, io.BytesIO(data)), begin, size, chunk.num_values))
+            data_pages = [page for page in found if page.kind != DICTIONARY_PAGE]
+            assert sum(page.n_values for page in data_pages) == chunk.num_values
+            if not found:
+                continue
+            ends = [page.data_at + page.packed_bytes for page in found]
+            assert ends[-1] == begin + size
+            headers = [page.data_at - at for page, at in zip(found, [begin, *ends], strict=False)]
+            unpacked = sum(page.unpacked_bytes for page in found)
+            assert unpacked + sum(headers) == chunk.total_uncompressed_size
+            assert len(found) > len(data_pages) or not chunk.has_dictionary_page
