@@ -4,6 +4,7 @@ import io
 from typing import Any, BinaryIO, cast
 
 import pyarrow.parquet as pq
+import pytest
 from column_files import NAMES, parquet_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.readers.columnar import Unreadable
 from pipeline.readers.parquet_pages import DICTIONARY_PAGE, pages
 from pipeline.readers.parquet_rows import parquet_rows
+from tests.hostile.lying_columns import lying_row_count
 
 
 def _read(
@@ -65,3 +67,23 @@ def test_page_headers_are_what_the_footer_says(data: bytes):
             unpacked = sum(page.unpacked_bytes for page in found)
             assert unpacked + sum(headers) == chunk.total_uncompressed_size
             assert len(found) > len(data_pages) or not chunk.has_dictionary_page
+
+
+@pytest.mark.parametrize("says_rows", [100_000, 7, -300])
+def test_a_lie_about_a_row_group_leaves_the_numbers_of_the_others(says_rows: int):
+    data = lying_row_count("text", says_rows)
+    found: dict[int, Any] = {}
+    for number, rows in parquet_rows(
+        io.BytesIO(data), start=0, end=None, columns=["text"], text="text"
+    ):
+        if isinstance(rows, Unreadable):
+            found[number] = rows.rows
+        else:
+            found |= {number + at: text for at, text in enumerate(rows["text"].to_pylist())}
+    texts = [f"row {row}" for row in range(302)]
+    lied = max(says_rows, 0)
+    assert [found.pop(row) for row in range(300)] == texts[:300]
+    assert [found.pop(300 + lied + row) for row in range(302)] == texts
+    if says_rows > 301:
+        assert [found.pop(300 + row) for row in range(301)] == texts[:301]
+    assert list(found.values()) == {100_000: [100_000 - 301], 7: [7], -300: []}[says_rows]
