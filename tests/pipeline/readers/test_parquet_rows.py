@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.readers.columnar import Unreadable
 from pipeline.readers.parquet_pages import DICTIONARY_PAGE, pages
 from pipeline.readers.parquet_rows import parquet_rows
-from tests.hostile.lying_columns import lying_row_count
+from tests.hostile.lying_columns import lying_page, lying_row_count
 
 
 def _read(
@@ -87,3 +87,11 @@ def test_a_lie_about_a_row_group_leaves_the_numbers_of_the_others(says_rows: int
     if says_rows > 301:
         assert [found.pop(300 + row) for row in range(301)] == texts[:301]
     assert list(found.values()) == {100_000: [100_000 - 301], 7: [7], -300: []}[says_rows]
+
+
+def test_pages_that_say_too_much_are_not_unpacked():
+    data = lying_page("text", 130_000_000, "zstd")
+    found = parquet_rows(io.BytesIO(data), start=0, end=None, columns=["text"], text="text")
+    rows = [rows for _, rows in found][1]
+    assert isinstance(rows, Unreadable) and rows.rows == 1
+    assert rows.error.startswith("row group 1: pages of 130000000 bytes")
