@@ -62,8 +62,8 @@ class _Chunk(NamedTuple):
         largest = max((_page_bytes(page) for page in self.pages), default=0)
         return largest + sum(p.unpacked_bytes for p in self.pages if p.kind == DICTIONARY_PAGE)
 
-    def most_bytes(self, n_rows: int) -> list[int]:
-        """Return what ``n_rows`` values, at most, of each page of data come to."""
+    def most_bytes(self, n_values: int) -> list[int]:
+        """Return what ``n_values`` values, at most, of each page of data come to."""
         return [
             max(
                 page.unpacked_bytes * (1, count)[page.encoding == DELTA_BYTE_ARRAY],
@@ -72,7 +72,7 @@ class _Chunk(NamedTuple):
             )
             for page in self.pages
             if page.kind != DICTIONARY_PAGE
-            for count in (min(page.n_values, n_rows),)
+            for count in (min(page.n_values, n_values),)
         ]
 
 
@@ -157,7 +157,7 @@ def _rows_at_once(
     if held > expansion.limit(MAX_HELD_EXPANSION):
         raise ValueError(f"pages of {held} bytes, packed as {sum(sizes)}")
     repeated = [chunk for chunk in chunks if chunk.is_repeated]
-    most = sum(sum(chunk.most_bytes(group.num_rows)) for chunk in repeated)
+    most = sum(sum(chunk.most_bytes(chunk.n_values())) for chunk in repeated)
     if most > expansion.limit(MAX_EXPANSION):
         raise ValueError(f"lists of up to {most} bytes, packed as {sum(sizes)}")
     flat = [chunk for chunk in chunks if not chunk.is_repeated]

@@ -63,6 +63,13 @@ def _long_list() -> pa.Array:
     return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
 
 
+def _list_of_one_value(size: int) -> pa.Array:
+    """Make a row of a million items that all are one value of the dictionary."""
+    indices = pa.array(np.zeros(1_000_000, np.int32))
+    items = pa.DictionaryArray.from_arrays(indices, pa.array(["a" * size]))
+    return pa.ListArray.from_arrays(pa.array([0, len(items)], pa.int32()), items)
+
+
 def _nested(depth: int) -> pa.Array:
     array: pa.Array = pa.array([1, 2])
     for _ in range(depth):
@@ -111,6 +118,9 @@ _TABLES: dict[str, Make] = {
     **bombs("text"),
     "no column": lambda n: parquet("none", pa.nulls(20 * n, pa.string())),
     "long list": lambda n: _zstd("timestamp", _long_list()),
+    "long list of one value": lambda n: parquet(
+        "timestamp", _list_of_one_value(n), compression="zstd", store_schema=False
+    ),
     "wide nulls": lambda n: parquet("timestamp", pa.nulls(150, pa.binary(20 * n))),
     "nested": lambda n: parquet("timestamp", _nested(300)),
     "one text": lambda n: parquet("text", pa.array(["a" * n])),

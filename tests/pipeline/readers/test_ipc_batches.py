@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from pipeline.readers.columnar import Unreadable, Watched
 from pipeline.readers.ipc_batches import FILE_MAGIC, ipc_batches
+from tests.hostile.lying_columns import lying_buffer
 
 
 def _read(data: bytes, columns: Any = NAMES) -> list[dict[str, Any]]:
@@ -27,3 +28,11 @@ def test_every_row_is_read_as_pyarrow_reads_it(data: bytes):
     expected = opened.read_all()
     assert _read(data) == expected.to_pylist()
     assert _read(data, ("text", "none")) == expected.select(["text"]).to_pylist()
+
+
+def test_buffers_that_say_too_much_are_not_unpacked():
+    data = lying_buffer(1 << 40)
+    found = list(ipc_batches(Watched(io.BytesIO(data)), columns=["text"], text="text"))
+    rows, fault = found
+    assert isinstance(rows, pa.RecordBatch) and len(rows) == 1
+    assert isinstance(fault, Unreadable) and fault.error.startswith("buffers of 10995116")

@@ -3,13 +3,14 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO, cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from column_files import NAMES, parquet_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.readers.columnar import Unreadable
+from pipeline.readers.columnar import HELD_BYTES, Unreadable
 from pipeline.readers.parquet_pages import DICTIONARY_PAGE, pages
 from pipeline.readers.parquet_rows import parquet_rows
 from tests.hostile.lying_columns import lying_page, lying_row_count
@@ -28,7 +29,7 @@ def _read(
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=parquet_files(), cuts=st.lists(st.floats(0, 1), max_size=4))
 def test_splits_read_every_row_once_as_pyarrow_reads_the_file(data: bytes, cuts: list[float]):
     expected = list(enumerate(pq.read_table(io.BytesIO(data)).to_pylist()))
@@ -46,7 +47,7 @@ def test_columns_that_are_not_there_are_left_out(data: bytes):
     assert [row for _, row in _read(data, columns=("text", "none", "list"))] == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=parquet_files())
 def test_page_headers_are_what_the_footer_says(data: bytes):
     metadata = pq.ParquetFile(io.BytesIO(data)).metadata
@@ -95,3 +96,27 @@ def test_pages_that_say_too_much_are_not_unpacked():
     rows = [rows for _, rows in found][1]
     assert isinstance(rows, Unreadable) and rows.rows == 1
     assert rows.error.startswith("row group 1: pages of 130000000 bytes")
+
+
+def test_lists_of_one_long_value_are_not_unpacked():
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"list": [["a" * 10_000] * 4_000] * 2, "text": ["b"] * 2}), sink)
+    sink.seek(0)
+    found = parquet_rows(sink, start=0, end=None, columns=["list", "text"], text="text")
+    ((_, rows),) = found
+    assert isinstance(rows, Unreadable) and rows.rows == 2
+    assert rows.error.startswith("row group 0: lists of up to")
+
+
+def test_rows_that_share_one_long_value_are_read_a_few_at_once():
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"text": ["a" * 500_000] * 256}), sink)
+    before = pa.default_memory_pool().bytes_allocated()
+    sink.seek(0)
+    n_rows = 0
+    for _, rows in parquet_rows(sink, start=0, end=None, columns=["text"], text="text"):
+        if isinstance(rows, Unreadable):  # all of them are more than may be in such a file
+            break
+        assert pa.default_memory_pool().bytes_allocated() - before < 2 * HELD_BYTES
+        n_rows += len(rows)
+    assert n_rows > 100
