@@ -65,8 +65,8 @@ def read_huggingface(
     Rows without a text are dropped by ``no_text`` (null, not a string, or no such column),
     ``empty``, or ``record_too_large`` (over ``max_record_bytes``); what cannot be read is a row
     dropped by ``damaged``, and ``not_a_dataset`` a file of another format. Invalid UTF-8 becomes
-    U+FFFD. Parquet and IPC files need a stream that can seek. Errors of the stream and of the
-    network are raised; so is ValueError for a descriptor that says what cannot be.
+    U+FFFD. Parquet files need a stream that can seek; Arrow's do not. Errors of the stream and of
+    the network are raised; so is ValueError for a descriptor that says what cannot be.
     """
     assert start == 0 and end is None, "files of datasets are not split"
     columns = _Columns(text_column, url_column, tuple(metadata_columns))

@@ -53,13 +53,17 @@ class _Chunk(NamedTuple):
     longest_bytes: int  # a value of the dictionary; 0 where there is none
     value_bytes: int  # of a value of fixed width
 
+    def n_values(self) -> int:
+        """Return how many values the pages of data have, nulls included."""
+        return sum(page.n_values for page in self.pages if page.kind != DICTIONARY_PAGE)
+
     def held_bytes(self) -> int:
         """Return what is unpacked at once."""
         largest = max((_page_bytes(page) for page in self.pages), default=0)
         return largest + sum(p.unpacked_bytes for p in self.pages if p.kind == DICTIONARY_PAGE)
 
-    def most_bytes(self, n_rows: int) -> list[int]:
-        """Return what ``n_rows`` values, at most, of each page of data come to."""
+    def most_bytes(self, n_values: int) -> list[int]:
+        """Return what ``n_values`` values, at most, of each page of data come to."""
         return [
             max(
                 page.unpacked_bytes * (1, count)[page.encoding == DELTA_BYTE_ARRAY],
@@ -68,7 +72,7 @@ class _Chunk(NamedTuple):
             )
             for page in self.pages
             if page.kind != DICTIONARY_PAGE
-            for count in (min(page.n_values, n_rows),)
+            for count in (min(page.n_values, n_values),)
         ]
 
 
@@ -99,7 +103,7 @@ def parquet_rows(
     number = 0
     expansion = Expansion()
     for group, begin in enumerate(begins):
-        n_rows = file.metadata.row_group(group).num_rows
+        n_rows = max(file.metadata.row_group(group).num_rows, 0)
         if start <= begin and (end is None or begin < end):
             left = n_rows
             try:
@@ -153,11 +157,13 @@ def _rows_at_once(
     if held > expansion.limit(MAX_HELD_EXPANSION):
         raise ValueError(f"pages of {held} bytes, packed as {sum(sizes)}")
     repeated = [chunk for chunk in chunks if chunk.is_repeated]
-    most = sum(sum(chunk.most_bytes(group.num_rows)) for chunk in repeated)
+    most = sum(sum(chunk.most_bytes(chunk.n_values())) for chunk in repeated)
     if most > expansion.limit(MAX_EXPANSION):
         raise ValueError(f"lists of up to {most} bytes, packed as {sum(sizes)}")
-    n_rows = _BATCH_ROWS
     flat = [chunk for chunk in chunks if not chunk.is_repeated]
+    if any(chunk.n_values() > group.num_rows for chunk in flat):
+        raise ValueError("its columns have more values than it has rows")
+    n_rows = _BATCH_ROWS
     at_once = HELD_BYTES + 2 * held  # what lies in two pages is no more than is held anyway
     while n_rows > 1 and sum(_most_in_window(chunk, n_rows) for chunk in flat) > at_once:
         n_rows //= 2

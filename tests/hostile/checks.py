@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.decisions import decision_name, write_decisions
 from pipeline.fingerprint import chunks
@@ -124,6 +125,7 @@ class _Examination:
         self.source: Source = made.source(SOURCE_OF[reader])
         self.name = f"{self.source.name}/{name}"
         self.ids: Counter[str] = Counter()
+        self.n_damaged: list[int | None] = []  # rows that each damage stands for, where told
         self.tally = Tally()
         self.kept = 0
 
@@ -227,9 +229,13 @@ class _Examination:
             raise BrokenPromiseError(f"{step}: unknown reasons {sorted(unknown)}")
         if step == "read":
             self.ids.update(after["id"].to_pylist())
-            for metadata in after["metadata"].to_pylist():
-                if metadata is not None and not isinstance(json.loads(metadata), dict):
+            rows = zip(after["metadata"].to_pylist(), after["dropped_by"].to_pylist(), strict=True)
+            for metadata, dropped_by in rows:
+                fields = json.loads(metadata or "{}")
+                if not isinstance(fields, dict):
                     raise BrokenPromiseError(f"metadata is no object: {metadata[:100]}")
+                if dropped_by == "damaged":
+                    self.n_damaged.append(fields.get("rows"))
 
     def _check_count(self) -> None:
         """Compare the number of rows with what a plain search of a plain file finds."""
@@ -239,6 +245,10 @@ class _Examination:
             self._expect(lines)
         elif self.reader == "wikipedia" and not _COMPRESSED.match(data) and data[:1] == b"<":
             self._expect(data.count(b"<page>"))
+        elif data[:4] == b"PAR1" and (groups := _row_groups(self.path)) is not None:
+            told = [n for n in self.n_damaged if n is not None]
+            if len(told) == len(self.n_damaged):  # one of which nothing is told is all of the file
+                self._expect(sum(max(n, 0) for n in groups), sum(told) - len(told))
         elif (
             self.reader in ("wet", "warc", "bigquery_github", "books", "huggingface")
             and data.strip(b" \t\r\n\v\f\0")
@@ -247,9 +257,20 @@ class _Examination:
         ):
             raise BrokenPromiseError("a file disappeared without a row")
 
-    def _expect(self, rows: int) -> None:
-        if self.ids.total() != rows:
-            raise BrokenPromiseError(f"{rows} records in the file, {self.ids.total()} rows")
+    def _expect(self, rows: int, also: int = 0) -> None:
+        """Compare with the rows that came, and ``also`` those that had none of their own."""
+        found = self.ids.total() + also
+        if found != rows:
+            raise BrokenPromiseError(f"{rows} records in the file, {found} rows")
+
+
+def _row_groups(path: str) -> list[int] | None:
+    """Return how many rows the row groups of a Parquet file have, None where it is none."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        return None
+    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
 
 
 _COMPRESSED = re.compile(rb"\x1f\x8b\x08|BZh[1-9]|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")

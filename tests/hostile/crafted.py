@@ -9,16 +9,36 @@ from __future__ import annotations
 
 import bz2
 import functools
-import io
 import itertools
-import json
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.hostile.bases import epub, gzipped, seven_zip, tar_of, tarred, zstd
+from tests.hostile.bases import epub, gzipped, seven_zip, tar_of, zstd
 from tests.hostile.crafted_columns import tables
+from tests.hostile.makers import (
+    WARC_HEAD,
+    bomb,
+    climbing_tar,
+    code,
+    html,
+    huge_tar_size,
+    importing_paper,
+    line,
+    many_members,
+    nested_tar,
+    open_formatting,
+    paper,
+    paper_of_macros,
+    posts,
+    repeated,
+    warc,
+    warc_record,
+    wet,
+    wiki,
+    xml_bomb,
+    zip_of,
+)
 
 
 class Crafted(NamedTuple):
@@ -28,166 +48,6 @@ class Crafted(NamedTuple):
     reader: str
     name: str
     make: Callable[[int], bytes]
-
-
-def repeated(unit: bytes | str, size: int) -> bytes:
-    """Repeat up to ``size`` bytes."""
-    data = unit if isinstance(unit, bytes) else unit.encode()
-    return data * (size // len(data) + 1)
-
-
-def wet(payload: bytes, **headers: str) -> bytes:
-    """Make a WET file of one page."""
-    return _record(b"conversion", payload, headers)
-
-
-def warc(body: bytes, head: bytes = b"Content-Type: text/html\r\n") -> bytes:
-    """Make a WARC file of one response."""
-    payload = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body
-    return _record(b"response", payload, {"Content_Type": "application/http; msgtype=response"})
-
-
-def _record(kind: bytes, payload: bytes, headers: dict[str, str]) -> bytes:
-    fields = {"WARC-Target-URI": "http://a.example/", "Content-Length": str(len(payload))}
-    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
-    return b"WARC/1.0\r\nWARC-Type: " + kind + b"\r\n" + lines + b"\r\n" + payload + b"\r\n\r\n"
-
-
-def html(body: bytes | str) -> bytes:
-    """Make a WARC file of one page with a body."""
-    data = body if isinstance(body, bytes) else body.encode()
-    return warc(b"<html><head><title>t</title></head><body>" + data + b"</body></html>")
-
-
-def wiki(text: bytes | str) -> bytes:
-    """Make a dump of one page of wikitext."""
-    data = text if isinstance(text, bytes) else text.encode()
-    data = data.replace(b"&", b"&amp;").replace(b"<", b"&lt;")
-    return (
-        b"<mediawiki><page><title>A</title><ns>0</ns><id>1</id><revision><id>2</id>"
-        b"<text>" + data + b"</text></revision></page></mediawiki>"
-    )
-
-
-def paper(body: bytes | str, preamble: bytes | str = b"") -> bytes:
-    """Make a submission of one file."""
-    parts = [part if isinstance(part, bytes) else part.encode() for part in (preamble, body)]
-    return gzipped(
-        b"\\documentclass{article}\n" + parts[0] + b"\n\\begin{document}\\section{A}\n"
-        + parts[1] + b"\n\\end{document}\n"
-    )  # fmt: skip
-
-
-def posts(body: str, answer: str = "yes") -> bytes:
-    """Make a ``Posts.xml`` of a question and an answer."""
-
-    def escaped(text: str) -> str:
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-
-    return (
-        "<posts>"
-        f'<row Id="1" PostTypeId="1" Score="1" Title="a" Body="{escaped(body)}" />'
-        f'<row Id="2" PostTypeId="2" ParentId="1" Score="1" Body="{escaped(answer)}" /></posts>'
-    ).encode()
-
-
-def line(**fields: object) -> bytes:
-    """Make a file of one line of JSON."""
-    return json.dumps(fields).encode() + b"\n"
-
-
-def code(content: str, licence: str = "mit", path: str = "a.py") -> bytes:
-    """Make a BigQuery export of one file."""
-    return line(repo_name="a/b", path=path, content=content, license=licence)
-
-
-def bomb(compress: Callable[[bytes], bytes], unit: bytes, size: int) -> bytes:
-    """Compress a thousand times ``size`` bytes, in members of a megabyte."""
-    member = compress(repeated(unit, 1 << 20))
-    return member * max(1, 1_000 * size >> 20)
-
-
-def _zip_of(data: bytes, name: str, method: int) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        archive.writestr(name, data)
-    return buffer.getvalue()
-
-
-def _many_members(size: int) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for number in range(size // 100):
-            archive.writestr(f"{number}.txt", b"")
-    return buffer.getvalue()
-
-
-def climbing_tar(compress: Callable[[bytes], bytes]) -> bytes:
-    """Make a tar archive whose members lead outside, as paths, links and devices."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in (
-            "../../canary/bird",
-            "/tmp/hostile-evil",
-            "a/../../../evil",
-            "c:/evil",
-            "ok/a/b.py",
-        ):
-            info = tarfile.TarInfo(name)
-            info.size = 4
-            archive.addfile(info, io.BytesIO(b"dead"))
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
-            info = tarfile.TarInfo("a/b/link")
-            info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
-    return compress(buffer.getvalue())
-
-
-def _nested_tar(depth: int) -> bytes:
-    data = b"\\documentclass{a}\\begin{document}x\\end{document}"
-    for number in range(depth):
-        data = tarred(data, f"{number}.tar")
-    return data
-
-
-def _huge_tar_size(size: int) -> bytes:
-    data = bytearray(tar_of([("a/b/c.py", b"x" * 100)]))
-    data[124:136] = b"\x80" + b"\x7f" * 11
-    data[148:156] = b" " * 8
-    data[148:156] = f"{sum(data[:512]):06o}\0 ".encode()
-    return bytes(data)
-
-
-def _imports(depth: int) -> bytes:
-    """Make a paper of files that import one another from folder to folder."""
-    files = [("main.tex", b"\\documentclass{a}\\begin{document}\\import{f/}{n0}\\end{document}")]
-    files += [(f"n{n}.tex", b"\\import{f/}{n%d}" % (n + 1)) for n in range(depth)]
-    return gzipped(tar_of(files))
-
-
-def _macros(definitions: int) -> bytes:
-    names = ["".join(chr(97 + int(digit)) for digit in str(n)) for n in range(definitions)]
-    lines = [f"\\newcommand{{\\{name}}}[1]{{\\input{{#1}}}}" for name in names]
-    return paper("\n".join(f"\\{name}{{x}}" for name in names), "\n".join(lines))
-
-
-def _xml_bomb(encoding: str) -> bytes:
-    entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(12))
-    document = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [{entities}]><a>&l11;</a>'
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("META-INF/container.xml", document.encode(encoding))
-    return buffer.getvalue()
-
-
-_WARC_HEAD = b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: %d\r\n\r\n"
-
-
-def _formatting(size: int) -> str:
-    """Make tags that HTML's algorithm opens again behind every block that ends."""
-    count = size // 40
-    return "<center>" * count + "".join(f"<b id={n}>" for n in range(count)) + "</center>x" * count
 
 
 def crafted() -> Iterator[Crafted]:
@@ -231,16 +91,16 @@ _WEB: _Makers = {
     "records without a header's end": lambda n: repeated(b"WARC/1.0\n", n),
     "continued header": lambda n: wet(b"x", X="a" + "\r\n b" * (n // 4)),
     "lengths into carriage returns": lambda n: (
-        repeated(_WARC_HEAD % (n + n // 2), n) + b"\r" * n + b"x" * n
+        repeated(WARC_HEAD % (n + n // 2), n) + b"\r" * n + b"x" * n
     ),
-    "huge length": lambda n: _WARC_HEAD % (10**17) + repeated(b"a", n),
+    "huge length": lambda n: WARC_HEAD % (10**17) + repeated(b"a", n),
     "header of one line": lambda n: wet(b"x", X="a" * n),
     "long addresses": lambda n: b"".join(
-        _record(b"conversion", b"", {"WARC-Target-URI": "a" * 100_000}) for _ in range(n // 100_000)
+        warc_record(b"conversion", b"", {"WARC-Target-URI": "a" * 100_000}) for _ in range(n // 100_000)
     ),
     "html nested": lambda n: html(repeated(b"<div>", n)),
     "html nested otherwise": lambda n: html(repeated(b"<span><ul><li>", n)),
-    "html of formatting": lambda n: html(_formatting(n)),
+    "html of formatting": lambda n: html(open_formatting(n)),
     "html of links": lambda n: html("".join(f"<a href={k}>" for k in range(n // 12)) + "<p>x" * (n // 8)),
     "html of tables": lambda n: html(repeated(b"<table><tr><td>", n)),
     "html of open tags": lambda n: html(repeated(b"<a ", n)),
@@ -332,15 +192,15 @@ _BOOKS: _Makers = {
         + b"x\n*** END OF THE PROJECT GUTENBERG EBOOK A ***\n", n
     ),
     "notes": lambda n: repeated(b"[Transcriber's Note: ", n),
-    "zip of bzip2": lambda n: _zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_BZIP2),
-    "zip of lzma": lambda n: _zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_LZMA),
-    "zip bomb": lambda n: _zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_DEFLATED),
-    "zip of many": _many_members,
-    "zip bomb in gzip": lambda n: gzipped(_zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_DEFLATED)),
-    "entities": lambda n: _xml_bomb("utf-8"),
-    "entities in UTF-16": lambda n: _xml_bomb("utf-16"),
+    "zip of bzip2": lambda n: zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_BZIP2),
+    "zip of lzma": lambda n: zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_LZMA),
+    "zip bomb": lambda n: zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_DEFLATED),
+    "zip of many": many_members,
+    "zip bomb in gzip": lambda n: gzipped(zip_of(b"a" * (1_000 * n), "a.txt", zipfile.ZIP_DEFLATED)),
+    "entities": lambda n: xml_bomb("utf-8"),
+    "entities in UTF-16": lambda n: xml_bomb("utf-16"),
     "epub nested": lambda n: epub(repeated(b"<div>", n)),
-    "epub of formatting": lambda n: epub(_formatting(n).encode()),
+    "epub of formatting": lambda n: epub(open_formatting(n).encode()),
     "control bytes": lambda n: b"\x1b" * n,
 }  # fmt: skip
 
@@ -375,8 +235,8 @@ _PAPERS: _Makers = {
         repeated("\\begin{q}", n) + repeated("\\end{q}", n), "\\newenvironment{q}{\\begin{q}x}{\\end{q}}"
     ),
     "inputs": lambda n: paper(repeated("\\input{a}", n)),
-    "imports": lambda n: _imports(28),
-    "input macros": lambda n: _macros(n // 60),
+    "imports": lambda n: importing_paper(28),
+    "input macros": lambda n: paper_of_macros(n // 60),
     "bibliographies": lambda n: paper(repeated("\\bibliography{a}", n)),
     "one line": lambda n: paper(repeated("word ", n)),
     "empty lines": lambda n: paper("\n" * n),
@@ -392,13 +252,13 @@ _PAPERS: _Makers = {
             ]
         )
     ),
-    "zip of bzip2": lambda n: _zip_of(b"a" * (1_000 * n), "a.tex", zipfile.ZIP_BZIP2),
-    "zip of many": _many_members,
-    "tar in tar": lambda n: _nested_tar(40),
+    "zip of bzip2": lambda n: zip_of(b"a" * (1_000 * n), "a.tex", zipfile.ZIP_BZIP2),
+    "zip of many": many_members,
+    "tar in tar": lambda n: nested_tar(40),
     "climbing paths": lambda n: climbing_tar(gzipped),
     "bulk of climbing paths": lambda n: tar_of([("2401/2401.00001.gz", climbing_tar(gzipped))]),
     "bulk with links": lambda n: climbing_tar(bytes),
-    "huge size": _huge_tar_size,
+    "huge size": huge_tar_size,
 }  # fmt: skip
 
 
@@ -436,11 +296,11 @@ _POSTS: _Makers = {
 
 _REPOSITORIES: _Makers = {
     "climbing paths": lambda n: climbing_tar(bytes),
-    "huge size": _huge_tar_size,
+    "huge size": huge_tar_size,
     "empty files": lambda n: tar_of([(f"a/b/{k}.py", b"") for k in range(n // 512)]),
     "licences": lambda n: tar_of([(f"a/{k}/LICENSE", b"GNU " * 9) for k in range(n // 1_024)]),
     "long name": lambda n: tar_of([("a/b/" + "c" * n, b"x")]),
     "magic": lambda n: repeated(b"ustar", n),
     "zeros": lambda n: bytes(n),
-    "tar in tar": lambda n: _nested_tar(40),
+    "tar in tar": lambda n: nested_tar(40),
 }

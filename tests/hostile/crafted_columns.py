@@ -1,4 +1,4 @@
-"""Bombs in files of columns: Parquet for two readers, and Arrow's IPC files and streams."""
+"""Bombs and lies in files of columns: Parquet for two readers, and Arrow's files and streams."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from tests.hostile.lying_columns import (
+    groups_over_each_other,
+    lying_buffer,
+    lying_page,
+    lying_row_count,
+)
 
 Make = Callable[[int], bytes]
 
@@ -56,6 +63,13 @@ def _long_list() -> pa.Array:
     return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
 
 
+def _list_of_one_value(size: int) -> pa.Array:
+    """Make a row of a million items that all are one value of the dictionary."""
+    indices = pa.array(np.zeros(1_000_000, np.int32))
+    items = pa.DictionaryArray.from_arrays(indices, pa.array(["a" * size]))
+    return pa.ListArray.from_arrays(pa.array([0, len(items)], pa.int32()), items)
+
+
 def _nested(depth: int) -> pa.Array:
     array: pa.Array = pa.array([1, 2])
     for _ in range(depth):
@@ -87,6 +101,16 @@ def bombs(text: str) -> dict[str, Make]:
         ),
         "nulls": lambda n: parquet(text, pa.nulls(20 * n, pa.string())),
         "lying footer": _lying_footer,
+        "page that says too much": lambda n: lying_page(text, 130_000_000, "zstd"),
+        "page that says more": lambda n: lying_page(text, 50_000_000, "zstd"),
+        "page that says less": lambda n: lying_page(text, 2_000_000, "snappy"),
+        "dictionary that says more": lambda n: lying_page(
+            text, 30_000_000, "zstd", dictionary=True
+        ),
+        "row groups over each other": lambda n: groups_over_each_other(text, n, 2_000),
+        "more rows than there are": lambda n: lying_row_count(text, 100_000),
+        "fewer rows than there are": lambda n: lying_row_count(text, 7),
+        "fewer rows than none": lambda n: lying_row_count(text, -300),
     }
 
 
@@ -94,6 +118,9 @@ _TABLES: dict[str, Make] = {
     **bombs("text"),
     "no column": lambda n: parquet("none", pa.nulls(20 * n, pa.string())),
     "long list": lambda n: _zstd("timestamp", _long_list()),
+    "long list of one value": lambda n: parquet(
+        "timestamp", _list_of_one_value(n), compression="zstd", store_schema=False
+    ),
     "wide nulls": lambda n: parquet("timestamp", pa.nulls(150, pa.binary(20 * n))),
     "nested": lambda n: parquet("timestamp", _nested(300)),
     "one text": lambda n: parquet("text", pa.array(["a" * n])),
@@ -109,6 +136,11 @@ _IPC: dict[str, Make] = {
     "Arrow: nulls": lambda n: ipc("text", pa.nulls(10_000 * n)),
     "Arrow: views of one text": lambda n: ipc("text", _views(n)),
     "Arrow: nested": lambda n: ipc("timestamp", _nested(50)),
+    "Arrow: buffer that says too much": lambda n: lying_buffer(1 << 40),
+    "Arrow: buffer that says more": lambda n: lying_buffer(50_000_000),
+    "Arrow: buffer that says less": lambda n: lying_buffer(1_000),
+    "Arrow: buffer that says it is plain": lambda n: lying_buffer(-1),
+    "Arrow: buffer that says less than none": lambda n: lying_buffer(-(1 << 40)),
 }
 
 
