@@ -108,8 +108,8 @@ def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any
 
 
 def statistics(output: str) -> dict[str, Any]:
-    """Return the funnel of every source and the mixture."""
-    from pipeline.ledger import funnel, read_ledger
+    """Return the funnel of every source, the mixture, and what the run warned of."""
+    from pipeline.ledger import funnel, ledger_warnings, read_ledger
 
     manifest = load_manifest(output)
     try:
@@ -127,4 +127,8 @@ def statistics(output: str) -> dict[str, Any]:
             key=lambda r: (order.index(r["step"]), outcomes.index(r["outcome"]), r["reason"] or ""),
         )
         sources[name] = {"mixture": counts, "funnel": rows}
-    return {"token_budget": manifest["token_budget"], "sources": sources}
+    return {
+        "token_budget": manifest["token_budget"],
+        "sources": sources,
+        "warnings": ledger_warnings(ledger, manifest),
+    }
