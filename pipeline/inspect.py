@@ -9,7 +9,13 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.arrow_values import scalar
-from pipeline.document_rows import DocumentFile, document_files, read_rows, row_groups
+from pipeline.document_rows import (
+    DocumentFile,
+    document_files,
+    open_tokens,
+    read_rows,
+    row_groups,
+)
 from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP
 
 
@@ -98,9 +104,8 @@ def _number_of(file: DocumentFile, identifier: str) -> int | None:
 def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any]:
     """Return one document of a shard, its record and its tokens decoded."""
     from pipeline.piece_table import document_text, load_piece_table
-    from tokenizer.shards import ShardReader
 
-    ids = ShardReader(storage.join(output, "shards", file.name))[number]
+    ids = open_tokens(output, file)[number]
     text = document_text(load_piece_table(load_manifest(output)), ids)
     record = read_rows(file, [number])[number]
     return {"shard": file.name, "number": number, "record": record, "text": text,
