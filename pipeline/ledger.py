@@ -108,7 +108,8 @@ def write_ledger(output: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def read_ledger(output: str) -> pa.Table:
     """Read ``ledger.parquet``."""
-    return pq.read_table(pa.BufferReader(storage.read_bytes(storage.join(output, LEDGER_NAME))))
+    data = storage.read_bytes(storage.join(output, LEDGER_NAME))
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
 
 
 def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
