@@ -68,6 +68,7 @@ def card_text(report: dict[str, Any]) -> str:
         sources=sources,
         llama_sources=_llama_sources(report),
         limits=_limits(recipes),
+        warnings=[_plain(warning) for warning in report["warnings"]],
     )
 
 
@@ -164,6 +165,11 @@ def _value(value: Any) -> str:
     written = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
     written = written.removesuffix("...\n").strip()  # which ends a document of one plain value
     return f"`{written}`"
+
+
+def _plain(text: str) -> str:
+    """Write text that holds names of files so that Markdown shows it as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>&~])", r"\\\1", " ".join(cell(text).split()))
 
 
 def _limits(recipes: dict[str, Any]) -> list[str]:

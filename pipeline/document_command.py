@@ -6,7 +6,7 @@ import argparse
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pipeline import storage
+from pipeline.document_rows import open_tokens
 from pipeline.inspect import find_document, load_manifest
 from pipeline.inspect_command import (
     add_choice_of_document,
@@ -140,12 +140,11 @@ def _command_sample(options: argparse.Namespace) -> int:
 def _command_tokens(options: argparse.Namespace) -> int:
     from pipeline.piece_table import load_piece_table
     from pipeline.token_view import describe_tokens
-    from tokenizer.shards import ShardReader
 
     file, number = find_document(
         options.output, options.shard, options.n, options.id, options.random
     )
-    ids = ShardReader(storage.join(options.output, "shards", file.name))[number]
+    ids = open_tokens(options.output, file)[number]
     found = describe_tokens(load_piece_table(load_manifest(options.output)), ids)
     if options.json:
         return print_json({"shard": file.name, "number": number, **found})

@@ -16,6 +16,11 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.arrow_values import scalar, truths
 from pipeline.layout import DROPPED, PARTS
+from tokenizer.shards import ShardReader
+
+
+class DamagedFileError(ValueError):
+    """A file of a run is not there any more, or is not what the run wrote."""
 
 
 class DocumentFile(NamedTuple):
@@ -92,16 +97,39 @@ def document_files(
 
 
 @contextmanager
-def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
-    """Open a file's rows; raises ValueError, naming the file, where they are damaged."""
+def named_damage(path: str) -> Iterator[None]:
+    """Raise DamagedFileError, which names the file, where reading it fails in the block."""
     try:
-        with storage.open_read(file.path) as stream:
-            yield pq.ParquetFile(stream)
-    except (pa.ArrowException, OSError) as error:
-        problem = str(error).splitlines()[0]
-        raise ValueError(
-            f"{file.path}: cannot be read: {problem}; 'corpus verify' checks all files"
+        yield
+    except DamagedFileError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise DamagedFileError(
+            f"{path}: cannot be read: {problem}; 'corpus verify' checks all files"
         ) from None
+
+
+@contextmanager
+def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
+    """Open a file's rows; raises DamagedFileError where they are damaged or not as many."""
+    with named_damage(file.path), storage.open_read(file.path) as stream:
+        parquet = pq.ParquetFile(stream)
+        if parquet.metadata.num_rows != file.documents:
+            raise ValueError(
+                f"{parquet.metadata.num_rows} rows, the manifest says {file.documents}"
+            )
+        yield parquet
+
+
+def open_tokens(output: str, file: DocumentFile) -> ShardReader:
+    """Open the tokens of a file's documents; raises DamagedFileError where they are damaged."""
+    prefix = storage.join(output, "shards", file.name)
+    with named_damage(f"{prefix}.bin"):
+        reader = ShardReader(prefix)
+        if len(reader) != file.documents:
+            raise ValueError(f"{len(reader)} documents, the manifest says {file.documents}")
+        return reader
 
 
 def row_groups(

@@ -9,7 +9,13 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.arrow_values import scalar
-from pipeline.document_rows import DocumentFile, document_files, read_rows, row_groups
+from pipeline.document_rows import (
+    DocumentFile,
+    document_files,
+    open_tokens,
+    read_rows,
+    row_groups,
+)
 from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP
 
 
@@ -98,9 +104,8 @@ def _number_of(file: DocumentFile, identifier: str) -> int | None:
 def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any]:
     """Return one document of a shard, its record and its tokens decoded."""
     from pipeline.piece_table import document_text, load_piece_table
-    from tokenizer.shards import ShardReader
 
-    ids = ShardReader(storage.join(output, "shards", file.name))[number]
+    ids = open_tokens(output, file)[number]
     text = document_text(load_piece_table(load_manifest(output)), ids)
     record = read_rows(file, [number])[number]
     return {"shard": file.name, "number": number, "record": record, "text": text,
@@ -108,8 +113,8 @@ def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any
 
 
 def statistics(output: str) -> dict[str, Any]:
-    """Return the funnel of every source and the mixture."""
-    from pipeline.ledger import funnel, read_ledger
+    """Return the funnel of every source, the mixture, and what the run warned of."""
+    from pipeline.ledger import funnel, ledger_warnings, read_ledger
 
     manifest = load_manifest(output)
     try:
@@ -127,4 +132,8 @@ def statistics(output: str) -> dict[str, Any]:
             key=lambda r: (order.index(r["step"]), outcomes.index(r["outcome"]), r["reason"] or ""),
         )
         sources[name] = {"mixture": counts, "funnel": rows}
-    return {"token_budget": manifest["token_budget"], "sources": sources}
+    return {
+        "token_budget": manifest["token_budget"],
+        "sources": sources,
+        "warnings": ledger_warnings(ledger, manifest),
+    }

@@ -107,7 +107,10 @@ def _command_stats(options: argparse.Namespace) -> int:
     ]
     columns = ["source", "proportion", "train tokens", "validation tokens", "sampled tokens",
                "epochs"]  # fmt: skip
-    show(table(f"Mixture of {found['token_budget']:,} tokens", columns, rows))
+    show(
+        table(f"Mixture of {found['token_budget']:,} tokens", columns, rows),
+        *(f"warning: {warning}" for warning in found["warnings"]),
+    )
     return 0
 
 

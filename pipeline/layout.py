@@ -113,9 +113,14 @@ def read_shards(output: str) -> Iterator[Shard]:
         yield Shard(source, shard, list(splits))
 
 
+def joined_folder(source: str) -> str:
+    """Return where a source's documents are that were made of joined records."""
+    return f"joined/{source}"
+
+
 def joined_name(source: str, number: int) -> str:
     """Return the file of the documents of a partition of joined records."""
-    return f"joined/{source}/part-{number:05d}.parquet"
+    return f"{joined_folder(source)}/part-{number:05d}.parquet"
 
 
 def shard_ledger_name(source: str, shard: int) -> str:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.layout import joined_folder
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -107,18 +108,24 @@ def write_ledger(output: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def read_ledger(output: str) -> pa.Table:
     """Read ``ledger.parquet``."""
-    return pq.read_table(pa.BufferReader(storage.read_bytes(storage.join(output, LEDGER_NAME))))
+    data = storage.read_bytes(storage.join(output, LEDGER_NAME))
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
 
 
 def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
-    """Say of which sources a file, or all of them, came to nothing, a line each."""
+    """Say of which sources a file, or all of them, came to nothing, a line each.
+
+    The ledger of a source whose records are joined counts its partitions, which are no files of the
+    user's: of such a source no file is named.
+    """
+    folders = {name.rpartition("/")[0] for name in manifest["files"]}
     read = ledger.filter(pc.equal(ledger["outcome"], "in"))
     files = read.group_by(["source", "file"], use_threads=False).aggregate([("documents", "sum")])
     warnings = []
     for source, counts in manifest["sources"].items():
         mine = files.filter(pc.equal(files["source"], source))
         empty = mine.filter(pc.equal(mine["documents_sum"], 0))["file"].to_pylist()
-        if empty:
+        if empty and joined_folder(source) not in folders:
             names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
             warnings.append(
                 f"{source}: {len(empty)} of {mine.num_rows} files held nothing: {names}"

@@ -34,6 +34,7 @@ def collect(output: str) -> dict[str, Any]:
         "token_budget": manifest["token_budget"],
         "sources": sorted(sources, key=lambda source: -source["mixture"]["proportion"]),
         "totals": _totals(sources),
+        "warnings": stats["warnings"],
         "llama": _llama(sources),
         "shards": len(manifest["shards"]),
         "bytes": sum(

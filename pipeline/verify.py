@@ -92,9 +92,8 @@ def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any])
     except ValueError as error:
         yield str(error)
         return
-    docs = pq.read_table(
-        pa.BufferReader(storage.read_bytes(storage.join(output, names["parquet"])))
-    )
+    data = storage.read_bytes(storage.join(output, names["parquet"]))
+    docs = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     lengths = np.asarray(reader.lengths, np.int64)
     offsets = np.cumsum(lengths) - lengths
     if docs.schema.names != DOCS_SCHEMA.names:
@@ -121,8 +120,8 @@ def _dropped(output: str, shard: Mapping[str, Any], name: str) -> Iterator[str]:
         if file.schema_arrow.names != DROPPED_SCHEMA.names:
             yield f"{name}: its columns are {', '.join(file.schema_arrow.names)}"
             return
-        for batch in file.iter_batches(columns=["step", "reason", "chars"]):
-            groups = pa.Table.from_batches([batch]).group_by(["step", "reason"])
+        for batch in file.iter_batches(columns=["step", "reason", "chars"], use_threads=False):
+            groups = pa.Table.from_batches([batch]).group_by(["step", "reason"], use_threads=False)
             for row in groups.aggregate([("chars", "count"), ("chars", "sum")]).to_pylist():
                 counted[row["step"], row["reason"]] += row["chars_count"]
                 chars[row["step"], row["reason"]] += row["chars_sum"]

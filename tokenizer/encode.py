@@ -278,10 +278,7 @@ def _opened(model_proto: bytes) -> tuple[ModelFile, Any]:
 
     Raises ValueError or RuntimeError where it is not one.
     """
-    model = parse_model(model_proto)
-    if not model.pieces:
-        raise ValueError("not a SentencePiece model")
-    return model, sentencepiece.SentencePieceProcessor(model_proto=model_proto)
+    return parse_model(model_proto), sentencepiece.SentencePieceProcessor(model_proto=model_proto)
 
 
 def _mark_id(processor: Any, name: str) -> int:

@@ -49,10 +49,14 @@ class ModelFile(NamedTuple):
 
 
 def parse_model(data: bytes) -> ModelFile:
-    """Parse a serialised ``ModelProto``; raises ValueError where ``data`` is not one."""
+    """Parse a serialised ``ModelProto``; raises ValueError where ``data`` is not one, or not whole.
+
+    Pieces come first in the file. One that was cut off between two of them has no settings of the
+    trainer or the normaliser, which every trainer writes, and would pass for a smaller model.
+    """
     pieces: list[Piece] = []
-    trainer: dict[int, bytes | int] = {}
-    normalizer: dict[int, bytes | int] = {}
+    trainer: dict[int, bytes | int] | None = None
+    normalizer: dict[int, bytes | int] | None = None
     for number, value in _fields(data):
         if number == 1:
             piece = dict(_fields(_message(value)))
@@ -62,6 +66,10 @@ def parse_model(data: bytes) -> ModelFile:
             trainer = dict(_fields(_message(value)))
         elif number == NORMALISER:
             normalizer = dict(_fields(_message(value)))
+    if not pieces:
+        raise ValueError("not a SentencePiece model")
+    if trainer is None or normalizer is None:
+        raise ValueError("a SentencePiece model without its rules: the file was cut off")
     return ModelFile(
         pieces,
         model_type=int(trainer.get(3, UNIGRAM)),

@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from pipeline import storage
 from pipeline.browser.document import MAX_TOKENS, describe
 from pipeline.browser.listing import Place, page_before, page_from, parse_place
-from pipeline.document_rows import Filter, document_files
+from pipeline.document_rows import DamagedFileError, Filter, document_files
 from pipeline.inspect import load_manifest, statistics
 from pipeline.layout import DROPPED, PARTS, REPORT_NAME, dropped_summary
 from pipeline.piece_table import PieceTable, load_piece_table
@@ -80,6 +80,11 @@ def make_app(output: str, host: str) -> Flask:
     @app.errorhandler(ValueError)
     def show_mistake(error: ValueError) -> tuple[str, int]:
         return render_template("error.html", error={"name": "Not found", "description": error}), 404
+
+    @app.errorhandler(DamagedFileError)
+    def show_damage(error: DamagedFileError) -> tuple[str, int]:
+        told = {"name": "A file of the run is damaged", "description": error}
+        return render_template("error.html", error=told), 500
 
     def route(path: str) -> Any:
         return app.route(path, methods=["GET"], provide_automatic_options=False)

@@ -6,11 +6,10 @@ import threading
 from typing import Any, NamedTuple
 
 from pipeline import storage
-from pipeline.document_rows import DocumentFile, read_rows
+from pipeline.document_rows import DocumentFile, named_damage, open_tokens, read_rows
 from pipeline.layout import DROPPED
 from pipeline.piece_table import PieceTable, document_text
 from pipeline.token_view import Token, tokens_of
-from tokenizer.shards import ShardReader
 
 MAX_CHARS = 200_000
 """Of a text that is shown; a page of a whole book is slow on a phone."""
@@ -44,7 +43,7 @@ def describe(
 
     Instead of a ``table`` there may be the reason why there is none: then there are no tokens, and
     ``no_tokens`` says why. Where the input is not there any more there are no decisions, and
-    ``trouble`` says so.
+    ``trouble`` says so. Raises DamagedFileError where the shard is damaged.
     """
     record = read_rows(file, [number])[number]
     found: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
@@ -61,9 +60,11 @@ def describe(
         if last_text is not None and not found["decisions"][-1].get("removed_lines"):
             texts.append(_text("Text when it was dropped", last_text, frozenset()))
     elif not isinstance(table, str):
-        ids = ShardReader(storage.join(output, "shards", file.name))[number]
-        texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
-        tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
+        reader = open_tokens(output, file)
+        with named_damage(storage.join(output, "shards", f"{file.name}.bin")):
+            ids = reader[number]
+            texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
+            tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
     return {**found, "texts": texts, "tokens": tokens}
 
 

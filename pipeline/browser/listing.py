@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.document_rows import DocumentFile, Filter, row_groups
+from pipeline.document_rows import DocumentFile, Filter, named_damage, row_groups
 from pipeline.layout import DROPPED
 
 PAGE_ROWS = 50
@@ -121,11 +121,12 @@ def _columns(file: DocumentFile) -> list[str]:
 def _documents(
     files: Sequence[DocumentFile], number: int, first: int, rows: Any, matching: list[int]
 ) -> list[_Found]:
-    return [
-        (
-            Place(number, row),
-            {**rows.slice(row - first, 1).to_pylist()[0], "shard": files[number].name,
-             "part": files[number].part, "number": row},
-        )
-        for row in matching
-    ]  # fmt: skip
+    with named_damage(files[number].path):
+        return [
+            (
+                Place(number, row),
+                {**rows.slice(row - first, 1).to_pylist()[0], "shard": files[number].name,
+                 "part": files[number].part, "number": row},
+            )
+            for row in matching
+        ]  # fmt: skip

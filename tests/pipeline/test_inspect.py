@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -176,3 +177,20 @@ def test_a_file_that_was_cut_is_named(demo, tmp_path, capsys, name, command, lef
     assert main([str(output) if a == "OUT" else a for a in command]) == 2
     error = capsys.readouterr().err
     assert str(output / name) in error and error.count("\n") == 1
+
+
+def test_verify_starts_no_pool_of_threads(demo):
+    """Arrow's pool can be at work still when a process ends; its reading takes one thread at most."""
+    code = (
+        "import psutil, pyarrow, pyarrow.compute, pyarrow.parquet, tokenizer.shards\n"
+        "from pipeline.verify import verify\n"
+        "before = psutil.Process().num_threads()\n"
+        f"assert verify({str(demo)!r}) == []\n"
+        "print(psutil.Process().num_threads() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "8"}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert int(done.stdout) <= 1

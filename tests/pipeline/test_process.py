@@ -73,7 +73,7 @@ def test_files_that_hold_nothing_are_seen(tmp_path):
     assert damaged == ["c4/d.json.gz"], "a whole gzip file has a header at least"
     ledger = pa.Table.from_pylist(rows, LEDGER_SCHEMA)
     counts = {"train_documents": 0, "validation_documents": 0}
-    assert ledger_warnings(ledger, {"sources": {"c4": counts}}) == [
+    assert ledger_warnings(ledger, {"sources": {"c4": counts}, "files": {}}) == [
         "c4: 2 of 4 files held nothing: c4/b.json, c4/c.json.gz",
         "c4: none of its 2 records is a document that was kept",
     ]

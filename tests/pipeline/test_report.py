@@ -115,6 +115,56 @@ def test_script_in_a_page_stays_text(tmp_path, browser):
         assert shown.is_visible() and ATTACK in shown.text_content()
 
 
+@pytest.fixture(scope="module")
+def warned(tmp_path_factory):
+    """A run with an empty file, and with joined posts of which some partitions hold none."""
+    folder = tmp_path_factory.mktemp("warned")
+    (folder / "c4").mkdir()
+    (folder / "c4" / "a.json").write_text(json.dumps({"text": "one"}) + "\n")
+    (folder / "c4" / "<b>_`b.json").touch()
+    site = folder / "posts" / "empty.stackexchange.com"
+    site.mkdir(parents=True)
+    (site / "Posts.xml").write_text("<posts>\n</posts>\n" + " " * 3000)
+    output = folder / "out"
+    assert run_demo(output, "--sources", "c4,stackexchange",
+                    "--set", f"sources.c4.input=['{folder}/c4/*.json']",
+                    "--set", f"sources.stackexchange.input=['{folder}/posts/*/Posts.xml']",
+                    "--set", "reading.joined_part_bytes=1000") == 0  # fmt: skip
+    return output
+
+
+def test_the_page_and_the_card_tell_what_the_run_warned_of(warned, browser, capsys):
+    warnings = [
+        "c4: 1 of 2 files held nothing: c4/<b>_`b.json",
+        "stackexchange: none of its 0 records is a document that was kept",
+    ]
+    assert len(list((warned / "joined" / "stackexchange").iterdir())) > 1
+    assert collect(str(warned))["warnings"] == warnings
+    assert corpus(["stats", str(warned)]) == 0
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if line.startswith("warning: ")] == [
+        f"warning: {warning}" for warning in warnings
+    ]
+    card = (warned / "DATACARD.md").read_text().split("## Known limits")[1]
+    assert r"- c4: 1 of 2 files held nothing: c4/\<b\>\_\`b.json." in card
+    assert "- stackexchange: none of its 0 records" in card
+    url = (warned / "report.html").as_uri()
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        size = {"width": width, "height": 844}
+        with watched(browser, url, viewport=size, color_scheme=scheme) as page:
+            page.page.goto(url)
+            assert page.page.locator(".warnings li").all_inner_texts() == warnings
+            shown = page.page.locator(".warnings").bounding_box()
+            mixture = page.page.locator("#mixture").bounding_box()
+            assert shown["y"] + shown["height"] < mixture["y"]
+            assert page.overflow() == 0 and page.errors == []
+
+
+def test_a_run_without_warnings_shows_none(run, report):
+    assert report["warnings"] == []
+    assert 'class="warnings"' not in (run / "report.html").read_text()
+
+
 def test_the_page_needs_nothing_else_and_says_which_scripts_are_its_own(run):
     page = (run / "report.html").read_text()
     policy = page.split('Content-Security-Policy" content="')[1].split('"')[0]

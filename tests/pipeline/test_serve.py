@@ -272,6 +272,35 @@ def test_a_run_whose_tokenizer_is_another_one_says_so(demo_run, tmp_path):
     assert answer.status == 200 and "not the tokenizer that made the shards" in page
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("train-00000.docs.parquet", lambda data: data[:-9]),
+        ("train-00000.docs.parquet", lambda data: data[:4] + bytes(400) + data[404:]),
+        ("train-00000.bin", lambda data: data[:-2]),
+        ("train-00000.bin", lambda data: b"\xff" * len(data)),
+        ("train-00000.idx", lambda data: data[:-2]),
+        ("train-00000.bin", None),
+        ("train-00000.docs.parquet", None),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_named(demo_run, tmp_path, name, damage):
+    """It is answered as the server's fault, with nothing in the terminal, and others open."""
+    output = tmp_path / "out"
+    shutil.copytree(demo_run, output)
+    path = output / "shards" / "commoncrawl" / name
+    path.write_bytes(damage(path.read_bytes())) if damage else path.unlink()
+    pages = ["/document?shard=commoncrawl/train-00000&number=0"]
+    if name.endswith(".parquet"):
+        pages.append("/documents?source=commoncrawl&part=train")
+    with serving(output) as server:
+        for path_asked in pages:
+            answer, page = request(server, path_asked)
+            assert answer.status == 500 and "A file of the run is damaged" in page
+            assert f"commoncrawl/{name}" in page and "Traceback" not in page
+        assert request(server, "/document?shard=github/train-00000&number=0")[0].status == 200
+
+
 def test_a_port_that_is_taken_is_told_in_one_line(demo_run, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokenizer import encode as encode_module
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.encode import BatchEncoder, check_model, load_encoder
+from tokenizer.model_file import TRAINER, _spans
 from tokenizer.units import joined_pairs
 
 MODELS = {"mistral-tokenizer.model.v1": "table", "en.sp.model": "viterbi"}
@@ -281,6 +282,26 @@ def test_no_cut_within_a_piece(shared_models: Path) -> None:
         assert all(joined[a, b] for a, b in itertools.pairwise(text))
     assert not joined[ord("e"), ord(" ")]
     assert not joined[ord("e"), ord("\n")]
+
+
+def test_models_that_were_cut_between_two_fields(shared_models: Path, tmp_path: Path) -> None:
+    """SentencePiece itself opens such a file, as a smaller model or with other rules."""
+    data = (shared_models / "en.sp.model").read_bytes()
+    ends = [end for number, _, _, end in _spans(data) if number in (1, TRAINER)]
+    path = tmp_path / "cut.model"
+    for end in (ends[0], ends[len(ends) // 2], *ends[-2:]):
+        path.write_bytes(data[:end])
+        for opened in (check_model, load_encoder):
+            with pytest.raises(ValueError, match=r"cut\.model: .* the file was cut off$"):
+                opened(str(path))
+
+
+def test_every_model_at_hand_is_whole(shared_models: Path) -> None:
+    samples = Path(__file__).parents[2] / "samples" / "models"
+    names = [path for folder in (shared_models, samples) for path in folder.glob("*.model*")]
+    assert len(names) >= 4
+    for path in names:
+        check_model(str(path))
 
 
 def test_files_that_are_no_model(tmp_path: Path) -> None:
