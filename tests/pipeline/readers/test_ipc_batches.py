@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 
 from pipeline.readers.columnar import Unreadable, Watched
 from pipeline.readers.ipc_batches import FILE_MAGIC, ipc_batches
+from tests.hostile.crafted_columns import ipc
 from tests.hostile.lying_columns import lying_buffer
 
 
@@ -36,3 +38,23 @@ def test_buffers_that_say_too_much_are_not_unpacked():
     rows, fault = found
     assert isinstance(rows, pa.RecordBatch) and len(rows) == 1
     assert isinstance(fault, Unreadable) and fault.error.startswith("buffers of 10995116")
+
+
+def test_a_dictionary_that_says_too_much_is_not_unpacked():
+    data = ipc("text", pa.array(["a" * 100_000]).dictionary_encode())
+    head, _, tail = data.rpartition(struct.pack("<q", 100_000))
+    data = head + struct.pack("<q", 1 << 40) + tail
+    (fault,) = ipc_batches(Watched(io.BytesIO(data)), columns=["text"], text="text")
+    assert isinstance(fault, Unreadable) and fault.error.startswith("buffers of 10995116")
+
+
+def test_what_arrow_takes_on_trust_is_checked():
+    strings = ipc("text", pa.array(["a" * 17, "b" * 23]))
+    offsets = struct.pack("<3i", 0, 17, 40)
+    assert strings.count(offsets) == 1
+    strings = strings.replace(offsets, struct.pack("<3i", 0, 17, 1_000))
+    indices = pa.array([0, 9], pa.int32())
+    index = ipc("text", pa.DictionaryArray.from_arrays(indices, pa.array(["a"]), safe=False))
+    for data in (strings, index):
+        (fault,) = ipc_batches(Watched(io.BytesIO(data)), columns=["text"], text="text")
+        assert isinstance(fault, Unreadable) and fault.rows == 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.readers.columnar import HELD_BYTES, Unreadable
 from pipeline.readers.parquet_pages import DICTIONARY_PAGE, pages
 from pipeline.readers.parquet_rows import parquet_rows
-from tests.hostile.lying_columns import lying_page, lying_row_count
+from tests.hostile.lying_columns import groups_over_each_other, lying_page, lying_row_count
 
 
 def _read(
@@ -120,3 +120,13 @@ def test_rows_that_share_one_long_value_are_read_a_few_at_once():
         assert pa.default_memory_pool().bytes_allocated() - before < 2 * HELD_BYTES
         n_rows += len(rows)
     assert n_rows > 100
+
+
+def test_bytes_of_the_file_are_not_read_as_more_than_one_row_group():
+    data = groups_over_each_other("text", 100_000, 5)
+    found = parquet_rows(io.BytesIO(data), start=0, end=None, columns=["text"], text="text")
+    (_, first), *others = found
+    assert isinstance(first, pa.RecordBatch) and len(first) == 1
+    error = "its row groups have more bytes than the file"
+    expected = [(n, Unreadable(f"row group {n}: {error}", 1)) for n in range(1, 5)]
+    assert others == expected
