@@ -180,7 +180,7 @@ def test_a_file_that_was_cut_is_named(demo, tmp_path, capsys, name, command, lef
 
 
 def test_verify_starts_no_pool_of_threads(demo):
-    """Arrow's pool can be at work still when a process ends; its reading takes one thread at most."""
+    """Arrow's pool can be at work still when a process ends; reading takes one thread at most."""
     code = (
         "import psutil, pyarrow, pyarrow.compute, pyarrow.parquet, tokenizer.shards\n"
         "from pipeline.verify import verify\n"
