@@ -86,5 +86,6 @@ def test_a_bad_evaluation_set_stops_the_run_before_it_starts(
     output = tmp_path / "out"
     assert run(write_recipe(tmp_path, evaluation_set), output) != 0
     told = capsys.readouterr().err
-    assert f"sources.c4.steps.decontaminate: {evaluation_set}, line 2: not JSON" in told
+    where = "sources.c4.steps.decontaminate.evaluation_sets"
+    assert f"{where}: {evaluation_set}, line 2: not JSON" in told
     assert not output.exists()
