@@ -22,10 +22,11 @@ from pipeline.checked import RecipeError
 from pipeline.execution import Execution, RunError, execution, note_stop
 from pipeline.ledger import ledger_warnings, read_ledger
 from pipeline.opt_out import given_list
+from pipeline.output_folder import check_output
 from pipeline.plan import estimate, make_plan
 from pipeline.recipe import Recipe
 from pipeline.report import print_estimates, print_summary
-from pipeline.run import check_output, check_shuffle, complete_already, run
+from pipeline.run import check_shuffle, run
 from pipeline.run_options import add_run_options, recipe_of
 from pipeline.storage import StorageError, take_beam_options
 
@@ -62,13 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             return dry_run(recipe, how, options.output)
         started = time.monotonic()
-        said: list[str] = []
-        manifest = run(recipe, options.output, how, start_over=options.start_over,
-                       with_report=not options.no_report, say=said.append)  # fmt: skip
-        print(*said, sep="\n", end="\n" * bool(said))
-        is_new = complete_already(options.output) not in said
-        print_summary(manifest, options.output, time.monotonic() - started if is_new else None,
-                      ledger_warnings(read_ledger(options.output), manifest))  # fmt: skip
+        manifest, was_complete = run(recipe, options.output, how, start_over=options.start_over,
+                                     with_report=not options.no_report)  # fmt: skip
+        seconds = None if was_complete else time.monotonic() - started
+        warnings = ledger_warnings(read_ledger(options.output), manifest)
+        print_summary(manifest, options.output, seconds, warnings)
     except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -21,11 +21,11 @@ from pipeline.execution import ERROR_NAME, Execution
 from pipeline.layout import Split, read_plan
 from pipeline.ledger import Tally
 from pipeline.model_card import card_path, write_card
+from pipeline.output_folder import attempt, describe, locked, open_output
 from pipeline.plan import make_plan
 from pipeline.process import cached_recipe, process_split
-from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay, ProgressLog
+from pipeline.progress import ProgressDisplay, ProgressLog
 from pipeline.recipe import Recipe
-from pipeline.run import describe, locked, open_output
 from pipeline.writing import WritingDoFn
 from transforms.cited_urls import cited_urls
 
@@ -56,10 +56,8 @@ def list_cited_urls(
             return storage.read_json(storage.join(output, card_path(LIST_NAME)))
         total = sum(split.n_bytes for split in plan)
         display = ProgressDisplay(output, PROGRESS_NAME, "reading references", total)
-        with storage.attempt(output):
-            storage.remove(output, PROGRESS_FOLDER)
-            with display, execution.pipeline() as pipeline:
-                _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
+        with attempt(output), display, execution.pipeline() as pipeline:
+            _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
         counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
         card = write_card(
             output,

@@ -33,9 +33,10 @@ from pipeline.execution import ERROR_NAME, Execution, RunError
 from pipeline.layout import RUN_NAME, Split, read_plan
 from pipeline.ledger import Tally
 from pipeline.opt_out import given_list, take_list
+from pipeline.output_folder import attempt, describe, locked, open_output
 from pipeline.plan import make_plan, unpacked_bytes
 from pipeline.process import cached_recipe, process_split
-from pipeline.progress import PROGRESS_FOLDER, ProgressDisplay, ProgressLog
+from pipeline.progress import ProgressDisplay, ProgressLog
 from pipeline.recipe import Recipe, recipe_from_mapping
 from pipeline.recipe_file import check_models
 from pipeline.reservoir import (
@@ -49,7 +50,7 @@ from pipeline.reservoir import (
     take,
 )
 from pipeline.row_groups import parquet_writer
-from pipeline.run import check_shuffle, describe, first_passes, locked, open_output
+from pipeline.run import check_shuffle, first_passes
 from pipeline.writing import WritingDoFn
 from transforms.documents import SCHEMA
 
@@ -113,8 +114,7 @@ def sample_documents(
         open_output(output, described, plan, start_over)
         take_list(output, opt_out_list)
         if not all(_is_there(output, source) for source in budget_bytes):
-            with storage.attempt(output):
-                storage.remove(output, PROGRESS_FOLDER)
+            with attempt(output):
                 first_passes(narrowed, plan, output, execution)
                 _draw(narrowed, plan, output, execution, budget_bytes)
         for name in ("work", "decisions", "joined", ERROR_NAME):

@@ -11,14 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline import guard, run
+from pipeline import guard, output_folder
 from pipeline.execution import RunError
 from pipeline.guard import guarded
-from pipeline.run import locked
+from pipeline.output_folder import locked
 
 STARTED = """
 import subprocess, sys, time
-from pipeline.run import locked
+from pipeline.output_folder import locked
 with locked(sys.argv[1]):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
                              start_new_session=True)
@@ -97,7 +97,7 @@ def test_a_folder_whose_guard_still_waits_stays_locked(tmp_path, monkeypatch):
 
 def test_a_lock_that_its_holder_removed_meanwhile_is_none(tmp_path, monkeypatch):
     path = tmp_path / ".lock"
-    flock = run.fcntl.flock
+    flock = output_folder.fcntl.flock
     removed = []
 
     def flock_late(file, how):
@@ -105,7 +105,7 @@ def test_a_lock_that_its_holder_removed_meanwhile_is_none(tmp_path, monkeypatch)
             removed.append(path.unlink())
         flock(file, how)
 
-    monkeypatch.setattr(run.fcntl, "flock", flock_late)
+    monkeypatch.setattr(output_folder.fcntl, "flock", flock_late)
     with locked(str(tmp_path)), pytest.raises(RunError), locked(str(tmp_path)):
         pass
     assert removed
