@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from pipeline.layout import step_name
 from pipeline.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.report import cell
 
@@ -134,7 +135,7 @@ def _llama_sources(report: dict[str, Any]) -> str:
 
 
 def _step_names(recipe: dict[str, Any]) -> set[str]:
-    return {step if isinstance(step, str) else next(iter(step)) for step in recipe["steps"]}
+    return set(map(step_name, recipe["steps"]))
 
 
 def _processing(recipe: dict[str, Any], files: set[str]) -> list[str]:

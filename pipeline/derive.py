@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pipeline.checked import nearest
 from pipeline.execution import RunError
-from pipeline.recipe import Recipe, Source, recipe_from_mapping
+from pipeline.recipe import Recipe, Source
 
 
 def source_of(recipe: Recipe, name: str) -> Source:
@@ -50,4 +49,4 @@ def source_entry(
 def derived_recipe(recipe: Recipe, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
     """Return the recipe with these sources in place of its own, each with the same proportion."""
     sources = {name: {**e, "proportion": 1 / len(entries)} for name, e in entries.items()}
-    return replace(recipe_from_mapping({**recipe.mapping, "sources": sources}), path=recipe.path)
+    return recipe.with_sources(sources)

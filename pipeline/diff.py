@@ -18,9 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import storage
 from pipeline.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
-from pipeline.document_rows import DocumentFile, document_files, row_groups
+from pipeline.document_rows import DocumentFile, document_files, open_tokens, row_groups
 from pipeline.layout import DROPPED, PARTS, read_plan
 from tokenizer.shards import ShardReader
 
@@ -149,7 +148,7 @@ def _read_side(output: str, files: Sequence[DocumentFile], part: int, n_parts: i
     starts, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for file in sorted(files, key=lambda file: file.part == DROPPED):
         if file.part != DROPPED:
-            readers.append(ShardReader(storage.join(output, "shards", file.name)))
+            readers.append(open_tokens(output, file))
             lengths = readers[-1].lengths.astype(np.int64)
             begins = np.cumsum(lengths) - lengths
         columns = ["id", "step", "reason"] if file.part == DROPPED else ["id"]

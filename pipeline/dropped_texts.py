@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
-from pipeline.layout import OPT_OUT_STEP, RUN_NAME, Split
+from pipeline.layout import OPT_OUT_STEP, RUN_NAME, Split, step_name
 from pipeline.ledger import Tally
 from pipeline.process import UnitCursor, check_all_found, deduplicator, process_split, splits_of
 from pipeline.recipe import Recipe, Step, recipe_of_source
@@ -45,7 +45,7 @@ def texts_when_dropped(
     ValueError where an input file is not there any more, or has no such document.
     """
     mapping = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
-    names = [_name(step) for step in mapping["sources"][source]["steps"]]
+    names = [step_name(step) for step in mapping["sources"][source]["steps"]]
     needed = _needed(mapping, source, names, set(step_of.values()))
     places = {name: i for i, name in enumerate(["read", *names, OPT_OUT_STEP], -1)}
     place_of = {identifier: places[step] for identifier, step in step_of.items()}
@@ -57,10 +57,6 @@ def texts_when_dropped(
                 return texts
     check_all_found(step_of.keys() - texts.keys())
     return texts
-
-
-def _name(step: Any) -> str:
-    return step if isinstance(step, str) else str(next(iter(step)))
 
 
 def _needed(

@@ -16,7 +16,7 @@ from pipeline.document_rows import (
     read_rows,
     row_groups,
 )
-from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP
+from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP, step_name
 
 
 class InspectError(ValueError):
@@ -124,7 +124,7 @@ def statistics(output: str) -> dict[str, Any]:
     sources = {}
     for name, counts in manifest["sources"].items():
         steps = manifest["recipe"]["sources"][name]["steps"]
-        order = ["read", *(s if isinstance(s, str) else next(iter(s)) for s in steps)]
+        order = ["read", *map(step_name, steps)]
         order += [OPT_OUT_STEP, "write"]
         outcomes = ["in", "dropped", "changed", "out"]
         rows = sorted(

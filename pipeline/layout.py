@@ -113,6 +113,11 @@ def read_shards(output: str) -> Iterator[Shard]:
         yield Shard(source, shard, list(splits))
 
 
+def step_name(entry: str | Mapping[str, Any]) -> str:
+    """Return the name of a step as a recipe has it: alone, or ahead of its parameters."""
+    return entry if isinstance(entry, str) else str(next(iter(entry)))
+
+
 def joined_folder(source: str) -> str:
     """Return where a source's documents are that were made of joined records."""
     return f"joined/{source}"

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pipeline import storage
 from pipeline.decisions import decision_name, read_decisions
 from pipeline.document_file import read_documents
-from pipeline.layout import OPT_OUT_STEP, Split, read_plan
+from pipeline.layout import OPT_OUT_STEP, Split, joined_folder, read_plan
 from pipeline.ledger import Tally
 from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
@@ -34,13 +34,12 @@ dropped are in its ``after``, and in no later batch.
 NEVER_EMPTY = (".gz", ".bz2", ".zst", ".7z", ".zip", ".tgz")
 """Ends of names of files that hold some bytes even where what they hold is nothing."""
 
+MAX_SAID_CHARS = 300
+"""Of what a step's exception says."""
+
 
 class InputChangedError(ValueError):
     """An input file is not what it was when the first pass read it."""
-
-
-MAX_SAID_CHARS = 300
-"""Of what a step's exception says."""
 
 
 class StepError(ValueError):
@@ -202,27 +201,11 @@ def process_split(
 
 def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
     """Run a step on a batch. Raises StepError, with the record where one alone is to blame."""
-
-    def error_of(part: pa.RecordBatch) -> Exception | None:
-        try:
-            step.target(part, **step.local_parameters)
-        except Exception as error:
-            return error
-        return None
-
     try:
         after = step.target(batch, **step.local_parameters)
         _check_step(batch, after, step)
     except Exception as error:
-        records = batch
-        while records.num_rows > 1 and not isinstance(error, (OSError, MemoryError)):
-            middle = records.num_rows // 2
-            halves = records.slice(0, middle), records.slice(middle)
-            records_left = next((h for h in halves if type(error_of(h)) is type(error)), None)
-            if records_left is None:
-                break
-            records = records_left
-        ids = records["id"]
+        ids = _blamed(step, batch, error)["id"]
         place = ids[0].as_py() if len(ids) == 1 else f"{ids[0].as_py()} to {ids[-1].as_py()}"
         said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_SAID_CHARS]
         raise StepError(
@@ -230,6 +213,28 @@ def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
             f"{said}"
         ) from error
     return after
+
+
+def _blamed(step: Step, batch: pa.RecordBatch, error: Exception) -> pa.RecordBatch:
+    """Halve a batch as long as a half of it alone makes a step raise an error of that type."""
+
+    def raises(part: pa.RecordBatch) -> bool:
+        try:
+            step.target(part, **step.local_parameters)
+        except Exception as raised:
+            return type(raised) is type(error)
+        return False
+
+    if isinstance(error, (OSError, MemoryError)):  # which are not of a record
+        return batch
+    while batch.num_rows > 1:
+        middle = batch.num_rows // 2
+        halves = batch.slice(0, middle), batch.slice(middle)
+        half = next(filter(raises, halves), None)
+        if half is None:
+            break
+        batch = half
+    return batch
 
 
 def splits_of(
@@ -243,7 +248,7 @@ def splits_of(
     for split in read_plan(output):
         if split.holds != "documents" or shard not in (None, split.shard):
             continue
-        if split.name not in files and not split.path.startswith(f"joined/{source}/"):
+        if split.name not in files and not split.path.startswith(f"{joined_folder(source)}/"):
             continue
         joined = storage.join(output, split.path)
         if not storage.exists(split.path) and not storage.exists(joined):

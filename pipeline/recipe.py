@@ -15,7 +15,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,11 @@ class Recipe:
     opt_out: FilePath | None  # a list of ids, urls and domains whose documents are left out
     mapping: Mapping[str, Any] = field(repr=False)
     path: str = field(default="the recipe", compare=False)  # of its file, for messages
+
+    def with_sources(self, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
+        """Return the recipe with these sources in place of its own; raises RecipeError."""
+        made = recipe_from_mapping({**self.mapping, "sources": dict(entries)})
+        return replace(made, path=self.path)
 
     def source(self, name: str) -> Source:
         """Return a source by its name."""

@@ -11,6 +11,7 @@ import yaml
 
 from pipeline import storage
 from pipeline.checked import RecipeError, nearest
+from pipeline.layout import step_name
 from pipeline.local_copy import local_copy
 from pipeline.recipe import Recipe, Tokenizer, recipe_from_mapping
 from tokenizer.encode import check_model
@@ -178,7 +179,7 @@ def _override(
 def _find(node: Any, path: list[str]) -> tuple[Any, list[str], int]:
     """Find what the beginning of a path names: its key or place, all names, and the parts taken."""
     if isinstance(node, list):
-        names = [step if isinstance(step, str) else next(iter(step)) for step in node]
+        names = list(map(step_name, node))
     else:
         names = list(map(str, node)) if isinstance(node, dict) else []
     for n_parts in range(len(path), 0, -1):

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -37,7 +36,7 @@ from pipeline.output_folder import attempt, describe, locked, open_output
 from pipeline.plan import make_plan, unpacked_bytes
 from pipeline.process import cached_recipe, process_split
 from pipeline.progress import ProgressDisplay, ProgressLog
-from pipeline.recipe import Recipe, recipe_from_mapping
+from pipeline.recipe import Recipe
 from pipeline.recipe_file import check_models
 from pipeline.reservoir import (
     CANDIDATE_SCHEMA,
@@ -182,7 +181,7 @@ def _narrowed(recipe: Recipe, budget_bytes: Mapping[str, int], until: Mapping[st
                 )
             entry["steps"] = entry["steps"][: steps.index(until[name])]
         sources[name] = {**entry, "proportion": 1 / len(budget_bytes)}
-    return replace(recipe_from_mapping({**recipe.mapping, "sources": sources}), path=recipe.path)
+    return recipe.with_sources(sources)
 
 
 def _draw(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import storage
 from pipeline.document_rows import (
     DocumentFile,
     Filter,
     document_files,
+    open_tokens,
     read_rows,
     row_groups,
 )
 from pipeline.layout import DROPPED, PARTS
-from tokenizer.shards import ShardReader
 
 
 def sample_documents(
@@ -62,7 +62,7 @@ def sample_documents(
     if part == DROPPED:
         _add_input_texts(output, found)
     else:
-        _add_shard_texts(output, manifest, found)
+        _add_shard_texts(output, manifest, files, found)
     return total, found
 
 
@@ -100,19 +100,19 @@ def _numbers(file: DocumentFile, wanted: Filter, places: npt.NDArray[np.int64]) 
 
 
 def _add_shard_texts(
-    output: str, manifest: dict[str, Any], found: Sequence[dict[str, Any]]
+    output: str,
+    manifest: dict[str, Any],
+    files: Sequence[DocumentFile],
+    found: Sequence[dict[str, Any]],
 ) -> None:
     from pipeline.piece_table import document_text, load_piece_table
 
     table = load_piece_table(manifest)
-    reader = None
-    name = None
-    for document in found:
-        if document["shard"] != name:
-            name = document["shard"]
-            reader = ShardReader(storage.join(output, "shards", name))
-        assert reader is not None
-        document["text"] = document_text(table, reader[document["number"]])
+    file_of = {file.name: file for file in files}
+    for shard, documents in groupby(found, key=lambda document: str(document["shard"])):
+        reader = open_tokens(output, file_of[shard])
+        for document in documents:
+            document["text"] = document_text(table, reader[document["number"]])
 
 
 def _add_input_texts(output: str, found: Sequence[dict[str, Any]]) -> None:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import storage
-from pipeline.document_rows import DocumentFile, document_files, row_groups
+from pipeline.document_rows import DocumentFile, document_files, open_tokens, row_groups
 from pipeline.piece_table import (
     DECODED_TOKENS,
     DecodedTokens,
@@ -161,7 +160,7 @@ def search(
     else:
         finder = phrase_finder(phrase)
     for file in document_files(output, manifest, source=source):
-        reader = ShardReader(storage.join(output, "shards", file.name))
+        reader = open_tokens(output, file)
         if finder is not None:
             hits = find_text(reader, table, finder)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +13,6 @@ from isal import igzip
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _COMMENT = r"(?:^|\s)#.*$"
-
-
 _PIECE_BYTES = 1 << 20
 
 
@@ -22,23 +21,11 @@ def check_list(path: str) -> None:
 
     The first mebibyte of text is what must hold an entry.
     """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    with Path(path).open("rb") as raw:
-        is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-        raw.seek(0)
-        file = igzip.GzipFile(fileobj=raw) if is_gzip else raw
-        first = None
-        try:
-            while piece := file.read(_PIECE_BYTES):
-                text = decoder.decode(piece)
-                first = text if first is None else first
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
-        except (zlib.error, EOFError, OSError) as error:
-            raise ValueError(f"{path}: damaged gzip: {error}") from None
-    if not len(_entries(first or "")):
-        raise ValueError(f"{path}: the list has no entries")
+    pieces = _text(path)
+    first = next(pieces, "")
+    for _ in pieces:  # what is damaged behind is found as well
+        pass
+    _some_entries(first, path)
 
 
 def read_list(path: str) -> pa.StringArray:
@@ -48,15 +35,30 @@ def read_list(path: str) -> pa.StringArray:
     lines do not count. Raises ValueError for a file of another kind and for one without entries,
     which would silently have no effect.
     """
-    data = Path(path).read_bytes()
-    try:
-        if data.startswith(_GZIP_MAGIC):
-            data = igzip.decompress(data)
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
-    except (zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{path}: damaged gzip: {error}") from None
+    return _some_entries("".join(_text(path)), path)
+
+
+def _text(path: str) -> Iterator[str]:
+    """Yield a file's text in pieces; raises ValueError where it is not UTF-8, plain or gzip."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    with Path(path).open("rb") as raw:
+        is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        raw.seek(0)
+        file = igzip.GzipFile(fileobj=raw) if is_gzip else raw
+        try:
+            while piece := file.read(_PIECE_BYTES):
+                yield decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
+        except (zlib.error, EOFError, OSError) as error:
+            if not is_gzip:  # then it is the disk's
+                raise
+            raise ValueError(f"{path}: damaged gzip: {error}") from None
+
+
+def _some_entries(text: str, path: str) -> pa.StringArray:
+    """Return the entries of a list's text, of which there must be some."""
     entries = _entries(text)
     if not len(entries):
         raise ValueError(f"{path}: the list has no entries")

@@ -44,13 +44,18 @@ def check_filter_urls(
     min_soft_words: int,
 ) -> None:
     """Raise ValueError for a file that is no such list, and where no soft word would do."""
-    if (blocked_words or soft_words) and min_soft_words < 1:
-        raise ValueError(f"min_soft_words: expected a number above 0, found {min_soft_words}")
+    if blocked_words or soft_words:
+        _check_min_soft_words(min_soft_words)
     _domains(tuple(blocked_domains))
     _pages(tuple(blocked_urls))
     _words(tuple(blocked_words))
     _words(tuple(soft_words))
     _subwords(tuple(blocked_subwords))
+
+
+def _check_min_soft_words(min_soft_words: int) -> None:
+    if min_soft_words < 1:
+        raise ValueError(f"min_soft_words: expected a number above 0, found {min_soft_words}")
 
 
 @checked_by(check_filter_urls)
@@ -85,8 +90,7 @@ def filter_urls(
     if blocked_urls:
         batch = drop(batch, in_key_set(pages_of(urls), _pages(tuple(blocked_urls))), "blocked_url")
     if blocked_words or soft_words:
-        if min_soft_words < 1:
-            raise ValueError(f"min_soft_words: expected a number above 0, found {min_soft_words}")
+        _check_min_soft_words(min_soft_words)
         hard, soft = _words(tuple(blocked_words)), _words(tuple(soft_words))
         found = _words_in(*text_buffers(pc.ascii_lower(urls)), hard, soft, min_soft_words)
         batch = drop(batch, found, "blocked_url_word")

@@ -66,7 +66,7 @@ class _Chunk(NamedTuple):
         """Return what ``n_values`` values, at most, of each page of data come to."""
         return [
             max(
-                page.unpacked_bytes * (1, count)[page.encoding == DELTA_BYTE_ARRAY],
+                page.unpacked_bytes * (count if page.encoding == DELTA_BYTE_ARRAY else 1),
                 count * self.value_bytes,
                 count * self.longest_bytes * (page.encoding in DICTIONARY_ENCODINGS),
             )
@@ -177,7 +177,7 @@ def _chunk(column: Any, schema: Any, stream: Watched, expansion: Expansion) -> _
     for page in found:
         if page.kind == DICTIONARY_PAGE and column.physical_type == "BYTE_ARRAY":
             longest = page.unpacked_bytes
-            if HELD_BYTES < longest * _BATCH_ROWS <= expansion.limit(1) * _BATCH_ROWS:
+            if longest * _BATCH_ROWS > HELD_BYTES and longest <= expansion.limit(1):
                 longest = _longest_value(stream, page, column.compression)
     width = schema.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0
     return _Chunk(
