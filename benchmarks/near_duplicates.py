@@ -29,7 +29,7 @@ from transforms.near_duplicates import DeduplicateNear, Document, band_parts
 
 ROUNDS = 3
 STEP = DeduplicateNear(
-    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=1000
+    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=8
 )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 import apache_beam as beam
 import numpy as np
@@ -28,7 +27,9 @@ from transforms.near_duplicates import (
     Document,
     References,
     band_parts,
+    numbers_in_pairs,
     pack,
+    pairs_by_split,
     unpack,
 )
 
@@ -105,10 +106,9 @@ class PairsOfPartition(_NearDoFn):
         label, _, _ = element[0].rpartition("/")
         source, step_name = label.split("/")[:2]
         step = self.step(source, int(step_name.removeprefix("step")))
-        pairs = step.candidates(map(unpack, element[1]))
-        splits = pairs >> np.uint64(32)
-        for split in np.unique(splits):
-            yield f"{label}/{split}", pairs[(splits == split).any(axis=1)].tobytes()
+        for chunk in step.candidate_chunks(map(unpack, element[1])):
+            for split, pairs in pairs_by_split(chunk):
+                yield f"{label}/{split}", pairs.tobytes()
 
 
 class ShinglesOfPairs(_NearDoFn):
@@ -123,26 +123,23 @@ class ShinglesOfPairs(_NearDoFn):
         pairs = np.unique(
             np.concatenate([np.frombuffer(p, np.uint64).reshape(-1, 2) for p in element[1]]), axis=0
         )
-        partners: dict[int, list[str]] = {}
-        for a, b in pairs.tolist():
-            for one in (a, b):
-                if one >> 32 == int(number):
-                    partners.setdefault(one, []).append(f"{source}/{position}/{a}/{b}")
+        numbers, rows = numbers_in_pairs(pairs, int(number))
         recipe = cached_recipe(self.recipe_json)
         split = _splits(self.output)[source, int(number)]
-        first = int(number) << 32
+        first = 0
         for batch in process_split(split, recipe, self.output, Tally(), until=position):
-            wanted = [i for i in range(batch.num_rows) if first + i in partners]
-            if wanted:
-                chosen = batch.take(wanted)
+            begin, end = np.searchsorted(numbers, [first, first + batch.num_rows])
+            wanted, starts = np.unique(numbers[begin:end], return_index=True)
+            if len(wanted):
+                chosen = batch.take(wanted - first)
                 hashes, offsets = step.shingles(chosen)
                 chars = pc.utf8_length(chosen["text"]).to_pylist()
-                for i, n_chars, (start, end) in zip(
-                    wanted, chars, pairwise(offsets.tolist()), strict=True
-                ):
-                    head = np.array([first + i, n_chars], np.uint64).tobytes()
-                    for pair in partners[first + i]:
-                        yield pair, head + hashes[start:end].tobytes()
+                for i, mine in enumerate(np.split(rows[begin:end], starts[1:])):
+                    reference = int(number) << 32 | int(wanted[i])
+                    head = np.array([reference, chars[i]], np.uint64).tobytes()
+                    data = head + hashes[offsets[i] : offsets[i + 1]].tobytes()
+                    for a, b in pairs[mine].tolist():
+                        yield f"{source}/{position}/{a}/{b}", data
             first += batch.num_rows
 
 

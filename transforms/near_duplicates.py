@@ -15,9 +15,10 @@ chain A > B > C with A like B and B like C, both B and C go, even if A and C ove
 Jaccard distance is a metric, so every link of a chain loses at most ``1 - min_overlap``.
 
 The pieces are what two passes need: :meth:`DeduplicateNear.sketch` and :func:`band_parts` make the
-packed arrays that are shuffled by band key, :meth:`DeduplicateNear.candidates` finds the pairs of a
-partition, and :meth:`DeduplicateNear.losers` decides, given the shingles of the documents in them.
-:func:`find_near_duplicates` does all of that in memory.
+packed arrays that are shuffled by band key, :meth:`DeduplicateNear.candidate_chunks` finds the
+pairs of a partition, :func:`pairs_by_split` and :func:`numbers_in_pairs` say whose shingles they
+need, and :meth:`DeduplicateNear.losers` decides, given those. :func:`find_near_duplicates` does all
+of that in memory.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from numba import njit
 from transforms.deduplicate import partition_bounds
 from transforms.documents import drop
 from transforms.shingles import BASE, Hashes, Shingles, distinct_shingles, mix
+
+CHUNK_PAIRS = 1 << 20
+"""Candidate pairs that are found together; bounds a worker's memory (16 MB, and copies)."""
 
 References = npt.NDArray[np.uint64]
 """Documents of a corpus: ``split << 32 | number of the document in its split``."""
@@ -73,9 +77,10 @@ class DeduplicateNear:
     """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
 
     ``prefer`` is the longest text in characters, or the first in the order of the input, which also
-    breaks ties. In a band's bucket of many documents each is compared with the ``max_partners``
-    that are most preferred in it, so that no bucket makes a quadratic number of pairs. Documents
-    are compared within ``window_files`` input files; null: the whole source.
+    breaks ties. In a band's bucket each document is compared with the ``max_partners`` that come
+    just ahead of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo
+    1995), so no document stands in more than ``2 * bands * max_partners`` pairs, however many are
+    alike. Documents are compared within ``window_files`` input files; null: the whole source.
     """
 
     min_overlap: float
@@ -112,22 +117,32 @@ class DeduplicateNear:
         """Return the probability that a pair of this overlap is a candidate."""
         return 1 - (1 - overlap**self.rows) ** self.bands
 
-    def candidates(self, parts: Iterable[BandPart]) -> References:
-        """Return the pairs of one partition, each row ascending, in any order, without repeats.
+    def candidate_chunks(self, parts: Iterable[BandPart]) -> Iterator[References]:
+        """Yield the pairs of one partition, :data:`CHUNK_PAIRS` at most at a time.
 
-        The parts may come in any order. Pairs whose numbers of shingles alone exclude the overlap
-        are left out.
+        Each row is ascending, and no chunk repeats one; two chunks may, where the documents share
+        several bands. The parts may come in any order. Pairs whose numbers of shingles alone
+        exclude the overlap are left out.
         """
         columns = list(zip(*parts, strict=True))
         if not columns:
-            return np.zeros((0, 2), np.uint64)
+            return
         keys, references, shingles, chars = map(np.concatenate, columns)
         negative = -chars.astype(np.int64) if self.prefer == "longest" else np.zeros(len(keys))
         order = np.lexsort((references, negative, keys))
-        pairs = _bucket_pairs(
-            keys[order], references[order], shingles[order], self.min_overlap, self.max_partners
-        )
-        return np.unique(pairs, axis=0)
+        ordered = keys[order], references[order], shingles[order]
+        room = np.empty((max(CHUNK_PAIRS, self.max_partners), 2), np.uint64)
+        begin = 0
+        while begin < len(order):
+            n_pairs, begin = _bucket_pairs(
+                *ordered, self.min_overlap, self.max_partners, begin, room
+            )
+            yield np.unique(room[:n_pairs], axis=0)
+
+    def candidates(self, parts: Iterable[BandPart]) -> References:
+        """Return all pairs that :meth:`candidate_chunks` yields, without repeats."""
+        none = np.zeros((0, 2), np.uint64)
+        return np.unique(np.concatenate([none, *self.candidate_chunks(parts)]), axis=0)
 
     def overlap(self, a: Hashes, b: Hashes) -> float:
         """Return the Jaccard similarity of two documents' distinct, ascending shingles."""
@@ -202,6 +217,32 @@ def unpack(data: bytes) -> BandPart:
     )
 
 
+def pairs_by_split(pairs: References) -> Iterator[tuple[int, References]]:
+    """Divide pairs, in any order, by split; one whose documents are in two splits goes to both."""
+    splits = (pairs >> np.uint64(32)).astype(np.uint32)
+    across = np.flatnonzero(splits[:, 0] != splits[:, 1])
+    rows = np.concatenate([np.arange(len(pairs)), across])
+    of_row = np.concatenate([splits[:, 0], splits[across, 1]])
+    order = np.argsort(of_row, kind="stable")
+    found, starts = np.unique(of_row[order], return_index=True)
+    ends = np.append(starts, len(order)).tolist()
+    for split, (start, end) in zip(found.tolist(), pairwise(ends), strict=True):
+        yield split, pairs[rows[order[start:end]]]
+
+
+def numbers_in_pairs(
+    pairs: References, split: int
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Return the documents of a split that stand in pairs, as often as they do, and those rows.
+
+    Both arrays are in ascending order of the documents' numbers in the split.
+    """
+    rows, sides = np.nonzero(pairs >> np.uint64(32) == np.uint64(split))
+    numbers = (pairs[rows, sides] & _LOW).astype(np.uint32)
+    order = np.argsort(numbers, kind="stable")
+    return numbers[order], rows[order]
+
+
 def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNear) -> set[str]:
     """Return the ids of the documents that go, with everything in memory."""
     parts: list[BandPart] = []
@@ -256,25 +297,26 @@ def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _bucket_pairs(keys, references, shingles, min_overlap, max_partners):  # type: ignore[no-untyped-def]
-    """Pair the documents of equal key, each with the first of its bucket."""
-    pairs = np.empty((0, 2), np.uint64)
-    for fill in (False, True):
-        n_pairs = 0
-        begin = 0
-        for i in range(keys.size):
-            if keys[i] != keys[begin]:
-                begin = i
-            for j in range(begin, min(i, begin + max_partners)):
-                fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
-                if fewer / more > min_overlap and references[i] != references[j]:
-                    if fill:
-                        pairs[n_pairs, 0] = min(references[i], references[j])
-                        pairs[n_pairs, 1] = max(references[i], references[j])
-                    n_pairs += 1
-        if not fill:
-            pairs = np.empty((n_pairs, 2), np.uint64)
-    return pairs
+def _bucket_pairs(  # type: ignore[no-untyped-def]
+    keys, references, shingles, min_overlap, max_partners, begin, pairs
+):
+    """Pair documents from ``begin`` on with those of equal key just ahead, while there is room.
+
+    Return the number of pairs, and the first document that is not done.
+    """
+    n_pairs = 0
+    for i in range(begin, keys.size):
+        if n_pairs + max_partners > len(pairs):
+            return n_pairs, i
+        for j in range(i - 1, max(i - max_partners, 0) - 1, -1):
+            if keys[j] != keys[i]:
+                break
+            fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
+            if fewer / more > min_overlap and references[i] != references[j]:
+                pairs[n_pairs, 0] = min(references[i], references[j])
+                pairs[n_pairs, 1] = max(references[i], references[j])
+                n_pairs += 1
+    return n_pairs, keys.size
 
 
 @njit(cache=True, nogil=True)

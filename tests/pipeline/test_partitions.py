@@ -21,6 +21,7 @@ from pipeline.recipe_file import load_recipe
 from pipeline.run import MIN_PARTITIONS, waves
 from tests.runs import ROOT
 from transforms.deduplicate import fingerprint, partition_bounds
+from transforms.near_duplicates import DeduplicateNear
 
 ON_SPARK = Execution(beam.Pipeline, False, 0)
 
@@ -69,6 +70,28 @@ def test_no_key_of_a_large_plan_holds_more_than_a_partition(
             assert size / round_.n_partitions <= PARTITION_BYTES
             n_partitions += round_.n_partitions
     assert n_partitions >= least
+
+
+@pytest.mark.parametrize(
+    ("recipe", "source", "suffix", "file_bytes", "most"),
+    [
+        ("llama.yaml", "books", ".txt", 500_000, MEGABYTE),
+        ("fineweb.yaml", "commoncrawl", ".warc.gz", GIGABYTE, 220 * MEGABYTE),
+        ("dclm.yaml", "commoncrawl", ".warc.gz", GIGABYTE, 310 * MEGABYTE),
+    ],
+)
+def test_candidate_pairs_of_a_split_stay_small_were_all_documents_alike(
+    recipe, source, suffix, file_bytes, most
+):
+    one = recipe_of(recipe).source(source)
+    (split,) = large_plan(source, suffix, 1, file_bytes)
+    (step,) = (s for s in one.steps if s.target is DeduplicateNear)
+    near = deduplicator(step)
+    assert isinstance(near, DeduplicateNear)
+    typical = one.reader.typical
+    text_bytes = unpacked_bytes(split) * typical.text_fraction
+    n_documents = max(1, text_bytes / typical.document_bytes)
+    assert n_documents * 2 * near.bands * near.max_partners * 16 <= most
 
 
 def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):

@@ -23,13 +23,15 @@ from transforms.near_duplicates import (
     Document,
     band_parts,
     find_near_duplicates,
+    numbers_in_pairs,
     pack,
+    pairs_by_split,
     unpack,
 )
 from transforms.shingles import distinct_shingles
 
 BOOKS = DeduplicateNear(
-    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=1000
+    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=8
 )
 EVERY_PAIR = replace(BOOKS, bands=200, rows=1, shingle_words=2)  # finds pairs over 0.2 surely
 
@@ -202,7 +204,74 @@ def test_large_buckets_make_few_pairs_and_leave_one_document():
     assert {str(i) for i in range(500)} - goes == {"6"}
 
 
-def test_documents_of_a_bucket_are_paired_with_the_most_preferred_of_it():
+def pages_of_a_template(random: np.random.Generator, n_pages: int, n_repeats: int) -> list[str]:
+    """Pages of which 85 % is the same in all; some once more, with two words changed."""
+    shared = [f"template{i}" for i in range(170)]
+    pages = [
+        shared + [f"own{word}" for word in random.integers(0, 1 << 40, random.integers(18, 42))]
+        for _ in range(n_pages)
+    ]
+    for original in random.integers(0, n_pages, n_repeats):
+        repeat = list(pages[original])
+        for place in random.integers(0, len(repeat), 2):
+            repeat[place] = f"changed{random.integers(1 << 40)}"
+        pages.append(repeat)
+    return [" ".join(pages[i]) for i in random.permutation(len(pages))]
+
+
+def test_neighbours_in_large_buckets_are_those_that_are_alike():
+    step = replace(BOOKS, min_overlap=0.8)
+    batch = batch_of(pages_of_a_template(np.random.default_rng(0), 1000, 200))
+    sketch = step.sketch(batch)
+    (part,) = (part for _, part in band_parts(sketch, 0, 0, 1))
+    _, sizes = np.unique(part.keys, return_counts=True)
+    assert sizes.max() > 50 * step.max_partners
+    all_pairs = find_near_duplicates([batch], replace(step, max_partners=len(batch)))
+    found = find_near_duplicates([batch], step)
+    assert len(all_pairs) > 150 and found <= all_pairs
+    assert len(found) >= 0.99 * len(all_pairs)
+
+
+@pytest.mark.parametrize("max_partners", [1, 8, 600])
+def test_pairs_of_a_document_and_of_a_chunk_are_bounded(monkeypatch, max_partners: int):
+    step = replace(BOOKS, min_overlap=0.8, max_partners=max_partners)
+    sketch = step.sketch(batch_of(pages_of_a_template(np.random.default_rng(1), 500, 500)))
+    parts = [part for _, part in band_parts(sketch, 3, 0, 1)]
+    whole = step.candidates(parts)
+    monkeypatch.setattr("transforms.near_duplicates.CHUNK_PAIRS", 500)
+    chunks = list(step.candidate_chunks(parts))
+    assert len(chunks) > 1 and max(map(len, chunks)) <= max(500, max_partners)
+    assert all(len(np.unique(chunk, axis=0)) == len(chunk) for chunk in chunks)
+    assert np.unique(np.concatenate(chunks), axis=0).tolist() == whole.tolist()
+    in_chunks = sum(np.bincount(chunk.ravel() & 0xFFFFFFFF, minlength=1000) for chunk in chunks)
+    assert in_chunks.max() <= 2 * step.bands * max_partners
+
+
+REFERENCES = st.tuples(st.integers(0, 3) | st.just(2**32 - 1), st.integers(0, 4)).map(
+    lambda one: one[0] << 32 | one[1]
+)
+
+
+@given(st.lists(st.tuples(REFERENCES, REFERENCES)))
+def test_pairs_reach_the_splits_of_both_documents(pairs: list[tuple[int, int]]):
+    array = np.array(pairs, np.uint64).reshape(-1, 2)
+    found = {split: sorted(mine.tolist()) for split, mine in pairs_by_split(array)}
+    splits = {reference >> 32 for pair in pairs for reference in pair}
+    assert found == {
+        split: sorted(list(pair) for pair in pairs if split in (pair[0] >> 32, pair[1] >> 32))
+        for split in splits
+    }
+
+
+@given(st.lists(st.tuples(REFERENCES, REFERENCES)))
+def test_the_documents_of_a_split_are_found_in_its_pairs(pairs: list[tuple[int, int]]):
+    numbers, rows = numbers_in_pairs(np.array(pairs, np.uint64).reshape(-1, 2), 2)
+    assert list(zip(numbers.tolist(), rows.tolist(), strict=True)) == sorted(
+        (one & 0xFFFFFFFF, row) for row, pair in enumerate(pairs) for one in pair if one >> 32 == 2
+    )
+
+
+def test_documents_of_a_bucket_are_paired_with_those_just_ahead_in_preference():
     def part(references: list[int], shingles: list[int], chars: list[int]) -> BandPart:
         return BandPart(
             np.full(len(references), 7, np.uint64),
@@ -212,13 +281,13 @@ def test_documents_of_a_bucket_are_paired_with_the_most_preferred_of_it():
         )
 
     parts = [part([4, 1], [96, 98], [500, 700]), part([2, 9], [100, 50], [600, 900])]
-    by_length = [[1, 2], [1, 4], [2, 4]]  # 9 has too few shingles to be like any
+    in_all = [[1, 2], [1, 4], [2, 4]]  # 9 has too few shingles to be like any
     for order in (parts, parts[::-1]):
-        assert sorted(BOOKS.candidates(order).tolist()) == by_length
-        one = replace(BOOKS, max_partners=2)  # 9 and 1 come before the others
-        assert sorted(one.candidates(order).tolist()) == [[1, 2], [1, 4]]
-        first = replace(BOOKS, max_partners=1, prefer="first")
-        assert sorted(first.candidates(order).tolist()) == [[1, 2], [1, 4]]
+        assert BOOKS.candidates(order).tolist() == in_all
+        one = replace(BOOKS, max_partners=1)  # 9, 1, 2, 4 by length
+        assert one.candidates(order).tolist() == [[1, 2], [2, 4]]
+        first = replace(one, prefer="first")  # 1, 2, 4, 9
+        assert first.candidates(order).tolist() == [[1, 2], [2, 4]]
     assert BOOKS.candidates([]).shape == (0, 2)
 
 
