@@ -19,18 +19,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.readers.books import decode_book
 from transforms.documents import documents
 from transforms.gutenberg import strip_gutenberg
-from transforms.near_duplicates import DeduplicateNear, Document, band_parts
+from transforms.near_duplicates import DeduplicateNear, band_parts
 
 ROUNDS = 3
 STEP = DeduplicateNear(
-    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=8
-)
+    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest",
+    max_neighbours=8, max_partners=4,
+)  # fmt: skip
 
 
 def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
@@ -71,16 +74,16 @@ def measure(data: Path) -> dict[str, float]:
 
     sketch = STEP.sketch(batch)
     hashes, offsets = STEP.shingles(batch)
-    stored = {
-        i: Document(chars, hashes[begin:end])
-        for i, (chars, (begin, end)) in enumerate(zip(sketch.chars, pairwise(offsets), strict=True))
-    }
     parts = [part for _, part in band_parts(sketch, 0, 0, 1)]
-    pairs = STEP.candidates(parts)
-    STEP.losers(pairs, stored)
-    result["pairs verified a second"] = len(pairs) / best_seconds(
-        lambda: STEP.losers(pairs, stored)
-    )
+    _, pairs = STEP.choose(np.concatenate(list(STEP.meetings(parts))))
+    shingles = [hashes[begin:end] for begin, end in pairwise(offsets)]
+
+    def compare() -> None:
+        for a, b in pairs.tolist():
+            STEP.is_near(shingles[a], shingles[b])
+
+    compare()
+    result["pairs compared a second"] = len(pairs) / best_seconds(compare)
     result["bytes shuffled a document"] = sum(24 * len(part.keys) for part in parts) / len(texts)
     try:
         datasketch_sketches(["a b c d e f"])  # imports it

@@ -1,11 +1,11 @@
-"""Near-duplicates found among pages that are all somewhat alike, by the pairs that are looked at.
+"""Near-duplicates found among pages that are all somewhat alike, by what they are compared with.
 
     python benchmarks/near_partners.py [--pages 3000]
 
 Pages of one template fill a band's bucket by the thousand, so not all pairs of it can be compared.
-Two choices are, for growing numbers of partners: the documents just ahead in the order of
-preference, as the pipeline compares them, and the most preferred ones of the whole bucket. What is
-found is counted against comparing all pairs of every bucket.
+The pipeline has a document meet those just ahead of it in the order of preference, and compares it
+with the few that it meets in the most bands. The alternative is the most preferred ones of each
+bucket. What is found is counted against comparing all pairs of every bucket.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from transforms.documents import documents
-from transforms.near_duplicates import BandPart, DeduplicateNear, Document, References, band_parts
+from transforms.near_duplicates import BandPart, DeduplicateNear, References, band_parts
 
 STEP = DeduplicateNear(
-    min_overlap=0.8, shingle_words=5, bands=20, rows=8, prefer="longest", max_partners=8
-)
+    min_overlap=0.8, shingle_words=5, bands=20, rows=8, prefer="longest",
+    max_neighbours=8, max_partners=4,
+)  # fmt: skip
 PAGE_WORDS = 200
 
 
@@ -49,7 +50,7 @@ def pages_of_a_template(
 
 
 def most_preferred(part: BandPart, n_partners: int) -> References:
-    """Pair each document of a bucket with the first of it, in the order of preference."""
+    """Pair each document of a bucket with the first of it; that which would go comes first."""
     order = np.lexsort((part.references, -part.chars.astype(np.int64), part.keys))
     keys, references, shingles = part.keys[order], part.references[order], part.shingles[order]
 
@@ -59,7 +60,7 @@ def most_preferred(part: BandPart, n_partners: int) -> References:
                 a, b = np.full(len(bucket) - first - 1, bucket[first]), bucket[first + 1 :]
                 sizes = np.sort([shingles[a], shingles[b]], axis=0)
                 alike = sizes[0] / sizes[1] > STEP.min_overlap
-                yield np.sort([references[a[alike]], references[b[alike]]], axis=0).T
+                yield np.stack([references[b[alike]], references[a[alike]]], axis=1)
 
     return np.unique(np.concatenate([np.zeros((0, 2), np.uint64), *found()]), axis=0)
 
@@ -69,26 +70,32 @@ def measure(texts: list[str]) -> None:
     sketch = STEP.sketch(batch)
     (part,) = (part for _, part in band_parts(sketch, 0, 0, 1))
     hashes, offsets = STEP.shingles(batch)
-    stored = {
-        i: Document(chars, hashes[begin:end])
-        for i, (chars, (begin, end)) in enumerate(
-            zip(sketch.chars.tolist(), pairwise(offsets), strict=True)
-        )
-    }
-    everything = STEP.losers(replace(STEP, max_partners=len(texts)).candidates([part]), stored)
-    choices: dict[str, Callable[[int], References]] = {
-        "just ahead": lambda n: replace(STEP, max_partners=n).candidates([part]),
-        "most preferred": lambda n: most_preferred(part, n),
-    }
-    for name, pairs_of in choices.items():
-        for n_partners in (1, 4, 8, 16, 64):
-            pairs = pairs_of(n_partners)
-            found = STEP.losers(pairs, stored)
-            assert found <= everything
-            print(
-                f"  {name:14} {n_partners:4} partners {len(pairs):10,} pairs, "
-                f"{len(found):6,} of {len(everything):,} found"
-            )
+    shingles = [hashes[begin:end] for begin, end in pairwise(offsets)]
+
+    def losers(pairs: References) -> set[int]:
+        return {a for a, b in pairs.tolist() if STEP.is_near(shingles[a], shingles[b])}
+
+    def met(n_neighbours: int) -> References:
+        return np.concatenate(list(replace(STEP, max_neighbours=n_neighbours).meetings([part])))
+
+    everything = losers(np.unique(met(len(texts)), axis=0))
+    for n in (4, 8):
+        pairs = met(n)
+        report(f"{n} just ahead, all of them", np.unique(pairs, axis=0), losers, everything)
+        for n_partners in (1, 2, 4):
+            same, chosen = replace(STEP, max_partners=n_partners).choose(pairs)
+            assert not len(same), "pages of equal signatures"
+            report(f"{n} just ahead, {n_partners} of them", chosen, losers, everything)
+    for n in (8, 64):
+        report(f"{n} most preferred", most_preferred(part, n), losers, everything)
+
+
+def report(
+    name: str, pairs: References, losers: Callable[[References], set[int]], everything: set[int]
+) -> None:
+    found = losers(pairs)
+    assert found <= everything
+    print(f"  {name:24} {len(pairs):10,} pairs, {len(found):6,} of {len(everything):,} found")
 
 
 def main() -> None:

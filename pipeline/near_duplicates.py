@@ -1,8 +1,9 @@
 """The first pass of a near-duplicate step: sketches by band, pairs, true overlaps, decisions.
 
-Three shuffles of packed arrays, none of text: band keys by partition, which gives candidate pairs;
-pairs by split, which reads again the documents that stand in a pair; their shingles by pair, which
-verifies it. What was decided comes back as one bit a document, as that of exact deduplication does.
+Four shuffles of packed arrays, none of text: band keys by partition, where documents meet; pairs
+that met by the split of the one that would go, where those to compare are chosen; these by the
+splits of both documents, which are read again; shingles by pair, which are compared. What was
+decided comes back as one bit a document, as that of exact deduplication does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
-import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.decisions import decision_name
@@ -24,22 +24,36 @@ from pipeline.progress import ProgressLog
 from pipeline.writing import WritingDoFn
 from transforms.near_duplicates import (
     DeduplicateNear,
-    Document,
     References,
     band_parts,
     numbers_in_pairs,
     pack,
-    pairs_by_split,
+    rows_by_split,
     unpack,
 )
 
 COUNTS = "counts"
+DECIDED = "decided"
 
 
 @functools.lru_cache(maxsize=1)
 def _splits(output: str) -> dict[tuple[str, int], Split]:
     """Index the plan by source and number, once a process."""
     return {(s.source, s.split): s for s in read_plan(output) if s.holds == "documents"}
+
+
+def _source_and_step(label: str) -> tuple[str, int]:
+    source, step_name = label.split("/")[:2]
+    return source, int(step_name.removeprefix("step"))
+
+
+def _decision_name(label: str, split: int) -> str:
+    source, position = _source_and_step(label)
+    return decision_name(source, position, split)
+
+
+def _pairs(packed: Iterable[bytes]) -> References:
+    return np.frombuffer(b"".join(packed), np.uint64).reshape(-1, 2)
 
 
 class _NearDoFn(WritingDoFn):
@@ -50,7 +64,9 @@ class _NearDoFn(WritingDoFn):
         self.recipe_json = recipe_json
         self.progress_name = progress_name
 
-    def step(self, source: str, position: int) -> DeduplicateNear:
+    def step_of(self, label: str) -> DeduplicateNear:
+        """Make the step of a round, given by what stands ahead of the key in its label."""
+        source, position = _source_and_step(label)
         made = deduplicator(cached_recipe(self.recipe_json).source(source).steps[position])
         assert isinstance(made, DeduplicateNear)
         return made
@@ -81,7 +97,7 @@ class SketchSplit(_NearDoFn):
         )
 
     def _make(self, one: Round, split: Split, name: str) -> None:
-        step = self.step(split.source, one.step)
+        step = self.step_of(one.label)
         progress = ProgressLog(self.output, self.progress_name, split)
         recipe = cached_recipe(self.recipe_json)
         n_documents = 0
@@ -98,31 +114,46 @@ class SketchSplit(_NearDoFn):
         progress.done()
 
 
-class PairsOfPartition(_NearDoFn):
-    """Find the candidate pairs of one partition of band keys."""
+class MeetInBands(_NearDoFn):
+    """Find the documents that meet in one partition of band keys."""
 
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the pairs that have a document in a split, packed, keyed by that split."""
+        """Yield the pairs, packed, keyed by the split of the one that would go."""
         label, _, _ = element[0].rpartition("/")
-        source, step_name = label.split("/")[:2]
-        step = self.step(source, int(step_name.removeprefix("step")))
-        for chunk in step.candidate_chunks(map(unpack, element[1])):
-            for split, pairs in pairs_by_split(chunk):
-                yield f"{label}/{split}", pairs.tobytes()
+        for met in self.step_of(label).meetings(map(unpack, element[1])):
+            for split, rows in rows_by_split(met[:, 0]):
+                yield f"{label}/{split}", met[rows].tobytes()
+
+
+class ChoosePartners(_NearDoFn):
+    """Choose what each document of a split is compared with, of all that it meets."""
+
+    def process(
+        self, element: tuple[str, Iterable[bytes]]
+    ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
+        """Yield pairs, packed, keyed by the splits of both; tagged, those that go in any case."""
+        label, _, split = element[0].rpartition("/")
+        same, pairs = self.step_of(label).choose(_pairs(element[1]))
+        if len(same):
+            name = _decision_name(label, int(split))
+            numbers = (same & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+            yield beam.pvalue.TaggedOutput(DECIDED, (name, numbers.tobytes()))
+        if len(pairs):
+            yield element[0], pairs.tobytes()
+        for other, rows in rows_by_split(pairs[:, 1]):
+            if other != int(split):
+                yield f"{label}/{other}", pairs[rows].tobytes()
 
 
 class ShinglesOfPairs(_NearDoFn):
     """Read a split again and send the shingles of its documents that stand in a pair."""
 
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield a document's reference, length and shingles, keyed by the pair."""
+        """Yield a document's reference and shingles, keyed by the pair."""
         label, _, number = element[0].rpartition("/")
-        source, step_name = label.split("/")[:2]
-        position = int(step_name.removeprefix("step"))
-        step = self.step(source, position)
-        pairs = np.unique(
-            np.concatenate([np.frombuffer(p, np.uint64).reshape(-1, 2) for p in element[1]]), axis=0
-        )
+        source, position = _source_and_step(label)
+        step = self.step_of(label)
+        pairs = _pairs(element[1])
         numbers, rows = numbers_in_pairs(pairs, int(number))
         recipe = cached_recipe(self.recipe_json)
         split = _splits(self.output)[source, int(number)]
@@ -131,32 +162,27 @@ class ShinglesOfPairs(_NearDoFn):
             begin, end = np.searchsorted(numbers, [first, first + batch.num_rows])
             wanted, starts = np.unique(numbers[begin:end], return_index=True)
             if len(wanted):
-                chosen = batch.take(wanted - first)
-                hashes, offsets = step.shingles(chosen)
-                chars = pc.utf8_length(chosen["text"]).to_pylist()
+                hashes, offsets = step.shingles(batch.take(wanted - first))
                 for i, mine in enumerate(np.split(rows[begin:end], starts[1:])):
-                    reference = int(number) << 32 | int(wanted[i])
-                    head = np.array([reference, chars[i]], np.uint64).tobytes()
-                    data = head + hashes[offsets[i] : offsets[i + 1]].tobytes()
+                    reference = np.uint64(int(number) << 32 | int(wanted[i]))
+                    data = reference.tobytes() + hashes[offsets[i] : offsets[i + 1]].tobytes()
                     for a, b in pairs[mine].tolist():
-                        yield f"{source}/{position}/{a}/{b}", data
+                        yield f"{label}/{a}/{b}", data
             first += batch.num_rows
 
 
-class VerifyPair(_NearDoFn):
-    """Work out the true overlap of a pair, and which of the two goes."""
+class ComparePair(_NearDoFn):
+    """Work out the true overlap of a pair."""
 
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
         """Yield the number of the document that goes, keyed by its split's decision file."""
-        source, position, a, b = element[0].split("/")
-        documents = {}
-        for data in element[1]:
-            reference, chars = np.frombuffer(data, np.uint64, 2).tolist()
-            documents[reference] = Document(chars, np.frombuffer(data, np.uint64, offset=16))
-        pairs: References = np.array([[int(a), int(b)]], np.uint64)
-        for loser in self.step(source, int(position)).losers(pairs, documents):
-            name = decision_name(source, int(position), loser >> 32)
-            yield name, np.uint32(loser & 0xFFFFFFFF).tobytes()
+        label, a, b = element[0].rsplit("/", 2)
+        shingles = {
+            int(np.frombuffer(data, np.uint64, 1)[0]): np.frombuffer(data, np.uint64, offset=8)
+            for data in element[1]
+        }
+        if self.step_of(label).is_near(shingles[int(a)], shingles[int(b)]):
+            yield _decision_name(label, int(a) >> 32), np.uint32(int(a) & 0xFFFFFFFF).tobytes()
 
 
 class FindNearDuplicates(beam.PTransform):
@@ -180,15 +206,22 @@ class FindNearDuplicates(beam.PTransform):
             | "Sketch"
             >> beam.ParDo(SketchSplit(*self.arguments)).with_outputs(COUNTS, main="parts")
         )
-        decided = (
+        chosen = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
-            | "PairCandidates" >> beam.ParDo(PairsOfPartition(*self.arguments))
+            | "MeetInBands" >> beam.ParDo(MeetInBands(*self.arguments))
+            | "GroupMeetingsBySplit" >> beam.GroupByKey()
+            | "ChoosePartners"
+            >> beam.ParDo(ChoosePartners(*self.arguments)).with_outputs(DECIDED, main="pairs")
+        )
+        compared = (
+            chosen.pairs
             | "GroupPairsBySplit" >> beam.GroupByKey()
             | "ShinglePairs" >> beam.ParDo(ShinglesOfPairs(*self.arguments))
             | "GroupByPair" >> beam.GroupByKey()
-            | "Verify" >> beam.ParDo(VerifyPair(*self.arguments))
+            | "Compare" >> beam.ParDo(ComparePair(*self.arguments))
         )
+        decided = (chosen[DECIDED], compared) | "AllDecided" >> beam.Flatten()
         return (
             {"repeats": made[COUNTS], "decided": decided}
             | "GroupBySplit" >> beam.CoGroupByKey()

@@ -82,7 +82,7 @@ def test_a_run_killed_while_it_compares_or_joins_goes_on(tmp_path, source, momen
     slow_steps = {
         "books": "[strip_gutenberg, {tests.runs.slow: {seconds: 0.3}}, {deduplicate_near: "
         "{min_overlap: 0.9, shingle_words: 5, bands: 20, rows: 8, prefer: longest, "
-        "max_partners: 8}}]",
+        "max_neighbours: 8, max_partners: 4}}]",
         "stackexchange": "[{tests.runs.slow: {seconds: 1.0}}]",
     }[source]
     arguments = ["--sources", source, "--set", f"sources.{source}.steps={slow_steps}"]

@@ -4,9 +4,11 @@ The *overlap* of two documents is the Jaccard similarity of their sets of shingl
 ``shingle_words`` consecutive words (``transforms.shingles``). Pairs that may
 overlap are found by MinHash and banding (Broder 1997; Leskovec, Rajaraman and Ullman, *Mining of
 Massive Datasets*, chapter 3): a signature of ``bands * rows`` minima, and a key for each band of
-``rows`` of them. Documents that share a band's key are candidates, and a candidate pair counts only
-where its overlap, from the shingles themselves, is over ``min_overlap``. A pair of overlap ``s`` is
-found with probability ``1 - (1 - s ** rows) ** bands``.
+``rows`` of them. Documents that share a band's key meet there, and a pair that met counts only
+where its overlap, from the shingles themselves, is over ``min_overlap``. A pair of overlap ``s``
+meets with probability ``1 - (1 - s ** rows) ** bands``. Shingles are what costs: a document is
+compared with those that it meets in the most bands, the likeliest ones, and with none where it
+meets one in every band: all minima agree, so the two are the same as surely as if hashes did.
 
 Of a verified pair, the less preferred document goes: a rule that needs nothing but the pair, so no
 machine has to hold all documents or the groups they form. Preference is a strict order, so no two
@@ -15,15 +17,15 @@ chain A > B > C with A like B and B like C, both B and C go, even if A and C ove
 Jaccard distance is a metric, so every link of a chain loses at most ``1 - min_overlap``.
 
 The pieces are what two passes need: :meth:`DeduplicateNear.sketch` and :func:`band_parts` make the
-packed arrays that are shuffled by band key, :meth:`DeduplicateNear.candidate_chunks` finds the
-pairs of a partition, :func:`pairs_by_split` and :func:`numbers_in_pairs` say whose shingles they
-need, and :meth:`DeduplicateNear.losers` decides, given those. :func:`find_near_duplicates` does all
-of that in memory.
+packed arrays that are shuffled by band key, :meth:`DeduplicateNear.meetings` finds the pairs of a
+partition, :meth:`DeduplicateNear.choose` those to compare of all that a document is in,
+:func:`numbers_in_pairs` says whose shingles they need, and :meth:`DeduplicateNear.is_near` decides.
+:func:`find_near_duplicates` does all of that in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -40,10 +42,14 @@ from transforms.documents import drop
 from transforms.shingles import BASE, Hashes, Shingles, distinct_shingles, mix
 
 CHUNK_PAIRS = 1 << 20
-"""Candidate pairs that are found together; bounds a worker's memory (16 MB, and copies)."""
+"""Pairs that are found together; bounds a worker's memory (16 MB, and copies)."""
+
+MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
+"""Where a pair of ``min_overlap`` is less likely to agree in all minima, agreeing decides it."""
 
 References = npt.NDArray[np.uint64]
-"""Documents of a corpus: ``split << 32 | number of the document in its split``."""
+"""Documents of a corpus: ``split << 32 | number of the document in its split``. A row of a pair has
+the less preferred document first, which goes if the two are found to overlap."""
 
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -65,22 +71,15 @@ class BandPart(NamedTuple):
     chars: npt.NDArray[np.uint32]
 
 
-class Document(NamedTuple):
-    """A document of a candidate pair, as its overlap is decided."""
-
-    chars: int
-    shingles: Hashes  # distinct and ascending
-
-
 @dataclass(frozen=True)
 class DeduplicateNear:
     """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
 
     ``prefer`` is the longest text in characters, or the first in the order of the input, which also
-    breaks ties. In a band's bucket each document is compared with the ``max_partners`` that come
-    just ahead of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo
-    1995), so no document stands in more than ``2 * bands * max_partners`` pairs, however many are
-    alike. Documents are compared within ``window_files`` input files; null: the whole source.
+    breaks ties. In a band's bucket each document meets the ``max_neighbours`` that come just ahead
+    of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo 1995); of
+    those it meets, it is compared with the ``max_partners`` that it meets in the most bands.
+    Documents are compared within ``window_files`` input files; null: the whole source.
     """
 
     min_overlap: float
@@ -88,13 +87,14 @@ class DeduplicateNear:
     bands: int
     rows: int
     prefer: Literal["longest", "first"]
+    max_neighbours: int
     max_partners: int
     window_files: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_overlap < 1:
             raise ValueError(f"min_overlap: expected 0 <= x < 1, found {self.min_overlap}")
-        for name in ("shingle_words", "bands", "rows", "max_partners"):
+        for name in ("shingle_words", "bands", "rows", "max_neighbours", "max_partners"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a number above 0, found {getattr(self, name)}")
         if self.window_files is not None and self.window_files < 1:
@@ -114,15 +114,14 @@ class DeduplicateNear:
         return Sketch(keys, np.diff(offsets), chars)
 
     def found(self, overlap: float) -> float:
-        """Return the probability that a pair of this overlap is a candidate."""
+        """Return the probability that a pair of this overlap meets in a band."""
         return 1 - (1 - overlap**self.rows) ** self.bands
 
-    def candidate_chunks(self, parts: Iterable[BandPart]) -> Iterator[References]:
-        """Yield the pairs of one partition, :data:`CHUNK_PAIRS` at most at a time.
+    def meetings(self, parts: Iterable[BandPart]) -> Iterator[References]:
+        """Yield the pairs that meet in one partition, :data:`CHUNK_PAIRS` at most at a time.
 
-        Each row is ascending, and no chunk repeats one; two chunks may, where the documents share
-        several bands. The parts may come in any order. Pairs whose numbers of shingles alone
-        exclude the overlap are left out.
+        A pair is there once for each band that the documents share. The parts may come in any
+        order. Pairs whose numbers of shingles alone exclude the overlap are left out.
         """
         columns = list(zip(*parts, strict=True))
         if not columns:
@@ -131,18 +130,32 @@ class DeduplicateNear:
         negative = -chars.astype(np.int64) if self.prefer == "longest" else np.zeros(len(keys))
         order = np.lexsort((references, negative, keys))
         ordered = keys[order], references[order], shingles[order]
-        room = np.empty((max(CHUNK_PAIRS, self.max_partners), 2), np.uint64)
+        room = np.empty((max(CHUNK_PAIRS, self.max_neighbours), 2), np.uint64)
         begin = 0
         while begin < len(order):
             n_pairs, begin = _bucket_pairs(
-                *ordered, self.min_overlap, self.max_partners, begin, room
+                *ordered, self.min_overlap, self.max_neighbours, begin, room
             )
-            yield np.unique(room[:n_pairs], axis=0)
+            yield room[:n_pairs].copy()
 
-    def candidates(self, parts: Iterable[BandPart]) -> References:
-        """Return all pairs that :meth:`candidate_chunks` yields, without repeats."""
-        none = np.zeros((0, 2), np.uint64)
-        return np.unique(np.concatenate([none, *self.candidate_chunks(parts)]), axis=0)
+    def choose(self, met: References) -> tuple[References, References]:
+        """Return the documents that surely go, and the pairs to compare, each once.
+
+        ``met`` has all pairs of which the documents are the less preferred, in any order.
+        """
+        met = met[np.lexsort((met[:, 1], met[:, 0]))]
+        is_first = np.ones(len(met), bool)
+        is_first[1:] = (met[1:] != met[:-1]).any(axis=1)
+        pairs = met[is_first]
+        bands = np.diff(np.append(np.flatnonzero(is_first), len(met)))
+        certain = self.min_overlap ** (self.bands * self.rows) < MAX_CHANCE_OF_EQUAL_MINIMA
+        same = np.unique(pairs[certain & (bands == self.bands), 0])
+        undecided = ~np.isin(pairs[:, 0], same)
+        pairs, bands = pairs[undecided], bands[undecided]
+        pairs = pairs[np.lexsort((-bands, pairs[:, 0]))]  # stable: then by the other document
+        _, firsts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+        rank = np.arange(len(pairs)) - np.repeat(firsts, counts)
+        return same, pairs[rank < self.max_partners]
 
     def overlap(self, a: Hashes, b: Hashes) -> float:
         """Return the Jaccard similarity of two documents' distinct, ascending shingles."""
@@ -150,20 +163,9 @@ class DeduplicateNear:
         union = len(a) + len(b) - shared
         return shared / union if union else 0.0
 
-    def loser(self, a: int, b: int, chars_a: int, chars_b: int) -> int:
-        """Return which of two documents, given by their references, is less preferred."""
-        if self.prefer == "longest" and chars_a != chars_b:
-            return a if chars_a < chars_b else b
-        return max(a, b)
-
-    def losers(self, pairs: References, documents: Mapping[int, Document]) -> set[int]:
-        """Return the documents that go, of candidate ``pairs`` and the ``documents`` in them."""
-        goes = set()
-        for a, b in pairs.tolist():
-            one, other = documents[a], documents[b]
-            if self.overlap(one.shingles, other.shingles) > self.min_overlap:
-                goes.add(self.loser(a, b, one.chars, other.chars))
-        return goes
+    def is_near(self, a: Hashes, b: Hashes) -> bool:
+        """Say whether two documents, given by their shingles, overlap by more than is allowed."""
+        return self.overlap(a, b) > self.min_overlap
 
     def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the offsets of the units that are decided on: one a document."""
@@ -217,17 +219,14 @@ def unpack(data: bytes) -> BandPart:
     )
 
 
-def pairs_by_split(pairs: References) -> Iterator[tuple[int, References]]:
-    """Divide pairs, in any order, by split; one whose documents are in two splits goes to both."""
-    splits = (pairs >> np.uint64(32)).astype(np.uint32)
-    across = np.flatnonzero(splits[:, 0] != splits[:, 1])
-    rows = np.concatenate([np.arange(len(pairs)), across])
-    of_row = np.concatenate([splits[:, 0], splits[across, 1]])
-    order = np.argsort(of_row, kind="stable")
-    found, starts = np.unique(of_row[order], return_index=True)
+def rows_by_split(references: References) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Divide documents by split: yield each split, ascending, and the rows of its documents."""
+    splits = references >> np.uint64(32)
+    order = np.argsort(splits, kind="stable")
+    found, starts = np.unique(splits[order], return_index=True)
     ends = np.append(starts, len(order)).tolist()
     for split, (start, end) in zip(found.tolist(), pairwise(ends), strict=True):
-        yield split, pairs[rows[order[start:end]]]
+        yield split, order[start:end]
 
 
 def numbers_in_pairs(
@@ -246,17 +245,16 @@ def numbers_in_pairs(
 def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNear) -> set[str]:
     """Return the ids of the documents that go, with everything in memory."""
     parts: list[BandPart] = []
-    documents: list[Document] = []
+    shingles: list[Hashes] = []
     ids: list[str] = []
     for batch in batches:
-        sketch = step.sketch(batch)
-        parts += (part for _, part in band_parts(sketch, 0, len(ids), 1))
+        parts += (part for _, part in band_parts(step.sketch(batch), 0, len(ids), 1))
         hashes, offsets = step.shingles(batch)
-        for chars, (start, end) in zip(sketch.chars.tolist(), pairwise(offsets), strict=True):
-            documents.append(Document(chars, hashes[start:end]))
+        shingles += (hashes[start:end] for start, end in pairwise(offsets))
         ids += batch["id"].to_pylist()
-    goes = step.losers(step.candidates(parts), dict(enumerate(documents)))
-    return {ids[number] for number in goes}
+    same, pairs = step.choose(np.concatenate([np.zeros((0, 2), np.uint64), *step.meetings(parts)]))
+    near = [a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])]
+    return {ids[number] for number in (*same.tolist(), *near)}
 
 
 @cache
@@ -298,7 +296,7 @@ def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _bucket_pairs(  # type: ignore[no-untyped-def]
-    keys, references, shingles, min_overlap, max_partners, begin, pairs
+    keys, references, shingles, min_overlap, max_neighbours, begin, pairs
 ):
     """Pair documents from ``begin`` on with those of equal key just ahead, while there is room.
 
@@ -306,15 +304,15 @@ def _bucket_pairs(  # type: ignore[no-untyped-def]
     """
     n_pairs = 0
     for i in range(begin, keys.size):
-        if n_pairs + max_partners > len(pairs):
+        if n_pairs + max_neighbours > len(pairs):
             return n_pairs, i
-        for j in range(i - 1, max(i - max_partners, 0) - 1, -1):
+        for j in range(i - 1, max(i - max_neighbours, 0) - 1, -1):
             if keys[j] != keys[i]:
                 break
             fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
             if fewer / more > min_overlap and references[i] != references[j]:
-                pairs[n_pairs, 0] = min(references[i], references[j])
-                pairs[n_pairs, 1] = max(references[i], references[j])
+                pairs[n_pairs, 0] = references[i]
+                pairs[n_pairs, 1] = references[j]
                 n_pairs += 1
     return n_pairs, keys.size
 
