@@ -139,7 +139,10 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, grpc.Call):
         if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-            return "the job server is gone: it, or a worker process that it waits for, was killed"
+            return (
+                "the job server is gone: it, or a worker process that it waits for, was killed, or "
+                "Java's memory ran out (docs/spark.md, Memory)"
+            )
         text = error.details() or text
     lines = [line.strip() for line in text.splitlines()]
     said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]

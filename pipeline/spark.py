@@ -29,6 +29,9 @@ from pipeline.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[1] / "build" / "spark-job-server.jar"
 
+END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
+"""Java's option to end: a job server or executor whose memory is full waits for ever otherwise."""
+
 WORKER_IDLE_MILLIS = 60_000
 """How long a local master keeps idle Python workers; else every stage of a pass starts its own.
 
@@ -51,6 +54,10 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> Callab
     added = ["--experiments=disable_logging_submission_environment"]  # it would run pip at each job
     if not (spark.spark_submit_uber_jar or portable.job_endpoint):
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
+        added.append(f"--job_server_jvm_properties={END_WITHOUT_MEMORY}")
+        executors = "-Dspark.executor.extraJavaOptions="
+        if not any(executors in argument for argument in arguments):
+            added.append(f"--job_server_jvm_properties={executors}{END_WITHOUT_MEMORY}")
     if not (spark.spark_job_server_jar or portable.job_endpoint):
         if not JOB_SERVER_JAR.exists():
             raise RunError(

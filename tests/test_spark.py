@@ -26,6 +26,17 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
     assert digests(sparked) == digests(direct)
 
 
+@pytest.mark.slow
+def test_full_memory_ends_the_run(job_server, tmp_path):
+    process = start(
+        "--runner=SparkRunner", "--job_server_jvm_properties=-XX:MaxMetaspaceSize=60m",
+        "--output", str(tmp_path / "out"), "--workers", "1", *ARGUMENTS,
+    )  # fmt: skip
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert b"Java's memory ran out" in printed.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -57,12 +57,10 @@ def _bounded(
 ) -> Iterator[pa.RecordBatch | Unreadable]:
     try:
         # Arrow takes on trust from a file: offsets, lengths, dictionary indices.
-        for column in batch.columns:
-            column.validate()
-            if pa.types.is_dictionary(column.type):
-                column.indices.validate(full=True)
-                pa.DictionaryArray.from_arrays(column.indices, column.dictionary)
         batch.validate()
+        for column in batch.columns:
+            if pa.types.is_dictionary(column.type):
+                pa.DictionaryArray.from_arrays(column.indices, column.dictionary)
     except FORMAT_ERRORS as error:
         yield Unreadable(str(error), len(batch))
         return
