@@ -196,7 +196,7 @@ class FindNearDuplicates(beam.PTransform):
         self.arguments = recipe_json, output, progress_name
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """Sketch, pair, verify, and group decisions by split."""
+        """Sketch, pair, compare, and group decisions by split."""
         recipe_json, output, _ = self.arguments
         made = (
             root

@@ -121,7 +121,7 @@ def test_a_run_is_one_job_a_pass_on_the_machines_that_were_given(submitted):
     labels = [{t.unique_name for t in g.components.transforms.values()} for g in graphs(submitted)]
     joined, first, second = labels
     assert "JoinRecords/PartitionRecords" in joined
-    assert {"FingerprintSplits/Decide", "FindNearDuplicates/Verify"} <= first
+    assert {"FingerprintSplits/Decide", "FindNearDuplicates/Compare"} <= first
     assert "BuildShards/BuildShard" in second
 
 
