@@ -19,20 +19,16 @@ from pipeline.document_rows import (
 from pipeline.layout import MANIFEST_NAME, OPT_OUT_STEP, step_name
 
 
-class InspectError(ValueError):
-    """A user's mistake, told in one line."""
-
-
 def load_manifest(output: str) -> dict[str, Any]:
-    """Read a run's manifest. Raises InspectError where there is none."""
+    """Read a run's manifest. Raises ValueError where there is none."""
     try:
         return storage.read_json(storage.join(output, MANIFEST_NAME))
     except FileNotFoundError:
-        raise InspectError(
+        raise ValueError(
             f"{output}: no manifest.json there; give the output folder of a finished run"
         ) from None
     except ValueError as error:
-        raise InspectError(f"{output}/{MANIFEST_NAME}: not readable: {error}") from None
+        raise ValueError(f"{output}/{MANIFEST_NAME}: not readable: {error}") from None
 
 
 def list_shards(output: str) -> list[dict[str, Any]]:
@@ -63,32 +59,32 @@ def find_document(
     name = name.removesuffix(".docs.parquet")
     files = {file.name: file for file in document_files(output, load_manifest(output))}
     if name not in files:
-        raise InspectError(f"{output}: no shard {shard!r}; there are {', '.join([*files][:8])} ...")
+        raise ValueError(f"{output}: no shard {shard!r}; there are {', '.join([*files][:8])} ...")
     file = files[name]
     if identifier is not None:
         number = _number_of(file, identifier)
         if number is None:
-            raise InspectError(
+            raise ValueError(
                 f"{identifier} is not in {name}; 'corpus explain {output} {identifier}' tells why"
             )
     elif at_random:
         number = random.randrange(file.documents)
     number = number or 0
     if not 0 <= number < file.documents:
-        raise InspectError(f"{name} has the documents 0 to {file.documents - 1}, not {number}")
+        raise ValueError(f"{name} has the documents 0 to {file.documents - 1}, not {number}")
     return file, number
 
 
 def _document_of_id(output: str, identifier: str | None) -> tuple[DocumentFile, int]:
     """Find a document in the shards of the source that its id begins with."""
     if identifier is None:
-        raise InspectError("give a shard, as 'corpus ls' names it, or an id with --id")
+        raise ValueError("give a shard, as 'corpus ls' names it, or an id with --id")
     for file in document_files(output, load_manifest(output)):
         if identifier.startswith(f"{file.source}/"):
             number = _number_of(file, identifier)
             if number is not None:
                 return file, number
-    raise InspectError(
+    raise ValueError(
         f"{identifier} is in no shard; 'corpus explain {output} {identifier}' tells why"
     )
 
@@ -120,7 +116,7 @@ def statistics(output: str) -> dict[str, Any]:
     try:
         ledger = read_ledger(output)
     except (OSError, ValueError) as error:
-        raise InspectError(f"{output}/ledger.parquet: not readable: {error}") from None
+        raise ValueError(f"{output}/ledger.parquet: not readable: {error}") from None
     sources = {}
     for name, counts in manifest["sources"].items():
         steps = manifest["recipe"]["sources"][name]["steps"]

@@ -149,7 +149,7 @@ def _command_verify(options: argparse.Namespace) -> int:
     from pipeline.verify import verify
 
     if not storage.exists(options.output):
-        raise inspect.InspectError(f"{options.output}: there is no such folder")
+        raise ValueError(f"{options.output}: there is no such folder")
     problems = verify(options.output)
     if options.json:
         print_json({"ok": not problems, "problems": problems})

@@ -20,7 +20,7 @@ LINES, DOMAINS, LANGUAGES = 40, 20, 20
 
 
 def collect(output: str) -> dict[str, Any]:
-    """Read all that the report shows. Raises InspectError where ``output`` holds no whole run."""
+    """Read all that the report shows. Raises ValueError where ``output`` holds no whole run."""
     manifest = load_manifest(output)
     stats = statistics(output)
     observed = observations(output, manifest)

@@ -15,7 +15,7 @@ from pipeline.report_page import render
 def write_report(output: str) -> list[str]:
     """Write ``report.html`` and ``DATACARD.md`` of the run in ``output``; return their paths.
 
-    Raises InspectError where there is no whole run.
+    Raises ValueError where there is no whole run.
     """
     report = collect(output)
     storage.write_bytes(output, DATA_CARD_NAME, card_text(report).encode())

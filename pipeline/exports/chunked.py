@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart, spans
+from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
 
 CHUNK_BYTES = 1 << 26
 """What a file holds at most, of more than one item; MDS's own default."""
@@ -181,7 +181,7 @@ def _offsets(sizes: npt.NDArray[Any], n_between: int, part: ShardPart) -> npt.ND
     start = 4 + 4 * (len(sizes) + 1) + n_between
     ends = start + np.cumsum(sizes, dtype=np.int64)
     if ends[-1] > np.iinfo(np.uint32).max:
-        raise ExportError(f"{part.source}: a document is longer than the 4 GiB of a file's offsets")
+        raise ValueError(f"{part.source}: a document is longer than the 4 GiB of a file's offsets")
     return np.concatenate([[start], ends]).astype("<u4")
 
 

@@ -16,10 +16,6 @@ from pipeline.inspect import load_manifest
 from tokenizer.shards import ShardReader
 
 
-class ExportError(ValueError):
-    """A user's mistake, told in one line."""
-
-
 class ShardPart(NamedTuple):
     """The documents of one part of a shard."""
 
@@ -34,7 +30,7 @@ class ShardPart(NamedTuple):
         reader = ShardReader(self.prefix)
         found = len(reader), len(reader.tokens)
         if found != (self.n_documents, self.n_tokens):
-            raise ExportError(
+            raise ValueError(
                 f"{self.prefix}.bin: {found[0]} documents of {found[1]} tokens, "
                 f"{self.n_documents} of {self.n_tokens} in the manifest"
             )
@@ -43,12 +39,12 @@ class ShardPart(NamedTuple):
     def records(self, max_rows: int) -> Iterator[pa.RecordBatch]:
         """Read ``docs.parquet`` in order, so many rows at a time.
 
-        Raises ExportError where there are not as many rows as documents.
+        Raises ValueError where there are not as many rows as documents.
         """
         path = f"{self.prefix}.docs.parquet"
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows != self.n_documents:
-                raise ExportError(
+                raise ValueError(
                     f"{path}: {file.metadata.num_rows} rows for {self.n_documents} documents"
                 )
             yield from file.iter_batches(max_rows)
@@ -84,14 +80,14 @@ def spans(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]
 def open_corpus(output: str, sources: Sequence[str] | None, part: str) -> Corpus:
     """List what a run's folder holds of a part, ``train`` or ``validation``.
 
-    ``sources`` None stands for all. Raises ExportError where the folder is not on this machine, a
+    ``sources`` None stands for all. Raises ValueError where the folder is not on this machine, a
     source is unknown or nothing is left.
     """
     if storage.is_remote(output):
-        raise ExportError(f"{output}: shards are mapped into memory; copy the folder here first")
+        raise ValueError(f"{output}: shards are mapped into memory; copy the folder here first")
     manifest = load_manifest(output)
     if unknown := sorted(set(sources or ()) - set(manifest["sources"])):
-        raise ExportError(
+        raise ValueError(
             f"{output}: no source {', '.join(unknown)}; there are {', '.join(manifest['sources'])}"
         )
     chosen: dict[str, list[ShardPart]] = {}
@@ -104,6 +100,6 @@ def open_corpus(output: str, sources: Sequence[str] | None, part: str) -> Corpus
                 ShardPart(shard["source"], name, prefix, summary["documents"], summary["tokens"])
             )
     if not chosen:
-        raise ExportError(f"{output}: no documents in the part {part!r} of what is asked for")
+        raise ValueError(f"{output}: no documents in the part {part!r} of what is asked for")
     first = next(iter(chosen.values()))[0]
     return Corpus(manifest, part, first.open().index.dtype, chosen)

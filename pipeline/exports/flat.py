@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.exports.corpus_parts import Corpus, ExportError, ShardPart
+from pipeline.exports.corpus_parts import Corpus, ShardPart
 from tokenizer.shards import ShardReader
 
 ROWS = 10_000
@@ -36,11 +36,11 @@ def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) ->
     """Write Megatron's two files a shard, and ``data_args.txt`` for ``--data-args-path``.
 
     That file says where each shard will be, in ``target``, a whole path, and its weight: the
-    source's proportion, divided among its shards by their tokens. Raises ExportError where
+    source's proportion, divided among its shards by their tokens. Raises ValueError where
     Megatron, which splits it at white space, would not find them.
     """
     if len(str(target).split()) > 1:
-        raise ExportError(
+        raise ValueError(
             f"{target}: Megatron takes no paths with spaces; give another folder to --to"
         )
     arguments = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.exports.chunked import write_litdata, write_mds
-from pipeline.exports.corpus_parts import Corpus, ExportError, open_corpus
+from pipeline.exports.corpus_parts import Corpus, open_corpus
 from pipeline.exports.flat import write_megatron, write_nanotron, write_olmo
 
 DESCRIPTION_NAME = "export.json"
@@ -35,7 +35,7 @@ def export(
     """
     target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ExportError(f"{target} is there already; remove it, or give another folder")
+        raise ValueError(f"{target} is there already; remove it, or give another folder")
     corpus = open_corpus(output, sources, part)
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
