@@ -2,17 +2,19 @@
 
     python benchmarks/near_partners.py [--pages 3000]
 
-Pages of one template fill a band's bucket by the thousand, so not all pairs of it can be compared.
+Pages of one template fill a band's bucket by the hundred, so not all pairs of it can be compared.
 The pipeline has a document meet those just ahead of it in the order of preference, and compares it
-with the few that it meets in the most bands. The alternative is the most preferred ones of each
-bucket. What is found is counted against comparing all pairs of every bucket.
+with the few that it meets in the smallest buckets. The alternatives are those that it meets in the
+most bands, and the most preferred ones of each bucket. What is found is counted against comparing
+all pairs of every bucket.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +24,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from transforms.documents import documents
-from transforms.near_duplicates import BandPart, DeduplicateNear, References, band_parts
+from transforms.near_duplicates import BandPart, DeduplicateNear, Meetings, References, band_parts
 
 STEP = DeduplicateNear(
     min_overlap=0.8, shingle_words=5, bands=20, rows=8, prefer="longest",
     max_neighbours=8, max_partners=4,
 )  # fmt: skip
 PAGE_WORDS = 200
+CASES = [(0.75, 0.8), (0.85, 0.8), (0.88, 0.8), (0.9, 0.8), (0.9, 0.85)]
+"""How much of its text a page shares with all others, and the overlap above which it goes."""
 
 
 def pages_of_a_template(
@@ -49,7 +53,7 @@ def pages_of_a_template(
     return [" ".join(pages[i]) for i in random.permutation(len(pages))]
 
 
-def most_preferred(part: BandPart, n_partners: int) -> References:
+def most_preferred(part: BandPart, step: DeduplicateNear, n_partners: int) -> References:
     """Pair each document of a bucket with the first of it; that which would go comes first."""
     order = np.lexsort((part.references, -part.chars.astype(np.int64), part.keys))
     keys, references, shingles = part.keys[order], part.references[order], part.shingles[order]
@@ -59,43 +63,52 @@ def most_preferred(part: BandPart, n_partners: int) -> References:
             for first in range(min(n_partners, len(bucket) - 1)):
                 a, b = np.full(len(bucket) - first - 1, bucket[first]), bucket[first + 1 :]
                 sizes = np.sort([shingles[a], shingles[b]], axis=0)
-                alike = sizes[0] / sizes[1] > STEP.min_overlap
+                alike = sizes[0] / sizes[1] > step.min_overlap
                 yield np.stack([references[b[alike]], references[a[alike]]], axis=1)
 
     return np.unique(np.concatenate([np.zeros((0, 2), np.uint64), *found()]), axis=0)
 
 
-def measure(texts: list[str]) -> None:
+def met_most_often(met: Meetings, n_partners: int) -> References:
+    """Pair each document with those that it meets in the most bands."""
+    pairs, bands = np.unique(met[:, :2], axis=0, return_counts=True)
+    pairs = pairs[np.lexsort((-bands, pairs[:, 0]))]
+    _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+    return pairs[np.arange(len(pairs)) - np.repeat(starts, counts) < n_partners]
+
+
+def measure(texts: list[str], step: DeduplicateNear) -> Counter[str]:
+    """Print what is found in a corpus; returns the numbers found and compared, by method."""
     batch = documents([str(i) for i in range(len(texts))], texts)
-    sketch = STEP.sketch(batch)
-    (part,) = (part for _, part in band_parts(sketch, 0, 0, 1))
-    hashes, offsets = STEP.shingles(batch)
+    (part,) = (part for _, part in band_parts(step.sketch(batch), 0, 0, 1))
+    hashes, offsets = step.shingles(batch)
     shingles = [hashes[begin:end] for begin, end in pairwise(offsets)]
+    figures: Counter[str] = Counter()
 
     def losers(pairs: References) -> set[int]:
-        return {a for a, b in pairs.tolist() if STEP.is_near(shingles[a], shingles[b])}
+        return {a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])}
 
-    def met(n_neighbours: int) -> References:
-        return np.concatenate(list(replace(STEP, max_neighbours=n_neighbours).meetings([part])))
+    def met(n_neighbours: int) -> Meetings:
+        return np.concatenate(list(replace(step, max_neighbours=n_neighbours).meetings([part])))
 
-    everything = losers(np.unique(met(len(texts)), axis=0))
-    for n in (4, 8):
-        pairs = met(n)
-        report(f"{n} just ahead, all of them", np.unique(pairs, axis=0), losers, everything)
-        for n_partners in (1, 2, 4):
-            same, chosen = replace(STEP, max_partners=n_partners).choose(pairs)
-            assert not len(same), "pages of equal signatures"
-            report(f"{n} just ahead, {n_partners} of them", chosen, losers, everything)
+    def report(name: str, pairs: References) -> None:
+        found = losers(pairs)
+        assert found <= everything
+        print(f"  {name:36} {len(pairs):10,} pairs, {len(found):6,} of {len(everything):,} found")
+        figures.update({f"{name}: pairs": len(pairs), f"{name}: found": len(found)})
+
+    everything = losers(np.unique(met(len(texts))[:, :2], axis=0))
+    figures["of all"] = len(everything)
+    for n in (4, 8, 32):
+        meetings = met(n)
+        report(f"{n} just ahead, all of them", np.unique(meetings[:, :2], axis=0))
+        same, chosen = step.choose(meetings)
+        assert not len(same), "pages of equal signatures"
+        report(f"{n} just ahead, 4 of smallest buckets", chosen)
+        report(f"{n} just ahead, 4 of most bands", met_most_often(meetings, step.max_partners))
     for n in (8, 64):
-        report(f"{n} most preferred", most_preferred(part, n), losers, everything)
-
-
-def report(
-    name: str, pairs: References, losers: Callable[[References], set[int]], everything: set[int]
-) -> None:
-    found = losers(pairs)
-    assert found <= everything
-    print(f"  {name:24} {len(pairs):10,} pairs, {len(found):6,} of {len(everything):,} found")
+        report(f"{n} most preferred", most_preferred(part, step, n))
+    return figures
 
 
 def main() -> None:
@@ -103,10 +116,16 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=3000, help="pages of each template")
     arguments = parser.parse_args()
     random = np.random.default_rng(0)
-    for shared in (0.75, 0.85, 0.9):
+    total: Counter[str] = Counter()
+    for shared, min_overlap in CASES:
         for equal_lengths in (False, True):
-            print(f"{shared:.0%} of the text shared, {'equal' if equal_lengths else 'any'} lengths")
-            measure(pages_of_a_template(random, arguments.pages, shared, equal_lengths))
+            lengths = "equal" if equal_lengths else "any"
+            print(f"{shared:.0%} of the text shared, {lengths} lengths, overlap over {min_overlap}")
+            texts = pages_of_a_template(random, arguments.pages, shared, equal_lengths)
+            total += measure(texts, replace(STEP, min_overlap=min_overlap))
+    print("all of these")
+    for name, number in total.items():
+        print(f"  {name:48} {number:12,}")
 
 
 if __name__ == "__main__":

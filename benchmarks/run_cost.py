@@ -25,13 +25,18 @@ class RunCost(NamedTuple):
 
 
 def run_cost(
-    source: str, data: Path, models: Path, output: Path, *, runner: str = "DirectRunner"
-) -> RunCost:
-    """Run a source with two worker processes and watch it. Raises RuntimeError where it fails."""
+    source: str, data: Path, models: Path, output: Path, *, runner: str = "DirectRunner",
+    settings: dict[str, str] | None = None,
+) -> RunCost:  # fmt: skip
+    """Run a source with two worker processes and watch it; ``settings`` change its recipe.
+
+    Raises RuntimeError where it fails.
+    """
     command = [
         sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}", "--workers", "2",
         "--sources", source, "--recipe", str(ROOT / "recipes" / "samples.yaml"),
         "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
+        *(part for name, one in (settings or {}).items() for part in ("--set", f"{name}={one}")),
     ]  # fmt: skip
     started = time.monotonic()
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 
 from pipeline import storage
 from pipeline.decisions import decision_name
@@ -24,7 +25,6 @@ from pipeline.progress import ProgressLog
 from pipeline.writing import WritingDoFn
 from transforms.near_duplicates import (
     DeduplicateNear,
-    References,
     band_parts,
     numbers_in_pairs,
     pack,
@@ -52,8 +52,8 @@ def _decision_name(label: str, split: int) -> str:
     return decision_name(source, position, split)
 
 
-def _pairs(packed: Iterable[bytes]) -> References:
-    return np.frombuffer(b"".join(packed), np.uint64).reshape(-1, 2)
+def _rows(packed: Iterable[bytes], n_columns: int) -> npt.NDArray[np.uint64]:
+    return np.frombuffer(b"".join(packed), np.uint64).reshape(-1, n_columns)
 
 
 class _NearDoFn(WritingDoFn):
@@ -118,7 +118,7 @@ class MeetInBands(_NearDoFn):
     """Find the documents that meet in one partition of band keys."""
 
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the pairs, packed, keyed by the split of the one that would go."""
+        """Yield the meetings, packed, keyed by the split of the one that would go."""
         label, _, _ = element[0].rpartition("/")
         for met in self.step_of(label).meetings(map(unpack, element[1])):
             for split, rows in rows_by_split(met[:, 0]):
@@ -133,7 +133,7 @@ class ChoosePartners(_NearDoFn):
     ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
         """Yield pairs, packed, keyed by the splits of both; tagged, those that go in any case."""
         label, _, split = element[0].rpartition("/")
-        same, pairs = self.step_of(label).choose(_pairs(element[1]))
+        same, pairs = self.step_of(label).choose(_rows(element[1], 3))
         if len(same):
             name = _decision_name(label, int(split))
             numbers = (same & np.uint64(0xFFFFFFFF)).astype(np.uint32)
@@ -153,7 +153,7 @@ class ShinglesOfPairs(_NearDoFn):
         label, _, number = element[0].rpartition("/")
         source, position = _source_and_step(label)
         step = self.step_of(label)
-        pairs = _pairs(element[1])
+        pairs = _rows(element[1], 2)
         numbers, rows = numbers_in_pairs(pairs, int(number))
         recipe = cached_recipe(self.recipe_json)
         split = _splits(self.output)[source, int(number)]

@@ -54,10 +54,7 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> Callab
     added = ["--experiments=disable_logging_submission_environment"]  # it would run pip at each job
     if not (spark.spark_submit_uber_jar or portable.job_endpoint):
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
-        added.append(f"--job_server_jvm_properties={END_WITHOUT_MEMORY}")
-        executors = "-Dspark.executor.extraJavaOptions="
-        if not any(executors in argument for argument in arguments):
-            added.append(f"--job_server_jvm_properties={executors}{END_WITHOUT_MEMORY}")
+        added += _without_memory(options.view_as(JobServerOptions).job_server_jvm_properties)
     if not (spark.spark_job_server_jar or portable.job_endpoint):
         if not JOB_SERVER_JAR.exists():
             raise RunError(
@@ -95,6 +92,17 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> Callab
         return [*arguments, *added, f"--environment_config={pool.address}"]
 
     return with_workers
+
+
+def _without_memory(given: list[str]) -> list[str]:
+    """Return options that end Java where its memory is full, but where others are given."""
+    executors = "-Dspark.executor.extraJavaOptions="
+    added = []
+    if not any(re.match(r"-XX:[+-]ExitOnOutOfMemoryError", one) for one in given):
+        added.append(f"--job_server_jvm_properties={END_WITHOUT_MEMORY}")
+    if not any(one.startswith(executors) for one in given):
+        added.append(f"--job_server_jvm_properties={executors}{END_WITHOUT_MEMORY}")
+    return added
 
 
 def _is_there(jar: str) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 
+import numpy as np
 import pytest
 
 import beam_runner
@@ -28,13 +32,56 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
 
 @pytest.mark.slow
 def test_full_memory_ends_the_run(job_server, tmp_path):
+    """Shingles of each page for 120 pairs: a gigabyte that a task puts out, and half of one."""
+    random = np.random.default_rng(0)
+    shared = " ".join(f"shared{i}" for i in range(190))
+    (tmp_path / "c4").mkdir()
+    with (tmp_path / "c4" / "pages.jsonl").open("w") as file:
+        for own in random.integers(10**12, 10**13, (5000, 10)).tolist():
+            text = f"{shared} {' '.join(map(str, own))}"
+            file.write(json.dumps({"text": text}) + "\n")
+    step = {
+        "min_overlap": 0.8, "shingle_words": 5, "bands": 20, "rows": 8, "prefer": "longest",
+        "max_neighbours": 60, "max_partners": 60,
+    }  # fmt: skip
     process = start(
-        "--runner=SparkRunner", "--job_server_jvm_properties=-XX:MaxMetaspaceSize=60m",
-        "--output", str(tmp_path / "out"), "--workers", "1", *ARGUMENTS,
+        "--runner=SparkRunner", "--job_server_jvm_properties=-Xmx480m", "--workers", "1",
+        "--output", str(tmp_path / "out"), "--sources", "c4",
+        "--set", f"sources.c4.input=['{tmp_path}/c4/*.jsonl']",
+        "--set", f"sources.c4.steps={json.dumps([{'deduplicate_near': step}])}",
     )  # fmt: skip
-    printed, _ = process.communicate(timeout=120)
+    try:
+        printed, _ = process.communicate(timeout=240)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 1
     assert b"Java's memory ran out" in printed.splitlines()[-1]
+
+
+JVM = "--job_server_jvm_properties="
+END = "-XX:+ExitOnOutOfMemoryError"
+EXECUTORS = "-Dspark.executor.extraJavaOptions="
+
+
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        ([], {END, EXECUTORS + END}),
+        ([JVM + "-Xmx2g", JVM + "-Dspark.executor.memory=2g"], {END, EXECUTORS + END}),
+        ([JVM + "-XX:-ExitOnOutOfMemoryError"], {EXECUTORS + END}),
+        ([JVM + EXECUTORS + "-Xss4m"], {END}),
+    ],
+)
+def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
+    monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
+    cluster = [
+        "--runner=SparkRunner", JAR, "--spark_master_url=spark://10.0.0.1:7077",
+        "--environment_type=EXTERNAL", "--environment_config=localhost:50000",
+    ]  # fmt: skip
+    options = spark.spark_options([*cluster, *given], None, "unused.log")()
+    properties = [one.removeprefix(JVM) for one in options if one.startswith(JVM)]
+    assert len(properties) == len(given) + len(added) and added <= set(properties)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Near-duplicates: documents of which more than a given part is the same.
 
 The *overlap* of two documents is the Jaccard similarity of their sets of shingles: runs of
-``shingle_words`` consecutive words (``transforms.shingles``). Pairs that may
-overlap are found by MinHash and banding (Broder 1997; Leskovec, Rajaraman and Ullman, *Mining of
-Massive Datasets*, chapter 3): a signature of ``bands * rows`` minima, and a key for each band of
-``rows`` of them. Documents that share a band's key meet there, and a pair that met counts only
-where its overlap, from the shingles themselves, is over ``min_overlap``. A pair of overlap ``s``
-meets with probability ``1 - (1 - s ** rows) ** bands``. Shingles are what costs: a document is
-compared with those that it meets in the most bands, the likeliest ones, and with none where it
-meets one in every band: all minima agree, so the two are the same as surely as if hashes did.
+``shingle_words`` consecutive words (``transforms.shingles``). Pairs that may overlap are found by
+MinHash and banding (Broder 1997; Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*,
+chapter 3): a signature of ``bands * rows`` minima, and a key for each band of ``rows`` of them. A
+pair of overlap ``s`` shares a key with probability ``1 - (1 - s ** rows) ** bands``. The documents
+that share a band's key are its *bucket*, where each *meets* the ``max_neighbours`` just ahead of it
+in the order of preference. Of those that it meets, a document is compared with the
+``max_partners`` likeliest, by :meth:`DeduplicateNear.choose`, and a pair counts only where its
+overlap, from the shingles themselves, is over ``min_overlap``. One exception saves the shingles of
+copies: where all minima agree, and those of a pair that overlaps by ``min_overlap`` would do so
+less than once in a million times, the document goes without being compared.
 
 Of a verified pair, the less preferred document goes: a rule that needs nothing but the pair, so no
 machine has to hold all documents or the groups they form. Preference is a strict order, so no two
@@ -18,7 +20,7 @@ Jaccard distance is a metric, so every link of a chain loses at most ``1 - min_o
 
 The pieces are what two passes need: :meth:`DeduplicateNear.sketch` and :func:`band_parts` make the
 packed arrays that are shuffled by band key, :meth:`DeduplicateNear.meetings` finds the pairs of a
-partition, :meth:`DeduplicateNear.choose` those to compare of all that a document is in,
+partition, :meth:`DeduplicateNear.choose` those to compare of all that a document stands in,
 :func:`numbers_in_pairs` says whose shingles they need, and :meth:`DeduplicateNear.is_near` decides.
 :func:`find_near_duplicates` does all of that in memory.
 """
@@ -42,7 +44,7 @@ from transforms.documents import drop
 from transforms.shingles import BASE, Hashes, Shingles, distinct_shingles, mix
 
 CHUNK_PAIRS = 1 << 20
-"""Pairs that are found together; bounds a worker's memory (16 MB, and copies)."""
+"""Pairs that are found together; bounds a worker's memory (24 MB, and copies)."""
 
 MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
 """Where a pair of ``min_overlap`` is less likely to agree in all minima, agreeing decides it."""
@@ -50,6 +52,12 @@ MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
 References = npt.NDArray[np.uint64]
 """Documents of a corpus: ``split << 32 | number of the document in its split``. A row of a pair has
 the less preferred document first, which goes if the two are found to overlap."""
+
+Meetings = npt.NDArray[np.uint64]
+"""Rows of a pair, as in :data:`References`, and the number of documents in the bucket where it met.
+It is there once for each band whose key the two share."""
+
+_WEIGHT = np.uint64(1 << 32)  # of a meeting, divided by the bucket; whole numbers add up exactly
 
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -77,9 +85,12 @@ class DeduplicateNear:
 
     ``prefer`` is the longest text in characters, or the first in the order of the input, which also
     breaks ties. In a band's bucket each document meets the ``max_neighbours`` that come just ahead
-    of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo 1995); of
-    those it meets, it is compared with the ``max_partners`` that it meets in the most bands.
-    Documents are compared within ``window_files`` input files; null: the whole source.
+    of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo 1995), and it
+    is compared with the ``max_partners`` likeliest of all that it meets. So where more than
+    ``max_neighbours`` documents are somewhat alike, some pairs are not found: few with `longest`,
+    whose neighbours are of nearly one length; up to a fifth with `first`. A document whose minima
+    all agree with another's goes without being compared, unless chance could well have made them
+    agree. Documents are compared within ``window_files`` input files; null: the whole source.
     """
 
     min_overlap: float
@@ -114,14 +125,14 @@ class DeduplicateNear:
         return Sketch(keys, np.diff(offsets), chars)
 
     def found(self, overlap: float) -> float:
-        """Return the probability that a pair of this overlap meets in a band."""
+        """Return the probability that a pair of this overlap shares a band's key."""
         return 1 - (1 - overlap**self.rows) ** self.bands
 
-    def meetings(self, parts: Iterable[BandPart]) -> Iterator[References]:
+    def meetings(self, parts: Iterable[BandPart]) -> Iterator[Meetings]:
         """Yield the pairs that meet in one partition, :data:`CHUNK_PAIRS` at most at a time.
 
-        A pair is there once for each band that the documents share. The parts may come in any
-        order. Pairs whose numbers of shingles alone exclude the overlap are left out.
+        The parts may come in any order. Pairs whose numbers of shingles alone exclude the overlap
+        are left out.
         """
         columns = list(zip(*parts, strict=True))
         if not columns:
@@ -129,8 +140,10 @@ class DeduplicateNear:
         keys, references, shingles, chars = map(np.concatenate, columns)
         negative = -chars.astype(np.int64) if self.prefer == "longest" else np.zeros(len(keys))
         order = np.lexsort((references, negative, keys))
-        ordered = keys[order], references[order], shingles[order]
-        room = np.empty((max(CHUNK_PAIRS, self.max_neighbours), 2), np.uint64)
+        _, sizes = np.unique(keys, return_counts=True)
+        starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        ordered = references[order], shingles[order], starts, np.repeat(sizes, sizes)
+        room = np.empty((max(CHUNK_PAIRS, self.max_neighbours), 3), np.uint64)
         begin = 0
         while begin < len(order):
             n_pairs, begin = _bucket_pairs(
@@ -138,23 +151,28 @@ class DeduplicateNear:
             )
             yield room[:n_pairs].copy()
 
-    def choose(self, met: References) -> tuple[References, References]:
+    def choose(self, met: Meetings) -> tuple[References, References]:
         """Return the documents that surely go, and the pairs to compare, each once.
 
-        ``met`` has all pairs of which the documents are the less preferred, in any order.
+        Documents are chosen for one by one, so ``met`` needs all meetings of a document in which it
+        is the less preferred, and may have those of any number of documents, in any order. The
+        likeliest partners are those with the largest sum, over the bands where the two met, of one
+        divided by the bucket's documents: who shares a key with half the corpus may be anyone.
         """
         met = met[np.lexsort((met[:, 1], met[:, 0]))]
         is_first = np.ones(len(met), bool)
-        is_first[1:] = (met[1:] != met[:-1]).any(axis=1)
-        pairs = met[is_first]
-        bands = np.diff(np.append(np.flatnonzero(is_first), len(met)))
+        is_first[1:] = (met[1:, :2] != met[:-1, :2]).any(axis=1)
+        firsts = np.flatnonzero(is_first)
+        pairs = met[firsts, :2]
+        bands = np.diff(np.append(firsts, len(met)))
+        weights = np.add.reduceat(_WEIGHT // met[:, 2], firsts).astype(np.int64)
         certain = self.min_overlap ** (self.bands * self.rows) < MAX_CHANCE_OF_EQUAL_MINIMA
         same = np.unique(pairs[certain & (bands == self.bands), 0])
         undecided = ~np.isin(pairs[:, 0], same)
-        pairs, bands = pairs[undecided], bands[undecided]
-        pairs = pairs[np.lexsort((-bands, pairs[:, 0]))]  # stable: then by the other document
-        _, firsts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
-        rank = np.arange(len(pairs)) - np.repeat(firsts, counts)
+        pairs, weights = pairs[undecided], weights[undecided]
+        pairs = pairs[np.lexsort((-weights, pairs[:, 0]))]  # stable: then by the other document
+        _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+        rank = np.arange(len(pairs)) - np.repeat(starts, counts)
         return same, pairs[rank < self.max_partners]
 
     def overlap(self, a: Hashes, b: Hashes) -> float:
@@ -252,7 +270,7 @@ def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNea
         hashes, offsets = step.shingles(batch)
         shingles += (hashes[start:end] for start, end in pairwise(offsets))
         ids += batch["id"].to_pylist()
-    same, pairs = step.choose(np.concatenate([np.zeros((0, 2), np.uint64), *step.meetings(parts)]))
+    same, pairs = step.choose(np.concatenate([np.zeros((0, 3), np.uint64), *step.meetings(parts)]))
     near = [a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])]
     return {ids[number] for number in (*same.tolist(), *near)}
 
@@ -296,25 +314,25 @@ def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _bucket_pairs(  # type: ignore[no-untyped-def]
-    keys, references, shingles, min_overlap, max_neighbours, begin, pairs
+    references, shingles, starts, sizes, min_overlap, max_neighbours, begin, pairs
 ):
-    """Pair documents from ``begin`` on with those of equal key just ahead, while there is room.
+    """Pair documents from ``begin`` on with those just ahead in their bucket, while there is room.
 
-    Return the number of pairs, and the first document that is not done.
+    ``starts`` and ``sizes`` are of each document's bucket. Return the number of pairs, and the
+    first document that is not done.
     """
     n_pairs = 0
-    for i in range(begin, keys.size):
+    for i in range(begin, references.size):
         if n_pairs + max_neighbours > len(pairs):
             return n_pairs, i
-        for j in range(i - 1, max(i - max_neighbours, 0) - 1, -1):
-            if keys[j] != keys[i]:
-                break
+        for j in range(i - 1, max(i - max_neighbours, starts[i]) - 1, -1):
             fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
             if fewer / more > min_overlap and references[i] != references[j]:
                 pairs[n_pairs, 0] = references[i]
                 pairs[n_pairs, 1] = references[j]
+                pairs[n_pairs, 2] = sizes[i]
                 n_pairs += 1
-    return n_pairs, keys.size
+    return n_pairs, references.size
 
 
 @njit(cache=True, nogil=True)

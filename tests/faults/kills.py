@@ -52,8 +52,8 @@ _CASE = "TEST_FAULTS_CASE"  # in the environment of every process of a case
 _WITHIN_SECONDS = {
     "join": 2.0,
     "first pass": 2.0,
-    "near-duplicates, first shuffle": 1.0,
-    "near-duplicates, second shuffle": 1.5,
+    "near-duplicates, sketches": 1.0,
+    "near-duplicates, comparison": 1.5,
     "second pass": 4.0,
     "mix": 0.3,
 }

@@ -31,8 +31,8 @@ FILES = {
 PASSES = (
     "join",
     "first pass",
-    "near-duplicates, first shuffle",
-    "near-duplicates, second shuffle",
+    "near-duplicates, sketches",
+    "near-duplicates, comparison",
     "second pass",
     "mix",
 )
@@ -100,8 +100,8 @@ def current_pass(output: Path) -> str:
         return "second pass"
     sketches = len(list(output.glob("work/fingerprints/books/**/*.sketch")))
     if sketches:
-        kind = "first" if sketches < len(splits["books"]) else "second"
-        return f"near-duplicates, {kind} shuffle"
+        part = "sketches" if sketches < len(splits["books"]) else "comparison"
+        return f"near-duplicates, {part}"
     if any(output.glob("work/progress/fingerprint-*")):
         return "first pass"
     return "join" if any(output.glob("work/progress/join-*")) else ""

@@ -76,8 +76,8 @@ def test_no_key_of_a_large_plan_holds_more_than_a_partition(
     ("recipe", "source", "suffix", "file_bytes", "most"),
     [
         ("llama.yaml", "books", ".txt", 500_000, MEGABYTE),
-        ("fineweb.yaml", "commoncrawl", ".warc.gz", GIGABYTE, 110 * MEGABYTE),
-        ("dclm.yaml", "commoncrawl", ".warc.gz", GIGABYTE, 160 * MEGABYTE),
+        ("fineweb.yaml", "commoncrawl", ".warc.gz", GIGABYTE, 165 * MEGABYTE),
+        ("dclm.yaml", "commoncrawl", ".warc.gz", GIGABYTE, 235 * MEGABYTE),
     ],
 )
 def test_pairs_of_a_split_stay_small_were_all_documents_alike(
@@ -91,7 +91,7 @@ def test_pairs_of_a_split_stay_small_were_all_documents_alike(
     typical = one.reader.typical
     text_bytes = unpacked_bytes(split) * typical.text_fraction
     n_documents = max(1, text_bytes / typical.document_bytes)
-    assert n_documents * near.bands * near.max_neighbours * 16 <= most
+    assert n_documents * near.bands * near.max_neighbours * 24 <= most
 
 
 def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
