@@ -64,7 +64,7 @@ $(KENLM_TOOLS): scripts/build_kenlm_tools.sh | $(STAMP)
 
 spark-job-server: $(JOB_SERVER)
 
-$(JOB_SERVER): spark/pom.xml
+$(JOB_SERVER): spark/pom.xml $(shell find spark/src -name '*.java')
 	mvn --quiet --batch-mode --file spark/pom.xml package
 	rm -rf spark/target
 

@@ -47,7 +47,7 @@ def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[flo
     path = str(ROOT / "recipes" / "samples.yaml")
     recipe = load_recipe(path, [f"data={data}", f"models={models}"], [source])
     options = PipelineOptions(["--direct_running_mode=in_memory", "--direct_num_workers=1"])
-    execution = Execution(lambda: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
+    execution = Execution(lambda _: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
     times = []
     for number in range(3):  # the first compiles kernels and loads models
         started = time.process_time()

@@ -75,7 +75,7 @@ def cutoff_of(recipe: Recipe) -> float:
 def in_memory() -> Execution:
     """Run Beam in this process, on one core."""
     options = PipelineOptions(["--direct_running_mode=in_memory", "--direct_num_workers=1"])
-    return Execution(lambda: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
+    return Execution(lambda _: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
 
 
 def run_pipeline(recipe: Recipe, folder: Path) -> dict[str, Any]:

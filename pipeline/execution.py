@@ -42,12 +42,24 @@ class RunError(ValueError):
     """A reason not to start, told in one line."""
 
 
+class Tasks(NamedTuple):
+    """What a plan says of the tasks that Spark divides a stage into."""
+
+    at_least: int  # or what a task puts out, which Spark holds in memory, is too much
+    at_most: int  # files and parts of files: further ones would have nothing to do
+
+
 class Execution(NamedTuple):
     """Where and how pipelines run."""
 
-    pipeline: Callable[[], beam.Pipeline]
+    make_pipeline: Callable[[Tasks], beam.Pipeline]
     holds_shuffle_in_memory: bool  # the DirectRunner does
     memory_bytes: int  # that the shuffle may take, then
+    tasks: Tasks = Tasks(0, 0)
+
+    def pipeline(self) -> beam.Pipeline:
+        """Make an empty pipeline, which runs at the end of its ``with`` block."""
+        return self.make_pipeline(self.tasks)
 
 
 def execution(options: argparse.Namespace, beam_arguments: list[str], output: str) -> Execution:
@@ -76,19 +88,21 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
 
             completed = spark_options(beam_options, options.workers, worker_log(output))
             return Execution(
-                lambda: beam.Pipeline(options=PipelineOptions(completed())), False, memory
+                lambda tasks: beam.Pipeline(options=PipelineOptions(completed(tasks))),
+                False,
+                memory,
             )
         if options.runner == "DataflowRunner":
             from pipeline.dataflow import check_options
 
             check_options(beam_options, output)
         return Execution(
-            lambda: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
+            lambda _: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
     workers = options.workers or os.cpu_count() or 1
     beam_options = [f"--direct_num_workers={workers}", *beam_arguments]
     return Execution(
-        lambda: beam.Pipeline(
+        lambda _: beam.Pipeline(
             FnApiRunner() if workers == 1 else worker_processes(worker_log(output)),
             PipelineOptions(beam_options),
         ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from pipeline import storage
 from pipeline.build import BuildShards
 from pipeline.decisions import decision_name
-from pipeline.execution import ERROR_NAME, Execution, RunError
+from pipeline.execution import ERROR_NAME, Execution, RunError, Tasks
 from pipeline.fingerprint import PARTITION_BYTES, FingerprintSplits, Round
 from pipeline.join_records import JoinRecords, records_folder
 from pipeline.layout import (
@@ -42,6 +43,10 @@ SHUFFLE_MEMORY_FACTOR = 3
 
 MIN_PARTITIONS = 8
 
+COMPARED_TEXT_BYTES = 4 * PARTITION_BYTES
+"""Of a near-duplicate step, that a task reads. Where a tenth of the documents have likenesses,
+their shingles are as many bytes."""
+
 
 class Finished(NamedTuple):
     """A complete run."""
@@ -62,6 +67,7 @@ def run(
     plan = make_plan(recipe)
     described = describe(recipe, plan)
     check_shuffle(recipe, plan, execution)
+    execution = execution._replace(tasks=tasks_of(recipe, plan))
     opt_out_list = given_list(recipe)
     with locked(output):
         open_output(output, described, plan, start_over)
@@ -121,6 +127,20 @@ def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> No
             sizes = window_sizes(source, plan, step)
             if max(sizes.values()) > limit:
                 raise RunError(_too_large(source, plan, step, max(sizes.values()), limit))
+
+
+def tasks_of(recipe: Recipe, plan: list[Split]) -> Tasks:
+    """Return how many tasks keep what one of them puts out to about a partition of the shuffle."""
+    plan = [split for split in plan if split.holds == "documents"]
+    tasks = 0.0
+    for source in recipe.sources:
+        for step in source.shuffle_positions:
+            tasks += sum(window_sizes(source, plan, step).values()) / PARTITION_BYTES
+            if source.steps[step].target is DeduplicateNear:
+                windows = _windows(plan, recipe, source.name, step).values()
+                unpacked = sum(unpacked_bytes(split) for splits in windows for split in splits)
+                tasks += unpacked * source.reader.typical.text_fraction / COMPARED_TEXT_BYTES
+    return Tasks(math.ceil(tasks), len(plan))
 
 
 def _too_large(source: Source, plan: list[Split], step: int, size: int, limit: int) -> str:

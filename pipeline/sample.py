@@ -49,7 +49,7 @@ from pipeline.reservoir import (
     take,
 )
 from pipeline.row_groups import parquet_writer
-from pipeline.run import check_shuffle, first_passes
+from pipeline.run import check_shuffle, first_passes, tasks_of
 from pipeline.writing import WritingDoFn
 from transforms.documents import SCHEMA
 
@@ -98,6 +98,7 @@ def sample_documents(
     check_models(narrowed, where, with_tokenizer=False)
     plan = make_plan(narrowed)
     check_shuffle(narrowed, plan, execution)
+    execution = execution._replace(tasks=tasks_of(narrowed, plan))
     opt_out_list = given_list(narrowed)
     described = describe(narrowed, plan, with_tokenizer=False)
     described["recipe"] = {

@@ -24,13 +24,16 @@ from apache_beam.options.pipeline_options import (
     SparkRunnerOptions,
 )
 
-from pipeline.execution import RunError
+from pipeline.execution import RunError, Tasks
 from pipeline.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[1] / "build" / "spark-job-server.jar"
 
 END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 """Java's option to end: a job server or executor whose memory is full waits for ever otherwise."""
+
+MAX_TASKS = 10_000
+"""Of a stage: its bookkeeping is the driver's."""
 
 WORKER_IDLE_MILLIS = 60_000
 """How long a local master keeps idle Python workers; else every stage of a pass starts its own.
@@ -40,13 +43,16 @@ dead, and gives it one task after another until the job fails. A local master fa
 """
 
 
-def spark_options(arguments: list[str], workers: int | None, log: str) -> Callable[[], list[str]]:
+def spark_options(
+    arguments: list[str], workers: int | None, log: str
+) -> Callable[[Tasks], list[str]]:
     """Complete the options of ``--runner=SparkRunner``; returns what gives them to a pipeline.
 
-    Adds the job server's jar, a local master of ``workers`` (all cores by default) where none is
-    given, and for a local master as many Python processes, whose messages go to the file ``log``:
-    their pool starts when options are first asked for. Raises RunError where Java or the jar is
-    missing, and where Spark is elsewhere and it is not said how Python runs there.
+    That takes the tasks that the plan asks for. Adds the job server's jar, a local master of
+    ``workers`` (all cores by default) where none is given, and for a local master as many Python
+    processes, whose messages go to the file ``log``: their pool starts when options are first asked
+    for. Raises RunError where Java or the jar is missing, and where Spark is elsewhere and it is
+    not said how Python runs there.
     """
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
@@ -69,8 +75,16 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> Callab
     master = spark.spark_master_url if has_master else f"local[{n_workers}]"
     if not has_master:
         added.append(f"--spark_master_url={master}")
+    parallelism = "--job_server_jvm_properties=-Dspark.default.parallelism="
+    has_parallelism = any(argument.startswith(parallelism) for argument in arguments)
+
+    def with_tasks(tasks: Tasks) -> list[str]:
+        n_tasks = _n_tasks(tasks, None if portable.environment_type else n_workers)
+        said = has_parallelism or not n_tasks
+        return [*arguments, *added, *([] if said else [f"{parallelism}{n_tasks}"])]
+
     if portable.environment_type:
-        return lambda: [*arguments, *added]
+        return with_tasks
     local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
     if portable.job_endpoint or spark.spark_submit_uber_jar or not local:
         raise RunError(
@@ -86,12 +100,23 @@ def spark_options(arguments: list[str], workers: int | None, log: str) -> Callab
     ]
 
     @functools.cache
-    def with_workers() -> list[str]:
+    def pool_address() -> str:
         pool = WorkerPool(log, when_killed=_end_job_servers)
         atexit.register(pool.stop)
-        return [*arguments, *added, f"--environment_config={pool.address}"]
+        return pool.address
 
-    return with_workers
+    return lambda tasks: [*with_tasks(tasks), f"--environment_config={pool_address()}"]
+
+
+def _n_tasks(tasks: Tasks, local_cores: int | None) -> int:
+    """Return how many tasks to ask for; 0 leaves it to Spark, which takes one a core.
+
+    A local master needs more than that only for the sake of memory. How many cores a cluster has is
+    not known here: it gets a task for each thing that there is to do.
+    """
+    if local_cores is None:
+        return min(max(tasks), MAX_TASKS)
+    return min(tasks.at_least, MAX_TASKS) if tasks.at_least > local_cores else 0
 
 
 def _without_memory(given: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 import beam_runner
 from pipeline import spark
+from pipeline.execution import Tasks
 from tests.runs import digests, run_demo, start
 
 JAR = f"--spark_job_server_jar={__file__}"  # a file that is there will do
@@ -59,9 +60,25 @@ def test_full_memory_ends_the_run(job_server, tmp_path):
     assert b"Java's memory ran out" in printed.splitlines()[-1]
 
 
+@pytest.mark.slow
+def test_a_task_may_put_out_more_than_beams_queue_holds(job_server, tmp_path):
+    process = start(str(tmp_path / "workers.log"), module="tests.large_output")
+    try:
+        printed, _ = process.communicate(timeout=240)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, printed.decode()[-3000:]
+    assert b"done" in printed.splitlines()
+
+
 JVM = "--job_server_jvm_properties="
 END = "-XX:+ExitOnOutOfMemoryError"
 EXECUTORS = "-Dspark.executor.extraJavaOptions="
+CLUSTER = [
+    JAR, "--spark_master_url=spark://10.0.0.1:7077", "--environment_type=EXTERNAL",
+    "--environment_config=localhost:50000",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -75,13 +92,30 @@ EXECUTORS = "-Dspark.executor.extraJavaOptions="
 )
 def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
-    cluster = [
-        "--runner=SparkRunner", JAR, "--spark_master_url=spark://10.0.0.1:7077",
-        "--environment_type=EXTERNAL", "--environment_config=localhost:50000",
-    ]  # fmt: skip
-    options = spark.spark_options([*cluster, *given], None, "unused.log")()
+    options = spark.spark_options([*CLUSTER, *given], None, "unused.log")(Tasks(0, 0))
     properties = [one.removeprefix(JVM) for one in options if one.startswith(JVM)]
     assert len(properties) == len(given) + len(added) and added <= set(properties)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "more", "local", "cluster"),
+    [
+        (Tasks(1, 7), [], None, "7"),  # a local master takes one a core
+        (Tasks(300, 40), [], "300", "300"),
+        (Tasks(300, 90_000), [], "300", "10000"),
+        (Tasks(20_000, 90_000), [], "10000", "10000"),
+        (Tasks(300, 7), [JVM + "-Dspark.default.parallelism=11"], "11", "11"),
+    ],
+)
+def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
+    tmp_path, monkeypatch, tasks, more, local, cluster
+):
+    monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
+    parallelism = JVM + "-Dspark.default.parallelism="
+    for arguments, expected in (([JAR], local), (CLUSTER, cluster)):
+        made = spark.spark_options([*arguments, *more], 4, str(tmp_path / "log"))(tasks)
+        given = [one.removeprefix(parallelism) for one in made if one.startswith(parallelism)]
+        assert given == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize(

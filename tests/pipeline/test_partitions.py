@@ -14,16 +14,16 @@ from pipeline.execution import Execution
 from pipeline.fingerprint import PARTITION_BYTES, chunks
 from pipeline.layout import Split
 from pipeline.ledger import Tally
-from pipeline.plan import make_plan, shuffle_bytes, unpacked_bytes, window_of
+from pipeline.plan import make_plan, shuffle_bytes, unpacked_bytes, window_of, window_sizes
 from pipeline.process import deduplicator, process_split
 from pipeline.recipe import Recipe
 from pipeline.recipe_file import load_recipe
-from pipeline.run import MIN_PARTITIONS, waves
+from pipeline.run import MIN_PARTITIONS, tasks_of, waves
 from tests.runs import ROOT
 from transforms.deduplicate import fingerprint, partition_bounds
 from transforms.near_duplicates import DeduplicateNear
 
-ON_SPARK = Execution(beam.Pipeline, False, 0)
+ON_SPARK = Execution(lambda _: beam.Pipeline(), False, 0)
 
 MEGABYTE, GIGABYTE = 10**6, 10**9
 
@@ -92,6 +92,29 @@ def test_pairs_of_a_split_stay_small_were_all_documents_alike(
     text_bytes = unpacked_bytes(split) * typical.text_fraction
     n_documents = max(1, text_bytes / typical.document_bytes)
     assert n_documents * near.bands * near.max_neighbours * 24 <= most
+
+
+@pytest.mark.parametrize(
+    ("recipe", "source", "suffix", "n_files", "file_bytes", "mine"),
+    [
+        ("llama.yaml", "commoncrawl", ".warc.wet.gz", 6_400, 120 * MEGABYTE, (7_800, 8_000)),
+        ("llama.yaml", "books", ".txt", 200_000, 500_000, (350, 500)),
+        ("fineweb.yaml", "commoncrawl", ".warc.gz", 2_000, 1 * GIGABYTE, (2_000, 4_000)),
+        ("fineweb.yaml", "commoncrawl", ".warc.gz", 1, 10_000, (1, 1)),
+        ("llama.yaml", "wikipedia", ".xml.bz2", 20, 1 * GIGABYTE, (0, 0)),  # nothing is shuffled
+    ],
+)
+def test_tasks_are_as_many_as_what_they_put_out_asks_for(
+    recipe, source, suffix, n_files, file_bytes, mine
+):
+    recipe = recipe_of(recipe)
+    plan = large_plan(source, suffix, n_files, file_bytes)
+    tasks = tasks_of(recipe, plan)
+    assert tasks.at_most == n_files and mine[0] <= tasks.at_least <= mine[1]
+    one = recipe.source(source)
+    for step in one.shuffle_positions:
+        for size in window_sizes(one, plan, step).values():
+            assert size / tasks.at_least <= PARTITION_BYTES
 
 
 def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
