@@ -75,27 +75,28 @@ def spark_options(
     master = spark.spark_master_url if has_master else f"local[{n_workers}]"
     if not has_master:
         added.append(f"--spark_master_url={master}")
+    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
+    given = local.group(1) or "1" if local else ""
+    local_cores = n_workers if given == "*" else int(given or 0)
     parallelism = "--job_server_jvm_properties=-Dspark.default.parallelism="
     has_parallelism = any(argument.startswith(parallelism) for argument in arguments)
 
     def with_tasks(tasks: Tasks) -> list[str]:
-        n_tasks = _n_tasks(tasks, None if portable.environment_type else n_workers)
+        n_tasks = _n_tasks(tasks, local_cores)
         said = has_parallelism or not n_tasks
         return [*arguments, *added, *([] if said else [f"{parallelism}{n_tasks}"])]
 
     if portable.environment_type:
         return with_tasks
-    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
     if portable.job_endpoint or spark.spark_submit_uber_jar or not local:
         raise RunError(
             "on a Spark cluster, say how Python runs beside the executors: start 'corpus "
             "worker-pool --port=50000' on every worker's machine, and give "
             "--environment_type=EXTERNAL --environment_config=localhost:50000 (docs/spark.md)"
         )
-    given = local.group(1) or "1"
     added += [
         "--environment_type=EXTERNAL",
-        f"--sdk_worker_parallelism={n_workers if given == '*' else int(given)}",
+        f"--sdk_worker_parallelism={local_cores}",
         f"--environment_cache_millis={WORKER_IDLE_MILLIS}",
     ]
 
@@ -108,13 +109,13 @@ def spark_options(
     return lambda tasks: [*with_tasks(tasks), f"--environment_config={pool_address()}"]
 
 
-def _n_tasks(tasks: Tasks, local_cores: int | None) -> int:
+def _n_tasks(tasks: Tasks, local_cores: int) -> int:
     """Return how many tasks to ask for; 0 leaves it to Spark, which takes one a core.
 
-    A local master needs more than that only for the sake of memory. How many cores a cluster has is
-    not known here: it gets a task for each thing that there is to do.
+    ``local_cores`` are those of a local master, which needs more tasks only for the sake of memory.
+    How many cores a cluster has is not known here: with 0 there is a task for each thing to do.
     """
-    if local_cores is None:
+    if not local_cores:
         return min(max(tasks), MAX_TASKS)
     return min(tasks.at_least, MAX_TASKS) if tasks.at_least > local_cores else 0
 

@@ -112,7 +112,8 @@ def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
 ):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
     parallelism = JVM + "-Dspark.default.parallelism="
-    for arguments, expected in (([JAR], local), (CLUSTER, cluster)):
+    here = [JAR, "--spark_master_url=local[4]", "--environment_type=LOOPBACK"]
+    for arguments, expected in (([JAR], local), (here, local), (CLUSTER, cluster)):
         made = spark.spark_options([*arguments, *more], 4, str(tmp_path / "log"))(tasks)
         given = [one.removeprefix(parallelism) for one in made if one.startswith(parallelism)]
         assert given == ([] if expected is None else [expected])
