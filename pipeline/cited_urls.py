@@ -26,6 +26,7 @@ from pipeline.plan import make_plan
 from pipeline.process import cached_recipe, process_split
 from pipeline.progress import ProgressDisplay, ProgressLog
 from pipeline.recipe import Recipe
+from pipeline.run import tasks_of
 from pipeline.writing import WritingDoFn
 from transforms.cited_urls import cited_urls
 
@@ -47,6 +48,7 @@ def list_cited_urls(
     entry = source_entry(recipe, source, languages=languages, ahead_of_all=True)
     narrowed = derived_recipe(recipe, {source: entry})
     plan = make_plan(narrowed)
+    execution = execution._replace(tasks=tasks_of(narrowed, plan))
     described = describe(narrowed, plan, with_tokenizer=False)
     with locked(output):
         open_output(output, described, plan, start_over)

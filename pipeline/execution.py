@@ -45,8 +45,8 @@ class RunError(ValueError):
 class Tasks(NamedTuple):
     """What a plan says of the tasks that Spark divides a stage into."""
 
-    at_least: int  # or what a task puts out, which Spark holds in memory, is too much
-    at_most: int  # files and parts of files: further ones would have nothing to do
+    for_memory: int  # with fewer, a task puts out more than Spark should hold
+    n_splits: int  # that the longest stage reads, each whole
 
 
 class Execution(NamedTuple):

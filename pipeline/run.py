@@ -44,8 +44,8 @@ SHUFFLE_MEMORY_FACTOR = 3
 MIN_PARTITIONS = 8
 
 COMPARED_TEXT_BYTES = 4 * PARTITION_BYTES
-"""Of a near-duplicate step, that a task reads. Where a tenth of the documents have likenesses,
-their shingles are as many bytes."""
+"""Text that a task of a near-duplicate step reads, on the average. Where a tenth of the documents
+have likenesses, the shingles that it puts out are as many bytes."""
 
 
 class Finished(NamedTuple):
@@ -130,17 +130,18 @@ def check_shuffle(recipe: Recipe, plan: list[Split], execution: Execution) -> No
 
 
 def tasks_of(recipe: Recipe, plan: list[Split]) -> Tasks:
-    """Return how many tasks keep what one of them puts out to about a partition of the shuffle."""
-    plan = [split for split in plan if split.holds == "documents"]
+    """Return how many tasks have each put out about a partition of the shuffle, on the average."""
+    documents = [split for split in plan if split.holds == "documents"]
     tasks = 0.0
     for source in recipe.sources:
         for step in source.shuffle_positions:
-            tasks += sum(window_sizes(source, plan, step).values()) / PARTITION_BYTES
+            tasks += sum(window_sizes(source, documents, step).values()) / PARTITION_BYTES
             if source.steps[step].target is DeduplicateNear:
-                windows = _windows(plan, recipe, source.name, step).values()
-                unpacked = sum(unpacked_bytes(split) for splits in windows for split in splits)
+                unpacked = sum(
+                    unpacked_bytes(one) for one in documents if one.source == source.name
+                )
                 tasks += unpacked * source.reader.typical.text_fraction / COMPARED_TEXT_BYTES
-    return Tasks(math.ceil(tasks), len(plan))
+    return Tasks(math.ceil(tasks), max(len(documents), len(plan) - len(documents)))
 
 
 def _too_large(source: Source, plan: list[Split], step: int, size: int, limit: int) -> str:

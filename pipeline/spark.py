@@ -32,6 +32,8 @@ JOB_SERVER_JAR = Path(__file__).resolve().parents[1] / "build" / "spark-job-serv
 END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 """Java's option to end: a job server or executor whose memory is full waits for ever otherwise."""
 
+PARALLELISM = "-Dspark.default.parallelism="
+
 MAX_TASKS = 10_000
 """Of a stage: its bookkeeping is the driver's."""
 
@@ -58,9 +60,11 @@ def spark_options(
     spark = options.view_as(SparkRunnerOptions)
     portable = options.view_as(PortableOptions)
     added = ["--experiments=disable_logging_submission_environment"]  # it would run pip at each job
-    if not (spark.spark_submit_uber_jar or portable.job_endpoint):
+    starts_java = not (spark.spark_submit_uber_jar or portable.job_endpoint)
+    java = options.view_as(JobServerOptions).job_server_jvm_properties
+    if starts_java:
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
-        added += _without_memory(options.view_as(JobServerOptions).job_server_jvm_properties)
+        added += _without_memory(java)
     if not (spark.spark_job_server_jar or portable.job_endpoint):
         if not JOB_SERVER_JAR.exists():
             raise RunError(
@@ -77,14 +81,13 @@ def spark_options(
         added.append(f"--spark_master_url={master}")
     local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
     given = local.group(1) or "1" if local else ""
-    local_cores = n_workers if given == "*" else int(given or 0)
-    parallelism = "--job_server_jvm_properties=-Dspark.default.parallelism="
-    has_parallelism = any(argument.startswith(parallelism) for argument in arguments)
+    local_cores = os.cpu_count() or 1 if given == "*" else int(given or 0)
 
     def with_tasks(tasks: Tasks) -> list[str]:
         n_tasks = _n_tasks(tasks, local_cores)
-        said = has_parallelism or not n_tasks
-        return [*arguments, *added, *([] if said else [f"{parallelism}{n_tasks}"])]
+        if not (starts_java and n_tasks) or any(one.startswith(PARALLELISM) for one in java):
+            return [*arguments, *added]
+        return [*arguments, *added, f"--job_server_jvm_properties={PARALLELISM}{n_tasks}"]
 
     if portable.environment_type:
         return with_tasks
@@ -96,7 +99,7 @@ def spark_options(
         )
     added += [
         "--environment_type=EXTERNAL",
-        f"--sdk_worker_parallelism={local_cores}",
+        f"--sdk_worker_parallelism={n_workers if given == '*' else local_cores}",
         f"--environment_cache_millis={WORKER_IDLE_MILLIS}",
     ]
 
@@ -112,12 +115,12 @@ def spark_options(
 def _n_tasks(tasks: Tasks, local_cores: int) -> int:
     """Return how many tasks to ask for; 0 leaves it to Spark, which takes one a core.
 
-    ``local_cores`` are those of a local master, which needs more tasks only for the sake of memory.
-    How many cores a cluster has is not known here: with 0 there is a task for each thing to do.
+    A local master needs more than its ``local_cores`` only for the sake of memory. How many cores a
+    cluster has is not known here (``local_cores`` is 0): it gets at least a task for each split.
     """
     if not local_cores:
         return min(max(tasks), MAX_TASKS)
-    return min(tasks.at_least, MAX_TASKS) if tasks.at_least > local_cores else 0
+    return min(tasks.for_memory, MAX_TASKS) if tasks.for_memory > local_cores else 0
 
 
 def _without_memory(given: list[str]) -> list[str]:

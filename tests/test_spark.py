@@ -33,7 +33,7 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
 
 @pytest.mark.slow
 def test_full_memory_ends_the_run(job_server, tmp_path):
-    """Shingles of each page for 120 pairs: a gigabyte that a task puts out, and half of one."""
+    """Shingles of each page for 120 pairs: a task puts out a gigabyte, in a heap of half of one."""
     random = np.random.default_rng(0)
     shared = " ".join(f"shared{i}" for i in range(190))
     (tmp_path / "c4").mkdir()
@@ -101,10 +101,12 @@ def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
     ("tasks", "more", "local", "cluster"),
     [
         (Tasks(1, 7), [], None, "7"),  # a local master takes one a core
+        (Tasks(3, 7), [], "3", "7"),
         (Tasks(300, 40), [], "300", "300"),
         (Tasks(300, 90_000), [], "300", "10000"),
         (Tasks(20_000, 90_000), [], "10000", "10000"),
         (Tasks(300, 7), [JVM + "-Dspark.default.parallelism=11"], "11", "11"),
+        (Tasks(300, 7), ["--job_server_jvm_property=-Dspark.default.parallelism=11"], None, None),
     ],
 )
 def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
@@ -112,9 +114,12 @@ def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
 ):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
     parallelism = JVM + "-Dspark.default.parallelism="
-    here = [JAR, "--spark_master_url=local[4]", "--environment_type=LOOPBACK"]
-    for arguments, expected in (([JAR], local), (here, local), (CLUSTER, cluster)):
-        made = spark.spark_options([*arguments, *more], 4, str(tmp_path / "log"))(tasks)
+    here = [JAR, "--spark_master_url=local[2]", "--environment_type=LOOPBACK"]
+    server = ["--job_endpoint=localhost:8099", "--environment_type=EXTERNAL"]
+    server_has = more[0].removeprefix(parallelism) if more and parallelism in more[0] else None
+    cases = [([JAR], 2, local), (here, 4, local), (CLUSTER, 4, cluster), (server, 4, server_has)]
+    for arguments, workers, expected in cases:
+        made = spark.spark_options([*arguments, *more], workers, str(tmp_path / "log"))(tasks)
         given = [one.removeprefix(parallelism) for one in made if one.startswith(parallelism)]
         assert given == ([] if expected is None else [expected])
 

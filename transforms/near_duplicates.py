@@ -88,9 +88,10 @@ class DeduplicateNear:
     of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo 1995), and it
     is compared with the ``max_partners`` likeliest of all that it meets. So where more than
     ``max_neighbours`` documents are somewhat alike, some pairs are not found: few with `longest`,
-    whose neighbours are of nearly one length; up to a fifth with `first`. A document whose minima
-    all agree with another's goes without being compared, unless chance could well have made them
-    agree. Documents are compared within ``window_files`` input files; null: the whole source.
+    whose neighbours are of nearly one length; a quarter with `first`, at worst seen. A document
+    whose minima all agree with another's goes without being compared, unless chance could well have
+    made them agree. Documents are compared within ``window_files`` input files; null: the whole
+    source.
     """
 
     min_overlap: float

@@ -97,11 +97,11 @@ def test_pairs_of_a_split_stay_small_were_all_documents_alike(
 @pytest.mark.parametrize(
     ("recipe", "source", "suffix", "n_files", "file_bytes", "mine"),
     [
-        ("llama.yaml", "commoncrawl", ".warc.wet.gz", 6_400, 120 * MEGABYTE, (7_800, 8_000)),
-        ("llama.yaml", "books", ".txt", 200_000, 500_000, (350, 500)),
-        ("fineweb.yaml", "commoncrawl", ".warc.gz", 2_000, 1 * GIGABYTE, (2_000, 4_000)),
-        ("fineweb.yaml", "commoncrawl", ".warc.gz", 1, 10_000, (1, 1)),
-        ("llama.yaml", "wikipedia", ".xml.bz2", 20, 1 * GIGABYTE, (0, 0)),  # nothing is shuffled
+        ("llama.yaml", "commoncrawl", ".warc.wet.gz", 6_400, 120 * MEGABYTE, 7_782),
+        ("llama.yaml", "books", ".txt", 200_000, 500_000, 375),
+        ("fineweb.yaml", "commoncrawl", ".warc.gz", 2_000, 1 * GIGABYTE, 2_836),
+        ("fineweb.yaml", "commoncrawl", ".warc.gz", 1, 10_000, 1),
+        ("llama.yaml", "wikipedia", ".xml.bz2", 20, 1 * GIGABYTE, 0),  # nothing is shuffled
     ],
 )
 def test_tasks_are_as_many_as_what_they_put_out_asks_for(
@@ -110,11 +110,11 @@ def test_tasks_are_as_many_as_what_they_put_out_asks_for(
     recipe = recipe_of(recipe)
     plan = large_plan(source, suffix, n_files, file_bytes)
     tasks = tasks_of(recipe, plan)
-    assert tasks.at_most == n_files and mine[0] <= tasks.at_least <= mine[1]
+    assert tasks == (mine, n_files)
     one = recipe.source(source)
     for step in one.shuffle_positions:
         for size in window_sizes(one, plan, step).values():
-            assert size / tasks.at_least <= PARTITION_BYTES
+            assert size / tasks.for_memory <= PARTITION_BYTES
 
 
 def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
@@ -129,6 +129,9 @@ def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
     )  # fmt: skip
     plan = make_plan(recipe)
     n_partitions = sum(split.holds == "documents" for split in plan)
+    archives = [split for split in plan if split.holds == "records"]
+    assert tasks_of(recipe, plan).n_splits == n_partitions
+    assert tasks_of(recipe, archives * 3000).n_splits == 3000  # many small ones
     assert 100 * GIGABYTE / n_partitions <= recipe.reading.joined_part_bytes
 
 

@@ -10,7 +10,8 @@ import java.util.Objects;
  * ActiveBundle.close) take nothing out of it until Python has said that the bundle is done, which
  * Python cannot say while its output waits to be taken: with 100 messages of 10 MB both wait for
  * ever. This queue has no limit. A task's output is held in memory anyway, as soon as it is taken
- * out, and where memory does not suffice Java ends.
+ * out, and where memory does not suffice Java ends. (Beam's workers in Java would use the class as
+ * well, and want the limit: there are none here.)
  */
 public class CancellableQueue<T extends Object> {
   private final ArrayDeque<T> elements = new ArrayDeque<>();
@@ -20,6 +21,9 @@ public class CancellableQueue<T extends Object> {
 
   /** Adds an element. Throws the exception with which the queue was cancelled, if it was. */
   public synchronized void put(T element) throws Exception, InterruptedException {
+    if (Thread.interrupted()) {
+      throw new InterruptedException();
+    }
     if (cancellation != null) {
       throw cancellation;
     }
@@ -29,6 +33,9 @@ public class CancellableQueue<T extends Object> {
 
   /** Waits for the first element and removes it. Throws what the queue was cancelled with. */
   public synchronized T take() throws Exception, InterruptedException {
+    if (Thread.interrupted()) {
+      throw new InterruptedException();
+    }
     while (elements.isEmpty() && cancellation == null) {
       wait();
     }
