@@ -163,7 +163,8 @@ def try_case(
 
 def is_complete(run: Run) -> bool:
     """Tell whether the command has done all that it does."""
-    return (run.output / "manifest.json").exists() and not (run.output / "work").exists()
+    left = any((run.output / name).exists() for name in ("work", ".lock"))
+    return (run.output / "manifest.json").exists() and not left
 
 
 def differences(found: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
