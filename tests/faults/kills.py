@@ -60,6 +60,7 @@ _WITHIN_SECONDS = {
 _RUN_SECONDS = 300  # however loaded the machine is; a run that hangs takes for ever
 _STOP_SECONDS = 120  # from the death of a worker to the end of the command
 _ORPHAN_SECONDS = 10
+_BUSY_SECONDS = 75  # a Python worker whose executor died before it called looks for it for 60
 
 
 class Command(Protocol):
@@ -306,7 +307,7 @@ def _orphans(mark: str) -> list[str]:
 
 def _busy(cluster: Cluster) -> list[str]:
     """Wait for the end of all tasks on a cluster; returns what does not end."""
-    deadline = time.monotonic() + _ORPHAN_SECONDS
+    deadline = time.monotonic() + _BUSY_SECONDS
     while left := [*cluster.executors(), *cluster.python_workers()]:
         if time.monotonic() > deadline:
             return [f"process {one.pid} of the cluster goes on" for one in left]
