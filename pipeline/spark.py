@@ -34,6 +34,9 @@ END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 
 PARALLELISM = "-Dspark.default.parallelism="
 
+FEW_TASKS = 4
+"""What so many put out, one may on a cluster, where each task starts a Python of its own."""
+
 MAX_TASKS = 10_000
 """Of a stage: its bookkeeping is the driver's."""
 
@@ -115,12 +118,12 @@ def spark_options(
 def _n_tasks(tasks: Tasks, local_cores: int) -> int:
     """Return how many tasks to ask for; 0 leaves it to Spark, which takes one a core.
 
-    A local master needs more than its ``local_cores`` only for the sake of memory. How many cores a
-    cluster has is not known here (``local_cores`` is 0): it gets at least a task for each split.
+    More than one a core are needed only for the sake of memory. How many cores a cluster has is not
+    known here (``local_cores`` is 0): where there is much to do, it gets at least a task a split.
     """
-    if not local_cores:
-        return min(max(tasks), MAX_TASKS)
-    return min(tasks.for_memory, MAX_TASKS) if tasks.for_memory > local_cores else 0
+    if tasks.for_memory <= (local_cores or FEW_TASKS):
+        return 0
+    return min(tasks.for_memory if local_cores else max(tasks), MAX_TASKS)
 
 
 def _without_memory(given: list[str]) -> list[str]:

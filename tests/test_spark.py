@@ -100,8 +100,9 @@ def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
 @pytest.mark.parametrize(
     ("tasks", "more", "local", "cluster"),
     [
-        (Tasks(1, 7), [], None, "7"),  # a local master takes one a core
-        (Tasks(3, 7), [], "3", "7"),
+        (Tasks(1, 7), [], None, None),  # Spark takes one a core
+        (Tasks(3, 7), [], "3", None),
+        (Tasks(5, 7), [], "5", "7"),
         (Tasks(300, 40), [], "300", "300"),
         (Tasks(300, 90_000), [], "300", "10000"),
         (Tasks(20_000, 90_000), [], "10000", "10000"),
