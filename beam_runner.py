@@ -17,18 +17,21 @@ from pathlib import Path
 # Beam warns at its import of clouds that are not used. What stops a run is told by main().
 logging.basicConfig(level=logging.ERROR)
 
-from pipeline.beam_options import check_beam_arguments
-from pipeline.checked import RecipeError
-from pipeline.execution import Execution, RunError, execution, note_stop
-from pipeline.ledger import ledger_warnings, read_ledger
-from pipeline.opt_out import given_list
-from pipeline.output_folder import check_output
-from pipeline.plan import estimate, make_plan
-from pipeline.recipe import Recipe
-from pipeline.report import print_estimates, print_summary
-from pipeline.run import check_shuffle, run
-from pipeline.run_options import add_run_options, recipe_of
-from pipeline.storage import StorageError, take_beam_options
+from pipeline.commands.run_options import add_run_options, recipe_of
+from pipeline.commands.summary import print_estimates, print_summary
+from pipeline.errors import RecipeError, RunError, StorageError
+from pipeline.files.storage import take_beam_options
+from pipeline.output.ledger import ledger_warnings, read_ledger
+from pipeline.output.opt_out import given_list
+from pipeline.output.output_folder import check_output
+from pipeline.passes.estimates import check_shuffle, estimate
+from pipeline.passes.plan import make_plan
+from pipeline.passes.run import run
+from pipeline.recipe.recipe import Recipe
+from pipeline.runners.beam_options import check_beam_arguments
+from pipeline.runners.choose import execution
+from pipeline.runners.execution import Execution
+from pipeline.runners.stops import note_stop
 
 ROOT = Path(__file__).resolve().parent
 

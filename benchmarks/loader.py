@@ -31,8 +31,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.layout import sealed, shard_file
-from pipeline.storage import json_bytes
+from pipeline.files.storage import json_bytes
+from pipeline.output.layout import sealed, shard_file
 
 SEQUENCE_LENGTH = 2048
 BATCH_SAMPLES = 64

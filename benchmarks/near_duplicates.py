@@ -25,9 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.readers.books import decode_book
+from transforms.dedup.near import DeduplicateNear, band_parts
 from transforms.documents import documents
 from transforms.gutenberg import strip_gutenberg
-from transforms.near_duplicates import DeduplicateNear, band_parts
 
 ROUNDS = 3
 STEP = DeduplicateNear(

@@ -23,8 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from transforms.dedup.near import BandPart, DeduplicateNear, Meetings, References, band_parts
 from transforms.documents import documents
-from transforms.near_duplicates import BandPart, DeduplicateNear, Meetings, References, band_parts
 
 STEP = DeduplicateNear(
     min_overlap=0.8, shingle_words=5, bands=20, rows=8, prefer="longest",

@@ -23,16 +23,16 @@ sys.path.insert(0, str(ROOT))
 
 import pyarrow as pa
 
-from tests import plain_decontaminate, plain_gopher, plain_personal_data, plain_rules
-from tests.plain_web_path import read_pages
-from transforms.c4_rules import apply_c4_rules
-from transforms.decontaminate import decontaminate
+from tests.support import plain_decontaminate, plain_gopher, plain_personal_data, plain_rules
+from tests.support.plain_web_path import read_pages
+from transforms.decontamination.decontaminate import decontaminate
+from transforms.decontamination.evaluation_sets import read_items
 from transforms.documents import documents
-from transforms.evaluation_sets import read_items
-from transforms.fineweb_rules import apply_fineweb_rules
-from transforms.gopher_quality import filter_gopher_quality
-from transforms.gopher_repetition import filter_gopher_repetition
-from transforms.personal_data import scrub_personal_data
+from transforms.privacy.personal_data import scrub_personal_data
+from transforms.web.c4_rules import apply_c4_rules
+from transforms.web.fineweb_rules import apply_fineweb_rules
+from transforms.web.gopher_quality import filter_gopher_quality
+from transforms.web.gopher_repetition import filter_gopher_repetition
 
 C4: dict[str, Any] = {
     "max_page_chars": 190_000, "max_word_chars": 1_000, "strip_citations": True,

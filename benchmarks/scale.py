@@ -37,14 +37,14 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.run_cost import run_cost
 from benchmarks.scale_on_paper import print_paper, with_changes
 from benchmarks.web_path import MIN_CHARS, in_memory, make_recipe, wet_record
-from pipeline.decisions import read_decisions
-from pipeline.fingerprint import DecidePartition, FingerprintSplit, RoundSplits
-from pipeline.inspect import statistics
-from pipeline.layout import read_plan
-from pipeline.recipe import Recipe
-from pipeline.run import waves
-from pipeline.storage import list_names
-from tests import plain_web_path as plain
+from pipeline.files.storage import list_names
+from pipeline.inspection.manifest import statistics
+from pipeline.output.decisions import read_decisions
+from pipeline.output.layout import read_plan
+from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit, RoundSplits
+from pipeline.passes.first_passes import waves
+from pipeline.recipe.recipe import Recipe
+from tests.support import plain_web_path as plain
 
 SOURCE = "commoncrawl"
 FIGURES = ROOT / "benchmarks" / "scale.json"

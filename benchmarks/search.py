@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.inspect import list_shards, load_manifest
-from pipeline.piece_table import PieceTable, load_piece_table
-from pipeline.search import find_text, phrase_finder
+from pipeline.inspection.manifest import list_shards, load_manifest
+from pipeline.inspection.piece_table import PieceTable, load_piece_table
+from pipeline.inspection.search import find_text, phrase_finder
 from tokenizer.shards import ShardReader
 
 

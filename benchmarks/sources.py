@@ -26,10 +26,10 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.execution import Execution
-from pipeline.plan import make_plan
-from pipeline.recipe_file import load_recipe
-from pipeline.run import run
+from pipeline.passes.plan import make_plan
+from pipeline.passes.run import run
+from pipeline.recipe.from_yaml import load_recipe
+from pipeline.runners.execution import Execution
 
 RAW_TB = {
     "commoncrawl": 5 * 7.6,  # five dumps of WET, gzip

@@ -55,7 +55,7 @@ def by_set(path: Path, urls: list[str]) -> tuple[float, float, int]:
 
 def by_step(path: Path, urls: list[str]) -> tuple[float, float, int]:
     from transforms.documents import documents
-    from transforms.url_filter import filter_urls
+    from transforms.web.url_filter import filter_urls
 
     lists: dict[str, list[str]] = {name: [] for name in OTHER_LISTS}
 

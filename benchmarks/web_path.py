@@ -34,15 +34,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.run_cost import run_cost
-from pipeline.execution import Execution
-from pipeline.recipe import Recipe
-from pipeline.recipe_file import load_recipe
-from pipeline.run import run
-from tests import plain_web_path as plain
+from pipeline.passes.run import run
+from pipeline.recipe.from_yaml import load_recipe
+from pipeline.recipe.recipe import Recipe
+from pipeline.runners.execution import Execution
+from tests.support import plain_web_path as plain
 from tokenizer.encode import BatchEncoder
 from transforms.documents import documents
-from transforms.language import identify_language
-from transforms.paragraphs import paragraph_keys
+from transforms.kernels.lines import paragraph_keys
+from transforms.scoring.language import identify_language
 
 ROUNDS = 3
 TOKENIZER = "mistral-tokenizer.model.v1"

@@ -19,8 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipeline.readers.wikipedia import read_wikipedia
-from transforms.wiki_names import FILE_NAMES
-from transforms.wikitext import wikitext_to_text
+from transforms.wikipedia.names import FILE_NAMES
+from transforms.wikipedia.wikitext import wikitext_to_text
 
 MARKUP = ("[[", "{{", "{|", "<ref", "''", "|thumb")
 TEXT_TEMPLATES = {"lang": [2], "nowrap": [1], "convert": [1, 2]}

@@ -20,9 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline import recipe  # noqa: E402
-from pipeline.checked import parameters_of, type_name  # noqa: E402
 from pipeline.readers import READERS  # noqa: E402
+from pipeline.recipe import recipe  # noqa: E402
+from pipeline.recipe.signatures import parameters_of, type_name  # noqa: E402
 from transforms.registry import STEPS  # noqa: E402
 
 PAGE = ROOT / "docs" / "recipe_reference.md"

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from pipeline.execution import RunError
-from pipeline.lm_training import kenlm_tools
-from pipeline.spark import JOB_SERVER_JAR
-from tests.browser import chromium
-from tests.runs import run_demo, run_samples, skip
+from pipeline.errors import RunError
+from pipeline.models.lm_training import kenlm_tools
+from pipeline.runners.spark import JOB_SERVER_JAR
+from tests.support.browser import chromium
+from tests.support.runs import run_demo, run_samples, skip
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 import beam_runner
-from pipeline.verify import verify
-from tests.runs import ROOT, digests, kill_when, run_demo, start
+from pipeline.inspection.verify import verify
+from tests.support.runs import ROOT, digests, kill_when, run_demo, start
 
 SLOW = [
     "--set",
-    "sources.commoncrawl.steps=[{drop_short: {min_chars: 300}}, {tests.runs.slow: {seconds: 0.3}}, "
-    "{deduplicate_lines: {keep: none, window_files: null}}, {tests.runs.slow: {seconds: 0.1}}]",
+    "sources.commoncrawl.steps=[{drop_short: {min_chars: 300}}, "
+    "{tests.support.runs.slow: {seconds: 0.3}}, "
+    "{deduplicate_lines: {keep: none, window_files: null}}, "
+    "{tests.support.runs.slow: {seconds: 0.1}}]",
     "--set",
     "shards.target_shard_tokens=50000",
 ]
@@ -80,10 +82,10 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, workers, moment):
 )
 def test_a_run_killed_while_it_compares_or_joins_goes_on(tmp_path, source, moment):
     slow_steps = {
-        "books": "[strip_gutenberg, {tests.runs.slow: {seconds: 0.3}}, {deduplicate_near: "
+        "books": "[strip_gutenberg, {tests.support.runs.slow: {seconds: 0.3}}, {deduplicate_near: "
         "{min_overlap: 0.9, shingle_words: 5, bands: 20, rows: 8, prefer: longest, "
         "max_neighbours: 8, max_partners: 4}}]",
-        "stackexchange": "[{tests.runs.slow: {seconds: 1.0}}]",
+        "stackexchange": "[{tests.support.runs.slow: {seconds: 1.0}}]",
     }[source]
     arguments = ["--sources", source, "--set", f"sources.{source}.steps={slow_steps}"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 import beam_runner
-from pipeline.command import main
-from pipeline.explain import explain
-from pipeline.inspect import statistics
-from tests import plain_gopher
-from tests.runs import ROOT
+from pipeline.commands.main import main
+from pipeline.inspection.explain import explain
+from pipeline.inspection.manifest import statistics
+from tests.support import plain_gopher
+from tests.support.runs import ROOT
 
 SAMPLES = ROOT / "samples"
 QUALITY = {**plain_gopher.QUALITY, "min_words": 60}

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import command as corpus_command
-from tests.docs_commands import CANNOT_RUN, COVERED, FILLED_IN
-from tests.docs_text import File, actions, commands, inline_code, links, pages
-from tests.runs import ROOT
+from pipeline.commands import main as corpus_command
+from tests.support.docs_commands import CANNOT_RUN, COVERED, FILLED_IN
+from tests.support.docs_text import File, actions, commands, inline_code, links, pages
+from tests.support.runs import ROOT
 
 FOLDERS = ("benchmarks", "docs", "pipeline", "recipes", "samples", "scripts", "spark", "tests",
            "tokenizer", "training", "transforms")  # fmt: skip

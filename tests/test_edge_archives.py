@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from pipeline.ledger import read_ledger
-from pipeline.verify import verify
-from tests.runs import ROOT, run_demo
+from pipeline.inspection.verify import verify
+from pipeline.output.ledger import read_ledger
+from tests.support.runs import ROOT, run_demo
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from sentencepiece import SentencePieceProcessor
 
-from pipeline.plan import make_plan
-from pipeline.process import read_split
-from pipeline.recipe_file import load_recipe
-from tests.runs import ROOT
+from pipeline.passes.plan import make_plan
+from pipeline.passes.process import read_split
+from pipeline.recipe.from_yaml import load_recipe
+from tests.support.runs import ROOT
 from tokenizer.encode import load_encoder
 
 pytestmark = pytest.mark.slow

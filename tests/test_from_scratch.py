@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.command import main
-from pipeline.inspect import statistics
-from pipeline.model_card import read_card
-from tests.runs import ROOT, digests
+from pipeline.commands.main import main
+from pipeline.inspection.manifest import statistics
+from pipeline.models.model_card import read_card
+from tests.support.runs import ROOT, digests
 from transforms.documents import FilePath, documents, with_column
-from transforms.fasttext_predict import load_classifier
-from transforms.perplexity import bucket_by_perplexity, score_perplexity
+from transforms.scoring.fasttext_predict import load_classifier
+from transforms.scoring.perplexity import bucket_by_perplexity, score_perplexity
 
 FILES = [
     "commoncrawl/wet/readability.warc.wet.gz",

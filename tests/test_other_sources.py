@@ -14,19 +14,13 @@ import pytest
 import yaml
 from sentencepiece import SentencePieceProcessor
 
-from pipeline.explain import explain
-from pipeline.layout import read_plan
-from pipeline.ledger import Tally
-from pipeline.process import process_split
-from pipeline.recipe import recipe_from_mapping
-from pipeline.verify import verify
-from tests.runs import (
-    OTHER_SOURCES,
-    ROOT,
-    digests,
-    run_demo,
-    run_samples,
-)
+from pipeline.inspection.explain import explain
+from pipeline.inspection.verify import verify
+from pipeline.output.layout import read_plan
+from pipeline.output.ledger import Tally
+from pipeline.passes.process import process_split
+from pipeline.recipe.recipe import recipe_from_mapping
+from tests.support.runs import OTHER_SOURCES, ROOT, digests, run_demo, run_samples
 from tokenizer.shards import ShardReader
 
 pytestmark = pytest.mark.slow
@@ -174,7 +168,7 @@ def test_one_file_in_many_splits_gives_the_same_bytes(tmp_path, shared_data, sha
 def test_a_join_in_many_partitions_gives_the_same_documents(
     tmp_path, shared_data, shared_models, monkeypatch
 ):
-    monkeypatch.setattr("pipeline.join_records.SORTED_BYTES", 500_000)
+    monkeypatch.setattr("pipeline.passes.join_records.SORTED_BYTES", 500_000)
     rows = []
     for part_bytes, n_parts in ((100_000_000, 1), (2_000_000, 7)):
         output = tmp_path / str(part_bytes)

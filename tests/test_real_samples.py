@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.recipe_file import load_recipe
-from pipeline.verify import verify
-from tests import plain_web_path as plain
-from tests.report_checks import assert_report_opens
-from tests.runs import ROOT, assert_readme_has_counts_of, assert_steps_leave_texts
+from pipeline.inspection.verify import verify
+from pipeline.recipe.from_yaml import load_recipe
+from tests.support import plain_web_path as plain
+from tests.support.report_checks import assert_report_opens
+from tests.support.runs import ROOT, assert_readme_has_counts_of, assert_steps_leave_texts
 
 pytestmark = pytest.mark.slow
 

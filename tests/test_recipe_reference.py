@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 
 
 def test_the_page_is_up_to_date():

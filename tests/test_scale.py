@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 
 from benchmarks.scale_on_paper import print_paper, with_changes
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 
 FIGURES = json.loads((ROOT / "benchmarks" / "scale.json").read_text())
 

@@ -26,8 +26,8 @@ import pytest
 import yaml
 
 import beam_runner
-from pipeline.inspect import statistics
-from tests.runs import ROOT
+from pipeline.inspection.manifest import statistics
+from tests.support.runs import ROOT
 
 DATA = ROOT / "samples" / "data"
 SOURCES = ("github", "wikipedia", "books", "arxiv", "stackexchange")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import beam_runner
-from pipeline import spark
-from pipeline.execution import Tasks
-from tests.runs import digests, run_demo, start
+from pipeline.runners import spark
+from pipeline.runners.execution import Tasks
+from tests.support.runs import digests, run_demo, start
 
 JAR = f"--spark_job_server_jar={__file__}"  # a file that is there will do
 
@@ -62,7 +62,7 @@ def test_full_memory_ends_the_run(job_server, tmp_path):
 
 @pytest.mark.slow
 def test_a_task_may_put_out_more_than_beams_queue_holds(job_server, tmp_path):
-    process = start(str(tmp_path / "workers.log"), module="tests.large_output")
+    process = start(str(tmp_path / "workers.log"), module="tests.support.large_output")
     try:
         printed, _ = process.communicate(timeout=240)
     finally:

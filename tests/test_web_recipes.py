@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 
 import beam_runner
-from pipeline.classifier_training import probabilities, train, training_lines
-from pipeline.explain import explain
-from pipeline.inspect import statistics
-from pipeline.model_card import write_card
-from pipeline.verify import verify
-from tests.runs import ROOT, assert_steps_leave_texts
-from tests.web_samples import web_batches
+from pipeline.inspection.explain import explain
+from pipeline.inspection.manifest import statistics
+from pipeline.inspection.verify import verify
+from pipeline.models.classifier_training import probabilities, train, training_lines
+from pipeline.models.model_card import write_card
+from tests.support.runs import ROOT, assert_steps_leave_texts
+from tests.support.web_samples import web_batches
 
 pytestmark = pytest.mark.slow
 

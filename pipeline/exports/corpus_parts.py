@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import storage
-from pipeline.inspect import load_manifest
+from pipeline.files import storage
+from pipeline.inspection.manifest import load_manifest
 from tokenizer.shards import ShardReader
 
 

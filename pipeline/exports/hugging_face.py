@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
-from pipeline.layout import DOCS_SCHEMA
-from pipeline.local_copy import local_copy
-from pipeline.piece_table import read_tokenizer
+from pipeline.files.local_copy import local_copy
+from pipeline.inspection.piece_table import read_tokenizer
+from pipeline.output.layout import DOCS_SCHEMA
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import storage
 from pipeline.exports.chunked import write_litdata, write_mds
 from pipeline.exports.corpus_parts import Corpus, open_corpus
 from pipeline.exports.flat import write_megatron, write_nanotron, write_olmo
+from pipeline.files import storage
 
 DESCRIPTION_NAME = "export.json"
 

@@ -12,10 +12,10 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.decompress import READ_BYTES
+from pipeline.readers.containers.decompress import READ_BYTES
+from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Bytes, Member, is_tar, tar_members
 from pipeline.readers.paper import read_paper
 from pipeline.readers.submission import Limits, RefusedError, open_submission
-from pipeline.readers.tar import BLOCK_BYTES, Broken, Bytes, Member, is_tar, tar_members
 
 _SUFFIX = re.compile(r"(?:\.tar)?\.(?:gz|tgz|zip|tar|tex|pdf)\Z", re.IGNORECASE)
 _OLD_ID = re.compile(r"([a-z-]+(?:\.[A-Z]{2})?)(\d{7})(v\d+)?\Z")

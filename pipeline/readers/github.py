@@ -11,13 +11,13 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8, without_lone_surrogates
-from pipeline.readers.columnar import Unreadable, bytes_for_strings
-from pipeline.readers.decompress import decompressed
-from pipeline.readers.lines import rows_of_objects
-from pipeline.readers.parquet_rows import parquet_rows
-from pipeline.readers.tar import Broken, Bytes, Member, tar_members
-from transforms.code_language import language_of_path
-from transforms.licences import LICENCE_FILE, licence_of_text
+from pipeline.readers.containers.columnar import Unreadable, bytes_for_strings
+from pipeline.readers.containers.decompress import decompressed
+from pipeline.readers.containers.lines import rows_of_objects
+from pipeline.readers.containers.parquet_rows import parquet_rows
+from pipeline.readers.containers.tar import Broken, Bytes, Member, tar_members
+from transforms.code.languages import language_of_path
+from transforms.code.licences import LICENCE_FILE, licence_of_text
 
 MAX_LICENCE_BYTES = 1 << 18
 """Of a LICENSE file in an archive; texts of licences have up to 35,000 bytes."""

@@ -26,9 +26,9 @@ import pyarrow as pa
 import yaml
 
 from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
-from pipeline.readers.columnar import Unreadable, Watched, bytes_for_strings, is_string
-from pipeline.readers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
-from pipeline.readers.parquet_rows import parquet_rows
+from pipeline.readers.containers.columnar import Unreadable, Watched, bytes_for_strings, is_string
+from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
+from pipeline.readers.containers.parquet_rows import parquet_rows
 
 _FORMATS = ("arrow", "csv", "json", "parquet", "text", "xml")  # builders of ``datasets`` itself
 _ROWS_AT_ONCE = 256

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8, without_lone_surrogates
-from pipeline.readers.lines import rows_of_objects
+from pipeline.readers.containers.lines import rows_of_objects
 
 
 class _Fields(NamedTuple):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from transforms.latex_scan import Scan
+from transforms.latex.scan import Scan
 
 MAX_DEPTH = 30  # of files in files; TeX opens 15
 MAX_FOLDERS = 16  # that a file is looked for in; each \import within another doubles them

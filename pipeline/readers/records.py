@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.readers.archive import Record, Unreadable
 from pipeline.readers.batches import Row, metadata_json
+from pipeline.readers.containers.warc_records import Record, Unreadable
 
 
 def record_url(record: Record) -> str | None:

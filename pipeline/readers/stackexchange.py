@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.readers.decompress import (
+from pipeline.readers.containers.decompress import (
     CHUNK_BYTES,
     READ_BYTES,
     SEVEN_ZIP_MAGIC,
@@ -25,7 +25,7 @@ from pipeline.readers.decompress import (
     decompressed,
     is_compressed,
 )
-from transforms.stackexchange import (
+from transforms.stackexchange.join import (
     POST_SCHEMA,
     join_posts,
     largest_sites,
@@ -73,7 +73,7 @@ def read_posts(
     batch_bytes: int,
     max_record_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Read the posts of a dump as batches of ``transforms.stackexchange.POST_SCHEMA``.
+    """Read the posts of a dump as batches of ``transforms.stackexchange.join.POST_SCHEMA``.
 
     The file is a ``Posts.xml``, plain or in gzip, bzip2 or zstd, or a ``.7z`` of which
     ``Posts.xml`` is read (see ``seven_zip``; it needs a stream that can seek). ``start`` and
@@ -101,7 +101,7 @@ def _records_of(
         stream.seek(0)
     if head.startswith(SEVEN_ZIP_MAGIC):
         # py7zr takes as long to import as all other readers.
-        from pipeline.readers.seven_zip import member_of_7z
+        from pipeline.readers.containers.seven_zip import member_of_7z
 
         chunks: Iterable[bytes | Damage] = member_of_7z(stream, MEMBER) if start == 0 else ()
         yield from _records(chunks, 0, max_record_bytes)

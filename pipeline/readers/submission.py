@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.readers.decompress import Damage, decompressed, is_compressed
-from pipeline.readers.tar import BLOCK_BYTES, Broken, Bytes, is_tar, tar_members
-from pipeline.readers.zip_archive import TooManyMembersError, open_zip, read_member
+from pipeline.readers.containers.decompress import Damage, decompressed, is_compressed
+from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Bytes, is_tar, tar_members
+from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 
 # Of a file's extension: TeX does not read it as part of the text.
 _NO_TEXT = re.compile(

@@ -9,9 +9,9 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from pipeline.readers.archive import Record, archive_records
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.http_message import decoded_body, parse_http
+from pipeline.readers.containers.http_message import decoded_body, parse_http
+from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.page_text import Extractor, HtmlError, Page, decode_page, html_page
 from pipeline.readers.records import record_url, row_without_text, unreadable_row
 

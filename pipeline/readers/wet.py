@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pipeline.readers.archive import Record, archive_records
 from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
+from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.records import record_url, row_without_text, unreadable_row
 
 MAX_TITLE_BYTES = 1_000

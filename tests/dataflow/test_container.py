@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from pipeline.inspect import load_manifest
-from pipeline.layout import read_plan
-from pipeline.local_copy import FOLDER
-from pipeline.process import read_split
-from pipeline.recipe import recipe_from_mapping
-from tests.runs import ROOT, digests, run_demo, skip
+from pipeline.files.local_copy import FOLDER
+from pipeline.inspection.manifest import load_manifest
+from pipeline.output.layout import read_plan
+from pipeline.passes.process import read_split
+from pipeline.recipe.recipe import recipe_from_mapping
+from tests.support.runs import ROOT, digests, run_demo, skip
 
 ENVIRONMENT = ROOT / "build" / "envs" / "dataflow"
 IMAGE = "europe-docker.pkg.dev/project/images/llama-corpus:1"

@@ -9,9 +9,9 @@ import types
 import pytest
 
 import beam_runner
-from pipeline.dataflow import check_options
-from pipeline.execution import RunError
-from tests.runs import ROOT
+from pipeline.errors import RunError
+from pipeline.runners.dataflow import check_options
+from tests.support.runs import ROOT
 
 COMPLETE = [
     "--project=p", "--region=r", "--temp_location=gs://b/tmp", "--sdk_container_image=image",

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, Protocol
 import psutil
 
 from tests.faults.runs import PASSES, Run, current_pass, errors
-from tests.runs import digests
-from tests.spark_cluster import KEEP_PYTHON, Cluster
+from tests.support.runs import digests
+from tests.support.spark_cluster import KEEP_PYTHON, Cluster
 
 
 class Runner(NamedTuple):

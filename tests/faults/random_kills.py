@@ -29,7 +29,7 @@ from tests.faults.kills import (
 )
 from tests.faults.runs import Run, copy_inputs
 from tests.faults.warm import WarmCommand
-from tests.spark_cluster import spark_cluster
+from tests.support.spark_cluster import spark_cluster
 
 
 def warm(run: Run, environment: dict[str, str]) -> WarmCommand:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 
 FILES = {
     "commoncrawl": [

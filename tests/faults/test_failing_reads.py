@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.runs import Run, errors
-from tests.runs import digests
+from tests.support.runs import digests
 
 
 @pytest.fixture(scope="module")

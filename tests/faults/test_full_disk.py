@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.runs import Run, errors
-from tests.runs import digests, skip
+from tests.support.runs import digests, skip
 
 SIZES = ("200k", "900k", "64m")
 """Of the disk, one after the other; the last has room for all."""

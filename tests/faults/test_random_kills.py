@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.kills import TABLE_HEAD, case_of, table_line, try_case
-from tests.spark_cluster import Cluster, spark_cluster
+from tests.support.spark_cluster import Cluster, spark_cluster
 
 SEEDS = {"memory": "1", "processes": "13", "spark": "18", "cluster": "909"}
 

@@ -16,19 +16,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.decisions import decision_name, write_decisions
-from pipeline.fingerprint import chunks
-from pipeline.join_records import by_partition, write_documents
-from pipeline.layout import Split, joined_name
-from pipeline.ledger import Tally, imbalance
-from pipeline.process import characters, deduplicator, process_split, read_split
-from pipeline.recipe import Recipe, Source, recipe_from_mapping
-from pipeline.recipe_file import load_recipe
+from pipeline.output.decisions import decision_name, write_decisions
+from pipeline.output.layout import Split, joined_name
+from pipeline.output.ledger import Tally, imbalance
+from pipeline.passes.fingerprint import chunks
+from pipeline.passes.join_records import by_partition, write_documents
+from pipeline.passes.process import characters, deduplicator, process_split, read_split
+from pipeline.recipe.from_yaml import load_recipe
+from pipeline.recipe.recipe import Recipe, Source, recipe_from_mapping
 from tests.conftest import ROOT, SHARED
 from tokenizer.encode import load_encoder
-from transforms.deduplicate import Part, decide
-from transforms.licences import LICENCE_NAMES
-from transforms.near_duplicates import DeduplicateNear, find_near_duplicates
+from transforms.code.licences import LICENCE_NAMES
+from transforms.dedup.exact import Part, decide
+from transforms.dedup.near import DeduplicateNear, find_near_duplicates
 
 SOURCE_OF = {
     "wet": "commoncrawl", "warc": "commoncrawl_warc", "json_lines": "c4",

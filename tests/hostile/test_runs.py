@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ledger import read_ledger
-from pipeline.verify import verify
+from pipeline.inspection.verify import verify
+from pipeline.output.ledger import read_ledger
 from tests.hostile.bases import bases
 from tests.hostile.checks import SOURCE_OF
 from tests.hostile.mutations import mutant
-from tests.runs import run_samples
+from tests.support.runs import run_samples
 
 FOLDERS = {"commoncrawl": "commoncrawl/wet", "commoncrawl_warc": "commoncrawl/warc"}
 MUTANTS_A_SOURCE = 4

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 from tokenizer.encode import BatchEncoder
 from tokenizer.fertility import NOTHING, Fertility, fertility
 from tokenizer.model_file import BYTE, NORMAL, parse_model

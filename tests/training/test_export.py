@@ -10,7 +10,7 @@ import torch
 from sentencepiece import SentencePieceProcessor
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 from training import export, generate, train
 from training.generate import load_exported
 

@@ -10,7 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from tests.corpora import write_corpus
+from tests.support.corpora import write_corpus
 from training.files import RemoteFiles
 from training.manifest import CorpusFile, parse_manifest
 from training.mixture import Mixture

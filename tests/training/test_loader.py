@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.corpora import write_corpus
+from tests.support.corpora import write_corpus
 from training.loader import Loader, validation_batches
 from training.mixture import NO_TOKEN, Mixture, Validation
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.corpora import plain_streams, write_corpus
-from tests.runs import ROOT
+from tests.support.corpora import plain_streams, write_corpus
+from tests.support.runs import ROOT
 from training import streams
 from training.mixture import NO_TOKEN, Mixture, Validation
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.command import main
-from tests.runs import ROOT
+from pipeline.commands.main import main
+from tests.support.runs import ROOT
 from training.loader import Loader
 from training.mixture import Mixture
 from training.run_folder import claim
@@ -90,7 +90,7 @@ def test_a_training_run_knows_its_order(demo_run, tmp_path, capsys) -> None:
 
 def test_it_imports_no_pytorch(demo_run) -> None:
     code = (
-        "import sys; from pipeline.command import main; "
+        "import sys; from pipeline.commands.main import main; "
         f"main(['trace', {str(demo_run)!r}, '--step', '1', *{ORDER!r}]); "
         "assert not [m for m in sys.modules if m.startswith(('torch', 'apache_beam', 'numba'))]"
     )

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import torch
 
-from tests.runs import ROOT
+from tests.support.runs import ROOT
 from training.checkpoint import checkpoint_folder, newest_whole, steps_with_checkpoints
 from training.mixture import Mixture
 from training.run_folder import METRICS_NAME

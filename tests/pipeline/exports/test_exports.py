@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.command import main
+from pipeline.commands.main import main
 from pipeline.exports import hugging_face
 from pipeline.exports.chunked import write_litdata, write_mds
 from pipeline.exports.corpus_parts import open_corpus
-from tests.corpora import write_corpus
-from tests.runs import ROOT
+from tests.support.corpora import write_corpus
+from tests.support.runs import ROOT
 
 SCRIPT = ROOT / "tests" / "export_readers" / "read_back.py"
 BLOCK = 64

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.readers.arxiv import read_arxiv
-from transforms.latex import cut_latex, expand_macros, remove_latex_comments
+from transforms.latex.steps import cut_latex, expand_macros, remove_latex_comments
 
 LIMITS: dict[str, Any] = {
     "start": 0,

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.readers.archive import parse_headers
 from pipeline.readers.batches import Row, batches
-from pipeline.readers.decompress import MAX_EXPANSION, Damage, decompressed
+from pipeline.readers.containers.decompress import MAX_EXPANSION, Damage, decompressed
+from pipeline.readers.containers.warc_records import parse_headers
+from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 from pipeline.readers.page_text import HtmlError, html_page
 from pipeline.readers.paper import read_paper
 from pipeline.readers.wiki_page import namespace_names
-from pipeline.readers.zip_archive import TooManyMembersError, open_zip, read_member
 from tests.hostile.bases import gzipped
-from tests.pipeline.readers.reader_samples import read_rows
-from transforms.stackexchange_html import MAX_INDENTS_PER_CHAR, html_to_text
+from tests.support.reader_samples import read_rows
+from transforms.stackexchange.html import MAX_INDENTS_PER_CHAR, html_to_text
 
 
 @pytest.mark.parametrize("namespace", [b"7" * 5_000, b"1"])

@@ -22,7 +22,7 @@ from reader_samples import edited, edits, lying_in
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.stackexchange import read_posts
-from transforms.stackexchange import POST_SCHEMA, join_posts
+from transforms.stackexchange.join import POST_SCHEMA, join_posts
 
 HEADER = '\ufeff<?xml version="1.0" encoding="utf-8"?>\r\n<posts>\r\n'
 NAME = "se/a.example.com/Posts.xml"
@@ -174,7 +174,7 @@ def test_a_split_at_any_place_gives_the_rows_of_the_whole() -> None:
 def test_chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _read(WHOLE)
     for size in [*range(1, 40), 1000]:
-        monkeypatch.setattr("pipeline.readers.decompress.CHUNK_BYTES", size)
+        monkeypatch.setattr("pipeline.readers.containers.decompress.CHUNK_BYTES", size)
         monkeypatch.setattr("pipeline.readers.stackexchange.CHUNK_BYTES", size)
         assert _read(WHOLE) == whole
         assert _read(WHOLE, start=1)[0] == whole[0]

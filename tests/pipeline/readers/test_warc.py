@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reader_samples import files_under, http_response, read_rows, warc_record
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.readers.archive import Record, archive_records
+from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.page_text import check_extractor, decode_page
 
 HTML = "<!DOCTYPE html><html><head><title> A\n title </title></head><body><p>{}</p></body></html>"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reader_samples import edited, edits, lying_in
 
 from pipeline.readers.wikipedia import read_wikipedia
-from transforms.wiki_names import FILE_NAMES
+from transforms.wikipedia.names import FILE_NAMES
 
 LANGUAGES = list(FILE_NAMES)
 HEADER = """<mediawiki xml:lang="en">

@@ -1,0 +1,1 @@
+"""What is typed: each module parses one command's arguments, calls one thing below, and prints."""

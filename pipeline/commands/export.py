@@ -1,0 +1,73 @@
+"""The command ``corpus export``: the shards in the formats of other trainers. Imports no Beam."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands.common import print_json
+from pipeline.files import storage
+from pipeline.output.layout import PARTS
+
+FORMATS = ("olmo", "nanotron", "litdata", "mds", "hf", "megatron")
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command to the parser of ``corpus``."""
+    text = "write the shards in the format of another trainer"
+    one: argparse.ArgumentParser = commands.add_parser("export", help=text, description=text)
+    one.add_argument("output", metavar="OUT", help="the output folder of a run")
+    one.add_argument("--format", required=True, choices=FORMATS, dest="file_format",
+                     help="of which trainer")  # fmt: skip
+    one.add_argument("--to", required=True, metavar="DIR", help="folder to write")
+    one.add_argument("--source", action="append", metavar="NAME", dest="sources",
+                     help="this source only; may be given several times")  # fmt: skip
+    one.add_argument("--part", choices=PARTS, default="train", help="(default: train)")
+    one.add_argument("--copy", action="store_true",
+                     help="olmo, nanotron, megatron: copy token files, do not link")  # fmt: skip
+    one.add_argument("--sequence_length", type=int, metavar="N",
+                     help="mds: samples of N tokens, not documents")  # fmt: skip
+    one.add_argument("--tokenizer", metavar="NAME",
+                     help="nanotron: what loads the tokenizer (default: the model)")  # fmt: skip
+    one.add_argument("--tokens", action="store_true", help="hf: token ids beside the text")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(function=_command_export)
+
+
+OPTIONS_OF = {
+    "copy": ("olmo", "nanotron", "megatron"),
+    "sequence_length": ("mds",),
+    "tokenizer": ("nanotron",),
+    "tokens": ("hf",),
+}
+"""Options that some formats have no use for."""
+
+
+def _command_export(options: argparse.Namespace) -> int:
+    from pipeline.exports.write import export
+
+    chosen = {name: getattr(options, name) for name in OPTIONS_OF}
+    for name, formats in OPTIONS_OF.items():
+        if chosen[name] and options.file_format not in formats:
+            raise ValueError(f"--{name} is for --format {' or '.join(formats)}")
+    if options.sequence_length is not None and options.sequence_length < 1:
+        raise ValueError("--sequence_length: expected a number of tokens, 1 or more")
+    if storage.is_remote(options.to):
+        raise ValueError(f"--to {options.to}: exports are written on this machine; copy it there")
+    found = export(
+        options.output,
+        Path(options.to),
+        file_format=options.file_format,
+        sources=options.sources,
+        part=options.part,
+        **chosen,
+    )
+    if options.json:
+        return print_json(found)
+    from pipeline.tables import show, table
+
+    rows = [[name, *(counts[c] for c in ("documents", "tokens", "proportion"))]
+            for name, counts in found["sources"].items()]  # fmt: skip
+    show(table(f"In {options.to}", ["source", "documents", "tokens", "proportion"], rows))
+    return 0

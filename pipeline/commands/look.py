@@ -1,0 +1,138 @@
+"""The commands of ``corpus`` that look at what a run wrote: ``ls``, ``show``, ``stats`` and others.
+
+They import no Beam, so that they answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.commands.common import (
+    add_choice_of_document,
+    add_output_command,
+    print_json,
+    record_rows,
+)
+from pipeline.files import storage
+from pipeline.inspection import manifest as inspect
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the parser of ``corpus``."""
+
+    def command(name: str, function: Any, text: str, *status: str) -> argparse.ArgumentParser:
+        return add_output_command(commands, name, function, text, *status)
+
+    command("ls", _command_ls, "list the shards with their documents and tokens")
+    add_choice_of_document(
+        command("show", _command_show, "show a document of a shard, decoded, with its record")
+    )
+    command("stats", _command_stats, "what became of every source's documents, and the mixture")
+    one = command("explain", _command_explain, "every decision about a document, kept or dropped")
+    one.add_argument("id", metavar="ID", help="a document's id, SOURCE/FILE#RECORD")
+    command("verify", _command_verify, "check checksums, indexes, token ids and counts",
+            "0 whole, 1 damaged")  # fmt: skip
+
+
+def _command_ls(options: argparse.Namespace) -> int:
+    rows = inspect.list_shards(options.output)
+    if options.json:
+        return print_json(rows)
+    from pipeline.tables import show, table
+
+    columns = ["shard", "documents", "tokens", "characters", "bytes"]
+    total = ["all", *(sum(row[name] for row in rows) for name in columns[1:])]
+    show(table("Shards", columns, [*([row[name] for name in columns] for row in rows), total]))
+    return 0
+
+
+def _command_show(options: argparse.Namespace) -> int:
+    file, number = inspect.find_document(
+        options.output, options.shard, options.n, options.id, options.random
+    )
+    found = inspect.show_document(options.output, file, number)
+    if options.json:
+        return print_json(found)
+    from pipeline.tables import show, table
+
+    title = f"Document {found['number']} of {found['shard']}"
+    show(table(title, ["column", "value"], record_rows(found["record"])), "", found["text"])
+    return 0
+
+
+def _command_stats(options: argparse.Namespace) -> int:
+    found = inspect.statistics(options.output)
+    if options.json:
+        return print_json(found)
+    from pipeline.tables import show, table
+
+    for name, source in found["sources"].items():
+        rows = [
+            [r["step"], r["outcome"], r["reason"] or "", r["documents"] or None, r["characters"]]
+            for r in source["funnel"]
+        ]
+        columns = ["step", "outcome", "reason", "documents", "characters"]
+        show(table(f"What became of {name}", columns, rows), "")
+    rows = [
+        [
+            name,
+            counts["mixture"]["proportion"],
+            counts["mixture"]["train_tokens"],
+            counts["mixture"]["validation_tokens"],
+            counts["mixture"]["sampled_tokens"],
+            counts["mixture"]["epochs"],
+        ]
+        for name, counts in found["sources"].items()
+    ]
+    columns = ["source", "proportion", "train tokens", "validation tokens", "sampled tokens",
+               "epochs"]  # fmt: skip
+    show(
+        table(f"Mixture of {found['token_budget']:,} tokens", columns, rows),
+        *(f"warning: {warning}" for warning in found["warnings"]),
+    )
+    return 0
+
+
+def _command_explain(options: argparse.Namespace) -> int:
+    from pipeline.inspection.explain import explain
+
+    found = explain(options.output, options.id)
+    if options.json:
+        return print_json(found)
+    from pipeline.tables import show, table
+
+    rows = []
+    for decision in found["decisions"]:
+        columns = ", ".join(f"{k} = {v}" for k, v in decision["columns"].items())
+        removed = decision.get("removed_lines")
+        if removed:
+            columns = f"{columns} {len(removed)} lines removed".strip()
+        sizes = decision["characters_before"], decision["characters_after"]
+        rows.append([decision["step"], decision["dropped_by"] or "stays", *sizes, columns])
+    where = (
+        f"dropped at {found['dropped_at']}: {found['dropped_by']}"
+        if not found["kept"]
+        else f"kept, in {found['part']}-{found['shard']:05d}"
+    )
+    headings = ["step", "decision", "characters before", "after", "what it set"]
+    show(table(f"{found['id']}: {where}", headings, rows))
+    for decision in found["decisions"]:
+        if decision.get("removed_lines"):
+            lines = [[r["line"], r["reason"], r["text"]] for r in decision["removed_lines"]]
+            title = f"Lines removed by {decision['step']}"
+            show("", table(title, ["line", "reason", "text"], lines))
+    return 0
+
+
+def _command_verify(options: argparse.Namespace) -> int:
+    from pipeline.inspection.verify import verify
+
+    if not storage.exists(options.output):
+        raise ValueError(f"{options.output}: there is no such folder")
+    problems = verify(options.output)
+    if options.json:
+        print_json({"ok": not problems, "problems": problems})
+    else:
+        print("\n".join(problems) or f"{options.output}: everything is as the manifest says")
+    return 1 if problems else 0

@@ -1,0 +1,79 @@
+"""Estimates before a run and the summary after it, on the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.output.layout import REPORT_NAME
+from pipeline.passes.estimates import Estimate
+from pipeline.tables import show, table
+
+
+def print_estimates(estimates: Sequence[Estimate]) -> None:
+    """Print what a run would do."""
+    columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "core time"]
+    rows: list[list[Any]] = [
+        [e.source, e.files, e.n_bytes, e.splits, e.shards, e.shuffle_bytes, e.core_hours]
+        for e in estimates
+    ]
+    total: list[Any] = ["all", *(sum(row[i] for row in rows) for i in range(1, len(columns)))]
+    for row in [*rows, total]:
+        row[-1] = core_time(row[-1])
+    show(table("What a run would do (estimates by size)", columns, [*rows, total]))
+
+
+def core_time(hours: float) -> str:
+    """Write a processor's time in the unit that suits it."""
+    if hours * 3600 < 100:
+        return f"{hours * 3600:,.2g} core-seconds"
+    return f"{hours * 60:,.0f} core-minutes" if hours < 2 else f"{hours:,.0f} core-hours"
+
+
+def print_summary(
+    manifest: Mapping[str, Any], output: str, seconds: float | None, warnings: Sequence[str] = ()
+) -> None:
+    """Print what a run made and where it lies; ``seconds`` is None where it was there already."""
+    columns = ["source", "documents", "train tokens", "characters a token", "validation tokens",
+               "proportion", "epochs"]  # fmt: skip
+    rows = []
+    for name, counts in manifest["sources"].items():
+        tokens = counts["train_tokens"]
+        rows.append(
+            [
+                name,
+                counts["train_documents"] + counts["validation_documents"],
+                tokens,
+                counts["train_characters"] / tokens if tokens else None,
+                counts["validation_tokens"],
+                counts["proportion"],
+                counts["epochs"],
+            ]
+        )
+    program = _corpus_program()
+    look = {
+        f"{output}/{REPORT_NAME}": "the same with charts and samples, for a browser",
+        f"{program} stats {output}": "what became of every document",
+        f"{program} ls {output}": "the shards",
+        f"{program} verify {output}": "checksums and counts",
+    }
+    width = max(map(len, look)) + 4
+    n_parts = sum(len(shard["parts"]) for shard in manifest["shards"])
+    show(
+        table(f"Mixture of {manifest['token_budget']:,} tokens", columns, rows),
+        f"\n{len(manifest['shards'])} shards, in {n_parts} files of tokens, in {output}/shards, "
+        f"{'made before' if seconds is None else f'{seconds:.0f} s in all'}. To look:",
+        *(f"  {what:<{width}}{why}" for what, why in look.items()),
+        *(f"warning: {warning}" for warning in warnings),
+    )
+
+
+def _corpus_program() -> str:
+    """Return how the command ``corpus`` is called from here: by its path, if it is on no other."""
+    program = Path(sys.prefix, "bin", "corpus")
+    if shutil.which("corpus") or not program.exists():
+        return "corpus"
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)

@@ -1,0 +1,83 @@
+"""The command ``corpus train-tokenizer``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.commands.common import print_json
+from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_of
+
+DEFAULT_VOCABULARY_SIZE = 32_000  # the paper's
+DEFAULT_SAMPLE_BYTES = 200_000_000
+
+SHOWN_LANGUAGES = 20
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command to the parser of ``corpus``."""
+    text = "train a tokenizer on a sample of every source of a recipe"
+    one = commands.add_parser(
+        "train-tokenizer", help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
+    )
+    add_run_options(one)
+    one.add_argument("--output", required=True, metavar="DIR",
+                     help="folder of the sample, tokenizer.model and its card")  # fmt: skip
+    one.add_argument("--vocabulary_size", type=int, default=DEFAULT_VOCABULARY_SIZE, metavar="N",
+                     help=f"pieces (default: {DEFAULT_VOCABULARY_SIZE:,})")  # fmt: skip
+    one.add_argument("--sample_bytes", type=float, default=DEFAULT_SAMPLE_BYTES, metavar="N",
+                     help="text to train on, divided by the recipe's proportions "
+                     f"(default: {DEFAULT_SAMPLE_BYTES:,})")  # fmt: skip
+    one.add_argument("--compare", metavar="MODEL",
+                     help="a SentencePiece model to measure beside")  # fmt: skip
+    one.add_argument("--start_over", action="store_true",
+                     help="remove what an earlier command left in the output folder")  # fmt: skip
+    one.add_argument("--json", action="store_true", help="print the card as JSON")
+    one.set_defaults(function=_command_train_tokenizer)
+
+
+def _command_train_tokenizer(options: argparse.Namespace) -> int:
+    from pipeline.models.train_tokenizer import make_tokenizer
+    from pipeline.runners.choose import execution
+
+    recipe = recipe_of(options, check_files=False)
+    card = make_tokenizer(
+        recipe,
+        options.output,
+        execution(options, options.beam_arguments, options.output),
+        vocabulary_size=options.vocabulary_size,
+        sample_bytes=int(options.sample_bytes),
+        compare=options.compare,
+        start_over=options.start_over,
+        where=options.recipe,
+    )
+    if options.json:
+        return print_json(card)
+    _show(card, options.output)
+    return 0
+
+
+def _show(card: Mapping[str, Any], output: str) -> None:
+    from pipeline.tables import show, table
+
+    scores = card["scores"]
+    sources = card["data"]["sources"]
+    columns = ["source", "proportion", "bytes wanted", "bytes trained on", "documents drawn"]
+    keys = ["proportion", "wanted_bytes", "training_bytes", "documents"]
+    rows = [[name, *(source[key] for key in keys)] for name, source in sources.items()]
+    show(table(f"What {output}/tokenizer.model was trained on", columns, rows), "")
+    keys = ["documents", "text_bytes", "tokens", "tokens_a_word", "bytes_a_token"]
+    if "compared_with" in scores:
+        keys += ["compared_tokens_a_word", "compared_bytes_a_token"]
+    for title, name in (("source", "by_source"), ("language", "by_language")):
+        rows = [
+            [key, *(counts[column] for column in keys)]
+            for key, counts in list(scores[name].items())[:SHOWN_LANGUAGES]
+        ]
+        columns = [title, *(key.replace("_", " ") for key in keys)]
+        show(table(f"Fertility on documents held out, by {title}", columns, rows), "")
+    short = [name for name, source in sources.items() if not source["has_its_share"]]
+    if short:
+        show(f"Sources that gave less than their share: {', '.join(short)}.")
+    show(f"The card is {output}/tokenizer.model.card.md, and .json for programs.")

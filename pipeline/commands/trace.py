@@ -1,0 +1,74 @@
+"""The command ``corpus trace``: the documents of a training step. Imports no PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands.common import print_json
+
+ORDER = ("batch_tokens", "sequence_length", "seed", "token_budget")
+"""What the order of samples and steps follows from, beside the corpus."""
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command to the parser of ``corpus``."""
+    text = "name the documents of a training step"
+    one: argparse.ArgumentParser = commands.add_parser("trace", help=text, description=text)
+    one.add_argument("output", metavar="OUT", help="the output folder of a run, or its URL")
+    one.add_argument("--step", type=int, required=True, metavar="N", help="the first is 1")
+    one.add_argument("--run", metavar="RUN", help="a training run's folder; else what follows:")
+    one.add_argument("--batch_tokens", type=int, metavar="N", help="of a step, on all processes")
+    one.add_argument("--sequence_length", type=int, metavar="N", help="tokens of a sample")
+    one.add_argument("--seed", type=int, metavar="N", help="of the order of samples")
+    one.add_argument(
+        "--token_budget", type=int, metavar="N", help="of the training run (default: the recipe's)"
+    )
+    one.add_argument("--cache", metavar="DIR", help="for the files of a corpus that is elsewhere")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(function=_command_trace)
+
+
+def _command_trace(options: argparse.Namespace) -> int:
+    from training.mixture import Mixture
+
+    order = _order_of_run(options) if options.run else _order(options)
+    mixture = Mixture(
+        options.output,
+        sequence_length=order["sequence_length"],
+        seed=order["seed"],
+        token_budget=order["token_budget"],
+        cache=options.cache,
+    )
+    if order.get("corpus", mixture.fingerprint) != mixture.fingerprint:
+        raise ValueError(f"{options.run}: the run was on another corpus than {options.output}")
+    rows = [
+        {"position": position, **span._asdict()}
+        for position in mixture.positions_of_step(options.step, order["batch_tokens"])
+        for span in mixture.documents_of(position)
+    ]
+    if options.json:
+        return print_json(rows)
+    from pipeline.tables import show, table
+
+    columns = ["position", "source", "id", "begin", "end", "url"]
+    title = f"Documents of step {options.step}, with the tokens of each that a sample holds"
+    show(table(title, columns, [[row[name] for name in columns] for row in rows]))
+    return 0
+
+
+def _order(options: argparse.Namespace) -> dict[str, Any]:
+    order = {name: getattr(options, name) for name in ORDER}
+    if None in (order[name] for name in ORDER if name != "token_budget"):
+        raise ValueError("give --run, or --batch_tokens, --sequence_length and --seed")
+    return order
+
+
+def _order_of_run(options: argparse.Namespace) -> dict[str, Any]:
+    from training.run_folder import read_run
+
+    if given := [f"--{name}" for name in ORDER if getattr(options, name) is not None]:
+        raise ValueError(f"--run knows what the run had: leave out {', '.join(given)}")
+    run = read_run(Path(options.run))
+    return {**run, "token_budget": run["steps"] * run["batch_tokens"]}

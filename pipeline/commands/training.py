@@ -1,0 +1,183 @@
+"""The commands of ``corpus`` that make what the steps of a recipe read.
+
+These are the language model, the list of cited addresses and the reference classifier.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from pipeline.commands.common import print_json
+from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_of
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the parser of ``corpus``."""
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        one: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
+        )
+        add_run_options(one)
+        one.add_argument("--output", required=True, metavar="DIR", help="folder of what is made")
+        one.add_argument("--start_over", action="store_true", help="remove what is there already")
+        one.add_argument("--json", action="store_true", help="print the card as JSON")
+        one.set_defaults(function=function)
+        return one
+
+    _add_train_lm(command("train-lm", _command_train_lm,
+                          "train CCNet's language model and measure its cut-offs"))  # fmt: skip
+    one = command("cited-urls", _command_cited_urls, "list the addresses that a Wikipedia cites")
+    _option(one, "source", "wikipedia", "the recipe's source of wikitext")
+    one.add_argument("--languages", metavar="A,B", help="only these of the source's languages")
+    _add_train_classifier(command("train-classifier", _command_train_classifier,
+                                  "train fastText to tell two sets apart"))  # fmt: skip
+
+
+def _add_train_lm(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--language", required=True, help="the language's code, as in the recipe")
+    _option(one, "source", "wikipedia", "the recipe's source that it learns from")
+    _option(one, "web_source", "commoncrawl", "the recipe's source whose perplexities are cut")
+    _option(
+        one, "sample_bytes", 1_000_000_000, "bytes of text to learn from", type=_count, metavar="N"
+    )
+    _option(
+        one,
+        "pieces_bytes",
+        200_000_000,
+        "of these, to learn the pieces from",
+        type=_count,
+        metavar="N",
+    )
+    _option(
+        one,
+        "web_sample_bytes",
+        100_000_000,
+        "bytes of text to measure the cut-offs on",
+        metavar="N",
+    )
+    _option(
+        one, "held_out_fraction", 0.02, "of the documents, to measure the model on", metavar="X"
+    )
+    _option(one, "pieces", 65_536, "SentencePiece pieces", metavar="N")
+    _option(one, "order", 5, "words in the longest n-grams", metavar="N")
+    _option(one, "prune", (0, 0, 0, 1, 1), "of each order, n-grams seen no more often than that go",
+            type=_numbers, metavar="N,N,...")  # fmt: skip
+    _option(one, "structure", "trie", "of KenLM's binary", choices=("trie", "probing"))
+    _option(one, "quantise_bits", 8, "of a trie's probabilities; 0: all of them", metavar="N")
+    _option(one, "memory", "1G", "that lmplz sorts in", metavar="SIZE")
+    one.add_argument("--kenlm", metavar="DIR", help="folder of lmplz and build_binary")
+
+
+def _add_train_classifier(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--positive", required=True, type=_names, metavar="SOURCE,...",
+                     help="the recipe's sources of what is wanted")  # fmt: skip
+    one.add_argument("--negative", required=True, type=_names, metavar="SOURCE,...",
+                     help="the recipe's sources of random documents")  # fmt: skip
+    one.add_argument("--cited_urls", metavar="FILE",
+                     help="of the positive sources, only the pages listed; '': all")  # fmt: skip
+    one.add_argument("--languages", type=_names, default=(), metavar="A,B",
+                     help="no documents in other languages")  # fmt: skip
+    _option(one, "name", "wikipedia_references", "of the model's file, without its suffix")
+    _option(one, "labels", ("wiki", "cc"), "of the positive and the negative set", type=_names,
+            metavar="A,B")  # fmt: skip
+    _option(
+        one, "sample_bytes", 1_500_000_000, "bytes of text of each set", type=_count, metavar="N"
+    )
+    _option(one, "max_documents", 300_000, "of each set", metavar="N")
+    _option(one, "min_positive_chars", 1_000, "of a document of the positive set", metavar="N")
+    _option(one, "held_out_fraction", 0.1, "of the documents, to measure the model on", metavar="X")
+    _option(one, "lr", 0.1, "fastText's learning rate", metavar="X")
+    _option(one, "dim", 100, "fastText's size of vectors", metavar="N")
+    _option(one, "epoch", 5, "fastText's epochs", metavar="N")
+    _option(one, "min_count", 1, "fastText knows words seen so often", metavar="N")
+    _option(one, "word_ngrams", 1, "fastText's longest n-grams of words", metavar="N")
+    one.add_argument("--quantise", action="store_true", help="compress the model to .ftz")
+
+
+def _option(one: argparse.ArgumentParser, name: str, default: Any, text: str, **more: Any) -> None:
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    more.setdefault("type", type(default))
+    one.add_argument(f"--{name}", default=default, help=f"{text} (default: {shown})", **more)
+
+
+def _count(text: str) -> int:
+    return int(float(text))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+def _show(card: dict[str, Any], options: argparse.Namespace) -> int:
+    if options.json:
+        return print_json(card)
+    from pipeline.models.model_card import render
+
+    print(render(card))
+    return 0
+
+
+def _command_train_lm(options: argparse.Namespace) -> int:
+    from pipeline.models.train_lm import LanguageModelOptions, train_lm
+    from pipeline.runners.choose import execution
+
+    names = [field.name for field in dataclasses.fields(LanguageModelOptions)]
+    card = train_lm(
+        recipe_of(options, check_files=False),
+        LanguageModelOptions(**{name: getattr(options, name) for name in names}),
+        options.output,
+        execution(options, options.beam_arguments, options.output),
+        kenlm=options.kenlm,
+        start_over=options.start_over,
+        where=options.recipe,
+    )
+    return _show(card, options)
+
+
+def _command_cited_urls(options: argparse.Namespace) -> int:
+    from pipeline.models.cited_urls import list_cited_urls
+    from pipeline.runners.choose import execution
+
+    card = list_cited_urls(
+        recipe_of(options, check_files=False),
+        options.source,
+        options.languages.split(",") if options.languages else [],
+        options.output,
+        execution(options, options.beam_arguments, options.output),
+        start_over=options.start_over,
+    )
+    return _show(card, options)
+
+
+def _command_train_classifier(options: argparse.Namespace) -> int:
+    from pipeline.errors import RunError
+    from pipeline.models.train_classifier import ClassifierOptions, train_classifier
+    from pipeline.runners.choose import execution
+
+    if len(options.labels) != 2 or len(set(options.labels)) != 2:
+        raise RunError(f"--labels: expected two labels, A,B, found {','.join(options.labels)}")
+    names = [field.name for field in dataclasses.fields(ClassifierOptions)]
+    fasttext = {
+        "lr": options.lr,
+        "dim": options.dim,
+        "epoch": options.epoch,
+        "minCount": options.min_count,
+        "wordNgrams": options.word_ngrams,
+    }
+    chosen = {name: getattr(options, name) for name in names if name != "fasttext"}
+    card = train_classifier(
+        recipe_of(options, check_files=False),
+        ClassifierOptions(**chosen, fasttext=fasttext),
+        options.output,
+        execution(options, options.beam_arguments, options.output),
+        start_over=options.start_over,
+        where=options.recipe,
+    )
+    return _show(card, options)

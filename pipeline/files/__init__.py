@@ -1,0 +1,1 @@
+"""Files on any file system: local ones, and those in buckets."""

@@ -1,0 +1,104 @@
+"""What the page of one document shows: record, decisions, texts with removed lines, tokens."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+from pipeline.files import storage
+from pipeline.inspection.document_rows import DocumentFile, named_damage, open_tokens, read_rows
+from pipeline.inspection.piece_table import PieceTable, document_text
+from pipeline.inspection.token_view import Token, tokens_of
+from pipeline.output.layout import DROPPED
+
+MAX_CHARS = 200_000
+"""Of a text that is shown; a page of a whole book is slow on a phone."""
+
+MAX_TOKENS = 3_000
+
+_one_reading = threading.Lock()
+"""Input is read again for one document at a time: its steps load models."""
+
+
+class Line(NamedTuple):
+    """A line of a text as it was ahead of a step."""
+
+    text: str
+    is_removed: bool
+
+
+class Text(NamedTuple):
+    """A text of a document at some time of its way."""
+
+    title: str
+    lines: list[Line]
+    n_removed: int
+    left_chars: int  # that are not shown
+
+
+def describe(
+    output: str, table: PieceTable | str, file: DocumentFile, number: int
+) -> dict[str, Any]:
+    """Collect what is known of a document.
+
+    Instead of a ``table`` there may be the reason why there is none: then there are no tokens, and
+    ``no_tokens`` says why. Where the input is not there any more there are no decisions, and
+    ``trouble`` says so. Raises DamagedFileError where the shard is damaged.
+    """
+    record = read_rows(file, [number])[number]
+    found: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
+    found["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
+    texts: list[Text] = []
+    try:
+        found["decisions"], last_text = _way(output, file, record)
+        texts += _struck_texts(found["decisions"])
+    except (OSError, ValueError) as error:
+        found["trouble"] = str(error)
+        last_text = None
+    tokens: list[Token] = []
+    if file.part == DROPPED:
+        if last_text is not None and not found["decisions"][-1].get("removed_lines"):
+            texts.append(_text("Text when it was dropped", last_text, frozenset()))
+    elif not isinstance(table, str):
+        reader = open_tokens(output, file)
+        with named_damage(storage.join(output, "shards", f"{file.name}.bin")):
+            ids = reader[number]
+            texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
+            tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
+    return {**found, "texts": texts, "tokens": tokens}
+
+
+def _way(
+    output: str, file: DocumentFile, record: dict[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
+    from pipeline.inspection.explain import follow
+
+    with _one_reading:
+        way = follow(
+            output,
+            [record["id"]],
+            source=file.source,
+            shard=file.shard,
+            dropped_by_steps={record["step"]} if file.part == DROPPED else None,
+            with_texts=True,
+        )[record["id"]]
+    return way.decisions, way.text_before
+
+
+def _struck_texts(decisions: list[dict[str, Any]]) -> list[Text]:
+    """Show the texts that steps took lines from, with those lines struck through."""
+    return [
+        _text(
+            f"Text ahead of {decision['step']}",
+            decision["text_before"],
+            frozenset(line["line"] for line in decision["removed_lines"]),
+        )
+        for decision in decisions
+        if decision.get("removed_lines")
+    ]
+
+
+def _text(title: str, text: str, removed: frozenset[int]) -> Text:
+    shown = text[:MAX_CHARS]
+    lines = [Line(line, i in removed) for i, line in enumerate(shown.split("\n"))]
+    return Text(title, lines, len(removed), len(text) - len(shown))

@@ -1,0 +1,178 @@
+"""The rows that a run keeps of its documents, kept and dropped: read a row group at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.files import storage
+from pipeline.inspection.arrow_values import scalar, truths
+from pipeline.output.layout import DROPPED, PARTS
+from tokenizer.shards import ShardReader
+
+
+class DamagedFileError(ValueError):
+    """A file of a run is not there any more, or is not what the run wrote."""
+
+
+class DocumentFile(NamedTuple):
+    """A file with one row a document."""
+
+    name: str  # SOURCE/PART-NNNNN, as ``corpus ls`` has it; PART may be "dropped"
+    source: str
+    part: str
+    shard: int
+    path: str  # of the Parquet file
+    documents: int
+
+
+class Filter(NamedTuple):
+    """What a row must have; None is anything."""
+
+    language: str | None = None
+    bucket: str | None = None
+    reason: str | None = None  # of dropped documents
+    step: str | None = None  # that dropped them
+    contains: str | None = None  # in the id or the url
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the filter looks at."""
+        equal = [name for name in self._fields[:4] if getattr(self, name) is not None]
+        return [*equal, *(["id", "url"] if self.contains else [])]
+
+    def matches(self, rows: pa.Table) -> npt.NDArray[np.bool_]:
+        """Tell of each row whether it has it all."""
+        found = np.ones(rows.num_rows, bool)
+        for name in self._fields[:4]:
+            if (wanted := getattr(self, name)) is not None:
+                found &= truths(pc.equal(rows[name], scalar(wanted)).combine_chunks())
+        if self.contains:
+            within = [pc.match_substring(rows[name], self.contains) for name in ("id", "url")]
+            found &= truths(within[0].combine_chunks()) | truths(within[1].combine_chunks())
+        return found
+
+
+def document_files(
+    output: str,
+    manifest: dict[str, Any],
+    *,
+    source: str | None = None,
+    parts: Sequence[str] = PARTS,
+) -> list[DocumentFile]:
+    """List the files of a run's documents in the order of the manifest.
+
+    Raises ValueError where the run has no such source, or kept no record of what it dropped.
+    """
+    if source is not None and source not in manifest["sources"]:
+        known = ", ".join(manifest["sources"])
+        raise ValueError(f"{output} has no source {source!r}; it has {known}")
+    found = []
+    for shard in manifest["shards"]:
+        if source not in (None, shard["source"]):
+            continue
+        summaries = {**shard["parts"], **({DROPPED: shard[DROPPED]} if DROPPED in shard else {})}
+        if DROPPED in parts and DROPPED not in summaries:
+            raise ValueError(
+                f"{output} has no record of the documents that it dropped; an earlier version "
+                "made it, and --start_over makes it anew"
+            )
+        for part, summary in summaries.items():
+            if part in parts:
+                (path,) = (name for name in summary["files"] if name.endswith(".parquet"))
+                name = f"{shard['source']}/{part}-{shard['shard']:05d}"
+                found.append(
+                    DocumentFile(name, shard["source"], part, shard["shard"],
+                                 storage.join(output, path), summary["documents"])
+                )  # fmt: skip
+    return found
+
+
+@contextmanager
+def named_damage(path: str) -> Iterator[None]:
+    """Raise DamagedFileError, which names the file, where reading it fails in the block."""
+    try:
+        yield
+    except DamagedFileError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise DamagedFileError(
+            f"{path}: cannot be read: {problem}; 'corpus verify' checks all files"
+        ) from None
+
+
+@contextmanager
+def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
+    """Open a file's rows; raises DamagedFileError where they are damaged or not as many."""
+    with named_damage(file.path), storage.open_read(file.path) as stream:
+        parquet = pq.ParquetFile(stream)
+        if parquet.metadata.num_rows != file.documents:
+            raise ValueError(
+                f"{parquet.metadata.num_rows} rows, the manifest says {file.documents}"
+            )
+        yield parquet
+
+
+def open_tokens(output: str, file: DocumentFile) -> ShardReader:
+    """Open the tokens of a file's documents; raises DamagedFileError where they are damaged."""
+    prefix = storage.join(output, "shards", file.name)
+    with named_damage(f"{prefix}.bin"):
+        reader = ShardReader(prefix)
+        if len(reader) != file.documents:
+            raise ValueError(f"{len(reader)} documents, the manifest says {file.documents}")
+        return reader
+
+
+def row_groups(
+    file: DocumentFile,
+    columns: Sequence[str],
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    backwards: bool = False,
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the number of the first row of every row group, and the columns of its rows.
+
+    Groups that hold no row from ``start`` to before ``stop`` are left out.
+    """
+    with _opened(file) as parquet:
+        sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
+        ends = np.cumsum(sizes).tolist()
+        order = range(len(sizes))
+        for i in reversed(order) if backwards else order:
+            first = ends[i] - sizes[i]
+            if ends[i] > start and (stop is None or first < stop):
+                yield first, parquet.read_row_group(i, columns=list(columns), use_threads=False)
+
+
+def read_rows(file: DocumentFile, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Read whole rows by their numbers, as plain values; only their row groups are read."""
+    wanted = np.unique(np.asarray(numbers, np.int64))
+    found = {}
+    with _opened(file) as parquet:
+        first = 0
+        for i in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(i).num_rows
+            here = wanted[(wanted >= first) & (wanted < first + size)]
+            if len(here):
+                rows = parquet.read_row_group(i, use_threads=False)
+                for number in here.tolist():
+                    found[number] = plain_record(rows.slice(number - first, 1))
+            first += size
+    return found
+
+
+def plain_record(row: pa.Table) -> dict[str, Any]:
+    """Return a table's only row as plain values, its metadata parsed."""
+    record: dict[str, Any] = row.to_pylist()[0]
+    record["metadata"] = json.loads(record["metadata"]) if record["metadata"] else None
+    return record

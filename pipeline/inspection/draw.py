@@ -1,0 +1,130 @@
+"""Random documents of a run, kept or dropped, that have what is asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.inspection.document_rows import (
+    DocumentFile,
+    Filter,
+    document_files,
+    open_tokens,
+    read_rows,
+    row_groups,
+)
+from pipeline.output.layout import DROPPED, PARTS
+
+
+def sample_documents(
+    output: str,
+    manifest: dict[str, Any],
+    *,
+    n: int,
+    seed: int,
+    wanted: Filter,
+    source: str | None = None,
+    part: str | None = None,
+) -> tuple[int, list[dict[str, Any]]]:
+    """Draw ``n`` documents without putting back; every one that matches is as likely as another.
+
+    ``part`` is ``train``, ``validation`` or ``dropped``; None stands for all that were kept.
+    Returns how many match, and the drawn ones in the order of the shards, with their texts: a
+    dropped one's is read again from the input, as it was when it was dropped. The same seed draws
+    the same documents of the same run. Holds one row group at a time, and the sample.
+    """
+    if n < 1:
+        raise ValueError(f"-n {n}: draw one document at the least")
+    parts = PARTS if part is None else (part,)
+    files = document_files(output, manifest, source=source, parts=parts)
+    counts = [_count(file, wanted) for file in files]
+    ends = np.cumsum(np.array(counts, np.int64))
+    total = int(ends[-1]) if len(ends) else 0
+    if not total:
+        _check_values(files, wanted)
+        return 0, []
+    generator = np.random.default_rng(seed)
+    drawn = np.sort(generator.choice(total, size=min(n, total), replace=False))
+    of_file = np.searchsorted(ends, drawn, side="right")
+    found = []
+    for i in np.unique(of_file).tolist():
+        places = drawn[of_file == i] - (ends[i] - counts[i])
+        numbers = _numbers(files[i], wanted, places)
+        rows = read_rows(files[i], numbers)
+        found += [
+            {"shard": files[i].name, "number": number, "record": rows[number]} for number in numbers
+        ]
+    if part == DROPPED:
+        _add_input_texts(output, found)
+    else:
+        _add_shard_texts(output, manifest, files, found)
+    return total, found
+
+
+def _check_values(files: Sequence[DocumentFile], wanted: Filter) -> None:
+    """Raise ValueError where a value that is asked for stands in no row of the files."""
+    for name in wanted.columns:
+        there: set[str] = set()
+        for file in files:
+            for _, rows in row_groups(file, [name]):
+                there.update(rows[name].unique().to_pylist())
+        if (value := getattr(wanted, name)) not in there:
+            known = ", ".join(sorted(there - {None})) or "none"
+            raise ValueError(f"no document has the {name} {value!r}; there are: {known}")
+
+
+def _count(file: DocumentFile, wanted: Filter) -> int:
+    if not wanted.columns:
+        return file.documents
+    groups = row_groups(file, wanted.columns)
+    return sum(int(wanted.matches(rows).sum()) for _, rows in groups)
+
+
+def _numbers(file: DocumentFile, wanted: Filter, places: npt.NDArray[np.int64]) -> list[int]:
+    """Turn places among the documents that match into numbers of rows; both ascend."""
+    if not wanted.columns:
+        return [int(place) for place in places]
+    numbers: list[int] = []
+    before = 0
+    for first, rows in row_groups(file, wanted.columns):
+        matching = first + np.flatnonzero(wanted.matches(rows))
+        here = places[(places >= before) & (places < before + len(matching))] - before
+        numbers += matching[here].tolist()
+        before += len(matching)
+    return numbers
+
+
+def _add_shard_texts(
+    output: str,
+    manifest: dict[str, Any],
+    files: Sequence[DocumentFile],
+    found: Sequence[dict[str, Any]],
+) -> None:
+    from pipeline.inspection.piece_table import document_text, load_piece_table
+
+    table = load_piece_table(manifest)
+    file_of = {file.name: file for file in files}
+    for shard, documents in groupby(found, key=lambda document: str(document["shard"])):
+        reader = open_tokens(output, file_of[shard])
+        for document in documents:
+            document["text"] = document_text(table, reader[document["number"]])
+
+
+def _add_input_texts(output: str, found: Sequence[dict[str, Any]]) -> None:
+    """Read the splits that dropped documents come from again, each once."""
+    from pipeline.inspection.dropped_texts import texts_when_dropped
+
+    of_shard = defaultdict(list)
+    for document in found:
+        of_shard[document["shard"]].append(document)
+    for name, documents in of_shard.items():
+        source, _, rest = name.partition("/")
+        step_of = {one["record"]["id"]: one["record"]["step"] for one in documents}
+        texts = texts_when_dropped(output, source, int(rest.rpartition("-")[2]), step_of)
+        for document in documents:
+            document["text"] = texts[document["record"]["id"]]

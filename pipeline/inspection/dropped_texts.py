@@ -1,0 +1,133 @@
+"""The texts of dropped documents as the steps that dropped them saw them, read from the input.
+
+No more is done for it than it takes. Decisions about lines are numbered through all documents of a
+split, so these go through the steps ahead of such a deduplication. Behind it the steps are run for
+the documents that are asked for alone, and of them only those that change texts: a look at some
+documents loads no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.files import storage
+from pipeline.output.layout import OPT_OUT_STEP, RUN_NAME, Split
+from pipeline.output.ledger import Tally
+from pipeline.passes.process import (
+    UnitCursor,
+    check_all_found,
+    deduplicator,
+    process_split,
+    splits_of,
+)
+from pipeline.recipe.recipe import Recipe, Step, recipe_of_source, step_name
+from transforms.dedup.exact import kept_lines
+from transforms.documents import with_column
+from transforms.registry import LEAVES_TEXTS
+
+LINES = "deduplicate_lines"
+
+
+class _Needed(NamedTuple):
+    """What of a source's steps is run."""
+
+    recipe: Recipe  # the source alone, and of its steps these
+    n_whole: int  # steps that all documents go through
+    later: list[tuple[int, Step]]  # steps for what is asked for alone, with their positions
+
+
+def texts_when_dropped(
+    output: str, source: str, shard: int, step_of: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the texts of a shard's dropped documents by their ids.
+
+    ``step_of`` has, for every id, the step that dropped it. Each split is read once at most. Raises
+    ValueError where an input file is not there any more, or has no such document.
+    """
+    mapping = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
+    names = [step_name(step) for step in mapping["sources"][source]["steps"]]
+    needed = _needed(mapping, source, names, set(step_of.values()))
+    places = {name: i for i, name in enumerate(["read", *names, OPT_OUT_STEP], -1)}
+    place_of = {identifier: places[step] for identifier, step in step_of.items()}
+    texts: dict[str, str] = {}
+    for split in splits_of(output, source, step_of, shard=shard):
+        for found in _texts_of_split(split, output, needed, place_of):
+            texts.update(found)
+            if len(texts) == len(step_of):
+                return texts
+    check_all_found(step_of.keys() - texts.keys())
+    return texts
+
+
+def _needed(
+    mapping: Mapping[str, Any], source: str, names: Sequence[str], droppers: set[str]
+) -> _Needed:
+    """Choose what is run to come to steps that dropped documents.
+
+    What a step of the user's own does to texts, and whether it looks at other documents, is not
+    known: all documents go through it. So they do where a name stands twice, for the record of a
+    dropped document does not say which of the two it was.
+    """
+    until = max((i for i, name in enumerate(names) if name in droppers), default=0)
+    if OPT_OUT_STEP in droppers:
+        until = len(names)
+    n_whole = 0
+    for i, name in enumerate(names[:until]):
+        if name == LINES:
+            n_whole = i
+        elif "." in name:
+            n_whole = i + 1
+    if len(set(names)) < len(names):
+        n_whole = until
+    positions = [i for i in range(n_whole, until) if names[i] not in LEAVES_TEXTS]
+    steps = mapping["sources"][source]["steps"]
+    recipe = recipe_of_source(mapping, source, [*steps[:n_whole], *(steps[i] for i in positions)])
+    later = zip(positions, recipe.source(source).steps[n_whole:], strict=True)
+    return _Needed(recipe, n_whole, list(later))
+
+
+def _texts_of_split(
+    split: Split, output: str, needed: _Needed, place_of: Mapping[str, int]
+) -> Iterator[dict[str, str]]:
+    """Yield what is found in every batch of a split, together with what was found before."""
+    wanted = pa.array(sorted(place_of), pa.string())
+    found: dict[str, str] = {}
+
+    def watch(step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+        dropped = pc.is_valid(after["dropped_by"])
+        _note(found, before.filter(pc.and_(dropped, pc.is_in(before["id"], wanted))))
+
+    lines = next((step for _, step in needed.later if step.name == LINES), None)
+    cursor = UnitCursor(output, split, needed.n_whole) if lines else None
+    for batch in process_split(
+        split, needed.recipe, output, Tally(), until=needed.n_whole, observer=watch
+    ):
+        is_wanted = pc.is_in(batch["id"], wanted)
+        few = batch.filter(is_wanted)
+        kept: dict[str, npt.NDArray[np.bool_]] = {}
+        if lines and cursor:
+            units = deduplicator(lines).count(batch)
+            decided = cursor.take(split, int(units[-1]))
+            for row in np.flatnonzero(is_wanted).tolist():
+                kept[batch["id"][row].as_py()] = decided[units[row] : units[row + 1]]
+        for position, step in needed.later:
+            stays = pa.array([place_of[i] > position for i in few["id"].to_pylist()], pa.bool_())
+            _note(found, few.filter(pc.invert(stays)))
+            few = few.filter(stays)
+            if step is lines:
+                pairs = zip(few["id"].to_pylist(), few["text"].to_pylist(), strict=True)
+                few = with_column(few, "text", [kept_lines(text, kept[i]) for i, text in pairs])
+            elif few.num_rows:
+                few = step.target(few, **step.local_parameters)
+        _note(found, few)
+        yield found
+
+
+def _note(found: dict[str, str], batch: pa.RecordBatch) -> None:
+    found.update(zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True))

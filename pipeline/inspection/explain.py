@@ -1,0 +1,200 @@
+"""Every decision about documents: their splits are run again with the first pass's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.files import storage
+from pipeline.output.decisions import decision_name, read_decisions
+from pipeline.output.layout import RUN_NAME, Split
+from pipeline.output.ledger import Tally
+from pipeline.passes.process import check_all_found, deduplicator, process_split, splits_of
+from pipeline.passes.write_shard import is_validation
+from pipeline.recipe.recipe import Recipe, recipe_of_source
+
+
+class _AllFound(Exception):  # noqa: N818  (no error: the documents' ways are known)
+    """The last steps of all that were looked for were seen."""
+
+
+@dataclass
+class Way:
+    """A document's way through the steps."""
+
+    split: Split
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    text: str = ""  # after the last step
+    text_before: str = ""  # ahead of the last step
+
+    @property
+    def dropped_by(self) -> str | None:
+        """Why it was dropped; None where it was kept."""
+        reason: str | None = self.decisions[-1]["dropped_by"]
+        return reason
+
+
+class _Watcher:
+    """Follows documents of a split through the steps."""
+
+    def __init__(
+        self, wanted: Collection[str], split: Split, recipe: Recipe, output: str, with_texts: bool
+    ) -> None:
+        self.wanted = pa.array(sorted(wanted), pa.string())
+        self.recipe = recipe
+        self.split = split
+        self.output = output
+        self.with_texts = with_texts
+        self.ways: dict[str, Way] = {}
+        self.units_before: dict[str, int] = {}
+
+    def __call__(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+        if step == "read" and len(self.ways) == len(self.wanted):
+            raise _AllFound
+        is_wanted = pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(is_wanted).tolist()
+        removed = self._removed_lines(step, before, rows)
+        for row in rows:
+            old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
+            way = self.ways.setdefault(old["id"], Way(self.split))
+            decision: dict[str, Any] = {"step": step, "dropped_by": new["dropped_by"]}
+            decision["characters_before"] = len(old["text"])
+            decision["characters_after"] = len(new["text"])
+            known = {} if step == "read" else old
+            decision["columns"] = {
+                name: value
+                for name, value in new.items()
+                if value != known.get(name) and name not in ("id", "text", "dropped_by")
+            }
+            lines = removed[row] if removed else _lines_taken_out(old["text"], new["text"], step)
+            if lines is not None:
+                decision["removed_lines"] = lines
+                if self.with_texts:
+                    decision["text_before"] = old["text"]
+            way.decisions.append(decision)
+            way.text, way.text_before = new["text"], old["text"]
+
+    def _removed_lines(
+        self, step: str, before: pa.RecordBatch, rows: Sequence[int]
+    ) -> dict[int, list[dict[str, Any]]] | None:
+        """List the lines that a deduplication takes out of the documents at ``rows``."""
+        source = self.recipe.source(self.split.source)
+        names = [s.name for s in source.steps]
+        if step not in names or not source.steps[names.index(step)].is_shuffle:
+            return None
+        position = names.index(step)
+        units = deduplicator(source.steps[position]).count(before)
+        at = self.units_before.get(step, 0)
+        self.units_before[step] = at + int(units[-1])
+        if not rows or step != "deduplicate_lines":
+            return None
+        kept = read_decisions(self.output, decision_name(source.name, position, self.split.split))
+        found = {}
+        for row in rows:
+            mine = kept[at + units[row] : at + units[row + 1]]
+            lines = before["text"][row].as_py().split("\n")
+            found[row] = [
+                {"line": int(i), "text": lines[i], "reason": "duplicate_line"}
+                for i in np.flatnonzero(~mine)
+            ]
+        return found
+
+
+def _lines_taken_out(before: str, after: str, step: str) -> list[dict[str, Any]] | None:
+    """List the lines that a step took out of a text; None where it did not, or did more."""
+    if len(after) >= len(before):
+        return None
+    lines, left = before.split("\n"), after.split("\n") if after else []
+    at = 0
+    removed = []
+    for i, line in enumerate(lines):
+        if at < len(left) and line == left[at]:
+            at += 1
+        else:
+            removed.append({"line": i, "text": line, "reason": step})
+    return removed if at == len(left) else None
+
+
+def follow(
+    output: str,
+    identifiers: Sequence[str],
+    *,
+    source: str,
+    shard: int | None = None,
+    dropped_by_steps: Collection[str] | None = None,
+    with_texts: bool = False,
+) -> dict[str, Way]:
+    """Run the splits that documents of a source come from again, each once, and watch them.
+
+    ``shard`` is where they are known to be, and ``dropped_by_steps`` what is known to have dropped
+    them, after which no step is run. ``with_texts`` keeps the texts from which steps took lines, in
+    the decisions. Raises ValueError where a document is in no input file.
+    """
+    recipe = recipe_of_source(storage.read_json(storage.join(output, RUN_NAME))["recipe"], source)
+    until = _steps_until(recipe, source, dropped_by_steps)
+    missing = set(identifiers)
+    ways: dict[str, Way] = {}
+    for split in splits_of(output, source, identifiers, shard=shard):
+        if not missing:
+            break
+        watcher = _Watcher(missing, split, recipe, output, with_texts)
+        try:
+            for _ in process_split(split, recipe, output, Tally(), until=until, observer=watcher):
+                pass
+        except _AllFound:
+            pass
+        ways.update(watcher.ways)
+        missing -= set(watcher.ways)
+    check_all_found(missing)
+    return ways
+
+
+def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> int | None:
+    """Count the steps that are run to come to the last of ``steps``; None stands for all."""
+    names = ["read", *(step.name for step in recipe.source(source).steps)]
+    if steps is None or not set(steps) <= set(names):
+        return None
+    return max(i for i, name in enumerate(names) if name in steps)
+
+
+def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[str, Any]:
+    """Return every decision about a document, kept or dropped, and the lines that were removed.
+
+    Reads the input file again. ``with_texts`` adds the texts that lines were removed from. Raises
+    ValueError where there is no such document.
+    """
+    file, mark, _ = identifier.rpartition("#")
+    if not mark:
+        raise ValueError(
+            f"{identifier!r} is no id: that is SOURCE/FILE#RECORD, and 'corpus sample {output}' "
+            "shows some"
+        )
+    source = file.partition("/")[0]
+    if not any(True for _ in splits_of(output, source, [identifier])):
+        raise ValueError(
+            f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
+        )
+    way = follow(output, [identifier], source=source, with_texts=with_texts)[identifier]
+    recipe = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
+    part = (
+        "validation"
+        if is_validation(identifier, recipe["shards"]["validation_fraction"])
+        else "train"
+    )
+    kept = way.dropped_by is None
+    return {
+        "id": identifier,
+        "path": way.split.path,
+        "kept": kept,
+        "dropped_by": way.dropped_by,
+        "dropped_at": None if kept else way.decisions[-1]["step"],
+        "part": part if kept else None,
+        "shard": way.split.shard if kept else None,
+        "decisions": way.decisions,
+        "text": way.text,
+    }

@@ -1,0 +1,136 @@
+"""What a run wrote, as plain values: shards, documents, statistics. Imports no Beam."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pyarrow.compute as pc
+
+from pipeline.files import storage
+from pipeline.inspection.arrow_values import scalar
+from pipeline.inspection.document_rows import (
+    DocumentFile,
+    document_files,
+    open_tokens,
+    read_rows,
+    row_groups,
+)
+from pipeline.output.layout import MANIFEST_NAME, OPT_OUT_STEP
+from pipeline.recipe.recipe import step_name
+
+
+def load_manifest(output: str) -> dict[str, Any]:
+    """Read a run's manifest. Raises ValueError where there is none."""
+    try:
+        return storage.read_json(storage.join(output, MANIFEST_NAME))
+    except FileNotFoundError:
+        raise ValueError(
+            f"{output}: no manifest.json there; give the output folder of a finished run"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{output}/{MANIFEST_NAME}: not readable: {error}") from None
+
+
+def list_shards(output: str) -> list[dict[str, Any]]:
+    """Return one row for each part of each shard."""
+    return [
+        {
+            "shard": f"{shard['source']}/{part}-{shard['shard']:05d}",
+            "documents": summary["documents"],
+            "tokens": summary["tokens"],
+            "characters": summary["characters"],
+            "bytes": sum(file["bytes"] for file in summary["files"].values()),
+        }
+        for shard in load_manifest(output)["shards"]
+        for part, summary in shard["parts"].items()
+    ]
+
+
+def find_document(
+    output: str, shard: str | None, number: int | None, identifier: str | None, at_random: bool
+) -> tuple[DocumentFile, int]:
+    """Find one document of a shard: by its number, its id or at random.
+
+    ``shard`` is a name as ``corpus ls`` prints it, ``SOURCE/PART-NNNNN``; an id is found without.
+    """
+    if shard is None:
+        return _document_of_id(output, identifier)
+    name = shard.removeprefix("shards/").removesuffix(".bin").removesuffix(".idx")
+    name = name.removesuffix(".docs.parquet")
+    files = {file.name: file for file in document_files(output, load_manifest(output))}
+    if name not in files:
+        raise ValueError(f"{output}: no shard {shard!r}; there are {', '.join([*files][:8])} ...")
+    file = files[name]
+    if identifier is not None:
+        number = _number_of(file, identifier)
+        if number is None:
+            raise ValueError(
+                f"{identifier} is not in {name}; 'corpus explain {output} {identifier}' tells why"
+            )
+    elif at_random:
+        number = random.randrange(file.documents)
+    number = number or 0
+    if not 0 <= number < file.documents:
+        raise ValueError(f"{name} has the documents 0 to {file.documents - 1}, not {number}")
+    return file, number
+
+
+def _document_of_id(output: str, identifier: str | None) -> tuple[DocumentFile, int]:
+    """Find a document in the shards of the source that its id begins with."""
+    if identifier is None:
+        raise ValueError("give a shard, as 'corpus ls' names it, or an id with --id")
+    for file in document_files(output, load_manifest(output)):
+        if identifier.startswith(f"{file.source}/"):
+            number = _number_of(file, identifier)
+            if number is not None:
+                return file, number
+    raise ValueError(
+        f"{identifier} is in no shard; 'corpus explain {output} {identifier}' tells why"
+    )
+
+
+def _number_of(file: DocumentFile, identifier: str) -> int | None:
+    for first, rows in row_groups(file, ["id"]):
+        place = pc.index(rows["id"], scalar(identifier)).as_py()
+        if place >= 0:
+            return int(first + place)
+    return None
+
+
+def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any]:
+    """Return one document of a shard, its record and its tokens decoded."""
+    from pipeline.inspection.piece_table import document_text, load_piece_table
+
+    ids = open_tokens(output, file)[number]
+    text = document_text(load_piece_table(load_manifest(output)), ids)
+    record = read_rows(file, [number])[number]
+    return {"shard": file.name, "number": number, "record": record, "text": text,
+            "tokens": ids.tolist()}  # fmt: skip
+
+
+def statistics(output: str) -> dict[str, Any]:
+    """Return the funnel of every source, the mixture, and what the run warned of."""
+    from pipeline.output.ledger import funnel, ledger_warnings, read_ledger
+
+    manifest = load_manifest(output)
+    try:
+        ledger = read_ledger(output)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{output}/ledger.parquet: not readable: {error}") from None
+    sources = {}
+    for name, counts in manifest["sources"].items():
+        steps = manifest["recipe"]["sources"][name]["steps"]
+        order = ["read", *map(step_name, steps)]
+        order += [OPT_OUT_STEP, "write"]
+        outcomes = ["in", "dropped", "changed", "out"]
+        rows = sorted(
+            funnel(ledger, name),
+            key=lambda r: (order.index(r["step"]), outcomes.index(r["outcome"]), r["reason"] or ""),
+        )
+        sources[name] = {"mixture": counts, "funnel": rows}
+    return {
+        "token_budget": manifest["token_budget"],
+        "sources": sources,
+        "warnings": ledger_warnings(ledger, manifest),
+    }

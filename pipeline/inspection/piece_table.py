@@ -1,0 +1,119 @@
+"""Token ids back to text, many at a time: Arrow gathers the bytes of every id from a table."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from sentencepiece import SentencePieceProcessor
+
+from pipeline.files import storage
+from pipeline.inspection.arrow_values import array_of_buffers, numbers
+
+SPACE_MARK = "\u2581"
+DECODED_TOKENS = 1 << 21
+"""Tokens that are decoded together: about 8 MB of text. A longer document is decoded whole."""
+
+
+class PieceTable(NamedTuple):
+    """What each id of a SentencePiece model decodes to."""
+
+    processor: Any
+    pieces: pa.BinaryArray  # UTF-8 of each id; of a byte piece its byte, of a mark nothing
+    is_mark: npt.NDArray[np.bool_]  # begin and end of sequence, padding
+    starts_with_space: bool  # the first of a text's spaces is the model's, not the text's
+
+
+class DecodedTokens(NamedTuple):
+    """Tokens as bytes: token ``i`` is ``data[offsets[i]:offsets[i + 1]]``."""
+
+    data: bytes
+    offsets: npt.NDArray[np.int64]
+
+
+def read_tokenizer(manifest: dict[str, Any]) -> bytes:
+    """Read the SentencePiece model that made a run's shards.
+
+    Raises ValueError where it is not there any more, or is another one by now.
+    """
+    model = manifest["tokenizer"]["model"]
+    if not storage.exists(model):
+        raise ValueError(
+            f"{model}: the tokenizer of the shards is not there; run this from the folder where "
+            "the pipeline ran, or put it there"
+        )
+    data = storage.read_bytes(model)
+    if hashlib.sha256(data).hexdigest() != manifest["tokenizer"]["sha256"]:
+        raise ValueError(f"{model}: not the tokenizer that made the shards (by SHA-256)")
+    return data
+
+
+def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
+    """Load the table of a run's tokenizer; raises ValueError as :func:`read_tokenizer` does."""
+    return piece_table(read_tokenizer(manifest))
+
+
+def piece_table(model_proto: bytes) -> PieceTable:
+    """Make the table of a serialised SentencePiece model."""
+    processor = SentencePieceProcessor(model_proto=model_proto)
+    ids = list(range(processor.vocab_size()))
+    is_mark = np.array([processor.is_control(i) for i in ids])
+    pieces = [
+        b"" if mark else _surface(processor, i, piece)
+        for i, piece, mark in zip(ids, processor.id_to_piece(ids), is_mark, strict=True)
+    ]
+    # A text that decodes to nothing of its own shows whether the first space is taken off.
+    adds_space = processor.decode([processor.piece_to_id(SPACE_MARK)]) == ""
+    ends = np.cumsum([0, *map(len, pieces)], dtype=np.int32)
+    return PieceTable(
+        processor,
+        array_of_buffers(pa.binary(), len(pieces), ends, b"".join(pieces)),
+        is_mark,
+        adds_space,
+    )
+
+
+def _surface(processor: Any, number: int, piece: str) -> bytes:
+    if processor.is_byte(number):
+        return bytes([int(piece[3:-1], 16)])
+    if processor.is_unknown(number):
+        return str(processor.decode([number])).encode()
+    return piece.replace(SPACE_MARK, " ").encode()
+
+
+def decode_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> DecodedTokens:
+    """Decode tokens one after the other, the space ahead of each document's text included."""
+    gathered = pc.take(table.pieces, numbers(ids))
+    _, offsets, data = gathered.buffers()
+    at = np.frombuffer(offsets, np.int32, len(ids) + 1).astype(np.int64)
+    return DecodedTokens(b"" if data is None else data.slice(0, int(at[-1])).to_pybytes(), at)
+
+
+def text_starts(
+    table: PieceTable, decoded: DecodedTokens, token_offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return where the text of each document begins in the bytes of their tokens.
+
+    Document ``i`` has the tokens ``token_offsets[i]`` to ``token_offsets[i + 1]``. Its text begins
+    after the space that the model puts ahead of it.
+    """
+    starts = decoded.offsets[token_offsets[:-1]]
+    if not table.starts_with_space or not decoded.data:
+        return starts
+    data = np.frombuffer(decoded.data, np.uint8)
+    ends = decoded.offsets[token_offsets[1:]]
+    has_text = starts < ends
+    spaced = np.zeros(len(starts), bool)
+    spaced[has_text] = data[starts[has_text]] == ord(" ")
+    return starts + spaced
+
+
+def document_text(table: PieceTable, ids: npt.NDArray[Any]) -> str:
+    """Decode the tokens of one document."""
+    decoded = decode_tokens(table, ids)
+    (start,) = text_starts(table, decoded, np.array([0, len(ids)], np.int64))
+    return decoded.data[start:].decode(errors="replace")

@@ -1,0 +1,224 @@
+"""Find documents by what their text or their tokens contain, by streaming a run's shards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.inspection.document_rows import DocumentFile, document_files, open_tokens, row_groups
+from pipeline.inspection.piece_table import (
+    DECODED_TOKENS,
+    DecodedTokens,
+    PieceTable,
+    decode_tokens,
+    document_text,
+    load_piece_table,
+    text_starts,
+)
+from tokenizer.shards import ShardReader
+
+SNIPPET_CHARS = 40
+"""Text that is shown on either side of a hit."""
+
+
+class Hit(NamedTuple):
+    """A document and where in it the first hit stands."""
+
+    number: int
+    hits: int
+    first: int  # characters of its text, or tokens
+    length: int
+
+
+class _Chunk(NamedTuple):
+    """Some documents of a shard, decoded."""
+
+    numbers: range
+    decoded: DecodedTokens
+    starts: npt.NDArray[np.int64]  # of the documents' texts, in bytes of ``decoded``
+    ends: npt.NDArray[np.int64]
+
+
+Finder = Callable[[_Chunk], Iterator[Hit]]
+
+
+def phrase_finder(phrase: str) -> Finder:
+    """Make what finds a phrase in texts as it is written."""
+    needle = phrase.encode()
+
+    def find(chunk: _Chunk) -> Iterator[Hit]:
+        for document, places in groupby(_places(chunk, needle), key=lambda pair: pair[0]):
+            at = [place for _, place in places]
+            before = chunk.decoded.data[chunk.starts[document] : at[0]]
+            first = len(before.decode(errors="replace"))
+            yield Hit(chunk.numbers[document], len(at), first, len(phrase))
+
+    return find
+
+
+def _places(chunk: _Chunk, needle: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where a needle stands, within one document: its row and the byte, not overlapping."""
+    at = chunk.decoded.data.find(needle)
+    while at >= 0:
+        document = int(np.searchsorted(chunk.ends, at, side="right"))
+        if chunk.starts[document] <= at and at + len(needle) <= chunk.ends[document]:
+            yield document, at
+            at = chunk.decoded.data.find(needle, at + len(needle))
+        else:
+            at = chunk.decoded.data.find(needle, at + 1)
+
+
+def pattern_finder(pattern: re.Pattern[str]) -> Finder:
+    """Make what finds a regular expression in texts, one document at a time."""
+
+    def find(chunk: _Chunk) -> Iterator[Hit]:
+        for number, start, end in zip(chunk.numbers, chunk.starts, chunk.ends, strict=True):
+            text = chunk.decoded.data[start:end].decode(errors="replace")
+            found = [match.span() for match in pattern.finditer(text)]
+            if found:
+                first, stop = found[0]
+                yield Hit(number, len(found), first, stop - first)
+
+    return find
+
+
+def find_text(reader: ShardReader, table: PieceTable, find: Finder) -> Iterator[Hit]:
+    """Look through the text of a shard; holds no more than a chunk of it."""
+    bounds = np.concatenate([[0], np.cumsum(reader.lengths, dtype=np.int64)])
+    for first, last in _chunks(bounds):
+        offsets = bounds[first : last + 1] - bounds[first]
+        decoded = decode_tokens(table, reader.tokens[bounds[first] : bounds[last]])
+        starts = text_starts(table, decoded, offsets)
+        yield from find(_Chunk(range(first, last), decoded, starts, decoded.offsets[offsets[1:]]))
+
+
+def _chunks(bounds: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Cut documents into runs of about :data:`DECODED_TOKENS` tokens, of one at the least."""
+    first = 0
+    while first < len(bounds) - 1:
+        last = int(np.searchsorted(bounds, bounds[first] + DECODED_TOKENS, side="right")) - 1
+        last = max(last, first + 1)
+        yield first, last
+        first = last
+
+
+def find_ids(reader: ShardReader, wanted: npt.NDArray[np.int64]) -> Iterator[Hit]:
+    """Look for a sequence of ids within the documents of a shard, in the mapped file."""
+    ends = np.cumsum(reader.lengths, dtype=np.int64)
+    hits = (
+        (int(np.searchsorted(ends, at, side="right")), at)
+        for at in _id_places(reader.tokens, wanted)
+    )
+    inside = ((d, at) for d, at in hits if at + len(wanted) <= ends[d])
+    for document, places in groupby(inside, key=lambda pair: pair[0]):
+        at = [place for _, place in places]
+        first = at[0] - int(ends[document] - reader.lengths[document])
+        yield Hit(document, len(at), first, len(wanted))
+
+
+def _id_places(tokens: npt.NDArray[Any], wanted: npt.NDArray[np.int64]) -> Iterator[int]:
+    """Yield where a sequence of ids begins, overlapping ones too."""
+    last_start = len(tokens) - len(wanted)
+    for begin in range(0, last_start + 1, DECODED_TOKENS):
+        stop = min(begin + DECODED_TOKENS, last_start + 1)
+        places = begin + np.flatnonzero(tokens[begin:stop] == wanted[0])
+        for i in range(1, len(wanted)):
+            places = places[tokens[places + i] == wanted[i]]
+        yield from places.tolist()
+
+
+def search(
+    output: str,
+    manifest: dict[str, Any],
+    phrase: str,
+    *,
+    tokens: bool = False,
+    regex: bool = False,
+    ignore_case: bool = False,
+    source: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the documents whose text holds a phrase, or whose tokens hold a sequence of ids.
+
+    With ``tokens`` the phrase is ids, ``1,2,3``, or a text, which is encoded. A document's text is
+    what its tokens decode to, without the marks of its begin and end. Raises ValueError where what
+    is looked for is nothing.
+    """
+    table = load_piece_table(manifest)
+    wanted: npt.NDArray[np.int64] | None = None
+    finder: Finder | None = None
+    if not phrase:
+        raise ValueError("an empty phrase is in every document; give some text")
+    if tokens:
+        wanted = _wanted_ids(table, phrase)
+    elif regex or ignore_case:
+        finder = pattern_finder(_compiled(phrase, regex, ignore_case))
+    else:
+        finder = phrase_finder(phrase)
+    for file in document_files(output, manifest, source=source):
+        reader = open_tokens(output, file)
+        if finder is not None:
+            hits = find_text(reader, table, finder)
+        else:
+            assert wanted is not None
+            hits = find_ids(reader, wanted)
+        for identifier, hit in _with_ids(file, hits):
+            yield {
+                "id": identifier,
+                "shard": file.name,
+                "number": hit.number,
+                "hits": hit.hits,
+                "position": hit.first,
+                **_snippet(table, reader[hit.number], hit, in_tokens=tokens),
+            }
+
+
+def _with_ids(file: DocumentFile, hits: Iterator[Hit]) -> Iterator[tuple[str, Hit]]:
+    """Look up the ids of hits that come in the order of the documents."""
+    groups = row_groups(file, ["id"])
+    first, ids = 0, None
+    for hit in hits:
+        while ids is None or hit.number >= first + len(ids):
+            first, rows = next(groups)
+            ids = rows["id"]
+        yield ids[hit.number - first].as_py(), hit
+
+
+def _wanted_ids(table: PieceTable, tokens: str) -> npt.NDArray[np.int64]:
+    """Read ids, or encode a text."""
+    if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", tokens):
+        ids = [int(number) for number in tokens.split(",")]
+    else:
+        ids = table.processor.encode(tokens)
+    if not ids or max(ids) >= len(table.pieces):
+        raise ValueError(f"--tokens {tokens!r}: ids are below {len(table.pieces)}, one at least")
+    return np.array(ids, np.int64)
+
+
+def _compiled(phrase: str, regex: bool, ignore_case: bool) -> re.Pattern[str]:
+    flags = re.MULTILINE | (re.IGNORECASE if ignore_case else 0)
+    try:
+        pattern = re.compile(phrase if regex else re.escape(phrase), flags)
+    except re.error as error:
+        raise ValueError(f"{phrase!r} is no regular expression: {error}") from None
+    return pattern
+
+
+def _snippet(
+    table: PieceTable, ids: npt.NDArray[Any], hit: Hit, *, in_tokens: bool
+) -> dict[str, str]:
+    """Cut out the hit and what stands around it."""
+    text = document_text(table, ids)
+    first, last = hit.first, hit.first + hit.length
+    if in_tokens:
+        decoded = decode_tokens(table, ids)
+        (start,) = text_starts(table, decoded, np.array([0, len(ids)], np.int64))
+        places = [max(int(decoded.offsets[i]), int(start)) for i in (first, last)]
+        first, last = (len(decoded.data[start:at].decode(errors="replace")) for at in places)
+    bounds = [max(first - SNIPPET_CHARS, 0), first, last, last + SNIPPET_CHARS]
+    before, found, after = (text[a:b] for a, b in pairwise(bounds))
+    return {"before": before, "found": found, "after": after}

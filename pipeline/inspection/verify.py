@@ -1,0 +1,175 @@
+"""Check an output folder against its manifest: checksums, indexes, token ids, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.files import storage
+from pipeline.output.layout import (
+    DOCS_SCHEMA,
+    DROPPED_SCHEMA,
+    MANIFEST_NAME,
+    RUN_NAME,
+    dropped_summary,
+    sealed,
+)
+from pipeline.output.ledger import imbalance, read_ledger
+
+MAX_LISTED = 20
+
+
+def verify(output: str) -> list[str]:
+    """Return what is wrong with a run's output, a line each with the file's name; [] if nothing."""
+    try:
+        data = storage.read_bytes(storage.join(output, MANIFEST_NAME))
+        manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
+        if data != storage.json_bytes(manifest) or manifest != sealed(manifest):
+            return [f"{MANIFEST_NAME}: does not match its own SHA-256"]
+    except FileNotFoundError:
+        return [f"{MANIFEST_NAME}: not there; the run is not complete"]
+    except (ValueError, AttributeError) as error:
+        return [f"{MANIFEST_NAME}: not readable: {error}"]
+    return list(_problems(output, manifest))
+
+
+def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    for name, sha256 in manifest["files"].items():
+        yield from _checksum(output, name, sha256)
+    yield from _run_file(output, manifest)
+    for shard in manifest["shards"]:
+        damaged_ledger = list(_checksum(output, shard["ledger"]["name"], shard["ledger"]["sha256"]))
+        yield from damaged_ledger
+        for part in shard["parts"].values():
+            damaged = False
+            for name, file in part["files"].items():
+                for problem in _checksum(output, name, file["sha256"]):
+                    damaged = True
+                    yield problem
+            if not damaged:
+                yield from _contents(output, part, manifest)
+        for name, file in dropped_summary(shard)["files"].items():
+            problems = list(_checksum(output, name, file["sha256"]))
+            yield from problems
+            if not (problems or damaged_ledger):
+                yield from _dropped(output, shard, name)
+    yield from _counts(output, manifest)
+
+
+def _checksum(output: str, name: str, sha256: str) -> Iterator[str]:
+    try:
+        if storage.sha256_of(storage.join(output, name)) != sha256:
+            yield f"{name}: its SHA-256 is not the manifest's"
+    except OSError as error:
+        yield f"{name}: cannot be read: {error}"
+
+
+def _run_file(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        data = storage.read_bytes(storage.join(output, RUN_NAME))
+    except OSError as error:
+        yield f"{RUN_NAME}: cannot be read: {error}"
+        return
+    if data != storage.json_bytes(manifest["run"]):
+        yield f"{RUN_NAME}: is not the run that the manifest describes"
+
+
+def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Check index, documents and token ids of one part of a shard against each other."""
+    from tokenizer.shards import ShardReader
+
+    names = {name.rsplit(".", 1)[-1]: name for name in part["files"]}
+    if storage.is_remote(output):
+        return
+    try:
+        reader = ShardReader(storage.join(output, names["bin"].removesuffix(".bin")))
+    except ValueError as error:
+        yield str(error)
+        return
+    data = storage.read_bytes(storage.join(output, names["parquet"]))
+    docs = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    lengths = np.asarray(reader.lengths, np.int64)
+    offsets = np.cumsum(lengths) - lengths
+    if docs.schema.names != DOCS_SCHEMA.names:
+        yield f"{names['parquet']}: its columns are {', '.join(docs.schema.names)}"
+    elif not (
+        np.array_equal(docs["token_count"].to_numpy(), lengths)
+        and np.array_equal(docs["token_offset"].to_numpy(), offsets)
+    ):
+        yield f"{names['parquet']}: its rows do not match the index"
+    if (len(lengths), int(lengths.sum())) != (part["documents"], part["tokens"]):
+        yield f"{names['idx']}: {len(lengths)} documents, {lengths.sum()} tokens: not the manifest"
+    vocabulary_size = manifest["tokenizer"]["vocabulary_size"]
+    tokens = reader.tokens
+    if len(tokens) and (int(tokens.max()) >= vocabulary_size or int(tokens.min()) < 0):
+        yield f"{names['bin']}: a token id is outside the vocabulary of {vocabulary_size}"
+
+
+def _dropped(output: str, shard: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Check the rows of dropped documents against the shard's ledger."""
+    counted: Counter[tuple[str, str]] = Counter()
+    chars: Counter[tuple[str, str]] = Counter()
+    with storage.open_read(storage.join(output, name)) as stream:
+        file = pq.ParquetFile(stream)
+        if file.schema_arrow.names != DROPPED_SCHEMA.names:
+            yield f"{name}: its columns are {', '.join(file.schema_arrow.names)}"
+            return
+        for batch in file.iter_batches(columns=["step", "reason", "chars"], use_threads=False):
+            groups = pa.Table.from_batches([batch]).group_by(["step", "reason"], use_threads=False)
+            for row in groups.aggregate([("chars", "count"), ("chars", "sum")]).to_pylist():
+                counted[row["step"], row["reason"]] += row["chars_count"]
+                chars[row["step"], row["reason"]] += row["chars_sum"]
+    for row in storage.read_json(storage.join(output, shard["ledger"]["name"]))["rows"]:
+        if row["outcome"] == "dropped":
+            counted[row["step"], row["reason"]] -= row["documents"]
+            chars[row["step"], row["reason"]] -= row["characters"]
+    for (step, reason), more in counted.items():
+        if more or chars[step, reason]:
+            yield (
+                f"{name}: {more:+} documents and {chars[step, reason]:+} characters against the "
+                f"ledger's, dropped by {step} as {reason}"
+            )
+    if file.metadata.num_rows != dropped_summary(shard)["documents"]:
+        yield f"{name}: {file.metadata.num_rows} documents: not the manifest"
+
+
+def _counts(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        ledger = read_ledger(output)
+    except (OSError, ValueError) as error:
+        yield f"ledger.parquet: cannot be read: {error}"
+        return
+    balances: dict[tuple[str, int], list[Any]] = {}
+    for row in ledger.to_pylist():
+        balances.setdefault((row["source"], row["split"]), []).append(row)
+    for (source, split), rows in balances.items():
+        if imbalance(rows) != (0, 0):
+            yield f"ledger.parquet: {source} split {split} does not add up"
+    for source, counts in manifest["sources"].items():
+        for part in ("train", "validation"):
+            mask = _all(
+                pc.equal(ledger["source"], source),
+                pc.equal(ledger["outcome"], "out"),
+                pc.equal(ledger["reason"], part),
+            )
+            for key in ("documents", "characters"):
+                counted = pc.sum(ledger[key].filter(mask)).as_py() or 0
+                if counted != counts[f"{part}_{key}"]:
+                    yield (
+                        f"ledger.parquet: {counted} {key} of {source} written to {part}, "
+                        f"{counts[f'{part}_{key}']} in the manifest"
+                    )
+
+
+def _all(*masks: pa.ChunkedArray) -> pa.ChunkedArray:
+    combine: Callable[..., pa.ChunkedArray] = pc.and_
+    result = masks[0]
+    for mask in masks[1:]:
+        result = combine(result, mask)
+    return result

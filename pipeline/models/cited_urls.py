@@ -1,0 +1,132 @@
+"""The list of addresses that a Wikipedia cites: every article's, distinct and sorted, one a line.
+
+Each split of the dump writes the sorted addresses of its own articles to a file; the list is the
+merge of these, so nothing is shuffled, and a command that was stopped reads no split twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline.errors import ERROR_NAME
+from pipeline.files import storage
+from pipeline.models.derive import derived_recipe, source_entry
+from pipeline.models.model_card import card_path, write_card
+from pipeline.output import whole_files
+from pipeline.output.layout import Split, read_plan
+from pipeline.output.ledger import Tally
+from pipeline.output.output_folder import attempt, describe, locked, open_output
+from pipeline.output.progress import ProgressDisplay, ProgressLog
+from pipeline.passes.estimates import tasks_of
+from pipeline.passes.plan import make_plan
+from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.writing import WritingDoFn
+from pipeline.recipe.recipe import Recipe
+from pipeline.runners.execution import Execution
+from transforms.wikipedia.citations import cited_urls
+
+LIST_NAME = "cited_urls.txt"
+FOLDER = "work/cited"
+PROGRESS_NAME = "cited-urls"
+
+
+def list_cited_urls(
+    recipe: Recipe, source: str, languages: Sequence[str], output: str, execution: Execution, *,
+    start_over: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Write ``cited_urls.txt`` to the folder ``output``, with a card; return the card.
+
+    ``source`` is one of raw wikitext; its articles in ``languages``, or in all that it reads where
+    there are none, are looked at ahead of its steps. Raises RunError where the recipe has no such
+    source or the folder holds something else.
+    """
+    entry = source_entry(recipe, source, languages=languages, ahead_of_all=True)
+    narrowed = derived_recipe(recipe, {source: entry})
+    plan = make_plan(narrowed)
+    execution = execution._replace(tasks=tasks_of(narrowed, plan))
+    described = describe(narrowed, plan, with_tokenizer=False)
+    with locked(output):
+        open_output(output, described, plan, start_over)
+        if start_over:
+            storage.remove(output, card_path(LIST_NAME))
+        if storage.exists(storage.join(output, card_path(LIST_NAME))):
+            return storage.read_json(storage.join(output, card_path(LIST_NAME)))
+        total = sum(split.n_bytes for split in plan)
+        display = ProgressDisplay(output, PROGRESS_NAME, "reading references", total)
+        with attempt(output), display, execution.pipeline() as pipeline:
+            _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
+        counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
+        card = write_card(
+            output,
+            LIST_NAME,
+            kind="url_list",
+            data={"source": source, "languages": list(languages), "inputs": described["inputs"]},
+            parameters={},
+            scores=counts,
+            packages=(),
+        )
+        for name in ("work", ERROR_NAME):
+            storage.remove(output, name)
+    return card
+
+
+class CiteSplit(WritingDoFn):
+    """Read a split's articles and write the addresses that they cite."""
+
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
+        self.recipe_json = recipe_json
+
+    def process(self, element: Split) -> None:
+        """Write the split's file, if it is not there."""
+        split = Split(*element)
+        name = f"{FOLDER}/split{split.split:06d}.txt"
+        if storage.exists(storage.join(self.output, name)):
+            return
+        progress = ProgressLog(self.output, PROGRESS_NAME, split)
+        batches = process_split(split, cached_recipe(self.recipe_json), self.output, Tally())
+        found: set[str] = set()
+        for batch in progress.watch(batches):
+            texts, languages = batch["text"].to_pylist(), batch["language"].to_pylist()
+            for text, language in zip(texts, languages, strict=True):
+                found |= cited_urls(text, language)
+        lines = sorted(f"{url}\n" for url in found)
+        whole_files.write_bytes(self.output, name, "".join(lines).encode())
+        progress.done()
+
+
+class CiteSplits(beam.PTransform):
+    """From the output folder's plan to a file of addresses for every split."""
+
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Spread the splits over the workers."""
+        return (
+            root
+            | "Start" >> beam.Create([self.output])
+            | "ListSplits" >> beam.FlatMap(read_plan)
+            | "SpreadSplits" >> beam.Reshuffle()
+            | "CiteSplit" >> beam.ParDo(CiteSplit(self.recipe_json, self.output))
+        )
+
+
+def _merge(output: str, names: Sequence[str]) -> dict[str, int]:
+    """Write the list from the splits' files; return how many addresses it has."""
+    n_urls = 0
+    with ExitStack() as stack, whole_files.write_whole(output, LIST_NAME) as target:
+        files = [stack.enter_context(storage.open_read(storage.join(output, n))) for n in names]
+        for line, _ in groupby(heapq.merge(*files)):
+            target.write(line)
+            n_urls += 1
+    return {"urls": n_urls}

@@ -1,0 +1,113 @@
+"""Training of CCNet's pair of models: SentencePiece unigram pieces and a KenLM 5-gram over them.
+
+CCNet (arXiv 1911.00359) trains both on normalised articles of Wikipedia, an article's text being
+one sentence, as a document is in scoring; so it is here. Of an article CCNet takes the opening,
+here it is the whole text. The n-grams are counted by KenLM's own ``lmplz`` (Heafield et al., 2013,
+"Scalable Modified Kneser-Ney Language Model Estimation").
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import RunError
+from tokenizer.encode import load_encoder
+from transforms.kernels.codepoints import normalise_for_lm
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("lmplz", "build_binary")
+
+
+def kenlm_tools(folder: str | None) -> Path:
+    """Return the folder of KenLM's programs: the one given, the project's own, or on the PATH.
+
+    Raises RunError, which says how to make them, where they are in none of these.
+    """
+    on_path = shutil.which(TOOLS[0])
+    own = ROOT / "build" / "kenlm" / "bin"
+    candidates = [Path(folder)] if folder else [own, *([Path(on_path).parent] if on_path else [])]
+    for candidate in candidates:
+        if all(os.access(candidate / tool, os.X_OK) for tool in TOOLS):
+            return candidate
+    where = f"{folder} does not hold" if folder else "this machine does not have"
+    raise RunError(
+        f"{where} KenLM's programs {' and '.join(TOOLS)}: 'make kenlm-tools' builds them, "
+        "or give their folder with --kenlm"
+    )
+
+
+def lines_for_pieces(batches: Iterable[pa.RecordBatch], max_bytes: int) -> Iterator[str]:
+    """Yield the normalised lines of documents, but for empty ones, up to about so many bytes."""
+    taken = 0
+    for batch in batches:
+        if taken >= max_bytes:
+            return
+        lines = normalise_for_lm(pc.list_flatten(pc.split_pattern(batch["text"], "\n")))
+        lines = lines.filter(pc.greater(pc.binary_length(lines), 0))
+        taken += int(pc.sum(pc.binary_length(lines)).as_py() or 0)
+        yield from lines.to_pylist()
+
+
+def count_ngrams(
+    batches: Iterable[pa.RecordBatch], pieces: str, arpa: Path, tools: Path, *,
+    order: int, prune: Sequence[int], memory: str,
+) -> None:  # fmt: skip
+    """Estimate a language model of documents, each a sentence of pieces, and write it as ARPA.
+
+    ``prune`` has a number for each order: n-grams seen no more often than that go. ``memory`` is
+    what ``lmplz`` sorts in, as it understands it (``1G``, ``50%``). Raises RunError where it fails.
+    """
+    command = [str(tools / "lmplz"), "--order", str(order), "--prune", *map(str, prune),
+               "--memory", memory, "--discount_fallback", "--skip_symbols"]  # fmt: skip
+    encoder = load_encoder(pieces)
+    with tempfile.TemporaryDirectory(dir=arpa.parent) as scratch, arpa.open("wb") as target:
+        log = Path(scratch, "log")
+        with log.open("wb") as errors:
+            process = subprocess.Popen(
+                [*command, "--temp_prefix", f"{scratch}/"], stdin=subprocess.PIPE, stdout=target,
+                stderr=errors,
+            )  # fmt: skip
+            assert process.stdin is not None
+            try:
+                for batch in batches:
+                    rows = encoder.encode_as_sentences(normalise_for_lm(batch["text"]))
+                    process.stdin.write(b"".join(row + b"\n" for row, _ in rows))
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # what it stopped for stands in its log
+            finally:
+                status = process.wait()
+        if status:
+            raise RunError(f"lmplz: {_last_line(log.read_text('utf-8', 'replace'))}")
+
+
+def build_binary(
+    arpa: Path, binary: Path, tools: Path, *, structure: str, quantise_bits: int
+) -> None:
+    """Make KenLM's binary of an ARPA file: a ``probing`` hash table or a ``trie``.
+
+    A trie's probabilities and back-offs are quantised, but with 0 bits. Raises RunError where it
+    fails.
+    """
+    options: list[str | Path] = []
+    if structure == "trie":
+        options = ["-a", "22", "-T", f"{binary.parent}/", "-S", "1G"]
+        if quantise_bits:
+            options += ["-q", str(quantise_bits), "-b", str(quantise_bits)]
+    command = [tools / "build_binary", *options, structure, arpa, binary]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RunError(f"build_binary: {_last_line(done.stderr)}")
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "failed without a word"

@@ -1,0 +1,218 @@
+"""A tokenizer and its card from a sample of a recipe's documents: ``corpus train-tokenizer``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import ERROR_NAME, RunError
+from pipeline.files import storage
+from pipeline.models.model_card import CardError, card_path, read_card, write_card
+from pipeline.models.sample import Sample, card_data, sample_documents
+from pipeline.output import whole_files
+from pipeline.recipe.recipe import Recipe
+from pipeline.runners.execution import Execution
+from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.fertility import NOTHING, Fertility, fertility
+from tokenizer.train import OPTIONS, check_vocabulary_size, train_tokenizer
+
+MODEL_NAME = "tokenizer.model"
+
+HELD_OUT_FRACTION = 0.1
+"""Of the bytes drawn from a source, in whole documents that the tokenizer is not trained on."""
+
+
+def make_tokenizer(
+    recipe: Recipe,
+    output: str,
+    execution: Execution,
+    *,
+    vocabulary_size: int,
+    sample_bytes: int,
+    compare: str | None = None,
+    start_over: bool = False,
+    where: str = "recipe",
+) -> dict[str, Any]:
+    """Draw a sample, train, measure and write the card; return it.
+
+    What is there already is not made again. ``sample_bytes`` are divided between the sources by
+    their sampling proportions; a source that has less gives what it has. ``compare`` is the path of
+    a SentencePiece model that is measured beside. ``where`` is the recipe's name, in the card and
+    in messages. Raises ValueError, a line, where the sample does not give so many pieces; RunError
+    and RecipeError as :func:`pipeline.models.sample.sample_documents` does.
+    """
+    check_vocabulary_size(vocabulary_size)
+    if sample_bytes < len(recipe.sources):
+        raise RunError(f"a sample of {sample_bytes} bytes is nothing to train on; ask for more")
+    if compare is not None and not storage.exists(compare):
+        raise RunError(f"{compare}: there is no such model to compare with")
+    compared = load_encoder(compare) if compare else None
+    shares = {s.name: max(1, int(s.proportion * sample_bytes)) for s in recipe.sources}
+    if start_over:
+        for name in (MODEL_NAME, f"{MODEL_NAME}.card.md", card_path(MODEL_NAME)):
+            storage.remove(output, name)
+    samples = sample_documents(
+        recipe, output, execution,
+        {name: int(share / (1 - HELD_OUT_FRACTION)) for name, share in shares.items()},
+        start_over=start_over, where=where,
+    )  # fmt: skip
+    divisions = {name: divide(sample, shares[name]) for name, sample in samples.items()}
+    data = card_data(where, output, samples)
+    for source in recipe.sources:
+        division = divisions[source.name]
+        data["sources"][source.name] |= {
+            "proportion": source.proportion,
+            "wanted_bytes": shares[source.name],
+            "training_bytes": division.training_bytes,
+            "has_its_share": division.training_bytes == shares[source.name],
+        }
+    parameters = {**OPTIONS, "vocabulary_size": vocabulary_size}
+    if not _is_trained(output, data, parameters):
+        total = sum(division.training_bytes for division in divisions.values())
+        print(f"training {vocabulary_size:,} pieces on {total:,} bytes", file=sys.stderr)
+        texts = (
+            text
+            for name, sample in samples.items()
+            for text in training_texts(sample, divisions[name])
+        )
+        whole_files.write_bytes(output, MODEL_NAME, train_tokenizer(texts, vocabulary_size))
+    encoder = BatchEncoder(storage.read_bytes(storage.join(output, MODEL_NAME)))
+    scores = measure(encoder, compared, samples, divisions)
+    if compare is not None and compared is not None:
+        sha256 = storage.sha256_of(compare)
+        scores["compared_with"] = {
+            compare: {"sha256": sha256, "vocabulary_size": compared.vocabulary_size}
+        }
+    card = write_card(
+        output, MODEL_NAME, kind="tokenizer", data=data, parameters=parameters, scores=scores,
+        packages=["sentencepiece"],
+    )  # fmt: skip
+    for name in ("work", ERROR_NAME):
+        storage.remove(output, name)
+    return card
+
+
+def _is_trained(output: str, data: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
+    """Tell whether the model is there already.
+
+    Raises RunError where the folder holds a model of other parameters.
+    """
+    try:
+        card = read_card(storage.join(output, MODEL_NAME), "tokenizer")
+    except CardError:
+        return False  # a model without its card was not finished
+    for key, value in parameters.items():
+        if card["parameters"].get(key) != value:
+            raise RunError(
+                f"{output} holds a tokenizer of other parameters: {key} was "
+                f"{card['parameters'].get(key)}, is now {value}. Give another --output, or "
+                "--start_over to remove what is there"
+            )
+    return bool(card["data"] == data)
+
+
+class Division(NamedTuple):
+    """How a source's sample is divided: documents to train on, then documents held out."""
+
+    training_bytes: int
+    training_documents: int  # of which the last may be cut
+
+
+def divide(sample: Sample, share_bytes: int) -> Division:
+    """Divide a sample: its share of the training text first, whole documents behind it held out.
+
+    Where the source has less than that, a tenth is held out. One document at least is, if there
+    are two.
+    """
+    lengths = np.concatenate(
+        [np.zeros(0, np.int64), *(pc.binary_length(b["text"]).to_numpy() for b in sample.read())]
+    )
+    ends = np.cumsum(lengths, dtype=np.int64)
+    wanted = min(share_bytes, int(sample.text_bytes * (1 - HELD_OUT_FRACTION)))
+    if len(ends) > 1:
+        wanted = min(wanted, int(ends[-2]))
+    elif len(ends) == 1:
+        wanted = min(share_bytes, sample.text_bytes)
+    return Division(wanted, int(np.searchsorted(ends, wanted)) + 1 if wanted else 0)
+
+
+def training_texts(sample: Sample, division: Division) -> Iterator[str]:
+    """Yield the texts of a sample that are trained on, the last cut to the share of the source."""
+    left = division.training_bytes
+    for batch in sample.read():
+        for text in batch["text"].to_pylist():
+            if left <= 0:
+                return
+            encoded = text.encode()
+            yield text if left >= len(encoded) else encoded[:left].decode(errors="ignore")
+            left -= len(encoded)
+
+
+def held_out(sample: Sample, division: Division) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a sample that are held out, in batches."""
+    skip = division.training_documents
+    for batch in sample.read():
+        rest = batch.slice(min(skip, batch.num_rows))
+        skip -= batch.num_rows - rest.num_rows
+        if rest.num_rows:
+            yield rest
+
+
+def measure(
+    encoder: BatchEncoder,
+    compared: BatchEncoder | None,
+    samples: Mapping[str, Sample],
+    divisions: Mapping[str, Division],
+) -> dict[str, Any]:
+    """Measure tokenizers on the documents held out, by source and by language.
+
+    Documents whose language no reader or step has told are counted as ``not identified``.
+    """
+    encoders = {"": encoder} | ({"compared_": compared} if compared else {})
+    by_source: dict[str, dict[str, Fertility]] = {}
+    by_language: dict[str, dict[str, Fertility]] = {}
+    n_documents = n_unchanged = 0
+    for name, sample in samples.items():
+        by_source[name] = dict.fromkeys(encoders, NOTHING)
+        for batch in held_out(sample, divisions[name]):
+            n_documents += batch.num_rows
+            n_unchanged += _unchanged(encoder, batch["text"])
+            languages = pc.fill_null(batch["language"], "not identified")
+            for language in languages.unique().to_pylist():
+                texts = batch["text"].filter(pc.equal(languages, pa.scalar(language)))
+                counts = by_language.setdefault(language, dict.fromkeys(encoders, NOTHING))
+                for prefix, one in encoders.items():
+                    found = fertility(one, texts)
+                    counts[prefix] = counts[prefix].plus(found)
+                    by_source[name][prefix] = by_source[name][prefix].plus(found)
+    largest = sorted(by_language, key=lambda k: (-by_language[k][""].text_bytes, k))
+    return {
+        "encoded_by": encoder.method,
+        "held_out_documents": n_documents,
+        "decoded_unchanged": n_unchanged,
+        "by_source": {name: _summary(counts) for name, counts in by_source.items()},
+        "by_language": {name: _summary(by_language[name]) for name in largest},
+    }
+
+
+def _unchanged(encoder: BatchEncoder, texts: pa.StringArray) -> int:
+    """Count the texts that come back from their tokens."""
+    ids, offsets = encoder.encode(texts, bos=False, eos=False)
+    return sum(
+        encoder.decode(ids[offsets[i] : offsets[i + 1]]) == text
+        for i, text in enumerate(texts.to_pylist())
+    )
+
+
+def _summary(counts: Mapping[str, Fertility]) -> dict[str, Any]:
+    """Return one tokenizer's counts and ratios, and the other's ratios beside them."""
+    summary = counts[""].summary()
+    if "compared_" in counts:
+        other = counts["compared_"].summary()
+        summary |= {f"compared_{key}": other[key] for key in ("tokens_a_word", "bytes_a_token")}
+    return summary

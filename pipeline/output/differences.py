@@ -1,0 +1,67 @@
+"""In what one run differs from another: recipe, models, code of steps, inputs. Imports no Beam."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline.output.layout import Split, read_plan
+
+
+def what_changed(
+    old: dict[str, Any],
+    new: dict[str, Any],
+    output: str,
+    plan: list[Split],
+    *,
+    with_times: bool = True,
+) -> list[str]:
+    """Say, a line each, in what a run differs from the one that ``output`` holds.
+
+    ``with_times`` counts a file that was written anew, with as many bytes, as another one.
+    """
+    changes = []
+    if old["version"] != new["version"]:
+        changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
+    changes += _differences(old["recipe"], new["recipe"], "recipe")
+    changes += _differences(old["files"], new["files"], "model")
+    changes += _differences(old["own_steps"], new["own_steps"], "code of")
+    before = {(s.name, s.start): s for s in read_plan(output)}
+    now = {(s.name, s.start): s for s in plan}
+    changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]
+    changes += [f"input {name} is gone" for name, _ in sorted(set(before) - set(now))]
+    for key in sorted(set(now) & set(before)):
+        if now[key].n_bytes != before[key].n_bytes:
+            changes.append(
+                f"input {key[0]} had {before[key].n_bytes} bytes, has {now[key].n_bytes}"
+            )
+        elif with_times and now[key].modified != before[key].modified:
+            changes.append(f"input {key[0]} was written anew")
+    return changes
+
+
+def _differences(old: Any, new: Any, where: str) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for key in sorted({*old, *new}):
+            if key not in new:
+                lines.append(f"{where}.{key} is gone")
+            elif key not in old:
+                lines.append(f"{where}.{key} is new")
+            else:
+                lines += _differences(old[key], new[key], f"{where}.{key}")
+        return lines
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            line
+            for i, (a, b) in enumerate(zip(old, new, strict=True))
+            for line in _differences(a, b, f"{where}[{i}]")
+        ]
+    return [f"{where} was {_short(old)}, is now {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

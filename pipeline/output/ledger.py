@@ -1,0 +1,155 @@
+"""The ledger: for every split, documents and characters in, out, and dropped by each reason.
+
+An entry is ``(step, outcome, reason)`` with documents and characters. Outcomes: ``in``, what the
+reader found; ``dropped``, with the reason; ``changed``, the characters that a step took out of
+documents that stay (negative where it added some); ``out``, what was written. They add up for every
+split: ``in == out + dropped`` in documents, ``in == out + dropped + changed`` in characters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.files import storage
+from pipeline.output import whole_files
+from pipeline.output.layout import joined_folder
+
+LEDGER_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("split", pa.int64()),
+        ("shard", pa.int64()),
+        ("step", pa.string()),
+        ("outcome", pa.string()),
+        ("reason", pa.string()),
+        ("documents", pa.int64()),
+        ("characters", pa.int64()),
+    ]
+)
+LEDGER_NAME = "ledger.parquet"
+
+
+class Entry(NamedTuple):
+    """What is counted under one key of a split's tally."""
+
+    step: str
+    outcome: str  # in, dropped, changed or out
+    reason: str | None
+
+
+class Tally:
+    """Counts of documents and characters for one split."""
+
+    def __init__(self) -> None:
+        self.documents: Counter[Entry] = Counter()
+        self.characters: Counter[Entry] = Counter()
+
+    def add(
+        self, step: str, outcome: str, reason: str | None, documents: int, characters: int
+    ) -> None:
+        """Count documents and characters under a key."""
+        entry = Entry(step, outcome, reason)
+        self.documents[entry] += documents
+        self.characters[entry] += characters
+
+    def add_dropped(self, step: str, reasons: pa.Array, characters: pa.Array) -> None:
+        """Count dropped documents by reason."""
+        groups = pa.table({"reason": reasons, "characters": characters}).group_by("reason")
+        for row in groups.aggregate([("characters", "sum"), ("characters", "count")]).to_pylist():
+            self.add(step, "dropped", row["reason"], row["characters_count"], row["characters_sum"])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the counts as plain values, in a fixed order."""
+        keys = sorted(self.documents, key=lambda e: (e.step, e.outcome, e.reason or ""))
+        return [
+            {
+                **entry._asdict(),
+                "documents": self.documents[entry],
+                "characters": self.characters[entry],
+            }
+            for entry in keys
+        ]
+
+
+def imbalance(rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """Return by how many documents and characters the rows fail to add up; (0, 0) if they do."""
+    documents = characters = 0
+    for row in rows:
+        sign = 1 if row["outcome"] == "in" else -1
+        characters += sign * row["characters"]
+        if row["outcome"] != "changed":
+            documents += sign * row["documents"]
+    return documents, characters
+
+
+def check_balance(rows: Iterable[Mapping[str, Any]], where: str) -> None:
+    """Raise ValueError where rows do not add up."""
+    documents, characters = imbalance(rows)
+    if documents or characters:
+        raise ValueError(
+            f"{where}: the ledger does not add up: {documents} documents and {characters} "
+            "characters are unaccounted for"
+        )
+
+
+def write_ledger(output: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write all splits' rows as ``ledger.parquet``; returns its SHA-256."""
+    table = pa.Table.from_pylist([dict(row) for row in rows], LEDGER_SCHEMA)
+    with whole_files.write_whole(output, LEDGER_NAME) as file:
+        pq.write_table(table, pa.PythonFile(file, mode="w"), compression="zstd")
+        return file.sha256
+
+
+def read_ledger(output: str) -> pa.Table:
+    """Read ``ledger.parquet``."""
+    data = storage.read_bytes(storage.join(output, LEDGER_NAME))
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+
+
+def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
+    """Say of which sources a file, or all of them, came to nothing, a line each.
+
+    The ledger of a source whose records are joined counts its partitions, which are no files of the
+    user's: of such a source no file is named.
+    """
+    folders = {name.rpartition("/")[0] for name in manifest["files"]}
+    read = ledger.filter(pc.equal(ledger["outcome"], "in"))
+    files = read.group_by(["source", "file"], use_threads=False).aggregate([("documents", "sum")])
+    warnings = []
+    for source, counts in manifest["sources"].items():
+        mine = files.filter(pc.equal(files["source"], source))
+        empty = mine.filter(pc.equal(mine["documents_sum"], 0))["file"].to_pylist()
+        if empty and joined_folder(source) not in folders:
+            names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
+            warnings.append(
+                f"{source}: {len(empty)} of {mine.num_rows} files held nothing: {names}"
+            )
+        if not counts["train_documents"] + counts["validation_documents"]:
+            rows = pc.sum(mine["documents_sum"]).as_py() or 0
+            warnings.append(f"{source}: none of its {rows:,} records is a document that was kept")
+    return warnings
+
+
+def funnel(ledger: pa.Table, source: str) -> list[dict[str, Any]]:
+    """Add up a source's splits: one row for every step, outcome and reason."""
+    rows = ledger.filter(pc.equal(ledger["source"], source))
+    grouped = rows.group_by(["step", "outcome", "reason"], use_threads=False).aggregate(
+        [("documents", "sum"), ("characters", "sum")]
+    )
+    return [
+        {
+            "step": row["step"],
+            "outcome": row["outcome"],
+            "reason": row["reason"],
+            "documents": row["documents_sum"],
+            "characters": row["characters_sum"],
+        }
+        for row in grouped.to_pylist()
+    ]

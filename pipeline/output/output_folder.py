@@ -1,0 +1,184 @@
+"""A run's output folder: what it is a run of, who writes to it, and which attempt at it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from pipeline.errors import ERROR_NAME, RunError
+from pipeline.files import storage
+from pipeline.files.local_copy import local_copy
+from pipeline.output import whole_files
+from pipeline.output.differences import what_changed
+from pipeline.output.guard import guarded
+from pipeline.output.layout import (
+    DATA_CARD_NAME,
+    MANIFEST_NAME,
+    OBSERVED_FOLDER,
+    OPT_OUT_NAME,
+    PLAN_NAME,
+    REPORT_NAME,
+    RUN_NAME,
+    Split,
+    plan_bytes,
+)
+from pipeline.output.ledger import LEDGER_NAME
+from pipeline.output.progress import PROGRESS_FOLDER
+from pipeline.recipe.recipe import Recipe
+
+LOCK_SECONDS = 10.0
+"""How long a run waits for another's folder before it is refused."""
+
+
+def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) -> dict[str, Any]:
+    """Describe what a run depends on: recipe, inputs, models, steps' code, with a fingerprint.
+
+    The fingerprint does not depend on when an input file was written, nor on the opt-out list; they
+    are noted beside it.
+    """
+    files = recipe.files() if with_tokenizer else recipe.step_files()
+    inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
+    recipe_of_all = {key: value for key, value in recipe.mapping.items() if key != "opt_out"}
+    own_steps = {
+        step.name: _source_digest(step.target)
+        for source in recipe.sources
+        for step in source.steps
+        if "." in step.name
+    } | {
+        source.reader_name: _source_digest(source.reader.read)
+        for source in recipe.sources
+        if "." in source.reader_name
+    }
+    described = {
+        "version": importlib.metadata.version("llama-corpus"),
+        "recipe": recipe_of_all,
+        "files": {path: storage.sha256_of(local_copy(path)) for path in files},
+        "own_steps": own_steps,
+        "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
+    }
+    fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
+    opt_out = storage.sha256_of(recipe.opt_out) if recipe.opt_out else None
+    return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out}
+
+
+def _source_digest(function: Callable[..., Any]) -> str:
+    """Hash the module that a step or reader of the user's own stands in."""
+    module = inspect.getmodule(function)
+    assert module is not None, "it was imported by name"
+    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+
+
+def check_output(output: str) -> None:
+    """Raise RunError where a local folder cannot be made or written to."""
+    if storage.is_remote(output):
+        return
+    place = Path(output).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise RunError(f"--output {output}: {place} is a file; give a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise RunError(f"--output {output}: {place} cannot be written to by this user")
+
+
+@contextmanager
+def locked(output: str) -> Iterator[None]:
+    """Keep a second run away from a local output folder, and this one's processes from the next.
+
+    A run that was killed is over when the last of its processes is (:mod:`pipeline.output.guard`).
+    """
+    if storage.is_remote(output):
+        with guarded():
+            yield
+        return
+    path = Path(output, ".lock")
+    check_output(output)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--output {output}: cannot be made: {error.strerror}") from None
+    with _taken(path) as lock:
+        guard = None
+        try:
+            with guarded(lock.fileno()) as guard:
+                yield
+        finally:
+            if guard is None or guard.poll() is not None:  # it keeps the folder until its end
+                path.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> TextIO:
+    """Open and lock a file, which still has its name then: its last holder may have removed it.
+
+    What a run that was killed has left is given a while to end.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        lock = path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            if time.monotonic() > deadline:
+                raise RunError(f"another run is writing to {path.parent}") from None
+            time.sleep(LOCK_SECONDS / 100)
+            continue
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()
+
+
+def open_output(
+    output: str, described: dict[str, Any], plan: list[Split], start_over: bool
+) -> None:
+    """Make sure that ``output`` holds this run or nothing."""
+    path = storage.join(output, RUN_NAME)
+    if start_over:
+        for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
+                     OBSERVED_FOLDER, REPORT_NAME, DATA_CARD_NAME, OPT_OUT_NAME, PLAN_NAME,
+                     RUN_NAME):  # fmt: skip
+            storage.remove(output, name)
+    elif storage.exists(path):
+        changes = what_changed(storage.read_json(path), described, output, plan)
+        if changes and not storage.is_remote(output) and not _has_made(output):
+            storage.remove(output, RUN_NAME)
+        elif changes:
+            more = f" (and {len(changes) - 5} more)" if len(changes) > 5 else ""
+            raise RunError(
+                f"{output} holds a run of something else: {'; '.join(changes[:5])}{more}. "
+                "Give another --output, or --start_over to remove what is there"
+            )
+    elif not storage.is_remote(output) and any(
+        child.name not in (".lock", ERROR_NAME, PLAN_NAME, "work")
+        for child in Path(output).iterdir()
+    ):
+        raise RunError(f"{output} is not empty and holds no run; give another --output")
+    if not storage.exists(path):
+        whole_files.write_bytes(output, PLAN_NAME, plan_bytes(plan))
+        whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+
+
+def _has_made(output: str) -> bool:
+    """Tell whether a folder holds more than the beginning of a run: anything made in it."""
+    begun = {".lock", ERROR_NAME, OPT_OUT_NAME, PLAN_NAME, RUN_NAME, "work/workers.log"}
+    passing = (f"{whole_files.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
+    names = {name.removeprefix("./") for name in storage.list_names(output, ".")}
+    return any(name not in begun and not name.startswith(passing) for name in names)
+
+
+@contextmanager
+def attempt(output: str) -> Iterator[None]:
+    """Write to a locked folder as the only attempt at its run, whose progress begins anew."""
+    with whole_files.attempt(output):
+        storage.remove(output, PROGRESS_FOLDER)
+        yield

@@ -1,0 +1,142 @@
+"""How far a run is: workers leave marks in the output folder, the command draws a bar of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+import pyarrow as pa
+
+from pipeline.files import storage
+from pipeline.output.layout import Split
+
+PROGRESS_FOLDER = "work/progress"
+MARK_SECONDS = 0.5
+UNCHANGED_SECONDS = 30.0
+"""How long a line of progress that would say the same as the last is held back."""
+
+
+class ProgressLog:
+    """One split's progress in one pass: a small file that holds the bytes done.
+
+    Marks are made on local output folders only; elsewhere whole splits are what is counted.
+    Bytes done within a split are those of text seen so far, bounded by the split's size; they are
+    for the eye, the end of the split puts them right. A task that outlives its run finds no folder
+    for marks.
+    """
+
+    def __init__(self, output: str, name: str, split: Split) -> None:
+        self.split = split
+        self.path: Path | None = None
+        if not storage.is_remote(output):
+            folder = Path(output) / PROGRESS_FOLDER / name
+            with suppress(FileNotFoundError):
+                folder.mkdir(exist_ok=True)
+                self.path = folder / f"{split.source}-{split.split:06d}-{uuid.uuid4().hex[:8]}"
+        self._last = time.monotonic()
+
+    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass batches on, marking how much of the split has gone by."""
+        seen = 0.0
+        for batch in batches:
+            yield batch
+            seen += batch.nbytes / 4
+            if time.monotonic() - self._last > MARK_SECONDS:
+                self._mark(int(min(seen, self.split.n_bytes * 0.95)))
+
+    def done(self) -> None:
+        """Mark the split as done."""
+        self._mark(self.split.n_bytes)
+
+    def _mark(self, n_bytes: int) -> None:
+        self._last = time.monotonic()
+        if self.path is not None:
+            mark = {"source": self.split.source, "split": self.split.split, "bytes": n_bytes}
+            with suppress(FileNotFoundError):
+                self.path.write_text(json.dumps(mark))
+
+
+def bytes_done(output: str, name: str) -> int:
+    """Add up the marks of a pass; two tries at one split count once."""
+    best: dict[tuple[str, int], int] = {}
+    folder = Path(output) / PROGRESS_FOLDER / name
+    if storage.is_remote(output) or not folder.is_dir():
+        return 0
+    for path in folder.iterdir():
+        try:
+            mark = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue  # a mark that is being written counts the next time
+        key = (mark["source"], mark["split"])
+        best[key] = max(best.get(key, 0), mark["bytes"])
+    return sum(best.values())
+
+
+class ProgressDisplay:
+    """Draws a bar on a terminal, plain lines elsewhere, while a pass runs; a context manager."""
+
+    def __init__(
+        self, output: str, name: str, label: str, total_bytes: int, already: int = 0,
+        stream: TextIO | None = None,
+    ) -> None:  # fmt: skip
+        self.output, self.name, self.label = output, name, label
+        self.total, self.already = max(total_bytes, 1), already
+        self.stream = stream or sys.stderr
+        self.on_terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._last_counts, self._last_line = "", 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> ProgressDisplay:
+        self._started = time.monotonic()
+        if not storage.is_remote(self.output):
+            Path(self.output, PROGRESS_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if kind is None:
+            self._draw(self.total, is_over=True)
+            if self.on_terminal:
+                self.stream.write("\n")
+
+    def _watch(self) -> None:
+        pause = 0.5 if self.on_terminal else 10.0
+        while not self._stop.wait(pause):
+            self._draw(min(self.already + bytes_done(self.output, self.name), self.total))
+
+    def _draw(self, done: int, *, is_over: bool = False) -> None:
+        elapsed = time.monotonic() - self._started
+        new = done - self.already
+        left = f"{_clock(elapsed * (self.total - done) / new)} left" if new > 0 else "..."
+        if is_over:
+            left = f"done in {_clock(elapsed)}"
+        elif done >= self.total:
+            left = "all read"  # what was read is being compared, or written
+        counts = f"{done / 1e6:,.1f} of {self.total / 1e6:,.1f} MB"
+        if self.on_terminal:
+            filled = int(30 * done / self.total)
+            bar = "#" * filled + "-" * (30 - filled)
+            self.stream.write(f"\r{self.label:<28} [{bar}] {counts}, {left}\x1b[K")
+        elif (
+            is_over or counts != self._last_counts or elapsed - self._last_line > UNCHANGED_SECONDS
+        ):
+            self._last_counts, self._last_line = counts, elapsed
+            self.stream.write(f"{self.label}: {counts}, {left}\n")
+        self.stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, whole = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"

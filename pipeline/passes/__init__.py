@@ -1,0 +1,1 @@
+"""The passes of a run: plan, join, decisions of the first pass, build, mixture."""

@@ -1,0 +1,234 @@
+"""The first pass: what every split has in common with the rest of its source.
+
+Each split is read and cleaned, its units hashed, and only the packed hashes are shuffled, one
+element for each chunk of units and key partition. What was decided comes back grouped by split, one
+small file each. A split's fingerprints are also kept in a file while the pass runs, so that a run
+that was killed does not read the split again.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.files import storage
+from pipeline.output import whole_files
+from pipeline.output.decisions import decision_name, write_decisions
+from pipeline.output.layout import Split, read_plan
+from pipeline.output.ledger import Tally
+from pipeline.output.progress import ProgressLog
+from pipeline.passes.estimates import window_of
+from pipeline.passes.process import cached_recipe, deduplicator, process_split
+from pipeline.passes.writing import WritingDoFn
+from transforms.dedup.exact import (
+    Fingerprint,
+    Keys,
+    Part,
+    Units,
+    decide,
+    fingerprint,
+    pack,
+    partition_bounds,
+    unpack,
+)
+
+CHUNK_UNITS = 1 << 21
+"""Units that are sorted and sent together; bounds a worker's memory (some 100 MB)."""
+
+
+class Round(NamedTuple):
+    """One deduplication of one source, over one window of its input files."""
+
+    source: str
+    step: int  # position among the source's steps
+    window: int
+    n_partitions: int
+
+    @property
+    def label(self) -> str:
+        """A short name that tells rounds apart."""
+        return f"{self.source}/step{self.step}/window{self.window:05d}"
+
+    @property
+    def folder(self) -> str:
+        """Where the fingerprints of the round's splits are kept while it runs."""
+        return f"work/fingerprints/{self.label}"
+
+
+class RoundSplits(beam.DoFn):
+    """List the splits of some rounds from the plan file."""
+
+    def __init__(self, recipe_json: str, rounds: list[Round]) -> None:
+        self.recipe_json = recipe_json
+        self.rounds = rounds
+
+    def process(self, output: str) -> Iterator[tuple[Round, Split]]:
+        """Yield every split of the plan once for each round that it belongs to."""
+        recipe = cached_recipe(self.recipe_json)
+        for split in read_plan(output):
+            for one in self.rounds:
+                if one.source != split.source or split.holds != "documents":
+                    continue
+                if one.window == window_of(recipe.source(one.source), one.step, split):
+                    yield one, split
+
+
+class FingerprintSplit(WritingDoFn):
+    """Read a split and send its fingerprints by partition, and its own repeats by split."""
+
+    REPEATS = "repeats"
+
+    def __init__(self, recipe_json: str, output: str, progress_name: str) -> None:
+        super().__init__(output)
+        self.recipe_json = recipe_json
+        self.progress_name = progress_name
+
+    def process(
+        self, element: tuple[Round, Split]
+    ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
+        """Yield packed parts keyed by round and partition; tagged, the repeats keyed by split."""
+        one, split = Round(*element[0]), Split(*element[1])
+        name = f"{one.folder}/split{split.split:06d}.fp"
+        if not storage.exists(storage.join(self.output, name)):
+            self._make(one, split, name)
+        n_units, repeats = 0, []
+        for n, chunk in read_fingerprints(self.output, name):
+            n_units += n
+            repeats.append(chunk.repeats)
+            bounds = partition_bounds(chunk.keys, one.n_partitions)
+            for partition in range(one.n_partitions):
+                here = slice(bounds[partition], bounds[partition + 1])
+                if here.start < here.stop:
+                    part = Part(split.split, chunk.keys[here], chunk.firsts[here])
+                    yield f"{one.label}/{partition}", pack(part)
+        yield beam.pvalue.TaggedOutput(
+            self.REPEATS,
+            (
+                decision_name(split.source, one.step, split.split),
+                np.uint64(n_units).tobytes() + b"".join(r.tobytes() for r in repeats),
+            ),
+        )
+
+    def _make(self, one: Round, split: Split, name: str) -> None:
+        recipe = cached_recipe(self.recipe_json)
+        deduplicate = deduplicator(recipe.source(split.source).steps[one.step])
+        progress = ProgressLog(self.output, self.progress_name, split)
+        with whole_files.write_whole(self.output, name) as file:
+            batches = process_split(split, recipe, self.output, Tally(), until=one.step)
+            units = (deduplicate.units(batch) for batch in progress.watch(batches))
+            for n, chunk in chunks(units):
+                file.write(_chunk_bytes(n, chunk))
+        progress.done()
+
+
+def chunks(batches: Iterable[Units]) -> Iterator[tuple[int, Fingerprint]]:
+    """Make a fingerprint of every :data:`CHUNK_UNITS` units or so, with the number of units."""
+    first_unit = n = first_document = 0
+    keys: list[Keys] = []
+    documents: list[npt.NDArray[np.int64]] = []
+
+    def finish() -> tuple[int, Fingerprint]:
+        return n, fingerprint(np.concatenate(keys), np.concatenate(documents), first_unit)
+
+    for units in batches:
+        n_documents = len(units.offsets) - 1
+        keys.append(units.keys)
+        documents.append(np.repeat(np.arange(n_documents) + first_document, np.diff(units.offsets)))
+        first_document += n_documents
+        n += len(units.keys)
+        if n >= CHUNK_UNITS:
+            yield finish()
+            first_unit, n, keys, documents = first_unit + n, 0, [], []
+    if n:
+        yield finish()
+
+
+def _chunk_bytes(n_units: int, chunk: Fingerprint) -> bytes:
+    header = np.array([n_units, len(chunk.keys), len(chunk.repeats)], np.uint64)
+    return b"".join([header.tobytes(), *(array.tobytes() for array in chunk)])
+
+
+def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint]]:
+    """Read the chunks of a split's fingerprints, with the number of units in each."""
+    with storage.open_read(storage.join(output, name)) as file:
+        while header := file.read(24):
+            n_units, n_keys, n_repeats = np.frombuffer(header, np.uint64).tolist()
+            data = io.BytesIO(file.read(12 * n_keys + 4 * n_repeats)).getbuffer()
+            yield (
+                n_units,
+                Fingerprint(
+                    np.frombuffer(data, np.uint64, n_keys),
+                    np.frombuffer(data, np.uint32, n_keys, 8 * n_keys),
+                    np.frombuffer(data, np.uint32, n_repeats, 12 * n_keys),
+                ),
+            )
+
+
+class DecidePartition(beam.DoFn):
+    """Sort one partition's keys and say which units go."""
+
+    def __init__(self, recipe_json: str) -> None:
+        self.recipe_json = recipe_json
+
+    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Yield the numbers of the units that go, packed, keyed by the split's decision file."""
+        key, packed = element
+        source, step_name = key.split("/")[:2]
+        step = int(step_name.removeprefix("step"))
+        keep = deduplicator(cached_recipe(self.recipe_json).source(source).steps[step]).keep
+        for split, units in decide(map(unpack, packed), keep):
+            yield decision_name(source, step, split), units.tobytes()
+
+
+class WriteDecisions(WritingDoFn):
+    """Write one split's decisions as a file."""
+
+    def process(self, element: tuple[str, dict[str, Iterable[bytes]]]) -> None:
+        """Write the file that the element's key names."""
+        name, groups = element
+        (own,) = groups["repeats"]
+        n_units = int(np.frombuffer(own, np.uint64, 1)[0])
+        dropped = [np.frombuffer(own, np.uint32, offset=8)]
+        dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]
+        write_decisions(self.output, name, n_units, dropped)
+
+
+class FingerprintSplits(beam.PTransform):
+    """From the output folder's plan to a file of decisions for every split of some rounds."""
+
+    def __init__(
+        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
+    ) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output
+        self.rounds = rounds
+        self.progress_name = progress_name
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Read, hash, shuffle hashes, decide, and group decisions by split."""
+        made = (
+            root
+            | "Start" >> beam.Create([self.output])
+            | "ListSplits" >> beam.ParDo(RoundSplits(self.recipe_json, self.rounds))
+            | "SpreadSplits" >> beam.Reshuffle()
+            | "Fingerprint"
+            >> beam.ParDo(
+                FingerprintSplit(self.recipe_json, self.output, self.progress_name)
+            ).with_outputs(FingerprintSplit.REPEATS, main="parts")
+        )
+        decided = (
+            made.parts
+            | "GroupByPartition" >> beam.GroupByKey()
+            | "Decide" >> beam.ParDo(DecidePartition(self.recipe_json))
+        )
+        return (
+            {"repeats": made[FingerprintSplit.REPEATS], "decided": decided}
+            | "GroupBySplit" >> beam.CoGroupByKey()
+            | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
+        )

@@ -1,0 +1,192 @@
+"""Documents made of records that stand apart: StackExchange's questions and their answers.
+
+Each split's records are written to a file in the order of their partitions, and where they lie in
+it is what is shuffled, by partition: no text goes through a shuffle, and a worker holds one
+partition at a time. Every partition becomes one file of documents, which the passes that follow
+read like any input. Sources whose records are documents do not come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from pipeline.files import storage
+from pipeline.output import whole_files
+from pipeline.output.documents import write_documents
+from pipeline.output.layout import Split, joined_name, read_plan
+from pipeline.output.progress import ProgressLog
+from pipeline.passes.process import cached_recipe, read_split
+from pipeline.passes.writing import WritingDoFn
+from pipeline.readers import Join
+from transforms.documents import SCHEMA
+
+SORTED_BYTES = 32 << 20
+"""Records that are sorted by partition and written together; bounds a worker's memory."""
+
+
+class Piece(NamedTuple):
+    """Where some records of one partition lie."""
+
+    name: str  # of the file, below the output folder
+    offset: int  # bytes
+    n_bytes: int
+
+
+def records_folder(source: str) -> str:
+    """Return where a source's records are kept while they are joined."""
+    return f"work/records/{source}"
+
+
+class RecordSplits(beam.DoFn):
+    """List a source's splits of records from the plan file, with its number of partitions."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def process(self, output: str) -> Iterator[tuple[Split, int]]:
+        """Yield every split of records."""
+        mine = [split for split in read_plan(output) if split.source == self.source]
+        n_partitions = sum(split.holds == "documents" for split in mine)
+        yield from ((split, n_partitions) for split in mine if split.holds == "records")
+
+
+class PartitionRecords(WritingDoFn):
+    """Write a split's records by partition, and say where those of each partition lie.
+
+    Files that a run which was killed has left whole are not written again.
+    """
+
+    def __init__(self, recipe_json: str, output: str, progress: str) -> None:
+        super().__init__(output)
+        self.recipe_json = recipe_json
+        self.progress = progress
+
+    def process(self, element: tuple[Split, int]) -> Iterator[tuple[str, Piece]]:
+        """Yield pieces, keyed by source and partition."""
+        split, n_partitions = Split(*element[0]), element[1]
+        name = f"{records_folder(split.source)}/split{split.split:06d}"
+        index = storage.join(self.output, f"{name}.index")
+        if not storage.exists(index):
+            self._write(split, n_partitions, name)
+        if split.split == 0:  # so that a partition without records becomes a file all the same
+            for partition in range(n_partitions):
+                yield f"{split.source}/{partition}", Piece(f"{name}.records", 0, 0)
+        places = np.frombuffer(storage.read_bytes(index), np.int64).reshape(-1, 3)
+        for partition, offset, n_bytes in places.tolist():
+            yield f"{split.source}/{partition}", Piece(f"{name}.records", offset, n_bytes)
+
+    def _write(self, split: Split, n_partitions: int, name: str) -> None:
+        recipe = cached_recipe(self.recipe_json)
+        source = recipe.source(split.source)
+        assert source.reader.join is not None, "the plan lists records of such sources only"
+        progress = ProgressLog(self.output, self.progress, split)
+        batches = progress.watch(read_split(split, source, recipe.reading, self.output))
+        places: list[tuple[int, int, int]] = []
+        with whole_files.write_whole(self.output, f"{name}.records") as file:
+            for partition, records in by_partition(batches, source.reader.join, n_partitions):
+                offset = file.n_bytes
+                places.append((partition, offset, file.write(_to_bytes(records))))
+        index = np.array(places, np.int64).reshape(-1, 3)
+        whole_files.write_bytes(self.output, f"{name}.index", index.tobytes())
+        progress.done()
+
+
+def by_partition(
+    batches: Iterable[pa.RecordBatch], join: Join, n_partitions: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Sort records by partition, :data:`SORTED_BYTES` or so at a time; their order stays within."""
+    for records in _gathered(batches):
+        partitions = join.partition(records, n_partitions)
+        order = np.argsort(partitions, kind="stable")
+        ordered = partitions[order]
+        for start, end in pairwise([*np.flatnonzero(np.diff(ordered, prepend=-1)), len(ordered)]):
+            yield int(ordered[start]), records.take(pa.array(order[start:end]))
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.nbytes for one in held) >= SORTED_BYTES:
+            yield from pa.Table.from_batches(held).combine_chunks().to_batches()
+            held = []
+    if held:
+        yield from pa.Table.from_batches(held).combine_chunks().to_batches()
+
+
+class JoinPartition(WritingDoFn):
+    """Make documents of a partition's records and write them."""
+
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
+        self.recipe_json = recipe_json
+
+    def process(self, element: tuple[str, Iterable[Piece]]) -> None:
+        """Write the file of documents that the element's key names, unless it is there."""
+        source_name, _, partition = element[0].rpartition("/")
+        name = joined_name(source_name, int(partition))
+        if storage.exists(storage.join(self.output, name)):
+            return
+        recipe = cached_recipe(self.recipe_json)
+        source = recipe.source(source_name)
+        assert source.reader.join is not None
+        documents = pa.RecordBatch.from_pylist([], SCHEMA)
+        pieces = list(read_pieces(self.output, element[1]))
+        if pieces:
+            (records,) = pa.Table.from_batches(pieces).combine_chunks().to_batches()
+            del pieces  # the documents are a copy
+            documents = source.reader.join.join(records, source.reader_options)
+            del records
+        write_documents(self.output, name, documents, recipe.reading.batch_bytes)
+
+
+def read_pieces(output: str, pieces: Iterable[Piece]) -> Iterator[pa.RecordBatch]:
+    """Read pieces in the order of the input."""
+    ordered = sorted(piece for piece in (Piece(*one) for one in pieces) if piece.n_bytes)
+    for name, of_file in groupby(ordered, lambda piece: piece.name):
+        with storage.open_read(storage.join(output, name)) as file:
+            for piece in of_file:
+                file.seek(piece.offset)
+                yield _from_bytes(file.read(piece.n_bytes))
+
+
+class JoinRecords(beam.PTransform):
+    """From the output folder's plan to a source's files of joined documents."""
+
+    def __init__(self, recipe_json: str, output: str, source: str, progress: str) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output
+        self.source = source
+        self.progress = progress
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Write records by partition, shuffle where they lie, join and write."""
+        return (
+            root
+            | "Start" >> beam.Create([self.output])
+            | "ListRecordSplits" >> beam.ParDo(RecordSplits(self.source))
+            | "SpreadSplits" >> beam.Reshuffle()
+            | "PartitionRecords"
+            >> beam.ParDo(PartitionRecords(self.recipe_json, self.output, self.progress))
+            | "GroupByPartition" >> beam.GroupByKey()
+            | "JoinPartition" >> beam.ParDo(JoinPartition(self.recipe_json, self.output))
+        )
+
+
+def _to_bytes(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def _from_bytes(data: bytes) -> pa.RecordBatch:
+    return pa.ipc.open_stream(data).read_next_batch()

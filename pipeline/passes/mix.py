@@ -1,0 +1,102 @@
+"""The last step: add up the ledgers, work out the mixture, write the manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from pipeline.files import storage
+from pipeline.files.local_copy import local_copy
+from pipeline.output import whole_files
+from pipeline.output.layout import (
+    DROPPED,
+    MANIFEST_NAME,
+    OPT_OUT_NAME,
+    PLAN_NAME,
+    read_shards,
+    sealed,
+    shard_ledger_name,
+)
+from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
+from pipeline.recipe.recipe import Recipe
+from tokenizer.encode import load_encoder
+
+
+def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
+    """Check that every document is accounted for; write ``ledger.parquet`` and the manifest.
+
+    ``run`` is the run's description (:mod:`pipeline.passes.run`). A source's epochs are its share
+    of the recipe's token budget over its unique tokens (LLaMA, table 1). Raises ValueError where a
+    shard is missing or the counts do not add up.
+    """
+    shards: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    kept = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
+    for shard in read_shards(output):
+        name = shard_ledger_name(shard.source, shard.shard)
+        path = storage.join(output, name)
+        if not storage.exists(path):
+            raise ValueError(f"{name} is missing: the shard was not built")
+        ledger = storage.read_json(path)
+        if {row["split"] for row in ledger["rows"]} - {split.split for split in shard.splits}:
+            raise ValueError(f"{name}: the ledger has splits that are not the shard's")
+        check_balance(ledger["rows"], name)
+        rows += ledger["rows"]
+        shards.append(
+            {
+                "source": shard.source,
+                "shard": shard.shard,
+                "parts": ledger["parts"],
+                DROPPED: ledger[DROPPED],
+                "ledger": {"name": name, "sha256": storage.sha256_of(path)},
+            }
+        )
+    manifest = {
+        "format": "llama-corpus manifest, version 1",
+        "run": run,
+        "recipe": recipe.mapping,
+        "tokenizer": {
+            "model": recipe.tokenizer.model,
+            "sha256": run["files"][recipe.tokenizer.model],
+            "vocabulary_size": load_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
+            "bos": recipe.tokenizer.bos,
+            "eos": recipe.tokenizer.eos,
+        },
+        "token_budget": recipe.token_budget,
+        "sources": _sources(recipe, shards),
+        "shards": shards,
+        "files": {
+            LEDGER_NAME: write_ledger(output, rows),
+            PLAN_NAME: storage.sha256_of(storage.join(output, PLAN_NAME)),
+            **_opt_out_list(output),
+            **{name: storage.sha256_of(storage.join(output, name)) for name in sorted(kept)},
+        },
+    }
+    whole_files.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))
+    return manifest
+
+
+def _opt_out_list(output: str) -> dict[str, str]:
+    path = storage.join(output, OPT_OUT_NAME)
+    return {OPT_OUT_NAME: storage.sha256_of(path)} if storage.exists(path) else {}
+
+
+def _sources(recipe: Recipe, shards: list[dict[str, Any]]) -> dict[str, Any]:
+    totals: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
+    for shard in shards:
+        for part, summary in shard["parts"].items():
+            for key in ("documents", "tokens", "characters"):
+                totals[shard["source"]][f"{part}_{key}"] += summary[key]
+    sources = {}
+    for source in recipe.sources:
+        counts = totals[source.name]
+        share = recipe.token_budget * source.proportion
+        unique = counts["train_tokens"]
+        sources[source.name] = {
+            **{f"{p}_{k}": counts[f"{p}_{k}"] for p in ("train", "validation")
+               for k in ("documents", "tokens", "characters")},
+            "proportion": source.proportion,
+            "sampled_tokens": round(share),
+            "epochs": share / unique if unique else None,
+        }  # fmt: skip
+    return sources

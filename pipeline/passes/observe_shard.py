@@ -1,0 +1,222 @@
+"""What is observed while a shard is built, for the report: times, samples, frequent lines.
+
+One JSON file a shard, ``observed/SOURCE/N.json``. It holds times, so it differs from run to run and
+is no part of the manifest. What it takes in memory is bounded, whatever the shard holds.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.passes.frequent import FrequentItems
+from pipeline.passes.process import is_view_of
+from transforms.documents import text_buffers, with_column
+from transforms.kernels.lines import document_keys, id_hashes
+from transforms.kernels.removed_lines import RemovedLines, removed_lines
+from transforms.privacy.opt_out import OptOutList
+from transforms.web.urls import hosts_of
+
+SAMPLES = 5
+"""Documents that are shown of what a step dropped for one reason, and of what was kept."""
+
+SAMPLE_COLUMNS = ["id", "url", "language", "language_score", "perplexity", "bucket"]
+MAX_SAMPLED_REASONS = 100
+SAMPLE_CHARS = 2_000
+LINE_BYTES = 300
+TABLE_ITEMS = 8_192
+"""Different lines, and domains, that are counted at a time."""
+
+LISTED_ITEMS = 250
+"""Of these, how many are written."""
+
+
+class StepTimes:
+    """Times of the steps, by laps: what went by since the last lap is the step's."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, dict[str, Any]] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a lap; what went by until now is nobody's."""
+        self._processor, self._elapsed = time.thread_time(), time.perf_counter()
+
+    def lap(self, step: str, batch: pa.RecordBatch | None = None) -> None:
+        """End a lap of a step, which has worked on a batch."""
+        processor, elapsed = time.thread_time(), time.perf_counter()
+        times = self._steps.setdefault(
+            step, {"calls": 0, "text_bytes": 0, "processor_seconds": 0.0, "elapsed_seconds": 0.0}
+        )
+        times["processor_seconds"] += processor - self._processor
+        times["elapsed_seconds"] += elapsed - self._elapsed
+        if batch is not None:
+            _, offsets = text_buffers(batch["text"])
+            times["calls"] += 1
+            times["text_bytes"] += int(offsets[-1] - offsets[0])
+        self._processor, self._elapsed = processor, elapsed
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the steps in the order in which they came first."""
+        return [{"step": step, **times} for step, times in self._steps.items()]
+
+
+class Samples:
+    """The documents with the smallest hashes of their ids, a few under each heading.
+
+    Documents that the opt-out list names are not among them, whatever dropped them.
+    """
+
+    def __init__(self, left_out: OptOutList) -> None:
+        self._left_out = left_out
+        self._kept: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
+
+    def add(self, step: str, reasons: pa.Array, batch: pa.RecordBatch) -> None:
+        """Look at documents that left ``step`` under ``reasons``."""
+        hashes = id_hashes(batch["id"])
+        for reason in pc.unique(reasons).to_pylist():
+            heading = step, str(reason)
+            if heading not in self._kept and len(self._kept) >= MAX_SAMPLED_REASONS:
+                continue
+            found = self._kept.setdefault(heading, [])
+            rows = np.flatnonzero(pc.equal(reasons, reason).to_numpy(zero_copy_only=False))
+            rows = rows[np.argsort(hashes[rows], kind="stable")[:SAMPLES]]
+            if len(found) == SAMPLES:
+                rows = rows[hashes[rows] < np.uint64(found[-1][0])]
+            if not len(rows):
+                continue
+            chosen = batch.take(pa.array(rows))
+            named = self._left_out.matches(chosen["id"], chosen["url"])
+            records = _records(chosen.filter(pa.array(~named)))
+            found += zip(hashes[rows[~named]].tolist(), records, strict=True)
+            found.sort(key=lambda pair: pair[0])
+            del found[SAMPLES:]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the samples, one a row."""
+        return [
+            {"step": step, "reason": reason, "hash": f"{number:016x}", **record}
+            for (step, reason), found in self._kept.items()
+            for number, record in found
+        ]
+
+
+def _records(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    lengths = pc.utf8_length(batch["text"])
+    texts = pc.utf8_slice_codeunits(batch["text"], 0, SAMPLE_CHARS)
+    described = batch.select(SAMPLE_COLUMNS).to_pylist()
+    return [
+        {**{name: value for name, value in record.items() if value is not None},
+         "chars": n, "text": text}
+        for record, n, text in zip(described, lengths.to_pylist(), texts.to_pylist(), strict=True)
+    ]  # fmt: skip
+
+
+class LineCounts:
+    """The lines that steps removed most often, and which domains they stood in.
+
+    Documents that the opt-out list names do not count.
+    """
+
+    def __init__(self, left_out: OptOutList) -> None:
+        self._left_out = left_out
+        self._lines: dict[str, FrequentItems] = {}
+        self._domains: dict[str, FrequentItems] = {}
+
+    def add(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+        """Count what a step took out of the documents of a batch."""
+        if is_view_of(after, before):
+            return
+        named = self._left_out.matches(after["id"], after["url"])
+        if named.any():
+            before, after = (batch.filter(pa.array(~named)) for batch in (before, after))
+        found = removed_lines(before["text"], after["text"], max_line_bytes=LINE_BYTES)
+        if not found.removed.any():
+            return
+        data, _ = text_buffers(before["text"])
+
+        def line(i: int) -> str:
+            return data[found.starts[i] : found.ends[i]].tobytes().decode()
+
+        table = self._lines.setdefault(step, FrequentItems(TABLE_ITEMS))
+        table.add(found.keys, np.ones((len(found.keys), 1), np.int64), line)
+        self._add_domains(step, before, found)
+
+    def _add_domains(self, step: str, before: pa.RecordBatch, found: RemovedLines) -> None:
+        """Count by domain the documents that lost lines: what each batch holds is no matter."""
+        lost_some = found.removed > 0
+        hosts = hosts_of(before["url"].filter(pa.array(lost_some)))
+        has_host = hosts.is_valid().to_numpy(zero_copy_only=False)
+        hosts = hosts.drop_null()
+        counts = np.stack([found.lines, found.removed, np.ones_like(found.lines)], axis=1)
+        counts = counts[lost_some]
+        table = self._domains.setdefault(step, FrequentItems(TABLE_ITEMS, 3))
+        table.add(document_keys(hosts), counts[has_host], lambda i: str(hosts[i].as_py()))
+
+    def rows(self) -> dict[str, Any]:
+        """Return the most frequent lines and domains of every step."""
+        return {
+            "removed_lines": _listed(self._lines, ["count"]),
+            "domains": _listed(self._domains, ["lines", "removed_lines", "documents"]),
+        }
+
+
+def _listed(tables: dict[str, FrequentItems], columns: list[str]) -> dict[str, Any]:
+    listed = {}
+    for step, table in tables.items():
+        items, others = table.most_frequent(LISTED_ITEMS)
+        listed[step] = {
+            "items": [
+                {"name": item.name, **dict(zip(columns, item.counts, strict=True)),
+                 "missed_at_most": item.missed}
+                for item in items
+            ],
+            "others_at_most": others,
+        }  # fmt: skip
+    return listed
+
+
+class ShardObserver:
+    """Observes the build of one shard; ``observe`` is an observer of :func:`process_split`."""
+
+    def __init__(
+        self, left_out: OptOutList, record: Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
+    ) -> None:
+        self.times = StepTimes()
+        self.samples = Samples(left_out)
+        self.lines = LineCounts(left_out)
+        self._record = record
+
+    def observe(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+        """Note what a step did to a batch, and hand it on."""
+        self.times.lap(step, before)
+        self._record(step, before, after)
+        dropped = pc.is_valid(after["dropped_by"])
+        if dropped.true_count:
+            reasons = after["dropped_by"].filter(dropped)
+            shown = with_column(after, "text", before["text"])  # as it was, with what was found
+            self.samples.add(step, reasons, shown.filter(dropped))
+        self.lines.add(step, before, after)
+        self.times.lap("record")
+
+    def kept(self, part: str, batch: pa.RecordBatch) -> None:
+        """Note what is written to a part of the shard."""
+        self.samples.add("write", pa.array([part] * batch.num_rows), batch)
+        self.times.lap("record")
+
+    def result(self) -> dict[str, Any]:
+        """Return all that was observed, as it is written."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {
+            "steps": self.times.rows(),
+            "worker_peak_bytes": peak * (1 if sys.platform == "darwin" else 1024),
+            "samples": self.samples.rows(),
+            **self.lines.rows(),
+        }

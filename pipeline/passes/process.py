@@ -1,0 +1,285 @@
+"""Read a split and run its source's steps over it: what both passes and ``corpus explain`` do."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.files import storage
+from pipeline.output.decisions import decision_name, read_decisions
+from pipeline.output.documents import read_documents
+from pipeline.output.layout import OPT_OUT_STEP, Split, joined_folder, read_plan
+from pipeline.output.ledger import Tally
+from pipeline.readers.batches import Row, batches, metadata_json
+from pipeline.recipe.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
+
+if TYPE_CHECKING:
+    from transforms.privacy.opt_out import OptOutList
+
+Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
+"""Called as ``observer(step, before, after)`` after every step, for those who look at documents.
+
+It sees a batch first as it was read, as ``observer("read", batch, batch)``; rows that a step
+dropped are in its ``after``, and in no later batch.
+"""
+
+
+NEVER_EMPTY = (".gz", ".bz2", ".zst", ".7z", ".zip", ".tgz")
+"""Ends of names of files that hold some bytes even where what they hold is nothing."""
+
+MAX_SAID_CHARS = 300
+"""Of what a step's exception says."""
+
+
+class InputChangedError(ValueError):
+    """An input file is not what it was when the first pass read it."""
+
+
+class StepError(ValueError):
+    """A step raised an exception: the step, where, and what it said, in one line."""
+
+
+@functools.cache
+def cached_recipe(mapping_json: str) -> Recipe:
+    """Build the recipe once a process from the JSON text of its mapping."""
+    return recipe_from_mapping(json.loads(mapping_json))
+
+
+def read_split(
+    split: Split, source: Source, reading: Reading, output: str
+) -> Iterator[pa.RecordBatch]:
+    """Read the documents of a split in batches, or its records where they are yet to be joined."""
+    if source.reader.join is not None and split.holds == "documents":
+        yield from read_documents(storage.join(output, split.path))
+        return
+    n_rows = 0
+    with storage.open_read(split.path) as stream:
+        for batch in source.reader.read(
+            stream,
+            split.name,
+            start=split.start,
+            end=split.end,
+            batch_bytes=reading.batch_bytes,
+            max_record_bytes=reading.max_record_bytes,
+            **source.reader_parameters,
+        ):
+            n_rows += batch.num_rows
+            yield batch
+    if not n_rows and not split.n_bytes and split.path.endswith(NEVER_EMPTY):
+        yield from batches([_empty_file(split.name)], batch_bytes=reading.batch_bytes)
+
+
+def _empty_file(name: str) -> Row:
+    """Return the row of a file of no bytes whose format has a header, so that it is cut off."""
+    fault = {"error": "the file has no bytes, not even its format's header", "offset": 0}
+    return Row(f"{name}#0!damage0", b"", None, metadata_json(fault), "damaged")
+
+
+def characters(batch: pa.RecordBatch) -> pa.Array:
+    """Count the characters of every text."""
+    return pc.cast(pc.utf8_length(batch["text"]), pa.int64())
+
+
+def _set_aside_dropped(
+    before: pa.Array, batch: pa.RecordBatch, step: str, tally: Tally, *, same_text: bool
+) -> tuple[pa.RecordBatch, pa.Array]:
+    """Count what a step dropped and changed; return the living documents and their lengths.
+
+    ``before`` is the number of characters of each text ahead of the step, and still holds with
+    ``same_text``.
+    """
+    alive = pc.is_null(batch["dropped_by"])
+    n_alive = alive.true_count
+    if n_alive < batch.num_rows:
+        dropped = pc.invert(alive)
+        tally.add_dropped(step, batch["dropped_by"].filter(dropped), before.filter(dropped))
+        batch, before = batch.filter(alive), before.filter(alive)
+    if same_text:
+        return batch, before
+    after = characters(batch)
+    changed = _total(before) - _total(after)
+    if changed:
+        tally.add(step, "changed", None, 0, changed)
+    return batch, after
+
+
+def is_view_of(after: pa.RecordBatch, before: pa.RecordBatch) -> bool:
+    """Tell whether the texts are the same memory, so that nothing can have changed."""
+    a, b = after["text"], before["text"]
+    places = [[buffer and buffer.address for buffer in column.buffers()] for column in (a, b)]
+    return places[0] == places[1] and (a.offset, len(a)) == (b.offset, len(b))
+
+
+def _total(counts: pa.Array) -> int:
+    return int(pc.sum(counts).as_py() or 0)
+
+
+class UnitCursor:
+    """Walks through the decisions of one deduplication in step with the documents."""
+
+    def __init__(self, output: str, split: Split, position: int) -> None:
+        self.kept = read_decisions(output, decision_name(split.source, position, split.split))
+        self.at = 0
+
+    def take(self, split: Split, n: int) -> npt.NDArray[np.bool_]:
+        """Return what is kept of the next ``n`` units; raises InputChangedError beyond the last."""
+        if self.at + n > len(self.kept):
+            raise InputChangedError(
+                f"{split.path} has changed since the first pass; run again with --start_over"
+            )
+        self.at += n
+        return self.kept[self.at - n : self.at]
+
+
+def process_split(
+    split: Split,
+    recipe: Recipe,
+    output: str,
+    tally: Tally,
+    *,
+    until: int | None = None,
+    observer: Observer | None = None,
+    left_out: OptOutList | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the living documents of a split after the first ``until`` steps, or after all.
+
+    Deduplications among those steps apply the decisions that lie in ``output``; after all steps
+    comes the run's opt-out list, ``left_out`` where the caller has read it. Everything that is
+    read, dropped or changed is counted in ``tally``. Raises StepError where a step raises, and
+    InputChangedError where the decisions do not fit the documents.
+    """
+    source = recipe.source(split.source)
+    steps = list(enumerate(source.steps[:until]))
+    if until is None:
+        # Imported here, with numba, for the look at a few documents that does without.
+        from pipeline.output.opt_out import list_of_run
+        from transforms.privacy.opt_out import opt_out, parse_opt_out
+
+        if left_out is None:
+            left_out = parse_opt_out(list_of_run(output))
+    cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
+    tally.add("read", "in", None, 0, 0)
+    for batch in read_split(split, source, recipe.reading, output):
+        before = characters(batch)
+        tally.add("read", "in", None, batch.num_rows, _total(before))
+        alive, before = _set_aside_dropped(before, batch, "read", tally, same_text=True)
+        if observer:
+            observer("read", batch, batch)
+        batch = alive
+        for position, step in steps:
+            if not batch.num_rows:
+                break
+            if step.is_shuffle:
+                after = _apply_decisions(batch, step, cursors[position], split)
+            else:
+                after = _applied(step, batch, split)
+            alive, before = _set_aside_dropped(
+                before, after, step.name, tally, same_text=is_view_of(after, batch)
+            )
+            if observer:
+                observer(step.name, batch, after)
+            batch = alive
+        if until is None and left_out and batch.num_rows:
+            after = opt_out(batch, left_out)
+            alive, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
+            if observer:
+                observer(OPT_OUT_STEP, batch, after)
+            batch = alive
+        if batch.num_rows:
+            yield batch
+    for cursor in cursors.values():
+        if cursor.at != len(cursor.kept):
+            cursor.take(split, len(cursor.kept) + 1)
+
+
+def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
+    """Run a step on a batch. Raises StepError, with the record where one alone is to blame."""
+    try:
+        after = step.target(batch, **step.local_parameters)
+        _check_step(batch, after, step)
+    except Exception as error:
+        ids = _blamed(step, batch, error)["id"]
+        place = ids[0].as_py() if len(ids) == 1 else f"{ids[0].as_py()} to {ids[-1].as_py()}"
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_SAID_CHARS]
+        raise StepError(
+            f"the step {step.name} of source {split.source}, file {split.path}, record {place}: "
+            f"{said}"
+        ) from error
+    return after
+
+
+def _blamed(step: Step, batch: pa.RecordBatch, error: Exception) -> pa.RecordBatch:
+    """Halve a batch as long as a half of it alone makes a step raise an error of that type."""
+
+    def raises(part: pa.RecordBatch) -> bool:
+        try:
+            step.target(part, **step.local_parameters)
+        except Exception as raised:
+            return type(raised) is type(error)
+        return False
+
+    if isinstance(error, (OSError, MemoryError)):  # which are not of a record
+        return batch
+    while batch.num_rows > 1:
+        middle = batch.num_rows // 2
+        halves = batch.slice(0, middle), batch.slice(middle)
+        half = next(filter(raises, halves), None)
+        if half is None:
+            break
+        batch = half
+    return batch
+
+
+def splits_of(
+    output: str, source: str, identifiers: Collection[str], *, shard: int | None = None
+) -> Iterator[Split]:
+    """Yield the splits that documents of a source may come from; with ``shard``, of that alone.
+
+    Raises ValueError where an input file is not there any more.
+    """
+    files = {identifier.rpartition("#")[0] for identifier in identifiers}
+    for split in read_plan(output):
+        if split.holds != "documents" or shard not in (None, split.shard):
+            continue
+        if split.name not in files and not split.path.startswith(f"{joined_folder(source)}/"):
+            continue
+        joined = storage.join(output, split.path)
+        if not storage.exists(split.path) and not storage.exists(joined):
+            raise ValueError(f"{split.path}: the input file is not there any more")
+        yield split
+
+
+def check_all_found(missing: Collection[str]) -> None:
+    """Raise ValueError where documents are in no split that they may come from."""
+    for identifier in sorted(missing):
+        file = identifier.rpartition("#")[0]
+        raise ValueError(f"{identifier}: the file {file} has no such record")
+
+
+def deduplicator(step: Step) -> Any:
+    """Make the deduplication that a step names: a dataclass of ``transforms.dedup.exact``, say."""
+    return step.target(**step.local_parameters)
+
+
+def _apply_decisions(
+    batch: pa.RecordBatch, step: Step, cursor: UnitCursor, split: Split
+) -> pa.RecordBatch:
+    deduplicate = deduplicator(step)
+    units = deduplicate.count(batch)
+    return deduplicate.apply(batch, units, cursor.take(split, int(units[-1])))
+
+
+def _check_step(before: pa.RecordBatch, after: Any, step: Step) -> None:
+    """Raise ValueError where a user's own step broke the contract of a step."""
+    if not isinstance(after, pa.RecordBatch) or not after["id"].equals(before["id"]):
+        raise ValueError(
+            f"the step {step.name} must return its batch with the same rows in the same order; "
+            "mark rows to drop with transforms.documents.drop"
+        )

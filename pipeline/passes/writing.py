@@ -1,0 +1,19 @@
+"""What writes to the output folder from a worker does so for one attempt at the run alone."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+
+from pipeline.output import whole_files
+
+
+class WritingDoFn(beam.DoFn):
+    """A DoFn that writes to ``output`` as long as the attempt that it was made in is the last."""
+
+    def __init__(self, output: str) -> None:
+        self.output = output
+        self._attempt = whole_files.attempt_of(output)
+
+    def start_bundle(self) -> None:
+        """Write for the attempt, in whatever process this is."""
+        whole_files.join_attempt(self.output, self._attempt)

@@ -1,0 +1,1 @@
+"""What documents are packed in: compression, archives, lines, and files of columns."""

@@ -1,0 +1,369 @@
+"""From the raw bytes of a file to decompressed ones: gzip, zstd, bzip2 or plain, by magic bytes.
+
+Files of many members (Common Crawl writes one gzip member a record, RFC 1952) are read as one
+stream. A damaged member does not end the reading: what could be decompressed of it comes out, then
+a :class:`Damage`, and then the next member that decompresses. Output is made in bounded pieces, so
+a small file that unpacks to terabytes takes no memory, and is given up.
+"""
+
+from __future__ import annotations
+
+import bz2
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import zstandard
+from isal import isal_zlib
+
+SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
+"""Begins archives that are read by :mod:`pipeline.readers.containers.seven_zip`, not here."""
+
+READ_BYTES = 1 << 20  # of the raw file at once
+CHUNK_BYTES = 1 << 18  # decompressed, about, that one chunk holds
+PROBE_BYTES = 1 << 16  # decompressed, of a candidate before it is taken for a member
+LOOK_BACK_BYTES = 1 << 20  # from where a member failed, to look for the next one
+MAX_EXPANSION = 250
+"""Decompressed bytes for each of the raw file, on average up to anywhere, before the rest is given
+up: text comes to 20, logs to 100, gzip's bombs to 1,032, bzip2's and zstd's to many thousands."""
+
+MIN_BOMB_BYTES = 1 << 26  # decompressed; a smaller file may be as dense as it likes
+MAX_DAMAGES = 1_000  # in one file, before the rest of it is given up
+
+_SLICE_BYTES = 1 << 16
+_FINE_BYTES = 64  # input and output of one step, where an error is known to be near
+_ZSTD_STEP_BYTES = 1 << 11
+_MAX_DICTIONARY_BYTES = 1 << 26
+
+
+class Damage(NamedTuple):
+    """A place of a compressed file that could not be decompressed."""
+
+    offset: int  # of the damaged member, in the raw file
+    error: str
+    skipped_bytes: int  # of the raw file, from ``offset`` to where reading goes on
+    recovered_bytes: int  # decompressed, of the damaged member, at the end of what came before this
+
+
+class _BadMemberError(Exception):
+    """The bytes at hand are not a whole member."""
+
+
+class _Member(Protocol):
+    """A decompressor of one member, whatever the format."""
+
+    eof: bool
+    unused_data: bytes  # of what was given last, what lies behind the member's end
+    wants_input: bool
+
+    def pull(self, data: bytes, limit: int) -> bytes:
+        """Take ``data``, which is empty unless wanted, and return about ``limit`` bytes at most."""
+
+
+class _GzipMember:
+    def __init__(self) -> None:
+        self._object: Any = isal_zlib.decompressobj(wbits=31)
+        self._tail = b""
+        self.eof = False
+        self.unused_data = b""
+        self.wants_input = True
+
+    def pull(self, data: bytes, limit: int) -> bytes:
+        out: bytes = self._object.decompress(data or self._tail, limit)
+        self._tail = self._object.unconsumed_tail
+        self.wants_input = not self._tail
+        self.eof = self._object.eof
+        self.unused_data = self._object.unused_data
+        return out
+
+
+class _Bzip2Member:
+    def __init__(self) -> None:
+        self._object = bz2.BZ2Decompressor()
+        self.eof = False
+        self.unused_data = b""
+        self.wants_input = True
+
+    def pull(self, data: bytes, limit: int) -> bytes:
+        out = self._object.decompress(data, limit)
+        self.wants_input = self._object.needs_input
+        self.eof = self._object.eof
+        self.unused_data = self._object.unused_data
+        return out
+
+
+class _ZstdMember:
+    """A zstd frame (RFC 8878). Its output is bounded by the input alone: 4 bytes make 128 KiB."""
+
+    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
+        self._object = decompressor.decompressobj()
+        self._tail = b""
+        self.eof = False
+        self.unused_data = b""
+        self.wants_input = True
+
+    def pull(self, data: bytes, limit: int) -> bytes:
+        data = data or self._tail
+        step = min(_ZSTD_STEP_BYTES, limit)
+        out = self._object.decompress(data[:step])
+        self._tail = data[step:]
+        self.wants_input = not self._tail
+        self.eof = self._object.eof
+        if self.eof:
+            self.unused_data = self._object.unused_data + self._tail
+        return out
+
+
+class _Codec(NamedTuple):
+    name: str
+    begins: re.Pattern[bytes]
+    member: Callable[[], _Member]
+
+
+_GZIP = _Codec("gzip", re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), _GzipMember)
+_BZIP2 = _Codec(
+    "bzip2",
+    re.compile(rb"BZh[1-9](?:\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)"),
+    _Bzip2Member,
+)
+_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
+_ZSTD_DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
+_MAGIC_BYTES = 10  # the longest of them
+_MEMBER_ERRORS: Any = (isal_zlib.error, zstandard.ZstdError, OSError, EOFError, ValueError)
+
+
+class _Source:
+    """The raw stream with the offset of the next byte, which can be set back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._buffer = b""
+        self._at = 0
+        self.offset = 0
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer at the end of the file, and stay before them."""
+        while len(self._buffer) - self._at < size and (more := self._stream.read(READ_BYTES)):
+            self._buffer = self._buffer[self._at :] + more
+            self._at = 0
+        return self._buffer[self._at : self._at + size]
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` of the next bytes; none at the end of the file only."""
+        self.peek(1)
+        piece = self._buffer[self._at : self._at + size]
+        self._at += len(piece)
+        self.offset += len(piece)
+        return piece
+
+    def unread(self, size: int) -> None:
+        """Step back behind a part of what the last :meth:`read` gave."""
+        self._at -= size
+        self.offset -= size
+        assert self._at >= 0
+
+    def can_seek(self) -> bool:
+        """Tell whether :meth:`seek` works."""
+        return self._stream.seekable()
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset`` of the raw file, without reading where it is still at hand."""
+        at = self._at + offset - self.offset
+        if 0 <= at <= len(self._buffer):
+            self._at = at
+        else:
+            self._stream.seek(offset)
+            self._buffer, self._at = b"", 0
+        self.offset = offset
+
+    def skip_zeros(self) -> None:
+        """Go past the zero bytes that some writers pad a file with."""
+        while self.peek(1) == b"\0":
+            piece = self.read(_SLICE_BYTES)
+            self.unread(len(piece.lstrip(b"\0")))
+
+    def skip_all(self) -> None:
+        """Go to the end of the file."""
+        while self.read(READ_BYTES):
+            pass
+
+
+def is_compressed(head: bytes) -> bool:
+    """Tell by a file's first 16 bytes whether :func:`decompressed` would decompress it."""
+    return any(begins.match(head) for begins in (_GZIP.begins, _BZIP2.begins, _ZSTD_FRAME))
+
+
+def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
+    """Yield the decompressed content of ``stream`` in chunks of about :data:`CHUNK_BYTES`.
+
+    ``stream`` stands at the file's first byte. gzip, bzip2 and zstd of any number of members are
+    told apart by their first bytes, zstd also behind a dictionary frame as in ``.warc.zst``; any
+    other file is plain. A :class:`Damage` comes in the place of bytes that do not decompress; to go
+    on behind it, the stream must be able to seek, and otherwise the rest of the file is given up.
+    Errors of the stream itself are raised.
+    """
+    source = _Source(stream)
+    codec = _codec_of(source)
+    if codec is None:
+        while chunk := source.read(CHUNK_BYTES):
+            yield chunk
+        return
+    pieces: list[bytes] = []
+    size = 0
+    for piece in _bounded(source, _members(source, codec)):
+        if isinstance(piece, Damage) or size >= CHUNK_BYTES:
+            if size:
+                yield b"".join(pieces)
+            pieces, size = [], 0
+        if isinstance(piece, Damage):
+            yield piece
+        else:
+            pieces.append(piece)
+            size += len(piece)
+    if size:
+        yield b"".join(pieces)
+
+
+def _bounded(source: _Source, pieces: Iterator[bytes | Damage]) -> Iterator[bytes | Damage]:
+    """Pass on what a file decompresses to, up to :data:`MAX_EXPANSION` times what was read."""
+    produced = 0
+    for piece in pieces:
+        yield piece
+        produced += len(piece) if isinstance(piece, bytes) else 0
+        if produced > max(MIN_BOMB_BYTES, MAX_EXPANSION * source.offset):
+            begin = source.offset
+            source.skip_all()
+            error = f"more than {MAX_EXPANSION} times as large as the file that it comes from"
+            yield Damage(begin, error, source.offset - begin, 0)
+            return
+
+
+def _codec_of(source: _Source) -> _Codec | None:
+    magic = source.peek(_MAGIC_BYTES)
+    for codec in (_GZIP, _BZIP2):
+        if codec.begins.match(magic):
+            return codec
+    if not _ZSTD_FRAME.match(magic):
+        return None
+    dictionary = _zstd_dictionary(source) if magic.startswith(_ZSTD_DICTIONARY_MAGIC) else None
+    return _Codec("zstd", _ZSTD_FRAME, lambda: _ZstdMember(dictionary))
+
+
+def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
+    """Read the dictionary in the skippable frame that a ``.warc.zst`` file begins with."""
+    size = int.from_bytes(source.peek(8)[4:], "little")
+    if not 0 < size <= _MAX_DICTIONARY_BYTES:
+        return None
+    content = source.peek(8 + size)[8:]
+    try:
+        if content.startswith(b"\x28\xb5\x2f\xfd"):
+            decompressor = zstandard.ZstdDecompressor()
+            with decompressor.stream_reader(content) as reader:
+                content = reader.read(_MAX_DICTIONARY_BYTES)
+        return zstandard.ZstdCompressionDict(content)
+    except (zstandard.ZstdError, ValueError):
+        return None
+
+
+def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
+    """Decompress the member at the source's offset, and leave the source behind it.
+
+    With ``fine_from``, steps are small from that many decompressed bytes on, so that an error
+    further on takes little good output with it. Raises :class:`_BadMemberError` for bytes that are
+    not a whole member.
+    """
+    member = codec.member()
+    done = 0
+    limit, slice_bytes = CHUNK_BYTES, _SLICE_BYTES
+    while not member.eof:
+        if fine_from is not None:
+            limit = min(CHUNK_BYTES, fine_from - done) if done < fine_from else _FINE_BYTES
+            slice_bytes = _FINE_BYTES
+        wanted = member.wants_input
+        data = source.read(slice_bytes) if wanted else b""
+        try:
+            out = member.pull(data, limit)
+        except _MEMBER_ERRORS as error:
+            raise _BadMemberError(f"bad {codec.name} member: {error}") from error
+        if out:
+            done += len(out)
+            yield out
+        elif wanted and not data:
+            raise _BadMemberError(f"the file ends inside a {codec.name} member")
+    source.unread(len(member.unused_data))
+
+
+def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
+    """Decompress member after member; a :class:`Damage` stands for what does not decompress."""
+    damages = 0
+    while source.peek(1):
+        begin = source.offset
+        produced = 0
+        try:
+            if not codec.begins.match(source.peek(_MAGIC_BYTES)):
+                raise _BadMemberError(f"no {codec.name} member begins here")
+            for out in _decode(source, codec):
+                produced += len(out)
+                yield out
+            source.skip_zeros()
+            continue
+        except _BadMemberError as error:
+            message = str(error)
+        damages += 1
+        if not source.can_seek() or damages == MAX_DAMAGES:
+            source.skip_all()
+        else:
+            for out in _rest_of_bad_member(source, codec, begin, produced):
+                produced += len(out)
+                yield out
+            _find_member(source, codec, max(begin + 1, source.offset - LOOK_BACK_BYTES))
+        yield Damage(begin, message, source.offset - begin, produced)
+
+
+def _rest_of_bad_member(
+    source: _Source, codec: _Codec, begin: int, produced: int
+) -> Iterator[bytes]:
+    """Decompress a bad member again, to get what the failing step would have given.
+
+    Leaves the source where the member fails.
+    """
+    source.seek(begin)
+    if not codec.begins.match(source.peek(_MAGIC_BYTES)):
+        return
+    done = 0
+    try:
+        for out in _decode(source, codec, fine_from=produced):
+            done += len(out)
+            if done > produced:
+                yield out[-(done - produced) :] if done - len(out) < produced else out
+    except _BadMemberError:
+        return
+
+
+def _find_member(source: _Source, codec: _Codec, offset: int) -> None:
+    """Go to the first member at or behind ``offset`` that decompresses, or to the file's end."""
+    source.seek(offset)
+    window = b""
+    while piece := source.read(READ_BYTES):
+        window = window[1 - _MAGIC_BYTES :] + piece
+        end = source.offset
+        for match in codec.begins.finditer(window):
+            candidate = end - len(window) + match.start()
+            source.seek(candidate)
+            if _decompresses(source, codec):
+                source.seek(candidate)
+                return
+        source.seek(end)
+
+
+def _decompresses(source: _Source, codec: _Codec) -> bool:
+    size = 0
+    try:
+        for out in _decode(source, codec):
+            size += len(out)
+            if size >= PROBE_BYTES:
+                break
+    except _BadMemberError:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Files of JSON objects, one a line: cut into lines, decoded, and made into rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+from pipeline.readers.batches import Row, metadata_json
+from pipeline.readers.containers.decompress import CHUNK_BYTES, READ_BYTES, Damage, decompressed
+
+MAX_NESTING = 100
+"""Of lists and objects. Python gives up somewhere below a thousand, and where depends on who calls:
+two passes could come to different ends."""
+
+_NEWLINES = re.compile(rb"\n*")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class _Line(NamedTuple):
+    """A line without its newline; ``data`` is None where it is longer than allowed."""
+
+    offset: int
+    data: bytes | None
+    size: int
+
+
+class _Break(NamedTuple):
+    """A damage, and the offset of the line that it cuts off."""
+
+    offset: int
+    damage: Damage
+
+
+def rows_of_objects(
+    stream: BinaryIO,
+    name: str,
+    *,
+    start: int,
+    end: int | None,
+    max_line_bytes: int,
+    make_row: Callable[[str, dict[str, Any], bytes], Row],
+) -> Iterator[Row]:
+    """Yield a row for each line of a file of JSON objects that is not blank.
+
+    ``make_row`` is given the row's id (``name#offset``, of the line in the decompressed file), the
+    object, and the line as bytes without a byte order mark. NaN and infinities are null, and bytes
+    that are not UTF-8 are U+FFFD in the object. Of a plain file, the lines that begin between
+    ``start`` and ``end`` are read; others, gzip, zstd or bzip2, are read whole, from 0 to None.
+
+    Lines that hold no object are rows dropped by ``bad_json`` or, longer than ``max_line_bytes``,
+    by ``record_too_large``; where a compressed file is damaged comes a row dropped by ``damaged``.
+    """
+    first = max(start - 1, 0)
+    chunks = _plain_chunks(stream, first) if first or end is not None else decompressed(stream)
+    lines = _lines(chunks, first, max_line_bytes)
+    if start > 0:
+        next(lines, None)  # the end of a line that began before
+    breaks = 0
+    for line in lines:
+        if end is not None and line.offset >= end:
+            return
+        row_id = f"{name}#{line.offset}"
+        if isinstance(line, _Break):
+            _, error, skipped_bytes, _ = line.damage
+            fault = {"error": error, "offset": line.damage.offset, "skipped_bytes": skipped_bytes}
+            yield Row(f"{row_id}!damage{breaks}", b"", None, metadata_json(fault), "damaged")
+            breaks += 1
+        elif line.data is None:
+            yield _dropped(row_id, "record_too_large", f"{line.size} bytes")
+        elif line.data and not line.data.isspace():
+            yield _row(row_id, line.data.removeprefix(_BYTE_ORDER_MARK), make_row)
+
+
+def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
+    if offset and stream.seekable():
+        stream.seek(offset)
+    else:
+        while offset and (passed := stream.read(min(READ_BYTES, offset))):
+            offset -= len(passed)
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _lines(
+    chunks: Iterator[bytes] | Iterator[bytes | Damage], offset: int, max_line_bytes: int
+) -> Iterator[_Line | _Break]:
+    """Divide chunks, the first of which begins at ``offset``, into lines.
+
+    Of empty lines behind one another, not all are given.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if isinstance(chunk, Damage):
+            yield _Break(offset, chunk)
+            offset += size
+            pieces, size = [], 0
+            continue
+        begin = 0
+        while (newline := chunk.find(b"\n", begin)) >= 0:
+            pieces.append(chunk[begin:newline])
+            size += newline - begin
+            yield _Line(offset, b"".join(pieces) if size <= max_line_bytes else None, size)
+            offset += size + 1
+            pieces, size = [], 0
+            begin = newline + 1
+            if chunk.startswith(b"\n", begin):  # empty lines may come by the million
+                blank = _NEWLINES.match(chunk, begin)
+                assert blank
+                offset += blank.end() - begin
+                begin = blank.end()
+        size += len(chunk) - begin
+        if size <= max_line_bytes:
+            pieces.append(chunk[begin:])
+        else:
+            pieces = []
+    if size:
+        yield _Line(offset, b"".join(pieces) if size <= max_line_bytes else None, size)
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
+"""Standard JSON and, as null, the NaN and infinities that Python's and others' writers make."""
+
+
+def _row(row_id: str, line: bytes, make_row: Callable[[str, dict[str, Any], bytes], Row]) -> Row:
+    try:
+        values: Any = _DECODER.decode(line.decode(errors="replace"))
+    except ValueError as error:
+        return _dropped(row_id, "bad_json", str(error))
+    except RecursionError:
+        return _dropped(row_id, "bad_json", _TOO_DEEP)
+    if not isinstance(values, dict):
+        return _dropped(row_id, "bad_json", f"a {type(values).__name__}, not an object")
+    if not _is_shallow(values, MAX_NESTING):
+        return _dropped(row_id, "bad_json", _TOO_DEEP)
+    return make_row(row_id, values, line)
+
+
+_TOO_DEEP = f"more than {MAX_NESTING} lists and objects within each other"
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return True
+    items = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)
+
+
+def _dropped(row_id: str, dropped_by: str, error: str) -> Row:
+    return Row(row_id, b"", None, metadata_json({"error": error}), dropped_by)

@@ -1,0 +1,256 @@
+"""Members of a tar archive (POSIX ustar and pax, GNU long names), read from a stream.
+
+``tarfile`` of the standard library keeps every member, reads extended headers of any size into
+memory, and ends silently at the first damaged header. Here memory is bounded and every byte is
+accounted for: where no member can be read comes a :class:`Broken`, and reading goes on at the next
+header whose checksum is right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from pipeline.readers.containers.decompress import Damage
+
+BLOCK_BYTES = 512
+MAX_EXTENSION_BYTES = 1 << 20  # of a long name or pax header
+
+_SKIP_BYTES = 1 << 18
+_WINDOW_BYTES = 1 << 16  # in which a header is looked for at once; whole blocks
+_MAGIC = re.compile(rb"ustar")
+_MAGIC_AT = 257
+_PAX_RECORD = re.compile(rb"(\d{1,7}) ([^=\n]{1,1000})=")
+_PAX_SIZE = re.compile(rb"\d{1,19}\Z")
+_OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*\Z")
+_EXTENSION_TYPES = (b"x", b"g", b"X", b"L", b"K")
+_FILE_TYPES = (b"0", b"\0", b"7")
+_LINK_TYPES = (b"1", b"2")
+_EMPTY_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size their headers say
+_CUT_OFF = "the archive ends inside a member"
+
+Kind = Literal["file", "folder", "link", "device"]
+
+
+class Member(NamedTuple):
+    """A member; its content is read from the :class:`Bytes` before the next one is asked for."""
+
+    number: int  # ordinal, from 0
+    name: str
+    kind: Kind  # a type that is none of these is a device
+    size: int
+    offset: int  # of the first of its headers
+
+
+class Broken(NamedTuple):
+    """A stretch in which no member can be read, or the rest of one that is cut off."""
+
+    number: int  # of the member that is cut off or would have come
+    name: str  # of the member that is cut off, or empty
+    offset: int  # in the decompressed archive
+    error: str
+    skipped_bytes: int  # from ``offset`` to where reading goes on
+
+
+class _BrokenError(Exception):
+    """No member can be read on here."""
+
+
+class _Header(NamedTuple):
+    name: str
+    type: bytes
+    size: int
+
+
+class Bytes:
+    """Bytes read on from chunks, with the offset of the next one.
+
+    A :class:`Damage` among the chunks is a gap, before which reading stops as it does at the end,
+    until :meth:`pass_gap`.
+    """
+
+    def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
+        self._chunks = chunks
+        self._buffer = b""
+        self._at = 0
+        self._gap: Damage | None = None
+        self.offset = 0
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer before a gap or the end, and stay before them."""
+        have = len(self._buffer) - self._at
+        if have < size and self._gap is None:
+            pieces = [self._buffer[self._at :]]
+            for chunk in self._chunks:
+                if isinstance(chunk, Damage):
+                    self._gap = chunk
+                    break
+                pieces.append(chunk)
+                have += len(chunk)
+                if have >= size:
+                    break
+            self._buffer, self._at = b"".join(pieces), 0
+        return self._buffer[self._at : self._at + size]
+
+    def take(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer before a gap or the end."""
+        taken = self.peek(size)
+        self._at += len(taken)
+        self.offset += len(taken)
+        return taken
+
+    def skip(self, size: int) -> int:
+        """Go past ``size`` bytes, and return how many there were before a gap or the end."""
+        left = size
+        while left and (piece := self.take(min(left, _SKIP_BYTES))):
+            left -= len(piece)
+        return size - left
+
+    def pass_gap(self) -> str | None:
+        """Go past the gap that reading stopped at; return its error, None where there is none."""
+        if self._gap is None:
+            return None
+        self.take(len(self._buffer))
+        error, self._gap = self._gap.error, None
+        return error
+
+
+def is_tar(head: bytes) -> bool:
+    """Tell by its first 512 bytes whether a file is a tar archive."""
+    return _header(head) is not None
+
+
+def tar_members(source: Bytes) -> Iterator[Member | Broken]:
+    """Yield the members in their order; content that is not taken is gone past.
+
+    A member that is cut off by a gap or the end is followed by a :class:`Broken` with its number.
+    Archives set one behind the other are read as one.
+    """
+    number = 0
+    while True:
+        _skip_zeros(source)
+        begin, name = source.offset, ""
+        try:
+            header = _next_header(source)
+            if header is None:
+                return
+            name, type_flag, size = header
+            content_begin = source.offset
+            yield Member(number, name, _kind(type_flag, name), size, begin)
+            left = content_begin + size - source.offset
+            if source.skip(left) < left:
+                raise _BrokenError(source.pass_gap() or _CUT_OFF)
+            source.skip(-size % BLOCK_BYTES)  # the last member may have no padding
+        except _BrokenError as error:
+            _find_header(source)
+            yield Broken(number, name, begin, str(error), source.offset - begin)
+        number += 1
+
+
+def _skip_zeros(source: Bytes) -> None:
+    while (block := source.peek(BLOCK_BYTES)) and not block.strip(b"\0"):
+        source.skip(len(block))
+
+
+def _next_header(source: Bytes) -> _Header | None:
+    """Read a header with the extended ones ahead of it; None at the end."""
+    long_name: str | None = None
+    long_size: int | None = None
+    begin = source.offset
+    while True:
+        block = source.peek(BLOCK_BYTES)
+        if len(block) < BLOCK_BYTES:
+            error = source.pass_gap()
+            if error is None and not block and source.offset == begin:
+                return None
+            raise _BrokenError(error or _CUT_OFF)
+        header = _header(block)
+        if header is None:
+            raise _BrokenError("no tar header here")
+        source.skip(BLOCK_BYTES)
+        if header.type not in _EXTENSION_TYPES:
+            name = long_name or header.name
+            size = header.size if long_size is None else long_size
+            return _Header(name, header.type, 0 if _is_empty(header.type, name) else size)
+        if header.size > MAX_EXTENSION_BYTES:
+            raise _BrokenError(f"an extended header of {header.size} bytes")
+        extension = source.take(header.size)  # where it is cut off, so is the header behind it
+        source.skip(-header.size % BLOCK_BYTES)
+        if header.type == b"L":
+            long_name = extension.rstrip(b"\0").decode(errors="replace")
+        elif header.type == b"x":
+            records = _pax_records(extension)
+            if b"path" in records:
+                long_name = records[b"path"].decode(errors="replace")
+            if _PAX_SIZE.match(records.get(b"size", b"")):
+                long_size = int(records[b"size"])
+
+
+def _is_empty(type_flag: bytes, name: str) -> bool:
+    """Tell whether no content follows a header; old archives mark a folder by its name alone."""
+    return type_flag in _EMPTY_TYPES or (type_flag == b"\0" and name.endswith("/"))
+
+
+def _kind(type_flag: bytes, name: str) -> Kind:
+    if type_flag in _FILE_TYPES:
+        return "folder" if name.endswith("/") else "file"
+    if type_flag == b"5":
+        return "folder"
+    return "link" if type_flag in _LINK_TYPES else "device"
+
+
+def _header(block: bytes) -> _Header | None:
+    """Read a header; None for a block that is none."""
+    if len(block) < BLOCK_BYTES:
+        return None
+    checksum = _number(block[148:156])
+    if checksum is None or checksum != sum(block) - sum(block[148:156]) + 8 * 0x20:
+        return None
+    size = _number(block[124:136])
+    if size is None:
+        return None
+    name = block[:100].split(b"\0")[0]
+    if block[257:263] == b"ustar\0" and block[345]:
+        name = block[345:500].split(b"\0")[0] + b"/" + name
+    return _Header(name.decode(errors="replace"), block[156:157], size)
+
+
+def _number(field: bytes) -> int | None:
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    octal = _OCTAL.match(field)
+    return int(octal[1] or b"0", 8) if octal else None
+
+
+def _pax_records(data: bytes) -> dict[bytes, bytes]:
+    """Read the records of a pax header, ``LENGTH KEY=VALUE\\n``, up to one that is none."""
+    records: dict[bytes, bytes] = {}
+    at = 0
+    while match := _PAX_RECORD.match(data, at):
+        end = at + int(match[1])
+        if end <= match.end() or end > len(data):
+            break
+        records[match[2]] = data[match.end() : end - 1]
+        at = end
+    return records
+
+
+def _find_header(source: Bytes) -> None:
+    """Go to the next header, a gap or the end.
+
+    Headers of ustar and GNU are found at any offset, for bytes may be missing; those of older
+    archives, which have no magic, in whole blocks from here.
+    """
+    while True:
+        window = source.peek(_WINDOW_BYTES)
+        last = len(window) - BLOCK_BYTES
+        begins = {match.start() - _MAGIC_AT for match in _MAGIC.finditer(window)}
+        for begin in sorted(begins.union(range(0, last + 1, BLOCK_BYTES))):
+            if 0 <= begin <= last and is_tar(window[begin : begin + BLOCK_BYTES]):
+                source.skip(begin)
+                return
+        if len(window) < _WINDOW_BYTES:
+            source.skip(len(window))
+            return
+        source.skip(last)

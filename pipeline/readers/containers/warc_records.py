@@ -1,0 +1,268 @@
+"""Records of a WARC file (ISO 28500, versions 0.17 to 1.1), as found in the wild.
+
+Every byte of the file is accounted for: it lies in a record, in a record marked as damaged, or in
+an :class:`Unreadable`. A record is trusted when its ``Content-Length`` leads to the next record, to
+the end of the file, or to the two line ends that close a record, whatever is behind them. Where it
+does not, reading goes on at the next line that begins a record. Header lines may end in CRLF or a
+bare LF, be continued, and have names in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from pipeline.readers.containers.decompress import Damage, decompressed
+
+MAX_HEADER_BYTES = 1 << 20
+
+_RECORD_LINE = rb"WARC/\d\.\d{1,2}[ \t]*\r?\n"
+_RECORD_LINE_BYTES = 32  # more than such a line has
+_LOOK_AHEAD_BYTES = 128  # behind a payload: line ends, and the next record's first line
+_RECORD = re.compile(_RECORD_LINE)
+_NEXT_RECORD = re.compile(rb"\n(?=" + _RECORD_LINE + rb")")
+_HEADER_END = re.compile(rb"\n\r?\n")
+_HEADER_STOP = re.compile(rb"\n(?:\r?\n|(?=" + _RECORD_LINE + rb"))")  # its end, or a record's line
+_NEWLINES = re.compile(rb"[\r\n]*")
+_FEW_NEWLINES = re.compile(rb"[\r\n]{0,64}")  # between two records, which have two line ends there
+_TWO_LINE_ENDS = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_ARC_MAGIC = b"filedesc://"
+
+
+class Record(NamedTuple):
+    """One record; ``dropped_by`` says what is wrong with it, and then ``payload`` is empty."""
+
+    number: int  # from 0, all types of record counted
+    offset: int  # of the record and of what is behind it, in the decompressed file
+    end: int
+    headers: dict[str, str]  # by name in lower case; of several of a name, the first
+    payload: bytes
+    dropped_by: str | None  # "damaged" or "record_too_large"
+    error: str | None
+
+
+class Unreadable(NamedTuple):
+    """Bytes that belong to no record."""
+
+    number: int  # of the record that comes next
+    dropped_by: str  # "damaged", or "not_a_warc" where the whole file is something else
+    error: str
+    offset: int  # in the decompressed file; in the raw file, where decompression failed
+    skipped_bytes: int
+
+
+def parse_headers(block: bytes) -> dict[str, str]:
+    """Read header lines, WARC's or HTTP's: values by name in lower case, the first of each name."""
+    headers: dict[str, list[str]] = {}
+    last: list[str] | None = None  # the parts of the header that a line may continue
+    for line in block.decode(errors="replace").split("\n"):
+        if line[:1] in (" ", "\t"):
+            if last is not None:
+                last.append(line.strip())
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        last = [value.strip()] if name and colon and name not in headers else None
+        if last is not None:
+            headers[name] = last
+    return {name: " ".join(parts).strip() for name, parts in headers.items()}
+
+
+def header_end(data: bytes, at: int) -> int:
+    """Find where the header lines that begin at ``at`` end, their empty line included; or -1."""
+    match = _HEADER_END.search(data, at)
+    return match.end() if match else -1
+
+
+def archive_records(stream: BinaryIO, *, max_record_bytes: int) -> Iterator[Record | Unreadable]:
+    """Yield the records of a WARC file, compressed or not, and what could not be read, in order.
+
+    Records whose payload is longer than ``max_record_bytes`` are skipped without being held, and
+    come as ``record_too_large``. No content of the file raises an error.
+    """
+    held: Record | None = None
+    for event in _events(_Feed(decompressed(stream)), max_record_bytes):
+        if isinstance(event, _BadMember):
+            if held and not held.dropped_by and event.damaged_from < held.end:
+                # The last record of a bad member: the checksum failed on its bytes.
+                held = _damaged(held, event.place.error)
+            event = event.place
+        if held:
+            yield held
+        held = event if isinstance(event, Record) else None
+        if not held:
+            yield event
+    if held:
+        yield held
+
+
+class _BadMember(NamedTuple):
+    place: Unreadable
+    damaged_from: int  # decompressed: where the output of the bad member begins
+
+
+def _damaged(record: Record, error: str) -> Record:
+    return record._replace(payload=b"", dropped_by="damaged", error=error)
+
+
+class _Feed:
+    """Decompressed bytes up to the next damage, as a buffer with a position in it."""
+
+    def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
+        self._chunks = chunks
+        self._base = 0  # offset of the buffer's first byte in the decompressed file
+        self.data = b""
+        self.at = 0
+        self.damage: Damage | None = None
+        self.ended = False
+
+    @property
+    def offset(self) -> int:
+        """Position in the decompressed file."""
+        return self._base + self.at
+
+    def ensure(self, size: int) -> bool:
+        """Have ``size`` bytes from the position on in the buffer; false if there are fewer."""
+        pieces = [self.data[self.at :]] if len(self.data) - self.at < size else []
+        have = len(self.data) - self.at
+        while have < size and not self.ended:
+            chunk = next(self._chunks, None)
+            if isinstance(chunk, bytes):
+                pieces.append(chunk)
+                have += len(chunk)
+            else:
+                self.damage, self.ended = chunk, True
+        if len(pieces) > 1:
+            self.data, self._base, self.at = b"".join(pieces), self.offset, 0
+        return have >= size
+
+    def more(self) -> bool:
+        """Have at least one more byte in the buffer; false where there is none."""
+        return self.ensure(len(self.data) - self.at + 1)
+
+    def pass_damage(self) -> None:
+        """Go on behind the damage that the bytes ended with."""
+        self.damage, self.ended = None, False
+
+    def skip_newlines(self) -> None:
+        """Go past line ends."""
+        while True:
+            match = _NEWLINES.match(self.data, self.at)
+            assert match
+            self.at = match.end()
+            if self.at < len(self.data) or not self.more():
+                return
+
+    def skip_to_record(self, limit: int | None) -> int:
+        """Go to the next line that begins a record; return how many bytes were passed.
+
+        Stops behind ``limit`` bytes if it comes first, and where the bytes end.
+        """
+        begin = self.offset
+        while True:
+            reach = len(self.data) if limit is None else begin + limit - self._base
+            match = _NEXT_RECORD.search(self.data, self.at)
+            if match and match.end() < reach:
+                self.at = match.end()
+                break
+            if limit is not None and len(self.data) >= reach:
+                self.at = reach
+                break
+            self.at = max(self.at, len(self.data) - _RECORD_LINE_BYTES)
+            if not self.more():
+                self.at = len(self.data)
+                break
+        return self.offset - begin
+
+
+def _events(feed: _Feed, max_record_bytes: int) -> Iterator[Record | Unreadable | _BadMember]:
+    number = 0
+    if feed.ensure(len(_ARC_MAGIC)) and feed.data.startswith(_ARC_MAGIC):
+        yield Unreadable(0, "not_a_warc", "an ARC file, which is not WARC", 0, 0)
+        return
+    while True:
+        feed.skip_newlines()
+        if feed.ensure(1):
+            feed.ensure(_RECORD_LINE_BYTES)
+            if _RECORD.match(feed.data, feed.at):
+                yield _record(feed, number, max_record_bytes)
+                number += 1
+            else:
+                offset = feed.offset
+                skipped = feed.skip_to_record(None)
+                foreign = number == 0 and feed.ended and not feed.damage and not feed.ensure(1)
+                reason = "not_a_warc" if foreign else "damaged"
+                yield Unreadable(number, reason, "no WARC record begins here", offset, skipped)
+        elif feed.damage:
+            bad = feed.damage
+            place = Unreadable(number, "damaged", bad.error, bad.offset, bad.skipped_bytes)
+            yield _BadMember(place, feed.offset - bad.recovered_bytes)
+            feed.pass_damage()
+        else:
+            return
+
+
+def _record(feed: _Feed, number: int, max_record_bytes: int) -> Record:
+    """Read the record that begins at the feed's position, and leave the feed behind it."""
+    offset = feed.offset
+    end = _header_end_in(feed)
+    inner = _NEXT_RECORD.search(feed.data, feed.at, len(feed.data) if end < 0 else end)
+    lines_end = inner.start() if inner else max(end, feed.at)
+    headers = parse_headers(feed.data[feed.at : lines_end])
+    record = Record(number, offset, offset, headers, b"", None, None)
+    length = headers.get("content-length", "")
+    if inner or end < 0:
+        record = _damaged(record, "the record's header has no end")
+    elif not _LENGTH.fullmatch(length):
+        record = _damaged(record, f"Content-Length is {length[:40]!r}")
+    else:
+        feed.at = end
+        if int(length) > max_record_bytes:
+            return _skipped_record(feed, record, int(length))
+        payload = _payload(feed, int(length))
+        if payload is not None:
+            return record._replace(payload=payload, end=feed.offset)
+        record = _damaged(record, f"Content-Length {length} does not lead to a record's end")
+    feed.skip_to_record(None)
+    return record._replace(end=feed.offset)
+
+
+def _header_end_in(feed: _Feed) -> int:
+    """Find the end of the header at the position; -1 where another record begins before it."""
+    searched = feed.at
+    while not (stop := _HEADER_STOP.search(feed.data, searched)):
+        if len(feed.data) - feed.at > MAX_HEADER_BYTES:
+            return -1
+        passed = max(len(feed.data) - _RECORD_LINE_BYTES - feed.at, 0)
+        if not feed.more():
+            return -1
+        searched = feed.at + passed
+    return stop.end() if len(stop.group()) > 1 else -1
+
+
+def _payload(feed: _Feed, length: int) -> bytes | None:
+    """Take the payload, if a record may end where it ends; otherwise stay before it."""
+    feed.ensure(length + _LOOK_AHEAD_BYTES)
+    data, end = feed.data, feed.at + length
+    if len(data) < end:
+        return None
+    newlines = _FEW_NEWLINES.match(data, end)
+    assert newlines
+    unseen = 0 if feed.ended else _RECORD_LINE_BYTES
+    foreign = newlines.end() + unseen < len(data) and not _RECORD.match(data, newlines.end())
+    if foreign and not _TWO_LINE_ENDS.match(data, end):
+        return None
+    payload = data[feed.at : end]
+    feed.at = end
+    return payload
+
+
+def _skipped_record(feed: _Feed, record: Record, length: int) -> Record:
+    skipped = feed.skip_to_record(length)
+    if skipped < length:
+        record = _damaged(record, f"Content-Length {length} does not lead to a record's end")
+    else:
+        record = record._replace(dropped_by="record_too_large", error=f"{length} bytes")
+    return record._replace(end=feed.offset)

@@ -1,0 +1,342 @@
+"""The recipe: one YAML file that names the sources, their steps, and every number.
+
+It is read into frozen dataclasses and checked before any work starts. A step is named by its short
+name or by the dotted name of any function from batch to batch; a reader by its short name or the
+dotted name of a :class:`pipeline.readers.Reader`. Their parameters are the keyword parameters of
+those functions, so what a function needs and what a recipe may say are one thing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import RecipeError, nearest
+from pipeline.files.local_copy import local_copy
+from pipeline.inspection.arrow_values import go_with_pandas
+from pipeline.readers import READERS, Reader
+from pipeline.recipe.signatures import check_parameters, convert, parameters_of
+from transforms.documents import FilePath
+from transforms.registry import STEPS
+
+READER_PARAMETERS = ("start", "end", "batch_bytes", "max_record_bytes")
+"""What the pipeline passes to a reader, beside the recipe's own parameters for it."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """How text becomes tokens."""
+
+    model: FilePath  # a SentencePiece model
+    bos: bool  # a beginning-of-sequence token before every document
+    eos: bool  # an end-of-sequence token after every document
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How tokens become files."""
+
+    target_shard_tokens: int  # about what a shard holds
+    validation_fraction: float  # of the documents, chosen by a hash of the id
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How input files are cut and how much of them is held at once."""
+
+    batch_bytes: int  # of text in a batch of documents
+    split_bytes: int  # a larger uncompressed file is cut, where its format allows
+    max_record_bytes: int  # a longer record is set aside
+    joined_part_bytes: int  # of records that are joined into documents together
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a source: a function over batches, or a deduplication."""
+
+    name: str
+    target: Callable[..., Any]
+    parameters: Mapping[str, Any]
+
+    @property
+    def is_shuffle(self) -> bool:
+        """Whether the step compares documents of the whole source (a class, not a function)."""
+        return inspect.isclass(self.target)
+
+    def named_files(self) -> list[tuple[str, str]]:
+        """The files that the step's parameters name, each behind its parameter's name."""
+        expected = parameters_of(self.target)
+        return [
+            (name, file)
+            for name, value in self.parameters.items()
+            for file in _files_in(value, expected[name][0])
+        ]
+
+    def files(self) -> list[str]:
+        """The files that the step's parameters name."""
+        return [file for _, file in self.named_files()]
+
+    @cached_property
+    def local_parameters(self) -> Mapping[str, Any]:
+        """The parameters to call the step with: files elsewhere are copied to this machine."""
+        copies = {file: local_copy(file) for file in self.files()}
+        return {name: _replaced(value, copies) for name, value in self.parameters.items()}
+
+    def check(self) -> None:
+        """Run the step's own check of its parameters, if it has one; raises ValueError."""
+        check = getattr(self.target, "check", None)
+        if check is not None:
+            check(**self.local_parameters)
+
+
+def _replaced(value: Any, copies: Mapping[str, str]) -> Any:
+    """Return a parameter's value with the paths of files replaced by those of their copies."""
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, copies) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replaced(item, copies) for item in value)
+    return copies.get(value, value) if isinstance(value, str) else value
+
+
+def _files_in(value: Any, annotation: Any) -> Iterator[str]:
+    """Yield the files that a parameter's value names: one, or those in a list or a mapping."""
+    options = typing.get_args(annotation)
+    if annotation is FilePath and isinstance(value, str):
+        yield value
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for option in options:
+            yield from _files_in(value, option)
+    elif options and isinstance(value, (list, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _files_in(item, options[-1])
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of documents and what is done to them."""
+
+    name: str
+    reader: Reader
+    reader_name: str
+    reader_parameters: Mapping[str, Any]
+    reader_options: Any  # of a source whose documents are joined: its dataclass; else None
+    input: tuple[str, ...]
+    proportion: float  # of the tokens that are sampled in training
+    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    steps: tuple[Step, ...]
+
+    @property
+    def shuffle_positions(self) -> list[int]:
+        """The positions of the deduplications among the steps."""
+        return [i for i, step in enumerate(self.steps) if step.is_shuffle]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe. ``mapping`` is what it was made of, variables filled in."""
+
+    token_budget: int  # of the training run that the mixture is for
+    tokenizer: Tokenizer
+    shards: Shards
+    reading: Reading
+    sources: tuple[Source, ...]
+    opt_out: FilePath | None  # a list of ids, urls and domains whose documents are left out
+    mapping: Mapping[str, Any] = field(repr=False)
+    path: str = field(default="the recipe", compare=False)  # of its file, for messages
+
+    def with_sources(self, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
+        """Return the recipe with these sources in place of its own; raises RecipeError."""
+        made = recipe_from_mapping({**self.mapping, "sources": dict(entries)})
+        return replace(made, path=self.path)
+
+    def source(self, name: str) -> Source:
+        """Return a source by its name."""
+        return next(source for source in self.sources if source.name == name)
+
+    def files(self) -> list[str]:
+        """The models and lists that the steps and the tokenizer read, sorted."""
+        return sorted({self.tokenizer.model, *self.step_files()})
+
+    def step_files(self) -> list[str]:
+        """The models and lists that the steps read, sorted."""
+        steps = [step for source in self.sources for step in source.steps]
+        return sorted({file for step in steps for file in step.files()})
+
+
+def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
+    """Build a recipe of plain values, as :attr:`Recipe.mapping` holds them, and check them."""
+    known = {"token_budget": int, "tokenizer": Tokenizer, "shards": Shards, "reading": Reading}
+    for key in mapping:
+        if key not in known and key not in ("sources", "opt_out"):
+            raise RecipeError(
+                f"unknown key {key!r}{nearest(key, [*known, 'sources', 'opt_out', 'variables'])}"
+            )
+    for key in [*known, "sources"]:
+        if key not in mapping:
+            raise RecipeError(f"the key {key!r} is missing")
+    if not isinstance(mapping["sources"], Mapping) or not mapping["sources"]:
+        raise RecipeError("sources: expected a mapping of names to sources")
+    sources = tuple(_source(str(name), entry) for name, entry in mapping["sources"].items())
+    total = sum(source.proportion for source in sources)
+    if abs(total - 1) > 1e-6:
+        parts = " + ".join(f"{source.proportion:g}" for source in sources)
+        raise RecipeError(f"sources: the proportions add up to {total:g}, not to 1 ({parts})")
+    recipe = Recipe(
+        token_budget=convert(mapping["token_budget"], int, "token_budget"),
+        tokenizer=Tokenizer(**check_parameters(Tokenizer, mapping["tokenizer"], "tokenizer")),
+        shards=Shards(**check_parameters(Shards, mapping["shards"], "shards")),
+        reading=Reading(**check_parameters(Reading, mapping["reading"], "reading")),
+        sources=sources,
+        opt_out=convert(mapping.get("opt_out"), FilePath | None, "opt_out"),
+        mapping=mapping,
+    )
+    _check_ranges(recipe)
+    return recipe
+
+
+def recipe_of_source(
+    mapping: Mapping[str, Any], source: str, steps: Sequence[Any] | None = None
+) -> Recipe:
+    """Build the recipe of one of the sources that a mapping holds; ``steps`` replaces its steps.
+
+    What the other sources need is not imported.
+    """
+    entry = {**mapping["sources"][source], "proportion": 1.0}
+    if steps is not None:
+        entry["steps"] = list(steps)
+    return recipe_from_mapping({**mapping, "sources": {source: entry}})
+
+
+def _check_ranges(recipe: Recipe) -> None:
+    """Raise RecipeError for what the names of the numbers do not say."""
+    if recipe.token_budget <= 0:
+        raise RecipeError(f"token_budget: expected a number above 0, found {recipe.token_budget}")
+    if recipe.reading.batch_bytes + recipe.reading.max_record_bytes >= 1 << 31:
+        raise RecipeError(
+            "reading: batch_bytes and max_record_bytes must stay under 2 GiB together"
+        )
+    if recipe.shards.validation_fraction == 1:
+        raise RecipeError("shards.validation_fraction: 1 would leave nothing to train on")
+
+
+@dataclass(frozen=True)
+class _SourceKeys:
+    """The keys of a source in the YAML file."""
+
+    reader: Any  # its name, or a mapping of its name to its parameters
+    input: list[str]  # patterns of files; `**` stands for any folders
+    proportion: float  # of the tokens that are sampled in training; of all sources together 1
+    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    steps: list[Any]  # names of steps, or mappings of a name to its parameters, in order
+
+
+def _source(name: str, entry: Any) -> Source:
+    where = f"sources.{name}"
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise RecipeError(f"{where}: a source's name is made of letters, digits and '_', '.', '-'")
+    keys = _SourceKeys(**check_parameters(_SourceKeys, entry, where))
+    reader_name, reader_given = _named(keys.reader, f"{where}.reader")
+    reader = _reader(reader_name, where)
+    place = f"{where}.reader.{reader_name}"
+    options = None
+    if reader.join is None:
+        parameters = check_parameters(reader.read, reader_given, place, READER_PARAMETERS)
+        try:
+            if reader.check is not None:
+                reader.check(**parameters)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
+    else:
+        parameters = {}
+        given = check_parameters(reader.join.options, reader_given, place)
+        try:
+            options = reader.join.options(**given)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
+    if not keys.input:
+        raise RecipeError(f"{where}.input: expected at least one pattern")
+    for key in ("proportion", "expected_tokens_per_input_byte"):
+        if getattr(keys, key) <= 0:
+            raise RecipeError(
+                f"{where}.{key}: expected a number above 0, found {getattr(keys, key)}"
+            )
+    return Source(
+        name=name,
+        reader=reader,
+        reader_name=reader_name,
+        reader_parameters=parameters,
+        reader_options=options,
+        input=tuple(keys.input),
+        proportion=keys.proportion,
+        expected_tokens_per_input_byte=keys.expected_tokens_per_input_byte,
+        steps=tuple(_step(step, f"{where}.steps[{i}]") for i, step in enumerate(keys.steps)),
+    )
+
+
+def _reader(name: str, where: str) -> Reader:
+    reader = READERS.get(name)
+    if reader is None and "." in name:
+        reader = _import(name, where, "reader")
+        if not isinstance(reader, Reader):
+            raise RecipeError(f"{where}: {name!r} is no Reader (pipeline/readers/__init__.py)")
+    if reader is None:
+        raise RecipeError(f"{where}: unknown reader {name!r}{nearest(name, READERS)}")
+    return reader
+
+
+def _named(entry: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    """Read `name` or `name: {parameters}`."""
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        ((name, parameters),) = entry.items()
+        return str(name), {} if parameters is None else parameters
+    raise RecipeError(f"{where}: expected 'name' or 'name: {{parameters}}', found {entry!r}")
+
+
+def _step(entry: Any, where: str) -> Step:
+    name, given = _named(entry, where)
+    target = STEPS.get(name)
+    if target is None and "." in name:
+        target = _import(name, where, "step")
+        if not callable(target):
+            raise RecipeError(f"{where}: {name!r} is no function")
+    if target is None:
+        raise RecipeError(
+            f"{where}: unknown step {name!r}{nearest(name, STEPS)} "
+            "(a step of your own goes by its dotted name, package.module.function)"
+        )
+    place = f"{where}.{name}"
+    step = Step(name, target, check_parameters(target, given, place))
+    if step.is_shuffle:
+        try:
+            target(**step.parameters)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
+    return step
+
+
+def _import(dotted: str, where: str, what: str) -> Any:
+    module_name, _, attribute = dotted.rpartition(".")
+    go_with_pandas()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # whatever the module does as it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {said}") from None
+
+
+def step_name(entry: str | Mapping[str, Any]) -> str:
+    """Return the name of a step as a recipe has it: alone, or ahead of its parameters."""
+    return entry if isinstance(entry, str) else str(next(iter(entry)))

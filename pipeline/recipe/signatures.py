@@ -1,0 +1,139 @@
+"""Calls with parameters from a YAML file, checked against the callee's signature first.
+
+A settings dataclass, a reader and a step all declare their parameters in one place, their
+signature; a recipe that does not fit it gets an error that names the place, what was expected and
+the nearest right spelling.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import RecipeError, nearest
+from pipeline.recipe.bounds import crossed_limits, expected_number
+from transforms.documents import FilePath
+
+
+def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
+    """Return each keyword parameter's type and whether it must be given.
+
+    Positional-only and positional parameters of functions (a step's batch, a reader's stream) are
+    not the recipe's and are left out; of a class, all fields count.
+    """
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    parameters = {}
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY or inspect.isclass(target):
+            required = parameter.default is parameter.empty
+            parameters[name] = (hints.get(name, Any), required)
+    return parameters
+
+
+def check_parameters(
+    target: Callable[..., Any], given: Mapping[str, Any], where: str, reserved: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Check ``given`` against the signature: names, types, numbers; return it, converted.
+
+    ``reserved`` parameters are the pipeline's to fill in. Raises :class:`RecipeError`.
+    """
+    if not isinstance(given, Mapping):
+        raise RecipeError(f"{where}: expected parameters as 'name: value', found {given!r}")
+    parameters = {k: v for k, v in parameters_of(target).items() if k not in set(reserved)}
+    for name in given:
+        if name not in parameters:
+            raise RecipeError(f"{where}: unknown key {name!r}{nearest(str(name), parameters)}")
+    for name, (_, required) in parameters.items():
+        if required and name not in given:
+            raise RecipeError(f"{where}: the key {name!r} is missing")
+    converted = {
+        name: convert(value, parameters[name][0], f"{where}.{name}")
+        for name, value in given.items()
+    }
+    _check_numbers(converted, where)
+    return converted
+
+
+def _check_numbers(values: Mapping[str, Any], where: str) -> None:
+    """Raise RecipeError for numbers that cannot be what their names say."""
+    for name, value in values.items():
+        expected = expected_number(name, value)
+        if expected:
+            raise RecipeError(f"{where}.{name}: expected {expected}, found {value}")
+    crossed = crossed_limits(values)
+    if crossed:
+        low, high = crossed
+        raise RecipeError(
+            f"{where}.{low}: {values[low]} is over {high}, {values[high]}: nothing would stay"
+        )
+
+
+def convert(value: Any, expected: Any, where: str) -> Any:
+    """Check ``value`` against a type annotation; whole numbers serve where floats are expected."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if expected is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        for option in arguments:
+            try:
+                return convert(value, option, where)
+            except RecipeError:
+                continue
+    elif origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise RecipeError(
+            f"{where}: expected one of {', '.join(map(str, arguments))}; found {value!r}"
+        )
+    elif origin in (list, tuple, Sequence) and isinstance(value, (list, tuple)):
+        items = [convert(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value)]
+        return tuple(items) if origin is tuple else items
+    elif origin in (dict, Mapping) and isinstance(value, Mapping):
+        return {
+            convert(_key(k, arguments[0]), arguments[0], where): convert(
+                v, arguments[1], f"{where}.{k}"
+            )
+            for k, v in value.items()
+        }
+    elif expected is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif expected is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    elif expected in (int, bool, str) and type(value) is expected:
+        return value
+    elif expected in (None, type(None)) and value is None:
+        return None
+    elif expected is FilePath and isinstance(value, str):
+        return value
+    advice = ""
+    if origin in (list, tuple, Sequence) and isinstance(value, str):
+        advice = f"; write [{value}] for a list of one"
+    raise RecipeError(f"{where}: expected {type_name(expected)}, found {value!r}{advice}")
+
+
+TYPE_NAMES = {Any: "text or mapping", str: "text", int: "integer", float: "number",
+              bool: "true or false", FilePath: "file", type(None): "null"}  # fmt: skip
+
+
+def type_name(annotation: Any) -> str:
+    """Write a type as a recipe's author thinks of it."""
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    inner = [type_name(argument) for argument in arguments]
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(inner)
+    if len(inner) == 2:
+        return f"mapping of {inner[0]} to {inner[1]}"
+    if inner:
+        return f"list of {inner[0]}"
+    return TYPE_NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def _key(key: Any, expected: Any) -> Any:
+    """Return a mapping's key; numbers are strings there, as JSON has them."""
+    return int(key) if expected is int and isinstance(key, str) and key.isdecimal() else key

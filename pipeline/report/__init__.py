@@ -1,0 +1,1 @@
+"""What a run made, for people: the report and the data card."""

@@ -1,0 +1,123 @@
+"""The report of a run: one HTML page that holds all it needs and asks nothing of the network.
+
+Text of documents is escaped by the template; beside that the page's own policy names its scripts by
+their digests, so that no other would run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from pipeline.report import charts
+from pipeline.report.llama_mixture import LLAMA_BYTES_A_TOKEN
+from pipeline.tables import cell
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(report: dict[str, Any]) -> str:
+    """Make the page of what :func:`pipeline.report.data.collect` returns."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(cell=cell, percent=percent, megabytes=megabytes, anchor=anchor)
+    scripts = [get_plotlyjs(), (TEMPLATES / "report.js").read_text()]
+    return environment.get_template("report.html").render(
+        report=report,
+        **_rows(report),
+        charts=_charts(report),
+        llama_bytes_a_token=LLAMA_BYTES_A_TOKEN,
+        style=Markup((TEMPLATES / "report.css").read_text()),
+        scripts=[Markup(script) for script in scripts],
+        digests=[_digest(script) for script in scripts],
+    )
+
+
+def _rows(report: dict[str, Any]) -> dict[str, Any]:
+    """Make the rows of the tables that go across the sources."""
+    sources = report["sources"]
+    return {
+        "mixture_rows": [{**source, **source["mixture"]} for source in sources],
+        "step_rows": [
+            {
+                "source": source["name"],
+                **step,
+                "text_mb": step["text_bytes"] / 1e6,
+                "mb_per_second": step["text_bytes"] / 1e6 / step["processor_seconds"]
+                if step["text_bytes"] and step["processor_seconds"]
+                else None,
+            }
+            for source in sources
+            for step in source["steps"]
+        ],
+        "memory_rows": [
+            {"name": source["name"], "peak_mb": round(source["worker_peak_bytes"] / 1e6)}
+            for source in sources
+        ],
+        "fingerprint_rows": [
+            {"name": name, "sha256": digest} for name, digest in report["fingerprints"]
+        ],
+        "version_rows": [
+            {"name": name, "version": version} for name, version in report["versions"].items()
+        ],
+    }
+
+
+def _charts(report: dict[str, Any]) -> dict[str, Any]:
+    """Make the charts by the names under which the template asks for them."""
+    sources = report["sources"]
+    made = {
+        "mixture": charts.mixture(report["llama"]),
+        "times": charts.times(sources),
+        "lengths": charts.lengths({s["name"]: s["distributions"].lengths["kept"] for s in sources}),
+    }
+    for source in sources:
+        name, spread = source["name"], source["distributions"]
+        made[f"funnel-{name}"] = charts.funnel(source["left"])
+        if spread.perplexities:
+            made[f"perplexity-{name}"] = charts.perplexities(spread.perplexities, source["cutoffs"])
+        if spread.scores["kept"].total or spread.scores["dropped"].total:
+            made[f"scores-{name}"] = charts.scores(spread.scores, source["min_score"])
+        for listed in source["line_domains"]:
+            made[f"lines-{name}-{listed['step']}"] = charts.lines_by_domain(listed["domains"])
+    return {name: _plain(figure) for name, figure in made.items()}
+
+
+def _plain(figure: go.Figure) -> dict[str, Any]:
+    """Return a figure as plain values; its template, which is the page's own, is left out."""
+    values = json.loads(figure.to_json(validate=False, engine="json"))
+    del values["layout"]["template"]
+    return {"data": values["data"], "layout": values["layout"]}
+
+
+def _digest(script: str) -> str:
+    """Write the digest of a script as a page's policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def percent(value: float | None) -> str:
+    """Write a share."""
+    return "-" if value is None else f"{value:.1%}" if value >= 0.001 else f"{value:.3%}"
+
+
+def megabytes(value: float) -> str:
+    """Write bytes as megabytes."""
+    return f"{value / 1e6:,.1f} MB"
+
+
+def anchor(name: str) -> str:
+    """Return the fragment of the page that a source's section has."""
+    return f"source-{name}"

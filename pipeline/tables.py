@@ -1,0 +1,69 @@
+"""Tables that the commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    pass
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Make a table; numbers are set right with separators, None is a dash."""
+    result = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    numeric = [
+        all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
+        for i in range(len(columns))
+    ]
+    for name, right in zip(columns, numeric, strict=True):
+        result.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        result.add_row(*(v if isinstance(v, Text) else cell(v) for v in row))
+    return result
+
+
+_CONTROLS = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"},
+    127: 0x2421,
+    **dict.fromkeys(range(128, 160), 65533),
+}
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey, such as escape sequences in the text of a page."""
+    return text.translate(_CONTROLS)
+
+
+def cell(value: Any) -> str:
+    """Write one value as a table shows it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return printable(str(value))
+
+
+def is_terminal() -> bool:
+    """Tell whether what is shown goes to a terminal, which knows styles."""
+    return Console().is_terminal
+
+
+def show(*parts: Table | Text | str) -> None:
+    """Print tables and lines, wide enough that no number is cut where the output is no terminal."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, emoji=False, width=140)
+    for part in parts:
+        if isinstance(part, Table):
+            console.print(part)
+        else:
+            console.print(printable(part) if isinstance(part, str) else part, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""Token boundaries against SentencePiece's own offsets."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from pipeline.commands.main import main
+from pipeline.inspection.piece_table import load_piece_table
+from pipeline.inspection.token_view import tokens_of
+from tests.support.plain_shards import plain_documents
+from tests.support.runs import ROOT
+
+
+def check_document(table, document):
+    """Compare a document's tokens with the proto that SentencePiece makes of its text.
+
+    The proto gives a byte of a character no surface but for the last of the character's bytes.
+    """
+    tokens = [t for t in tokens_of(table, np.array(document.ids, np.uint16)) if t.id not in (1, 2)]
+    proto = table.processor.encode_as_proto(document.text)
+    assert [(t.id, t.piece) for t in tokens] == [(p.id, p.piece) for p in proto.pieces]
+    data = document.text.encode()
+    at = 0
+    for token, piece in zip(tokens, proto.pieces, strict=True):
+        assert token.begin == at
+        at = token.end
+        if not table.processor.is_byte(token.id):
+            assert (token.begin, token.end) == (piece.begin, piece.end)
+        elif piece.begin < piece.end:
+            assert token.end == piece.end and piece.begin <= token.begin
+    assert at == len(data)
+
+
+def test_every_document_of_the_demo(demo_run):
+    table = load_piece_table(json.loads((demo_run / "manifest.json").read_text()))
+    for document in plain_documents(demo_run):
+        check_document(table, document)
+
+
+@pytest.mark.slow
+def test_real_texts_in_many_scripts(samples_run):
+    table = load_piece_table(json.loads((samples_run / "manifest.json").read_text()))
+    documents = [d for d in plain_documents(samples_run) if len(d.ids) < 20_000]
+    wikipedia = [d for d in documents if d.shard.startswith("wikipedia/")]
+    for document in [*random.Random(1).sample(documents, 60), *wikipedia[:60]]:
+        check_document(table, document)
+
+
+def test_the_command_counts_and_shows_boundaries(demo_run, capsys):
+    (document, *_) = plain_documents(demo_run)
+    place = [str(demo_run), document.shard, str(document.number)]
+    assert main(["tokens", *place, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [token["id"] for token in found["tokens"]] == document.ids
+    assert found["token_count"] == document.row["token_count"]
+    assert found["text_bytes"] == len(document.text.encode())
+    assert found["bytes_a_token"] == found["text_bytes"] / found["token_count"]
+    assert main(["tokens", *place]) == 0
+    shown = capsys.readouterr().out.split("\n", 2)[2].removesuffix("\n")
+    assert shown.startswith("<s>|") and shown.endswith("|</s>")
+    assert shown.count("|") >= len(document.ids) - 1
+    plain = shown.removeprefix("<s>").removesuffix("</s>").replace("|", "").replace("<0x0A>", "")
+    assert plain == document.text.replace("|", "")
+    assert main(["tokens", str(demo_run), document.shard, "--id", document.row["id"]]) == 0
+
+
+def test_part_of_a_documents_tokens(demo_run):
+    table = load_piece_table(json.loads((demo_run / "manifest.json").read_text()))
+    ids = np.array(plain_documents(demo_run)[0].ids, np.uint16)
+    assert tokens_of(table, ids, 3, 9) == tokens_of(table, ids)[3:9]
+
+
+def test_another_tokenizer_is_refused(demo_run, tmp_path):
+    """A model in the old one's place would decode the ids to something else."""
+    manifest = json.loads((demo_run / "manifest.json").read_text())
+    model = tmp_path / "tokenizer.model"
+    manifest["tokenizer"]["model"] = str(model)
+    with pytest.raises(ValueError, match="tokenizer of the shards is not there"):
+        load_piece_table(manifest)
+    model.write_bytes((ROOT / "samples" / "models" / "en.sp.model").read_bytes())
+    with pytest.raises(ValueError, match="not the tokenizer that made the shards"):
+        load_piece_table(manifest)

@@ -1,0 +1,125 @@
+"""An opt-out list from run to run: what goes, what is built again, what stays as it is."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.commands.main import main as corpus
+from pipeline.files import storage
+from pipeline.inspection.explain import explain
+from pipeline.inspection.manifest import statistics
+from pipeline.inspection.verify import verify
+from pipeline.output.opt_out import take_list
+from tests.support.runs import digests, run_demo
+
+ARGUMENTS = ["--sources", "commoncrawl,c4,stackexchange", "--set",
+             "shards.target_shard_tokens=30000"]  # fmt: skip
+
+
+def run_with(output, entries: str | None, folder) -> int:
+    more = []
+    if entries is not None:
+        (folder / "list.txt").write_text(entries)
+        more = ["--set", f"opt_out={folder / 'list.txt'}"]
+    return run_demo(output, *ARGUMENTS, *more)
+
+
+def documents(output) -> dict[str, tuple[str, str]]:
+    """Return every document's url and the ledger of its shard, by id."""
+    found = {}
+    for path in sorted((output / "shards").rglob("*.docs.parquet")):
+        number = path.name.split(".")[0].rsplit("-", 1)[1]
+        ledger = f"ledger/{path.parent.name}/{number}.json"
+        for row in pq.read_table(path, columns=["id", "url"]).to_pylist():
+            found[row["id"]] = (row["url"], ledger)
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A run without a list."""
+    output = tmp_path_factory.mktemp("plain") / "out"
+    assert run_with(output, None, output.parent) == 0
+    return output
+
+
+def written(output) -> dict[str, int]:
+    return {n: (output / n).stat().st_mtime_ns for n in digests(output) if "shards/" in n}
+
+
+@pytest.mark.slow
+def test_a_list_removes_its_documents_and_rebuilds_their_shards_alone(plain, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run_with(output, None, tmp_path) == 0
+    before, times = documents(output), written(output)
+    by_id = next(i for i in before if i.startswith("stackexchange/"))
+    by_url, (url, _) = next(item for item in before.items() if item[0].startswith("c4/"))
+    listed = {by_id, by_url}
+    assert run_with(output, f"{by_id}\n{url}\n", tmp_path) == 0
+    assert verify(str(output)) == []
+    after = documents(output)
+    assert {i: before[i] for i in before if i not in listed} == after
+    touched = {before[i][1] for i in listed}
+    for name, time in written(output).items():
+        source, file = name.split("/")[1:]
+        number = file.split(".")[0].rsplit("-", 1)[1]
+        assert (time != times[name]) == (f"ledger/{source}/{number}.json" in touched), name
+    assert len(touched) < len({v[1] for v in before.values()})
+    for source in ("c4", "stackexchange"):
+        funnel = statistics(str(output))["sources"][source]["funnel"]
+        assert [r["documents"] for r in funnel if r["reason"] == "opted_out"] == [1]
+    for identifier in listed:
+        found = explain(str(output), identifier)
+        assert (found["dropped_at"], found["dropped_by"]) == ("opt_out", "opted_out")
+    assert corpus(["stats", str(output)]) == 0 and "opted_out" in capsys.readouterr().out
+    # A run that has the list from the beginning writes the same.
+    fresh = tmp_path / "fresh"
+    assert run_with(fresh, f"{by_id}\n{url}\n", tmp_path) == 0
+    assert digests(fresh) == digests(output)
+    # Without it everything is as it was.
+    assert run_with(output, None, tmp_path) == 0
+    assert verify(str(output)) == []
+    assert digests(output) == digests(plain)
+
+
+def test_a_part_that_is_left_without_documents_goes(plain, tmp_path):
+    output = tmp_path / "out"
+    assert run_with(output, None, tmp_path) == 0
+    held_out = sorted((output / "shards").glob("*/validation-*.docs.parquet"))[0]
+    entries = pq.read_table(held_out)["id"].to_pylist()
+    assert run_with(output, "\n".join(entries), tmp_path) == 0
+    assert verify(str(output)) == []
+    assert not list(held_out.parent.glob(held_out.name.replace("docs.parquet", "*")))
+
+
+def test_a_list_changed_half_way_is_taken_up_again(plain, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    assert run_with(output, None, tmp_path) == 0
+    identifier = next(i for i in documents(output) if i.startswith("c4/"))
+    removed = []
+
+    def fail_at_second(output: str, name: str) -> None:
+        removed.append(name)
+        if len(removed) == 2:
+            raise KeyboardInterrupt
+        real(output, name)
+
+    real = storage.remove
+    monkeypatch.setattr(storage, "remove", fail_at_second)
+    with pytest.raises(KeyboardInterrupt):
+        take_list(str(output), identifier.encode())
+    monkeypatch.undo()
+    assert not (output / "manifest.json").exists()
+    assert run_with(output, identifier, tmp_path) == 0
+    assert verify(str(output)) == [] and identifier not in documents(output)
+
+
+def test_mistakes_are_told_before_any_work(tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run_with(output, "example.org\nthat page of mine\n", tmp_path) == 2
+    error = capsys.readouterr().err
+    assert "list.txt: line 2: 'that page of mine'" in error and error.count("\n") == 1
+    assert run_demo(output, *ARGUMENTS, "--set", "opt_out=nowhere.txt") == 2
+    assert "no file nowhere.txt" in capsys.readouterr().err
+    assert not output.exists()

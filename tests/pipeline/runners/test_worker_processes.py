@@ -1,0 +1,20 @@
+"""How a worker process ended is told in a line."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.runners.worker_processes import _told
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        ("exited with return code 3", "ended with exit status 3"),
+        ("exited with return code -9", "was killed (SIGKILL): by the system, if memory ran out"),
+        ("exited with return code -40", "ended: exited with return code -40"),  # has no name
+        ("cannot start", "ended: cannot start"),
+    ],
+)
+def test_how_a_worker_ended_is_told(ended, told):
+    assert _told(ended) == f"a worker process {told}"

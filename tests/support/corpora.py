@@ -1,0 +1,92 @@
+"""Small corpora in the form that a run leaves, and their tokens read without the project's code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.files.storage import json_bytes
+from pipeline.output.layout import DOCS_SCHEMA, MANIFEST_NAME, sealed, shard_file
+from tokenizer.shards import ShardWriter
+
+Documents = Sequence[Sequence[int]]
+"""Tokens of documents."""
+
+
+def write_corpus(
+    folder: Path,
+    train: Mapping[str, Sequence[Documents]],
+    proportions: Mapping[str, float],
+    token_budget: int,
+    validation: Mapping[str, Sequence[Documents]] | None = None,
+    dtype: npt.DTypeLike = np.uint16,
+) -> None:
+    """Write shards and manifest; ``train`` and ``validation`` have each source's shards."""
+    shards = []
+    for source, shards_of_source in train.items():
+        for number, documents in enumerate(shards_of_source):
+            parts = {"train": _write_part(folder, source, "train", number, documents, dtype)}
+            if validation and number < len(validation.get(source, [])):
+                parts["validation"] = _write_part(
+                    folder, source, "validation", number, validation[source][number], dtype
+                )
+            shards.append({"source": source, "shard": number, "parts": parts})
+    manifest = {
+        "format": "llama-corpus manifest, version 1",
+        "token_budget": token_budget,
+        "tokenizer": {"bos": True, "eos": True, "vocabulary_size": 65536, "model": "-"},
+        "sources": {name: {"proportion": share} for name, share in proportions.items()},
+        "shards": shards,
+        "files": {"plan.jsonl": "0" * 64},
+    }
+    (folder / MANIFEST_NAME).write_bytes(json_bytes(sealed(manifest)))
+
+
+def _write_part(folder, source, part, number, documents, dtype):
+    bin_file, idx_file, docs_file = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    writer = ShardWriter(bin_file, idx_file, dtype)
+    offsets = np.cumsum([0, *map(len, documents)], dtype=np.int64)
+    writer.append(np.array([t for d in documents for t in d], np.int64), offsets)
+    writer.finish()
+    columns = {
+        "id": [f"{source}/{part}{number}#{i}" for i in range(len(documents))],
+        "token_offset": offsets[:-1],
+        "token_count": np.diff(offsets),
+    }
+    empty = {name: [None] * len(documents) for name in DOCS_SCHEMA.names}
+    table = pa.table({**empty, **columns}, schema=DOCS_SCHEMA)
+    pq.write_table(table, docs_file, row_group_size=3)
+    files = {}
+    for suffix, file in (("bin", bin_file), ("idx", idx_file), ("docs.parquet", docs_file)):
+        name = shard_file(source, part, number, suffix)
+        data = file.getvalue()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return {
+        "documents": len(documents),
+        "tokens": int(offsets[-1]),
+        "characters": 0,
+        "files": files,
+    }
+
+
+def plain_streams(folder: Path, part: str) -> dict[str, npt.NDArray[np.int64]]:
+    """Return every source's tokens, read by the manifest and the description of the format."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    streams: dict[str, list[npt.NDArray[np.int64]]] = {}
+    for shard in manifest["shards"]:
+        if part in shard["parts"]:
+            (name,) = (n for n in shard["parts"][part]["files"] if n.endswith(".bin"))
+            code = (folder / name).with_suffix(".idx").read_bytes()[17]
+            tokens = np.fromfile(folder / name, {8: "<u2", 4: "<i4"}[code]).astype(np.int64)
+            streams.setdefault(shard["source"], []).append(tokens)
+    return {source: np.concatenate(tokens) for source, tokens in streams.items()}

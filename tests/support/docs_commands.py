@@ -1,0 +1,89 @@
+"""What the test of the pages does with a command beyond running it as it is written.
+
+A command that none of these lists names is run, in the order of the pages and their lines, in a
+scratch folder that looks like the project, with the demo's output in ``out/demo``. Those that
+cannot run there are listed here, with the reason or with the test that runs the like. Commands may
+hold placeholders, which ``FILLED_IN`` replaces.
+"""
+
+from __future__ import annotations
+
+FROM_SCRATCH = "tests/test_from_scratch.py::test_every_model_has_a_card_and_the_run_its_shards"
+
+KILLS = (
+    "tests/faults/test_random_kills.py::test_a_run_killed_at_random_comes_out_as_if_it_had_not_been"
+)
+
+BY_HAND = "it needs what nothing here installs; tried by hand"
+GOOGLE = "it needs an account at Google; tests/dataflow runs its jobs without one"
+DOWNLOADS = "it downloads for hours or days"
+AFTER_DOWNLOADS = "it looks at what comes of terabytes of downloads; README.md has the like, run"
+
+COVERED = {
+    "make demo": "tests/test_beam_runner.py::test_the_demo_verifies_and_leaves_no_work_behind",
+    "scripts/from_scratch.sh DATA OUT": FROM_SCRATCH,
+    "corpus train-lm": FROM_SCRATCH,
+    "corpus cited-urls": FROM_SCRATCH,
+    "corpus train-classifier": FROM_SCRATCH,
+    "corpus train-tokenizer": "tests/pipeline/models/test_train_tokenizer.py::"
+    "test_the_card_says_what_the_samples_hold",
+    "python beam_runner.py --recipe recipes/fineweb.yaml": "tests/test_web_recipes.py::"
+    "test_runs_over_the_warc_samples",
+    "corpus diff": "tests/pipeline/inspection/test_diff.py::"
+    "test_one_threshold_changed_and_sources_left_out",
+    "corpus serve": "tests/pipeline/inspection/test_serve.py::test_filter_page_and_open_documents",
+    "python beam_runner.py --output out/other": "tests/pipeline/inspection/test_diff.py::"
+    "test_one_threshold_changed_and_sources_left_out",
+    "python beam_runner.py --runner=SparkRunner --recipe my.yaml": "tests/test_spark.py::"
+    "test_a_local_master_writes_the_bytes_of_the_direct_runner",
+    "$SPARK_HOME/bin/spark-class": KILLS,
+    "corpus worker-pool": KILLS,
+    "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": KILLS,
+    "python -m pytest tests/faults": KILLS,
+    "python -m tests.faults.random_kills": KILLS,
+    "python -m pytest tests/hostile": "tests/hostile/test_fuzz.py::"
+    "test_mutated_files_break_no_promise",
+}
+"""How a command begins, and the test that runs the like with arguments of its own."""
+
+CANNOT_RUN = {
+    "make test": "it is what runs this test",
+    "make kenlm-tools": "it builds programs for minutes; make test has done so before this test",
+    "make spark-job-server": "it builds a jar for minutes; make test has done so before this test",
+    "$SPARK_HOME/bin/spark-submit": BY_HAND,
+    "python beam_runner.py --runner=SparkRunner --job_endpoint": BY_HAND,
+    "python beam_runner.py --runner=FlinkRunner": BY_HAND,
+    "python benchmarks/scale.py --sizes": "it takes ten minutes; tests/test_scale.py holds the "
+    "page to what it wrote",
+    "gcloud ": GOOGLE,
+    "docker ": GOOGLE,
+    "run ": GOOGLE,
+    "python3.11 -m venv": "it makes an environment; make test has made the like",
+    ".venv/bin/pip install": "it installs from the network; make test has installed the like",
+    ".venv/bin/uv pip install": "it installs from the network; make test has installed the like",
+    "aws s3": DOWNLOADS,
+    "bq ": DOWNLOADS,
+    "curl ": DOWNLOADS,
+    "hf download": DOWNLOADS,
+    "rsync ": DOWNLOADS,
+    "python beam_runner.py --recipe recipes/llama.yaml": "it needs terabytes of downloads; "
+    "tests/pipeline/recipe/test_recipe.py loads the recipe, "
+    "tests/test_real_samples.py runs its steps",
+    "corpus stats OUT/corpus": AFTER_DOWNLOADS,
+    "corpus verify OUT/corpus": AFTER_DOWNLOADS,
+    "torchrun ": "it needs GPUs",
+    ".venv/bin/python -m training.export OUT/run": AFTER_DOWNLOADS,
+    'LM_OPTIONS="--pieces 16000': "all real samples; " + FROM_SCRATCH + " runs it over a few",
+}
+"""How a command begins, and why it is not run."""
+
+FILLED_IN = {
+    "README.md": {
+        "--max_steps 120": "--max_steps 2",
+        "explain out/demo ID": "explain out/demo {id}",
+    },
+    "docs/adding.md": {"python beam_runner.py": "python beam_runner.py --workers 1"},
+    "docs/hostile.md": {"--files 100000": "--files 5"},
+    "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2"},
+}
+"""By page: what is replaced in its commands, so that they have an object or end in seconds."""

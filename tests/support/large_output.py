@@ -1,0 +1,38 @@
+"""A pipeline on a local Spark master, of which one task puts out more than Beam's queue holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.runners.execution import Tasks
+from pipeline.runners.spark import spark_options
+
+N_MESSAGES = 140
+"""Beam's queue takes 100; Python keeps some 20 on its side."""
+
+MESSAGE_BYTES = 10 << 20
+
+
+def values(_: None) -> Iterator[tuple[int, bytes]]:
+    """Yield values of a message each."""
+    for number in range(N_MESSAGES):
+        yield number, bytes([number]) * MESSAGE_BYTES
+
+
+def check(element: tuple[int, list[bytes]]) -> None:
+    """Raise ValueError where a value is not what was put out."""
+    number, (value,) = element[0], list(element[1])
+    if value != bytes([number]) * MESSAGE_BYTES:
+        raise ValueError(f"value {number} came out changed")
+
+
+if __name__ == "__main__":
+    options = spark_options(["--runner=SparkRunner"], 1, sys.argv[1])(Tasks(0, 0))
+    with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+        grouped = pipeline | beam.Create([None]) | beam.FlatMap(values) | beam.GroupByKey()
+        _ = grouped | beam.Map(check)
+    print("done")

@@ -1,0 +1,24 @@
+"""What a reader of a report expects of the page, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.support.browser import watched
+
+
+def assert_report_opens(browser: Browser, report: Path) -> None:
+    """Open the page on a desktop and on a phone, in light and dark: quiet, drawn, no wider."""
+    url = report.absolute().as_uri()
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        size = {"width": width, "height": 844}
+        with watched(browser, url, viewport=size, color_scheme=scheme) as page:
+            page.page.goto(url)
+            page.page.wait_for_function(
+                "[...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))"
+            )
+            assert page.errors == [] and page.requests == []
+            assert page.overflow() == 0
+            assert page.page.locator(".plot").count() > 3

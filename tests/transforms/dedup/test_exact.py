@@ -1,0 +1,151 @@
+"""Exact deduplication against a brute-force one over plain strings."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.passes.fingerprint import chunks
+from transforms.dedup import exact as deduplicate
+from transforms.dedup.exact import (
+    DeduplicateDocuments,
+    DeduplicateLines,
+    Part,
+    decide,
+    kept_lines,
+    pack,
+    partition_bounds,
+    unpack,
+)
+from transforms.documents import documents
+from transforms.kernels.lines import keep_lines
+
+Corpus = list[list[str]]  # splits of documents
+
+
+def batch_of(texts: list[str]):
+    return documents([f"s/f#{i}" for i in range(len(texts))], texts)
+
+
+def shuffled(corpus: Corpus, keep: str, n_partitions: int, batch: int, step=DeduplicateLines):
+    """Deduplicate as the two passes do, without Beam; returns the surviving texts by split."""
+    one = step(keep=keep)
+    parts: dict[int, list[bytes]] = defaultdict(list)
+    dropped: dict[int, list[int]] = defaultdict(list)
+    for split, texts in enumerate(corpus):
+        batches = [batch_of(texts[i : i + batch]) for i in range(0, len(texts), batch)]
+        for _, chunk in chunks(one.units(b) for b in batches):
+            dropped[split] += chunk.repeats.tolist()
+            bounds = partition_bounds(chunk.keys, n_partitions)
+            for p in range(n_partitions):
+                here = slice(bounds[p], bounds[p + 1])
+                if here.start < here.stop:
+                    parts[p].append(pack(Part(split, chunk.keys[here], chunk.firsts[here])))
+    for packed in parts.values():
+        for split, units in decide(map(unpack, reversed(packed)), keep):
+            dropped[split] += units.tolist()
+    result = []
+    for split, texts in enumerate(corpus):
+        whole = batch_of(texts)
+        units = one.count(whole)
+        kept = np.ones(units[-1], bool)
+        kept[dropped[split]] = False
+        after = one.apply(whole, units, kept)
+        rows = zip(after["text"].to_pylist(), after["dropped_by"].to_pylist(), strict=True)
+        result.append([None if reason else text for text, reason in rows])
+    return result
+
+
+def brute_force_lines(corpus: Corpus, keep: str):
+    """CCNet's rule for lines, from its description, on lists of strings."""
+    holders = defaultdict(set)
+    for s, texts in enumerate(corpus):
+        for d, text in enumerate(texts):
+            for line in text.split("\n"):
+                holders[line].add((s, d))
+    result = []
+    for s, texts in enumerate(corpus):
+        result.append([])
+        for d, text in enumerate(texts):
+            seen, lines = set(), []
+            for line in text.split("\n"):
+                shared = len(holders[line]) > 1
+                mine = keep == "first" and min(holders[line]) == (s, d)
+                if line not in seen and (not shared or mine):
+                    lines.append(line)
+                seen.add(line)
+            result[-1].append("\n".join(lines) if lines else None)
+    return result
+
+
+WORDS = st.sampled_from(["a", "b", "c", "long line", "", "d", "e", "other"])
+TEXTS = st.lists(WORDS, min_size=1, max_size=5).map("\n".join)
+CORPORA = st.lists(st.lists(TEXTS, max_size=6), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("keep", ["none", "first"])
+@settings(max_examples=150, deadline=None)
+@given(corpus=CORPORA, n_partitions=st.integers(1, 5), batch=st.integers(1, 3))
+def test_lines_as_brute_force(keep, corpus, n_partitions, batch):
+    assert shuffled(corpus, keep, n_partitions, batch) == brute_force_lines(corpus, keep)
+
+
+@pytest.mark.parametrize("keep", ["none", "first"])
+def test_chunks_within_a_split_change_nothing(keep, monkeypatch):
+    rng = np.random.default_rng(3)
+    corpus = [
+        ["\n".join("x" * int(i) for i in rng.integers(0, 400, 5)) for _ in range(60)]
+        for _ in range(3)
+    ]
+    whole = shuffled(corpus, keep, 3, 4)
+    monkeypatch.setattr("pipeline.passes.fingerprint.CHUNK_UNITS", 7)
+    assert shuffled(corpus, keep, 3, 4) == whole == brute_force_lines(corpus, keep)
+
+
+@settings(max_examples=80, deadline=None)
+@given(corpus=CORPORA, keep=st.sampled_from(["none", "first"]))
+def test_documents_as_brute_force(corpus, keep):
+    flat = [text for texts in corpus for text in texts]
+    seen, expected = set(), []
+    for texts in corpus:
+        expected.append([])
+        for text in texts:
+            goes = flat.count(text) > 1 if keep == "none" else text in seen
+            expected[-1].append(None if goes else text)
+            seen.add(text)
+    assert shuffled(corpus, keep, 3, 2, DeduplicateDocuments) == expected
+
+
+def test_partitions_cover_the_whole_range_of_keys():
+    keys = np.sort(np.random.default_rng(0).integers(0, 2**64, 10_000, np.uint64))
+    bounds = partition_bounds(keys, 8)
+    assert bounds[0] == 0 and bounds[-1] == len(keys) and (np.diff(bounds) > 1_000).all()
+    extremes = np.array([0, 2**64 - 1], np.uint64)
+    assert partition_bounds(extremes, 4).tolist() == [0, 1, 1, 1, 2]
+
+
+def test_a_window_of_no_files_is_refused():
+    with pytest.raises(ValueError, match="window_files"):
+        DeduplicateLines(keep="none", window_files=0)
+
+
+def test_units_of_a_split_are_bounded():
+    with pytest.raises(AssertionError):
+        deduplicate.fingerprint(
+            np.zeros(2, np.uint64), np.zeros(2, np.int64), deduplicate.MAX_UNITS - 1
+        )
+
+
+@given(st.lists(st.tuples(st.text(alphabet="ab\né", max_size=12), st.integers(0))))
+def test_kept_lines_of_one_text_are_those_of_a_column(documents):
+    texts = [text for text, _ in documents]
+    masks = [[bits >> i & 1 == 1 for i in range(text.count("\n") + 1)] for text, bits in documents]
+    offsets = np.cumsum([0, *map(len, masks)])
+    kept = np.array([stays for mask in masks for stays in mask], bool)
+    column = keep_lines(pa.array(texts, pa.string()), offsets, kept).to_pylist()
+    assert [kept_lines(t, np.array(m)) for t, m in zip(texts, masks, strict=True)] == column

@@ -1,0 +1,1 @@
+"""Steps for source code: languages, generated files, licences."""

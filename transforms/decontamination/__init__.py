@@ -1,0 +1,1 @@
+"""Documents that share long runs of words with evaluation sets."""

@@ -1,0 +1,203 @@
+"""Evaluation sets given as files: their items, and the n-grams by which text is compared with them.
+
+A file is one of two forms, each plain or in gzip. A name that ends in ``.jsonl``, ``.ndjson`` or
+``.json`` (before ``.gz``) is of JSON lines: one object a line, of which every string is an item by
+itself, at any depth, or those under the named fields. Any other is of text, one item a line. Blank
+lines are passed over.
+
+Words are those of GPT-3's appendix C (arXiv 2005.14165): lower case, split at white space, without
+punctuation. Symbols and characters that are not printed go as punctuation does, and in scripts
+without spaces every character is a word.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from transforms.dedup.shingles import ALONE, PASSED_OVER, Hashes, is_word_alone, word_hashes
+from transforms.documents import text_buffers
+from transforms.kernels.character_kinds import (
+    PUNCTUATION,
+    SPACE,
+    UNPRINTED,
+    character_kinds,
+    lower_case,
+)
+from transforms.kernels.hashing import BASE, mix
+
+_FILTER_BITS_PER_N_GRAM = 16
+
+
+class Item(NamedTuple):
+    """A text of an evaluation set, and where it stands."""
+
+    file: str
+    line: int  # from 1
+    text: str
+
+
+class EvaluationIndex(NamedTuple):
+    """The n-grams of evaluation sets."""
+
+    items: tuple[Item, ...]
+    n_gram_words: npt.NDArray[np.int64]  # the lengths there are, descending
+    hashes: Hashes  # ascending; equal ones in the order of their items
+    owners: npt.NDArray[np.int64]  # the item that each hash is of
+    filter: npt.NDArray[np.uint8]  # 2**k bits: of every hash, the one that its top k bits number
+    filter_shift: int  # 64 - k
+
+
+@cache
+def load_evaluation_sets(
+    files: tuple[str, ...], fields: tuple[str, ...], n_gram_words: int, min_item_words: int
+) -> EvaluationIndex:
+    """Read evaluation sets and index their n-grams, once a process.
+
+    Items of at least ``n_gram_words`` words give all their n-grams of so many; shorter ones, of at
+    least ``min_item_words``, are one whole; those under that are ignored. ``fields`` are those of
+    JSON lines that hold items; none: every string does. Raises ValueError, with file and line, for
+    what is not UTF-8 or no JSON object, for files in which no line has one of the fields, and for
+    files without an item that is long enough.
+    """
+    items = [item for file in files for item in read_items(file, fields)]
+    words, offsets = word_hashes(folds(), *text_buffers(pa.array([i.text for i in items])))
+    sizes = np.diff(offsets)
+    longest = dict.fromkeys(files, 0)
+    for item, size in zip(items, sizes.tolist(), strict=True):
+        longest[item.file] = max(longest[item.file], size)
+    for file, size in longest.items():
+        if size < min_item_words:
+            raise ValueError(
+                f"{file}: its longest item has {size} words, and those of fewer than "
+                f"{min_item_words} (min_item_words) are ignored"
+            )
+    lengths = np.where(sizes < min_item_words, 0, np.minimum(sizes, n_gram_words))
+    hashes, owners = _n_gram_hashes(words, offsets, lengths)
+    order = np.argsort(hashes, kind="stable")
+    different_lengths = np.unique(lengths[lengths > 0])[::-1].copy()
+    return EvaluationIndex(
+        tuple(items), different_lengths, hashes[order], owners[order], *_filter_of(hashes)
+    )
+
+
+def read_items(file: str, fields: Sequence[str]) -> Iterator[Item]:
+    """Yield the items of a file; raises ValueError as :func:`load_evaluation_sets` does."""
+    data = Path(file).read_bytes()
+    if data.startswith(b"\x1f\x8b"):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{file}: damaged gzip: {error}") from None
+    is_json = file.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json"))
+    has_field = not fields
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        where = f"{file}, line {number}"
+        try:
+            text = line.decode().strip()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{where}: not UTF-8: {error.reason}") from None
+        if not text:
+            continue
+        if not is_json:
+            yield Item(file, number, text)
+            continue
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{where}: not JSON: {error}; JSON lines are wanted") from None
+        if not isinstance(values, dict):
+            raise ValueError(f"{where}: expected a JSON object, found {text[:40]!r}")
+        named = [values[name] for name in fields if name in values] if fields else [values]
+        has_field |= bool(named)
+        for string in _strings(named):
+            yield Item(file, number, string.encode("utf-8", "replace").decode())
+    if is_json and not has_field:
+        raise ValueError(f"{file}: no line has one of the fields {', '.join(fields)}")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+@cache
+def folds() -> npt.NDArray[np.uint32]:
+    """Return the table by which ``shingles.word_hashes`` finds the words, made once a process."""
+    kinds = character_kinds()
+    table = lower_case().copy()
+    table[[point for point in range(0x110000) if is_word_alone(point)]] |= ALONE
+    table[kinds & (PUNCTUATION | UNPRINTED) != 0] = PASSED_OVER
+    table[kinds & SPACE != 0] = 0
+    return table
+
+
+class _Translation(dict[int, str]):
+    """The same table as ``str.translate`` takes it, filled as it is asked."""
+
+    def __missing__(self, point: int) -> str:
+        fold = int(folds()[point])
+        if fold == 0:
+            form = " "
+        elif fold == PASSED_OVER:
+            form = ""
+        elif fold & ALONE:
+            form = f" {chr(fold & ~int(ALONE))} "
+        else:
+            form = chr(fold)
+        self[point] = form
+        return form
+
+
+_TRANSLATION = _Translation()
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, as they are compared."""
+    return text.translate(_TRANSLATION).split()
+
+
+def _filter_of(hashes: Hashes) -> tuple[npt.NDArray[np.uint8], int]:
+    bits = max((len(hashes) * _FILTER_BITS_PER_N_GRAM).bit_length(), 3)
+    is_there = np.zeros(1 << bits, np.bool_)
+    is_there[hashes >> np.uint64(64 - bits)] = True
+    return np.packbits(is_there, bitorder="little"), 64 - bits
+
+
+@njit(cache=True, nogil=True, inline="always")
+def n_gram_hash(state, length):  # type: ignore[no-untyped-def]
+    """Finish the hash of ``length`` words, whose ``state`` is a polynomial of their hashes."""
+    return mix(state + np.uint64(length))
+
+
+@njit(cache=True, nogil=True)
+def _n_gram_hashes(words, offsets, lengths):  # type: ignore[no-untyped-def]
+    """Return the hashes of every item's n-grams of its length, 0 for none, and whose they are."""
+    n_hashes = 0
+    for t in range(lengths.size):
+        if lengths[t]:
+            n_hashes += offsets[t + 1] - offsets[t] - lengths[t] + 1
+    hashes, owners = np.empty(n_hashes, np.uint64), np.empty(n_hashes, np.int64)
+    at = 0
+    for t in range(lengths.size):
+        if lengths[t]:
+            for i in range(offsets[t], offsets[t + 1] - lengths[t] + 1):
+                state = np.uint64(0)
+                for k in range(lengths[t]):
+                    state = state * BASE + words[i + k]
+                hashes[at], owners[at] = n_gram_hash(state, lengths[t]), t
+                at += 1
+    return hashes, owners

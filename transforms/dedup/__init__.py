@@ -1,0 +1,1 @@
+"""Deduplication: what is compared, and which of several copies stays."""

@@ -1,0 +1,206 @@
+"""Exact deduplication over a whole source by 64-bit keys: of lines, as CCNet does, or of documents.
+
+A *unit* is what is compared: a line of a document, or the document. Units of a split are numbered
+in reading order. The first pass makes a :class:`Fingerprint` of each chunk of a split: one key and
+one unit number for each distinct key in it, and the units that repeat an earlier one of the chunk.
+Only that is shuffled, 12 bytes a distinct key, by the key's partition. :func:`decide` then names
+the units that go; the second pass reads the documents again and removes them.
+
+CCNet (arXiv 1911.00359): within a document the first copy of a line stays; a line found in more
+than one document goes from all of them (``keep: none``), or stays where it comes first in the
+order of the input (``keep: first``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.documents import drop, with_column
+
+MAX_UNITS = 1 << 31
+"""Units of a split; the top bit of a unit's number in a fingerprint is a flag."""
+
+REPEATED = np.uint32(1 << 31)
+"""Flag: the key stands in more than one document of its chunk."""
+
+Keys = npt.NDArray[np.uint64]
+UnitNumbers = npt.NDArray[np.uint32]
+
+
+class Units(NamedTuple):
+    """The units of a batch, in order."""
+
+    keys: Keys
+    offsets: npt.NDArray[np.int64]  # document d has the units offsets[d]:offsets[d + 1]
+
+
+@dataclass(frozen=True)
+class DeduplicateLines:
+    """Remove lines that stand in several documents (CCNet); drop documents left without any."""
+
+    keep: Literal["none", "first"]
+    window_files: int | None = None  # compare within so many input files; null: the whole source
+
+    def __post_init__(self) -> None:
+        _check_window(self.window_files)
+
+    def units(self, batch: pa.RecordBatch) -> Units:
+        """Number and hash the lines of a batch."""
+        from transforms.kernels.lines import paragraph_keys
+
+        return Units(*paragraph_keys(batch["text"]))
+
+    def apply(
+        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+    ) -> pa.RecordBatch:
+        """Keep the lines where ``kept`` is true; document ``d`` has ``units[d]:units[d + 1]``."""
+        from transforms.kernels.lines import keep_lines
+
+        texts = keep_lines(batch["text"], units, kept)
+        any_kept = _any_in_each(kept, units)
+        return drop(with_column(batch, "text", texts), ~any_kept, "no_unique_line")
+
+    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+        """Return the offsets of the units of each document, without hashing them."""
+        lines = pc.add(pc.count_substring(batch["text"], "\n"), 1).to_numpy()
+        return np.concatenate([[0], np.cumsum(lines)]).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class DeduplicateDocuments:
+    """Drop documents whose whole text stands elsewhere in the source."""
+
+    keep: Literal["none", "first"]
+    window_files: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_window(self.window_files)
+
+    def units(self, batch: pa.RecordBatch) -> Units:
+        """Hash the documents of a batch."""
+        from transforms.kernels.lines import document_keys
+
+        return Units(document_keys(batch["text"]), self.count(batch))
+
+    def apply(
+        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+    ) -> pa.RecordBatch:
+        """Drop the documents where ``kept`` is false."""
+        return drop(batch, ~kept, "duplicate_document")
+
+    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+        """Return the offsets of the units: one a document."""
+        return np.arange(batch.num_rows + 1, dtype=np.int64)
+
+
+def kept_lines(text: str, kept: npt.NDArray[np.bool_]) -> str:
+    """Return the kept lines of one text, as ``keep_lines`` does for a column, without numba."""
+    lines = text.split("\n")
+    return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays)
+
+
+def _check_window(window_files: int | None) -> None:
+    if window_files is not None and window_files < 1:
+        raise ValueError(f"window_files: expected null or a number above 0, found {window_files}")
+
+
+def _any_in_each(
+    mask: npt.NDArray[np.bool_], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    before = np.concatenate([[0], np.cumsum(mask)])
+    return before[offsets[1:]] > before[offsets[:-1]]
+
+
+class Fingerprint(NamedTuple):
+    """What the first pass keeps of a chunk of a split."""
+
+    keys: Keys  # distinct, ascending
+    firsts: UnitNumbers  # the first unit of each key in the chunk, with the flag REPEATED
+    repeats: UnitNumbers  # units that repeat an earlier one of the chunk; they go in any case
+
+
+def fingerprint(
+    keys: Keys, document_of_unit: npt.NDArray[np.int64], first_unit: int
+) -> Fingerprint:
+    """Make the fingerprint of consecutive units, the first of which has number ``first_unit``."""
+    assert first_unit + len(keys) <= MAX_UNITS, "a split has more than 2^31 units"
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    is_first = np.ones(len(keys), bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(is_first)
+    last = np.append(starts[1:], len(keys)) - 1 if len(keys) else starts
+    # The order is stable: a key's first and last unit are in its first and last document.
+    across = document_of_unit[order[starts]] != document_of_unit[order[last]]
+    firsts = (order[starts] + first_unit).astype(np.uint32)
+    firsts[across] |= REPEATED
+    repeats = np.sort(order[~is_first] + first_unit).astype(np.uint32)
+    return Fingerprint(ordered[starts], firsts, repeats)
+
+
+def partition_bounds(keys: Keys, n_partitions: int) -> npt.NDArray[np.int64]:
+    """Return where each of ``n_partitions`` equal ranges of keys begins and ends in sorted keys."""
+    edges = [((p << 64) // n_partitions) for p in range(1, n_partitions)]
+    inner = np.searchsorted(keys, np.array(edges, np.uint64))
+    return np.concatenate([[0], inner, [len(keys)]]).astype(np.int64)
+
+
+class Part(NamedTuple):
+    """The keys of one partition in the fingerprint of one chunk."""
+
+    split: int
+    keys: Keys
+    firsts: UnitNumbers
+
+
+def pack(part: Part) -> bytes:
+    """Serialise a part for the shuffle: two u32 of header, keys, unit numbers."""
+    header = np.array([part.split, len(part.keys)], np.uint32)
+    return b"".join([header.tobytes(), part.keys.tobytes(), part.firsts.tobytes()])
+
+
+def unpack(data: bytes) -> Part:
+    """Read back what :func:`pack` wrote."""
+    split, n = np.frombuffer(data, np.uint32, 2).tolist()
+    return Part(
+        split, np.frombuffer(data, np.uint64, n, 8), np.frombuffer(data, np.uint32, n, 8 + 8 * n)
+    )
+
+
+def decide(
+    parts: Iterable[Part], keep: Literal["none", "first"]
+) -> Iterator[tuple[int, UnitNumbers]]:
+    """Name the units of one partition that go, split by split.
+
+    The parts may come in any order. Splits are in the order of their numbers, so that ``first``
+    means the same on every runner.
+    """
+    ordered = sorted(parts, key=lambda part: (part.split, int(part.firsts[0] & ~REPEATED)))
+    if not ordered:
+        return
+    keys = np.concatenate([part.keys for part in ordered])
+    firsts = np.concatenate([part.firsts for part in ordered])
+    splits = np.repeat([part.split for part in ordered], [len(part.keys) for part in ordered])
+    order = np.argsort(keys, kind="stable")
+    keys, firsts, splits = keys[order], firsts[order], splits[order]
+    equals_last = np.zeros(len(keys), bool)
+    equals_last[1:] = keys[1:] == keys[:-1]
+    if keep == "first":
+        goes = equals_last
+    else:
+        goes = equals_last | ((firsts & REPEATED) != 0)
+        goes[:-1] |= equals_last[1:]
+    units, splits = firsts[goes] & ~REPEATED, splits[goes]
+    by_split = np.argsort(splits, kind="stable")
+    units, splits = units[by_split], splits[by_split]
+    edges = [*np.flatnonzero(np.diff(splits, prepend=-1)), len(splits)]
+    for start, end in pairwise(edges):
+        yield int(splits[start]), units[start:end]

@@ -1,0 +1,349 @@
+"""Near-duplicates: documents of which more than a given part is the same.
+
+The *overlap* of two documents is the Jaccard similarity of their sets of shingles: runs of
+``shingle_words`` consecutive words (``transforms.dedup.shingles``). Pairs that may overlap are
+found by MinHash and banding (Broder 1997; Leskovec, Rajaraman and Ullman, *Mining of Massive
+Datasets*, chapter 3): a signature of ``bands * rows`` minima, and a key for each band of ``rows``
+of them. A pair of overlap ``s`` shares a key with probability ``1 - (1 - s ** rows) ** bands``.
+The documents that share a band's key are its *bucket*, where each *meets* the ``max_neighbours``
+just ahead of it in the order of preference. Of those that it meets, a document is compared with the
+``max_partners`` likeliest, by :meth:`DeduplicateNear.choose`, and a pair counts only where its
+overlap, from the shingles themselves, is over ``min_overlap``. One exception saves the shingles of
+copies: where all minima agree, and those of a pair that overlaps by ``min_overlap`` would do so
+less than once in a million times, the document goes without being compared.
+
+Of a verified pair, the less preferred document goes: a rule that needs nothing but the pair, so no
+machine has to hold all documents or the groups they form. Preference is a strict order, so no two
+documents that stay were found to overlap, and the most preferred document of any group stays. In a
+chain A > B > C with A like B and B like C, both B and C go, even if A and C overlap less: the
+Jaccard distance is a metric, so every link of a chain loses at most ``1 - min_overlap``.
+
+The pieces are what two passes need: :meth:`DeduplicateNear.sketch` and :func:`band_parts` make the
+packed arrays that are shuffled by band key, :meth:`DeduplicateNear.meetings` finds the pairs of a
+partition, :meth:`DeduplicateNear.choose` those to compare of all that a document stands in,
+:func:`numbers_in_pairs` says whose shingles they need, and :meth:`DeduplicateNear.is_near` decides.
+:func:`find_near_duplicates` does all of that in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from transforms.dedup.exact import partition_bounds
+from transforms.dedup.shingles import Hashes, Shingles, distinct_shingles
+from transforms.documents import drop
+from transforms.kernels.hashing import BASE, mix
+
+CHUNK_PAIRS = 1 << 20
+"""Pairs that are found together; bounds a worker's memory (24 MB, and copies)."""
+
+MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
+"""Where a pair of ``min_overlap`` is less likely to agree in all minima, agreeing decides it."""
+
+References = npt.NDArray[np.uint64]
+"""Documents of a corpus: ``split << 32 | number of the document in its split``. A row of a pair has
+the less preferred document first, which goes if the two are found to overlap."""
+
+Meetings = npt.NDArray[np.uint64]
+"""Rows of a pair, as in :data:`References`, and the number of documents in the bucket where it met.
+It is there once for each band whose key the two share."""
+
+_WEIGHT = np.uint64(1 << 32)  # of a meeting, divided by the bucket; whole numbers add up exactly
+
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+class Sketch(NamedTuple):
+    """What finds the near-duplicates of the documents of a batch."""
+
+    band_keys: Hashes  # one row a document, one column a band
+    shingles: npt.NDArray[np.int64]  # number of distinct ones a document
+    chars: npt.NDArray[np.int64]
+
+
+class BandPart(NamedTuple):
+    """The band keys of a batch that fall into one partition, with what orders the documents."""
+
+    keys: Hashes
+    references: References
+    shingles: npt.NDArray[np.uint32]
+    chars: npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class DeduplicateNear:
+    """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
+
+    ``prefer`` is the longest text in characters, or the first in the order of the input, which also
+    breaks ties. In a band's bucket each document meets the ``max_neighbours`` that come just ahead
+    of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo 1995), and it
+    is compared with the ``max_partners`` likeliest of all that it meets. So where more than
+    ``max_neighbours`` documents are somewhat alike, some pairs are not found: few with `longest`,
+    whose neighbours are of nearly one length; a quarter with `first`, at worst seen. A document
+    whose minima all agree with another's goes without being compared, unless chance could well have
+    made them agree. Documents are compared within ``window_files`` input files; null: the whole
+    source.
+    """
+
+    min_overlap: float
+    shingle_words: int
+    bands: int
+    rows: int
+    prefer: Literal["longest", "first"]
+    max_neighbours: int
+    max_partners: int
+    window_files: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_overlap < 1:
+            raise ValueError(f"min_overlap: expected 0 <= x < 1, found {self.min_overlap}")
+        for name in ("shingle_words", "bands", "rows", "max_neighbours", "max_partners"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a number above 0, found {getattr(self, name)}")
+        if self.window_files is not None and self.window_files < 1:
+            raise ValueError(
+                f"window_files: expected null or a number above 0, found {self.window_files}"
+            )
+
+    def shingles(self, batch: pa.RecordBatch) -> Shingles:
+        """Return the distinct shingles of every document of a batch."""
+        return distinct_shingles(batch["text"], shingle_words=self.shingle_words)
+
+    def sketch(self, batch: pa.RecordBatch) -> Sketch:
+        """Return the band keys and the sizes of every document of a batch."""
+        hashes, offsets = self.shingles(batch)
+        chars = pc.utf8_length(batch["text"]).to_numpy().astype(np.int64)
+        keys = _band_keys(hashes, offsets, *_permutations(self.bands * self.rows), self.bands)
+        return Sketch(keys, np.diff(offsets), chars)
+
+    def found(self, overlap: float) -> float:
+        """Return the probability that a pair of this overlap shares a band's key."""
+        return 1 - (1 - overlap**self.rows) ** self.bands
+
+    def meetings(self, parts: Iterable[BandPart]) -> Iterator[Meetings]:
+        """Yield the pairs that meet in one partition, :data:`CHUNK_PAIRS` at most at a time.
+
+        The parts may come in any order. Pairs whose numbers of shingles alone exclude the overlap
+        are left out.
+        """
+        columns = list(zip(*parts, strict=True))
+        if not columns:
+            return
+        keys, references, shingles, chars = map(np.concatenate, columns)
+        negative = -chars.astype(np.int64) if self.prefer == "longest" else np.zeros(len(keys))
+        order = np.lexsort((references, negative, keys))
+        _, sizes = np.unique(keys, return_counts=True)
+        starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        ordered = references[order], shingles[order], starts, np.repeat(sizes, sizes)
+        room = np.empty((max(CHUNK_PAIRS, self.max_neighbours), 3), np.uint64)
+        begin = 0
+        while begin < len(order):
+            n_pairs, begin = _bucket_pairs(
+                *ordered, self.min_overlap, self.max_neighbours, begin, room
+            )
+            yield room[:n_pairs].copy()
+
+    def choose(self, met: Meetings) -> tuple[References, References]:
+        """Return the documents that surely go, and the pairs to compare, each once.
+
+        Documents are chosen for one by one, so ``met`` needs all meetings of a document in which it
+        is the less preferred, and may have those of any number of documents, in any order. The
+        likeliest partners are those with the largest sum, over the bands where the two met, of one
+        divided by the bucket's documents: who shares a key with half the corpus may be anyone.
+        """
+        met = met[np.lexsort((met[:, 1], met[:, 0]))]
+        is_first = np.ones(len(met), bool)
+        is_first[1:] = (met[1:, :2] != met[:-1, :2]).any(axis=1)
+        firsts = np.flatnonzero(is_first)
+        pairs = met[firsts, :2]
+        bands = np.diff(np.append(firsts, len(met)))
+        weights = np.add.reduceat(_WEIGHT // met[:, 2], firsts).astype(np.int64)
+        certain = self.min_overlap ** (self.bands * self.rows) < MAX_CHANCE_OF_EQUAL_MINIMA
+        same = np.unique(pairs[certain & (bands == self.bands), 0])
+        undecided = ~np.isin(pairs[:, 0], same)
+        pairs, weights = pairs[undecided], weights[undecided]
+        pairs = pairs[np.lexsort((-weights, pairs[:, 0]))]  # stable: then by the other document
+        _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+        rank = np.arange(len(pairs)) - np.repeat(starts, counts)
+        return same, pairs[rank < self.max_partners]
+
+    def overlap(self, a: Hashes, b: Hashes) -> float:
+        """Return the Jaccard similarity of two documents' distinct, ascending shingles."""
+        shared = _shared(a, b)
+        union = len(a) + len(b) - shared
+        return shared / union if union else 0.0
+
+    def is_near(self, a: Hashes, b: Hashes) -> bool:
+        """Say whether two documents, given by their shingles, overlap by more than is allowed."""
+        return self.overlap(a, b) > self.min_overlap
+
+    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+        """Return the offsets of the units that are decided on: one a document."""
+        return np.arange(batch.num_rows + 1, dtype=np.int64)
+
+    def apply(
+        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+    ) -> pa.RecordBatch:
+        """Drop the documents where ``kept`` is false."""
+        return drop(batch, ~kept, "near_duplicate")
+
+
+def band_parts(
+    sketch: Sketch, split: int, first_document: int, n_partitions: int
+) -> Iterator[tuple[int, BandPart]]:
+    """Divide a batch's band keys by partition, an equal range of the keys each; none is empty.
+
+    ``first_document`` is the number in the split of the batch's first document. Documents without
+    words are in no part.
+    """
+    n_documents, bands = sketch.band_keys.shape
+    assert first_document + n_documents <= 1 << 32, "a split has more than 2^32 documents"
+    assert sketch.chars.max(initial=0) < 1 << 32
+    with_words = np.flatnonzero(sketch.shingles)
+    keys = sketch.band_keys[with_words].ravel()
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    documents = np.repeat(with_words, bands)[order]
+    references = np.uint64(split << 32 | first_document) + documents.astype(np.uint64)
+    shingles = sketch.shingles[documents].astype(np.uint32)
+    chars = sketch.chars[documents].astype(np.uint32)
+    for partition, (start, end) in enumerate(pairwise(partition_bounds(keys, n_partitions))):
+        here = slice(start, end)
+        if start < end:
+            yield partition, BandPart(keys[here], references[here], shingles[here], chars[here])
+
+
+def pack(part: BandPart) -> bytes:
+    """Serialise a part for the shuffle: 24 bytes a key."""
+    return b"".join(column.tobytes() for column in part)
+
+
+def unpack(data: bytes) -> BandPart:
+    """Read back what :func:`pack` wrote."""
+    n = len(data) // 24
+    return BandPart(
+        np.frombuffer(data, np.uint64, n),
+        np.frombuffer(data, np.uint64, n, 8 * n),
+        np.frombuffer(data, np.uint32, n, 16 * n),
+        np.frombuffer(data, np.uint32, n, 20 * n),
+    )
+
+
+def rows_by_split(references: References) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Divide documents by split: yield each split, ascending, and the rows of its documents."""
+    splits = references >> np.uint64(32)
+    order = np.argsort(splits, kind="stable")
+    found, starts = np.unique(splits[order], return_index=True)
+    ends = np.append(starts, len(order)).tolist()
+    for split, (start, end) in zip(found.tolist(), pairwise(ends), strict=True):
+        yield split, order[start:end]
+
+
+def numbers_in_pairs(
+    pairs: References, split: int
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Return the documents of a split that stand in pairs, as often as they do, and those rows.
+
+    Both arrays are in ascending order of the documents' numbers in the split.
+    """
+    rows, sides = np.nonzero(pairs >> np.uint64(32) == np.uint64(split))
+    numbers = (pairs[rows, sides] & _LOW).astype(np.uint32)
+    order = np.argsort(numbers, kind="stable")
+    return numbers[order], rows[order]
+
+
+def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNear) -> set[str]:
+    """Return the ids of the documents that go, with everything in memory."""
+    parts: list[BandPart] = []
+    shingles: list[Hashes] = []
+    ids: list[str] = []
+    for batch in batches:
+        parts += (part for _, part in band_parts(step.sketch(batch), 0, len(ids), 1))
+        hashes, offsets = step.shingles(batch)
+        shingles += (hashes[start:end] for start, end in pairwise(offsets))
+        ids += batch["id"].to_pylist()
+    same, pairs = step.choose(np.concatenate([np.zeros((0, 3), np.uint64), *step.meetings(parts)]))
+    near = [a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])]
+    return {ids[number] for number in (*same.tolist(), *near)}
+
+
+@cache
+def _permutations(n: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return ``n`` odd factors and ``n`` summands: x * factor + summand permutes the u32."""
+    numbers = _mixed(np.arange(1, 2 * n + 1, dtype=np.uint64) * BASE)
+    drawn = (numbers >> np.uint64(32)).astype(np.uint32)
+    return drawn[:n] | np.uint32(1), drawn[n:]
+
+
+@njit(cache=True, nogil=True)
+def _mixed(values):  # type: ignore[no-untyped-def]
+    out = np.empty_like(values)
+    for i in range(values.size):
+        out[i] = mix(values[i])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-untyped-def]
+    n_texts = offsets.size - 1
+    rows = factors.size // bands
+    keys = np.empty((n_texts, bands), np.uint64)
+    minima = np.empty(factors.size, np.uint32)
+    for t in range(n_texts):
+        minima[:] = _LOW
+        for i in range(offsets[t], offsets[t + 1]):
+            x = np.uint32(hashes[i] & _LOW)
+            for k in range(factors.size):
+                value = np.uint32(factors[k] * x + summands[k])
+                minima[k] = min(minima[k], value)
+        for band in range(bands):
+            key = mix(np.uint64(band + 1))
+            for k in range(band * rows, (band + 1) * rows):
+                key = mix(key ^ np.uint64(minima[k])) * BASE
+            keys[t, band] = mix(key)
+    return keys
+
+
+@njit(cache=True, nogil=True)
+def _bucket_pairs(  # type: ignore[no-untyped-def]
+    references, shingles, starts, sizes, min_overlap, max_neighbours, begin, pairs
+):
+    """Pair documents from ``begin`` on with those just ahead in their bucket, while there is room.
+
+    ``starts`` and ``sizes`` are of each document's bucket. Return the number of pairs, and the
+    first document that is not done.
+    """
+    n_pairs = 0
+    for i in range(begin, references.size):
+        if n_pairs + max_neighbours > len(pairs):
+            return n_pairs, i
+        for j in range(i - 1, max(i - max_neighbours, starts[i]) - 1, -1):
+            fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
+            if fewer / more > min_overlap and references[i] != references[j]:
+                pairs[n_pairs, 0] = references[i]
+                pairs[n_pairs, 1] = references[j]
+                pairs[n_pairs, 2] = sizes[i]
+                n_pairs += 1
+    return n_pairs, references.size
+
+
+@njit(cache=True, nogil=True)
+def _shared(a, b):  # type: ignore[no-untyped-def]
+    """Count the values that two ascending arrays of distinct values share."""
+    i = j = shared = 0
+    while i < a.size and j < b.size:
+        shared += a[i] == b[j]
+        step_a, step_b = a[i] <= b[j], b[j] <= a[i]
+        i += step_a
+        j += step_b
+    return shared

@@ -1,0 +1,276 @@
+"""CCNet's two normalisers of text, as tables over code points that kernels apply to UTF-8 bytes.
+
+Both follow ``text_normalizer.py`` of CCNet's published code (arXiv 1911.00359). The *hash*
+normaliser makes the form under which lines are compared: stripped, lower case, every decimal digit
+0, CCNet's Unicode punctuation and the non-printing characters dropped. The *language model*
+normaliser makes the form that is scored: it strips accents too, and maps that punctuation to ASCII.
+
+Each step of theirs but two works on one character at a time, so a table from a code point to its
+bytes does them all at once. The two are marked in the table, and text that holds them takes the
+plain way: the lower case of capital sigma depends on its neighbours, and marks with a combining
+class that are kept (those of Javanese and Balinese, for instance) may change places.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from transforms.documents import text_buffers, texts_from_buffers
+from transforms.kernels.hashing import load_u64, store_u64
+
+PUNCTUATION = {
+    "\uff0c": ",",
+    "\u3002": ".",
+    "\u3001": ",",
+    "\u201e": '"',
+    "\u201d": '"',
+    "\u201c": '"',
+    "\u00ab": '"',
+    "\u00bb": '"',
+    "\uff11": '"',  # the fullwidth digit 1, as CCNet has it; digits are replaced before
+    "\u300d": '"',
+    "\u300c": '"',
+    "\u300a": '"',
+    "\u300b": '"',
+    "\u00b4": "'",
+    "\u2236": ":",
+    "\uff1a": ":",
+    "\uff1f": "?",
+    "\uff01": "!",
+    "\uff08": "(",
+    "\uff09": ")",
+    "\uff1b": ";",
+    "\u2013": "-",
+    "\u2014": " - ",
+    "\uff0e": ". ",
+    "\uff5e": "~",
+    "\u2019": "'",
+    "\u2026": "...",
+    "\u2501": "-",
+    "\u3008": "<",
+    "\u3009": ">",
+    "\u3010": "[",
+    "\u3011": "]",
+    "\uff05": "%",
+    "\u25ba": "-",
+}
+"""CCNet's Unicode punctuation and what the language model's normaliser makes of it."""
+
+_NON_PRINTING = frozenset(map(chr, [*range(32), *range(127, 160)]))
+_DIGIT = re.compile(r"\d")
+_HASH_DROPPED = dict.fromkeys(map(ord, [*PUNCTUATION, *_NON_PRINTING]))
+_LM_REPLACED = str.maketrans({**dict.fromkeys(_NON_PRINTING, ""), **PUNCTUATION})
+
+_SPECIAL = np.uint32(0xFFFFFFFF)
+"""Form of a code point that makes its text take the plain way."""
+
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_ONES = np.uint64(0x0101010101010101)
+
+
+class Normaliser(NamedTuple):
+    """A table of code points."""
+
+    forms: npt.NDArray[np.uint32]  # start << 8 | length in replacements; 0: unchanged
+    replacements: npt.NDArray[np.uint8]
+    spaces: npt.NDArray[np.bool_]  # what str.strip removes, up to the last such code point
+    growth: int  # the result is at most so many times as long as the text, in bytes
+
+
+def normalise_line_plain(line: str) -> str:
+    """Return the hash normaliser's form of a line, in plain Python."""
+    return _DIGIT.sub("0", line.strip().lower()).translate(_HASH_DROPPED)
+
+
+def normalise_document_plain(text: str) -> str:
+    """Return the language model normaliser's form of a text, in plain Python."""
+    decomposed = unicodedata.normalize("NFD", text.strip().lower())
+    bare = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
+    return _DIGIT.sub("0", bare).translate(_LM_REPLACED)
+
+
+@cache
+def hash_normaliser() -> Normaliser:
+    """Return the hash normaliser's table, made once a process."""
+    return _table(normalise_line_plain, lambda c: c == "Σ")
+
+
+@cache
+def lm_normaliser() -> Normaliser:
+    """Return the language model normaliser's table, made once a process."""
+
+    def is_special(c: str) -> bool:
+        return c == "Σ" or any(
+            unicodedata.combining(mark) and unicodedata.category(mark) != "Mn"
+            for mark in unicodedata.normalize("NFD", c.lower())
+        )
+
+    return _table(normalise_document_plain, is_special)
+
+
+def _candidates() -> list[str]:
+    """Return every code point that some step of either normaliser changes, and more."""
+    points = np.arange(0x110000, dtype="<u4")
+    points = points[(points < 0xD800) | (points > 0xDFFF)]
+    everything = points.tobytes().decode("utf-32-le")
+    categories = list(map(unicodedata.category, everything))
+    # Lower case is for letters, and for the numbers and symbols in circles and the like.
+    kinds = {"Lu", "Lt", "Nl", "So", "Mn", "Mc", "Me", "Nd", "Cc", "Zs", "Zl", "Zp"}
+    changed = {c for c, kind in zip(everything, categories, strict=True) if kind in kinds}
+    changed.update(filter(unicodedata.decomposition, everything))
+    changed.update(map(chr, range(0xAC00, 0xD7A4)))  # Hangul decomposes by rule, not by table
+    changed.update(PUNCTUATION)
+    return sorted(changed)
+
+
+def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -> Normaliser:
+    forms = np.zeros(0x110000, np.uint32)
+    replacements = bytearray(b"\0")
+    spaces = np.zeros(0x3001, np.bool_)
+    growth = 1
+    for c in _candidates():
+        if c.isspace():
+            spaces[ord(c)] = True
+        if is_special(c):
+            forms[ord(c)] = _SPECIAL
+            continue
+        # Between letters, so that a character which str.strip removes at an edge stays.
+        form = normalise(f"a{c}a")[1:-1]
+        if form != c:
+            encoded = form.encode()
+            forms[ord(c)] = len(replacements) << 8 | len(encoded)
+            replacements += encoded
+            growth = max(growth, -(-len(encoded) // len(c.encode())))
+    return Normaliser(forms, np.frombuffer(bytes(replacements), np.uint8), spaces, growth)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def decode(data, i):  # type: ignore[no-untyped-def]
+    """Return the code point of the character of several bytes at ``i`` and its length in bytes."""
+    lead = np.int64(data[i])
+    second = np.int64(data[i + 1]) & 0x3F
+    if lead < 0xE0:
+        return (lead & 0x1F) << 6 | second, 2
+    third = np.int64(data[i + 2]) & 0x3F
+    if lead < 0xF0:
+        return (lead & 0x0F) << 12 | second << 6 | third, 3
+    return (lead & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[i + 3]) & 0x3F, 4
+
+
+@njit(cache=True, nogil=True)
+def stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
+    """Narrow ``data[start:end]`` as ``str.strip`` does."""
+    while start < end:
+        point, length = np.int64(data[start]), 1
+        if point >= 0x80:
+            point, length = decode(data, start)
+        if point >= spaces.size or not spaces[point]:
+            break
+        start += length
+    while start < end:
+        last = end - 1
+        point = np.int64(data[last])
+        if point >= 0x80:
+            while data[last] & 0xC0 == 0x80:
+                last -= 1
+            point, _ = decode(data, last)
+        if point >= spaces.size or not spaces[point]:
+            break
+        end = last
+    return start, end
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _at_least(word, byte):  # type: ignore[no-untyped-def]
+    """Set the high bit of every byte of an ASCII word that is ``byte`` or more."""
+    return (word + _ONES * np.uint64(0x80 - byte)) & _HIGH_BITS
+
+
+@njit(cache=True, nogil=True)
+def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped-def]
+    """Write the normal form of the UTF-8 text ``data[start:end]`` to ``out`` from ``at`` on.
+
+    Returns the end of what is written, or -1 where the text must take the plain way. ``out`` has
+    room for ``table.growth`` times the text and 8 bytes.
+    """
+    forms, replacements = table.forms, table.replacements
+    i, end = stripped(table.spaces, data, start, end)
+    while i < end:
+        if i + 8 <= end:
+            word = load_u64(data, i)
+            # Eight printable ASCII characters at once: the same for both normalisers.
+            if (
+                word & _HIGH_BITS == np.uint64(0)
+                and _at_least(word, 0x20) == _HIGH_BITS
+                and _at_least(word, 0x7F) == np.uint64(0)
+            ):
+                capitals = _at_least(word, 0x41) & ~_at_least(word, 0x5B)
+                digits = _at_least(word, 0x30) & ~_at_least(word, 0x3A)
+                word |= capitals >> np.uint64(2)
+                word &= ~((digits >> np.uint64(7)) * np.uint64(0x0F))
+                store_u64(out, at, word)
+                i += 8
+                at += 8
+                continue
+        point, length = np.int64(data[i]), 1
+        if point >= 0x80:
+            point, length = decode(data, i)
+        form = forms[point]
+        if form == 0:
+            for k in range(length):
+                out[at + k] = data[i + k]
+            at += length
+        elif form == _SPECIAL:
+            return -1
+        else:
+            first = np.int64(form >> 8)
+            n = np.int64(form & 0xFF)
+            for k in range(n):
+                out[at + k] = replacements[first + k]
+            at += n
+        i += length
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _normalise_texts(table, data, offsets, out):  # type: ignore[no-untyped-def]
+    n_texts = offsets.size - 1
+    out_offsets = np.zeros(n_texts + 1, np.int64)
+    special = np.zeros(n_texts, np.bool_)
+    at = 0
+    for t in range(n_texts):
+        reached = normalise_into(table, data, offsets[t], offsets[t + 1], out, at)
+        if reached < 0:
+            special[t] = True
+        else:
+            at = reached
+        out_offsets[t + 1] = at
+    return out_offsets, special
+
+
+def normalise_for_lm(texts: pa.StringArray) -> pa.StringArray:
+    """Normalise whole documents for CCNet's language model (see the module's description).
+
+    Every result is that of :func:`normalise_document_plain`. Nulls become empty.
+    """
+    table = lm_normaliser()
+    data, offsets = text_buffers(texts)
+    # What is not written to of this takes no memory.
+    out = np.empty((offsets[-1] - offsets[0]) * table.growth + 8, np.uint8)
+    out_offsets, special = _normalise_texts(table, data, offsets, out)
+    made = texts_from_buffers(out[: out_offsets[-1]], out_offsets)
+    if not special.any():
+        return made
+    mask = pa.array(special)
+    plain = [normalise_document_plain(text) for text in texts.filter(mask).to_pylist()]
+    return pc.replace_with_mask(made, mask, pa.array(plain, pa.string()))

@@ -1,0 +1,1 @@
+"""Steps for LaTeX sources: comments, macros, and what is cut off."""

@@ -1,0 +1,176 @@
+"""Which parts of a LaTeX paper are its text: from the first section on, without bibliography."""
+
+from __future__ import annotations
+
+import re
+
+from transforms.latex.scan import Scan, brace_pairs
+
+_BEGIN_DOCUMENT = re.compile(r"\\begin[ \t]*\{document\}")
+_END_DOCUMENT = re.compile(r"\\end[ \t]*\{document\}")
+_SECTION = re.compile(r"\\(?:part|chapter|section)(?![A-Za-z@])\*?[ \t\n]*(?=[\[{])")
+_OPTION = re.compile(r"\[[^\]]{0,500}\][ \t\n]*")
+_BACK_MATTER = re.compile(
+    r"\W*(?:acknowledge?ments?|funding|references|bibliography|supplement|supporting|appendi"
+    r"|data availability|code availability|author contributions?|competing interests)",
+    re.IGNORECASE,
+)
+_FRONT_MATTER = re.compile(r"\W*(?:abstract|keywords?|(?:table of )?contents)\W*\Z", re.IGNORECASE)
+# Pandoc puts a section's heading into the last argument of this.
+_HYPERTARGET = re.compile(r"\\hypertarget\{[^{}]{0,200}\}\{\s*\Z")
+_APPENDIX = re.compile(r"\\appendix(?![A-Za-z@])|\\begin[ \t]*\{appendi(?:x|ces)\*?\}")
+_FLOAT = re.compile(r"\\begin[ \t]*\{(?:figure|table|deluxetable)\*?\}")
+_TITLE = re.compile(r"\\title(?![A-Za-z@])[ \t\n]*(?:\[[^\]]{0,500}\][ \t\n]*)?(?=\{)")
+_ABSTRACT = re.compile(
+    r"\\begin[ \t]*\{(abstract\*?|onecolabstract)\}|\\abstract(?![A-Za-z@])[ \t\n]*(?=\{)"
+)
+_MAKETITLE = re.compile(r"\\maketitle(?![A-Za-z@])|\\end[ \t]*\{(?:frontmatter|titlepage)\}")
+_BIBLIOGRAPHY = re.compile(
+    r"\\begin[ \t]*\{(?P<environment>thebibliography|references|bibdiv|biblist)\*?\}"
+    r"|\\(?P<file>bibliography)(?![A-Za-z@])[ \t\n]*\{[^{}]{0,2000}\}"
+    r"|\\(?:bibliographystyle|nocite)(?![A-Za-z@])[ \t\n]*\{[^{}]{0,2000}\}"
+    r"|\\print(?:bibliography|bibheading)(?![A-Za-z@])[ \t]*(?:\[[^\]]{0,500}\])?"
+)
+_BIBLIOGRAPHY_ENVIRONMENT = re.compile(r"\\begin[ \t]*\{thebibliography\}")
+_REFERENCES_HEADING = re.compile(
+    r"\\(?:section|chapter)\*?[ \t]*\{\W*(?:references|bibliography|literature cited)\W*\}\s*\Z",
+    re.IGNORECASE,
+)
+# A list of references made by hand has a heading of its own, alone on a line.
+_HANDMADE = re.compile(
+    r"^[ \t]{0,8}(?:\\(?:noindent|centerline|(?:sub)?section\*?|chapter\*?))?[ \t]{0,8}"
+    r"\{?[ \t]{0,8}(?:\\(?:bf|bfseries|large|Large|textbf|textsc|sc|it)[ \t]{0,8})*"
+    r"\{?[ \t]{0,8}(?:references|bibliography|literature(?: cited)?)[ \t]{0,8}[.:]?"
+    r"[ \t]{0,8}\}{1,2}(?:\\\\|[ \t]|\\label\{[^{}\n]*\})*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEADING_CHARS = 300
+_BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
+
+
+def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bool) -> str:
+    """Return the body of a paper, with its title and abstract ahead if they are to be kept.
+
+    The body begins at the first part, chapter or section (headings such as that of the
+    acknowledgements do not count, nor that of the abstract), or, in papers without any, behind
+    title and abstract. It ends at ``\\end{document}``, or at the appendix if that is dropped. The
+    bibliography is cut out of it, with its heading and the commands that ask for one. More than one
+    blank line becomes one.
+    """
+    scan = Scan(text)
+    pairs = brace_pairs(text, scan.spans)
+    begin = scan.search(_BEGIN_DOCUMENT)
+    start = begin.end() if begin else 0
+    end_match = scan.search(_END_DOCUMENT, start)
+    end = end_match.start() if end_match else len(text)
+    title = _braced(scan, pairs, _TITLE, 0, end)
+    abstract = _abstract(scan, pairs, end)
+    body = _first_section(scan, pairs, start, end)
+    if body is None:
+        body = start
+        for place in (title, abstract, _found(scan, _MAKETITLE, start, end)):
+            if place:
+                body = max(body, place[1])
+    if drop_appendix and (appendix := _found(scan, _APPENDIX, body, end)):
+        end = appendix[0]
+    kept = [title, abstract] if keep_title_and_abstract else []
+    pieces = [_tidy(scan, *place) for place in kept if place and place[1] <= body]
+    at = body
+    for cut_start, cut_end in _bibliographies(scan, body, end):
+        if cut_start >= at:
+            pieces.append(_tidy(scan, at, cut_start))
+        at = max(at, cut_end)
+    pieces.append(_tidy(scan, at, end))
+    stripped = [piece.strip() for piece in pieces]
+    joined = "\n\n".join(piece for piece in stripped if piece)
+    return f"{joined}\n" if joined else ""
+
+
+def _found(scan: Scan, pattern: re.Pattern[str], start: int, end: int) -> tuple[int, int] | None:
+    match = scan.search(pattern, start)
+    return match.span() if match and match.start() < end else None
+
+
+def _braced(
+    scan: Scan, pairs: dict[int, int], pattern: re.Pattern[str], start: int, end: int
+) -> tuple[int, int] | None:
+    """Find a command with its argument in braces, which ``pattern`` ends before."""
+    match = scan.search(pattern, start)
+    closing = pairs.get(match.end()) if match else None
+    if match is None or closing is None or closing >= end:
+        return None
+    return match.start(), closing + 1
+
+
+def _abstract(scan: Scan, pairs: dict[int, int], end: int) -> tuple[int, int] | None:
+    match = scan.search(_ABSTRACT)
+    if match is None or match.start() >= end:
+        return None
+    if match[1] is None:
+        return _braced(scan, pairs, _ABSTRACT, match.start(), end)
+    closing = f"\\end{{{match[1]}}}"
+    at = scan.text.find(closing, match.end(), end)
+    return None if at < 0 else (match.start(), at + len(closing))
+
+
+def _first_section(scan: Scan, pairs: dict[int, int], start: int, end: int) -> int | None:
+    for match in scan.matches(_SECTION, start):
+        if match.start() >= end:
+            return None
+        option = _OPTION.match(scan.text, match.end())
+        opening = option.end() if option else match.end()
+        closing = pairs.get(opening, opening)
+        title = scan.text[opening + 1 : closing]
+        if _BACK_MATTER.match(title):
+            return None
+        if not _FRONT_MATTER.match(title):
+            before = max(start, match.start() - _HEADING_CHARS)
+            target = _HYPERTARGET.search(scan.text, before, match.start())
+            return target.start() if target else match.start()
+    return None
+
+
+def _bibliographies(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
+    """Find what to cut; a ``\\bibliography`` with the bibliography made of it behind it is one."""
+    places: list[tuple[int, int]] = []
+    found_list = found_file = False
+    at = start
+    while (match := scan.search(_BIBLIOGRAPHY, at)) and match.start() < end:
+        begin, at = match.span()
+        environment = match["environment"]
+        if match["file"] and not found_file:
+            found_file = True
+            made = scan.search(_BIBLIOGRAPHY_ENVIRONMENT, at)
+            section = scan.search(_SECTION, at)
+            if made and made.start() < end and not (section and section.start() < made.start()):
+                environment, at = "thebibliography", made.end()
+        if environment:
+            found_list = True
+            closing = re.compile(rf"\\end[ \t]*\{{{environment}\*?\}}").search(scan.text, at, end)
+            at = closing.end() if closing else end
+        heading = _REFERENCES_HEADING.search(scan.text, max(start, begin - _HEADING_CHARS), begin)
+        places.append((heading.start() if heading else begin, at))
+    if not found_list:
+        places += _handmade_bibliography(scan, (start + end) // 2, end)
+    return sorted(places)
+
+
+def _handmade_bibliography(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
+    """Find a list of references without an environment, in the second half of the body."""
+    heading = _found(scan, _HANDMADE, start, end)
+    if heading is None:
+        return []
+    behind = [_found(scan, pattern, heading[1], end) for pattern in (_SECTION, _APPENDIX, _FLOAT)]
+    return [(heading[0], min([place[0] for place in behind if place], default=end))]
+
+
+def _tidy(scan: Scan, start: int, end: int) -> str:
+    """Return a part of the text with runs of blank lines cut to one, outside of verbatim text."""
+    pieces: list[str] = []
+    at = start
+    for span in scan.between(start, end):
+        pieces.append(_BLANK_LINES.sub("\n\n", scan.text[at : span.start]))
+        pieces.append(scan.text[span.start : span.end])
+        at = span.end
+    pieces.append(_BLANK_LINES.sub("\n\n", scan.text[at:end]))
+    return "".join(pieces)

@@ -1,0 +1,125 @@
+"""What is still to be read: the source, and what stands for the calls in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transforms.latex.arguments import MAX_ARGUMENT_CHARS, Macro, Text, read_arguments, skip_space
+from transforms.latex.scan import brace_pairs
+
+_NEAR_CHARS = 500
+
+
+class Frame:
+    """A text that is being read, from ``at`` on; ``at_end`` is called behind its end.
+
+    ``no_groups`` holds opening braces, of arguments that TeX reads without a group around them.
+    """
+
+    __slots__ = ("_pairs", "at", "at_end", "at_letter", "no_groups", "text")
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        at_letter: bool,
+        at_end: Callable[[], None] | None = None,
+        pairs: dict[int, int] | None = None,
+    ) -> None:
+        self.text = text
+        self.at = 0
+        self.at_letter = at_letter
+        self.at_end = at_end
+        self.no_groups: set[int] = set()
+        self._pairs = pairs
+
+    @property
+    def source(self) -> Text:
+        """The text with its pairs of braces."""
+        if self._pairs is None:
+            self._pairs = brace_pairs(self.text)
+        return Text(self.text, self._pairs, self.at_letter)
+
+    def mark_arguments(self, count: int) -> None:
+        """Note that the next ``count`` braces are no groups, but arguments that are carried out."""
+        pairs = self.source.pairs
+        at = self.at
+        for _ in range(count):
+            at = skip_space(self.text, at)
+            if at not in pairs:
+                return
+            self.no_groups.add(at)
+            at = pairs[at] + 1
+
+
+class Input:
+    """Texts within one another; reading goes on in the outer one where the inner one ends."""
+
+    def __init__(self, source: Frame) -> None:
+        self.frames = [source]
+        self.looked_ahead_chars = 0  # beyond the innermost text, for arguments
+        self.open_options = 0  # brackets that were read for an option, and that nothing closes
+
+    def pop(self) -> None:
+        """Leave the innermost text."""
+        frame = self.frames.pop()
+        if frame.at_end:
+            frame.at_end()
+
+    def ahead(self, chars: int) -> str:
+        """Return what comes next, up to where something is to be done at a text's end."""
+        pieces: list[str] = []
+        for frame in reversed(self.frames):
+            pieces.append(frame.text[frame.at : frame.at + chars])
+            chars -= len(pieces[-1])
+            if chars <= 0 or frame.at_end:
+                break
+        return "".join(pieces)
+
+    def consume(self, chars: int) -> None:
+        """Go past so many characters."""
+        for frame in reversed(self.frames):
+            step = min(chars, len(frame.text) - frame.at)
+            frame.at += step
+            chars -= step
+            if not chars:
+                return
+
+    def skip_space(self) -> None:
+        """Go past what TeX skips behind a control word."""
+        for frame in reversed(self.frames):
+            frame.at = skip_space(frame.text, frame.at)
+            if frame.at < len(frame.text) or frame.at_end:
+                return
+
+    def arguments(self, macro: Macro) -> list[str | None] | None:
+        """Read a call's arguments, also from behind the end of the text that the call stands in.
+
+        Returns None where they are not there, and then nothing is read.
+        """
+        if not macro.parameters and not macro.prefix:
+            return []
+        frame = self.frames[-1]
+        while len(self.frames) > 1 and frame.at_end is None and self._is_read(frame):
+            self.frames.pop()
+            frame = self.frames[-1]
+        found = read_arguments(frame.source, frame.at, macro)
+        if found:
+            self.open_options += found[2]
+            frame.at = found[1]
+            return found[0]
+        if len(self.frames) == 1:
+            return None
+        for chars in (_NEAR_CHARS, MAX_ARGUMENT_CHARS):
+            ahead = self.ahead(chars)
+            self.looked_ahead_chars += len(ahead)
+            found = read_arguments(Text(ahead, brace_pairs(ahead), frame.at_letter), 0, macro)
+            if found:
+                self.consume(found[1])
+                return found[0]
+            if len(ahead) < chars:
+                break
+        return None
+
+    def _is_read(self, frame: Frame) -> bool:
+        return skip_space(frame.text, frame.at) >= len(frame.text)

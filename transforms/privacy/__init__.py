@@ -1,0 +1,1 @@
+"""Personal data and opt-out lists."""

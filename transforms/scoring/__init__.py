@@ -1,0 +1,1 @@
+"""Scores by models: language, class and perplexity."""

@@ -1,0 +1,142 @@
+"""Steps that label documents with fastText classifiers: their language, or any other class."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.documents import FilePath, checked_by, drop, with_column
+from transforms.scoring.fasttext_predict import classifier_labels, load_classifier
+
+
+def check_identify_language(*, model: FilePath, languages: list[str], **_: object) -> None:
+    """Raise ValueError for a file that is no classifier, and for languages that it does not know.
+
+    A misspelt language would leave no document.
+    """
+    _check_labels(model, classifier_labels(model), languages)
+
+
+def _check_labels(model: str, labels: list[str], wanted: list[str]) -> None:
+    """Raise ValueError where a model lacks a label."""
+    for label in wanted:
+        if label not in labels:
+            known = ", ".join(labels[:20])
+            more = ", ..." if len(labels) > 20 else ""
+            raise ValueError(f"{model}: has no label {label!r}; it has {known}{more}")
+
+
+@checked_by(check_identify_language)
+def identify_language(
+    batch: pa.RecordBatch, *, model: FilePath, languages: list[str], min_score: float
+) -> pa.RecordBatch:
+    """Set ``language`` and ``language_score`` to fastText's top label, and drop by them.
+
+    As in CCNet (arXiv 1911.00359), the text's newlines are deleted, not replaced by spaces.
+    Documents whose score is under ``min_score`` are dropped as ``low_language_score``, those of a
+    language that is not in ``languages`` as ``other_language``; an empty list keeps all. A text in
+    which the model finds nothing it knows has no language, and score 0. Raises ValueError if the
+    file is no fastText classifier.
+    """
+    classifier = load_classifier(model)
+    scores = classifier.probabilities(batch["text"], delete_newlines=True)
+    best = scores.argmax(axis=1)
+    score = scores[np.arange(len(best)), best]
+    labels = pa.array(classifier.labels, pa.string())
+    language = labels.take(pa.array(best, mask=score == 0))
+    batch = with_column(batch, "language", language)
+    batch = with_column(batch, "language_score", pa.array(score))
+    batch = drop(batch, score < min_score, "low_language_score")
+    if languages:
+        is_other = ~np.isin(best, [i for i, x in enumerate(classifier.labels) if x in languages])
+        batch = drop(batch, is_other | (score == 0), "other_language")
+    return batch
+
+
+def keep_languages(batch: pa.RecordBatch, *, languages: list[str]) -> pa.RecordBatch:
+    """Drop as ``other_language`` the documents whose column ``language`` says another than these.
+
+    Documents without a language stay.
+    """
+    stays = pc.is_in(batch["language"], pa.array([*languages, None], pa.string()))
+    return drop(batch, ~stays.to_numpy(zero_copy_only=False), "other_language")
+
+
+def check_classify(*, model: FilePath, label: str, **_: object) -> None:
+    """Raise ValueError for a file that is no classifier, or has no such label."""
+    _check_labels(model, classifier_labels(model), [label])
+
+
+@checked_by(check_classify)
+def classify(
+    batch: pa.RecordBatch, *, model: FilePath, label: str, min_probability: float
+) -> pa.RecordBatch:
+    """Drop documents whose probability of a fastText classifier's ``label`` is too low.
+
+    As in RedPajama, the text's newlines count as spaces. Documents under ``min_probability`` are
+    dropped as ``low_class_probability``. The probability is written into the metadata as
+    ``class_probability``. ``label`` stands without fastText's prefix ``__label__``. Raises
+    ValueError if the file is no fastText classifier or has no such label.
+    """
+    batch, probability = _with_probability(batch, model, label)
+    return drop(batch, probability < min_probability, "low_class_probability")
+
+
+def check_classify_top(
+    *, model: FilePath, label: str, card: FilePath, keep_fraction: float
+) -> None:
+    """Raise ValueError as ``check_classify``, and for a card without the label's percentiles."""
+    if not 0 < keep_fraction <= 1:
+        raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
+    check_classify(model=model, label=label)
+    _percentiles(card, label)
+
+
+@checked_by(check_classify_top)
+def classify_top(
+    batch: pa.RecordBatch, *, model: FilePath, label: str, card: FilePath, keep_fraction: float
+) -> pa.RecordBatch:
+    """Keep about the ``keep_fraction`` of documents that a fastText classifier likes best.
+
+    The smallest probability that stays is read from the classifier's card, which holds percentiles
+    of the probability over random pages of the web, held out from its training: with 0.1, the 90th.
+    For the rest as :func:`classify`. Raises ValueError where the card has no percentiles of the
+    label, too, or the fraction is none.
+    """
+    if not 0 < keep_fraction <= 1:
+        raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
+    batch, probability = _with_probability(batch, model, label)
+    percentiles = _percentiles(card, label)
+    smallest = np.interp(100 * (1 - keep_fraction), np.arange(len(percentiles)), percentiles)
+    return drop(batch, probability < smallest, "low_class_probability")
+
+
+@cache
+def _percentiles(card: str, label: str) -> list[float]:
+    """Read the 101 percentiles of a label's probability over random pages from a card."""
+    try:
+        percentiles = json.loads(Path(card).read_text("utf-8"))["scores"]["random_page_percentiles"]
+        return [float(value) for value in percentiles[label]]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{card}: has no percentiles of the label {label!r}") from None
+
+
+def _with_probability(
+    batch: pa.RecordBatch, model: str, label: str
+) -> tuple[pa.RecordBatch, npt.NDArray[np.float64]]:
+    """Write every document's probability of the label into its metadata, and return it."""
+    classifier = load_classifier(model)
+    _check_labels(model, classifier.labels, [label])
+    scores = classifier.probabilities(batch["text"], delete_newlines=False)
+    probability = scores[:, classifier.labels.index(label)]
+    metadata = [
+        json.dumps({**json.loads(old or "{}"), "class_probability": value}, ensure_ascii=False)
+        for old, value in zip(batch["metadata"].to_pylist(), probability.tolist(), strict=True)
+    ]
+    return with_column(batch, "metadata", metadata), probability

@@ -1,0 +1,161 @@
+"""Steps that score documents with a language model and sort them by it, after CCNet.
+
+CCNet (arXiv 1911.00359) scores the normalised document as one sentence of SentencePiece pieces with
+a 5-gram KenLM model of Wikipedia, and cuts each language's documents into ``head``, ``middle`` and
+``tail`` by their perplexity.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import kenlm
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenizer.encode import check_model, load_encoder
+from transforms.documents import FilePath, checked_by, drop, with_column
+from transforms.kernels.codepoints import normalise_for_lm
+from transforms.scoring import kenlm_model
+from transforms.scoring.kenlm_score import SentenceScorer
+
+BUCKETS = ("head", "middle", "tail")
+
+
+@functools.cache
+def _load_lm(path: str) -> kenlm.Model:
+    """Map a KenLM model into memory once a process; raises ValueError where it is none."""
+    config = kenlm.Config()
+    config.load_method = kenlm.LoadMethod.LAZY
+    config.show_progress = False
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
+    try:
+        return kenlm.Model(path, config)
+    except (OSError, RuntimeError):  # what KenLM says is of places in its code
+        raise ValueError(f"{path}: not a KenLM model, or not all of one") from None
+
+
+class _Scorer(NamedTuple):
+    """A language model and the pieces that it was made of, for the kernels."""
+
+    sentences: SentenceScorer
+    words: npt.NDArray[np.uint32]  # of every piece, its number in the language model
+
+
+@functools.cache
+def _load_scorer(lm: str, pieces: str) -> _Scorer | None:
+    """Map a language model for the kernels once a process; None where they do not cover it."""
+    model = kenlm_model.load(lm)
+    texts = [piece.text for piece in load_encoder(pieces).model.pieces]
+    # KenLM divides sentences at these, so that such a piece would be more than one word.
+    if model is None or any(set(text) & set(b"\0\t\n\v\f\r ") for text in texts):
+        return None
+    arena = np.frombuffer(b"".join(texts), np.uint8)
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return _Scorer(SentenceScorer(model), kenlm_model.word_numbers(model, arena, offsets))
+
+
+def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, int]]:
+    """Return the log10 probability of each normalised text, and how many pieces it has."""
+    encoder = load_encoder(pieces)
+    scorer = _load_scorer(lm, pieces)
+    found = None if scorer is None else encoder.encode_as_pieces(texts)
+    if scorer is None or found is None:
+        model = _load_lm(lm)
+        return [(model.score(row), n) for row, n in encoder.encode_as_sentences(texts)]
+    words = scorer.words[found.ids]
+    words[found.is_unknown] = kenlm_model.word_numbers(
+        scorer.sentences.model, found.unknown_bytes, found.unknown_offsets
+    )
+    scores = scorer.sentences.score_batch(words, found.offsets)
+    return list(zip(scores.tolist(), np.diff(found.offsets).tolist(), strict=True))
+
+
+def check_score_perplexity(*, lm: FilePath, pieces: FilePath, **_: object) -> None:
+    """Raise ValueError for files that are no KenLM and no SentencePiece model."""
+    check_model(pieces)
+    _load_lm(lm)
+
+
+@checked_by(check_score_perplexity)
+def score_perplexity(
+    batch: pa.RecordBatch, *, language: str, lm: FilePath, pieces: FilePath
+) -> pa.RecordBatch:
+    """Write ``perplexity`` of the documents in ``language``: 10^(-log10 score / (pieces + 1)).
+
+    ``lm`` is a KenLM model, ``pieces`` the SentencePiece model that made its vocabulary. The score
+    is that of the normalised document's pieces with begin and end of sentence. A document of which
+    normalising leaves nothing is scored as an empty sentence, as CCNet does. Perplexities of other
+    documents stay as they are.
+    """
+    mask = pc.fill_null(pc.equal(batch["language"], language), False)
+    if not pc.any(mask).as_py():
+        return batch
+    texts = normalise_for_lm(batch["text"].filter(mask))
+    perplexities = [
+        10.0 ** (-score / (n_pieces + 1)) for score, n_pieces in _scores(texts, lm, pieces)
+    ]
+    scored = pc.replace_with_mask(batch["perplexity"], mask, pa.array(perplexities, pa.float64()))
+    return with_column(batch, "perplexity", scored)
+
+
+def check_bucket_by_perplexity(
+    *, cutoffs: dict[str, list[float] | FilePath], keep: list[str]
+) -> None:
+    """Raise ValueError for cut-offs that are not two ascending numbers, and unknown buckets."""
+    unknown = sorted(set(keep) - set(BUCKETS))
+    if unknown:
+        raise ValueError(f"keep: {unknown[0]!r} is none of {', '.join(BUCKETS)}")
+    for language, given in cutoffs.items():
+        limits = _limits(given, language)
+        if len(limits) != 2 or not limits[0] <= limits[1]:
+            raise ValueError(f"cutoffs of {language}: expected two ascending numbers, not {limits}")
+
+
+def _limits(given: list[float] | FilePath, language: str) -> list[float]:
+    """Return the perplexities at which a language's documents are cut, given or in a card."""
+    return _cutoffs_of_card(given, language) if isinstance(given, str) else given
+
+
+@checked_by(check_bucket_by_perplexity)
+def bucket_by_perplexity(
+    batch: pa.RecordBatch, *, cutoffs: dict[str, list[float] | FilePath], keep: list[str]
+) -> pa.RecordBatch:
+    """Write ``bucket`` by perplexity, and drop the documents whose bucket is not in ``keep``.
+
+    ``cutoffs`` has two ascending perplexities a language, or the card of the language model that
+    was made together with them: ``head`` lies under the first, ``middle`` under the second,
+    ``tail`` is the rest. Documents in other languages, or without a perplexity, have no bucket and
+    stay. Raises ValueError where the parameters are not as described.
+    """
+    check_bucket_by_perplexity(cutoffs=cutoffs, keep=keep)
+    perplexities = pc.fill_null(batch["perplexity"], np.nan).to_numpy(zero_copy_only=False)
+    buckets = np.full(batch.num_rows, None, object)
+    for language, given in cutoffs.items():
+        limits = _limits(given, language)
+        is_language = pc.fill_null(pc.equal(batch["language"], language), False)
+        rows = np.flatnonzero(is_language.to_numpy(zero_copy_only=False) & ~np.isnan(perplexities))
+        places = np.searchsorted(limits, perplexities[rows], side="right")
+        buckets[rows] = np.array(BUCKETS, object)[places]
+    batch = with_column(batch, "bucket", pa.array(buckets, pa.string()))
+    for bucket in BUCKETS:
+        if bucket not in keep:
+            batch = drop(batch, buckets == bucket, f"perplexity_{bucket}")
+    return batch
+
+
+@functools.cache
+def _cutoffs_of_card(path: str, language: str) -> list[float]:
+    """Read the perplexities at which a language's documents are cut from a model's card."""
+    try:
+        card = json.loads(Path(path).read_text("utf-8"))
+        if card["kind"] == "language_model" and card["parameters"]["language"] == language:
+            return [float(cutoff) for cutoff in card["scores"]["perplexity_cutoffs"]]
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ValueError(f"cutoffs of {language}: {path} is no card of a language model of it")

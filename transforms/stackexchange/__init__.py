@@ -1,0 +1,1 @@
+"""Questions and answers joined to documents, and their HTML as text."""

@@ -1,0 +1,136 @@
+"""FineWeb's own rules for web pages: pages that are lists, menus and repeated lines go.
+
+FineWeb (arXiv 2406.17557) found these four by comparing the statistics of good and bad dumps; what
+a line and a duplicate are is as in its published pipeline (datatrove's ``FineWebQualityFilter``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from transforms.documents import drop, text_buffers
+from transforms.kernels.characters import SPACE, character_at, character_classes, ends_with_any
+from transforms.kernels.hashing import xxh64
+
+
+class LineMeasures(NamedTuple):
+    """What is counted of each text; lines of white space alone do not count."""
+
+    lines: npt.NDArray[np.int64]
+    marked_lines: npt.NDArray[np.int64]  # that end in an end mark
+    short_lines: npt.NDArray[np.int64]
+    duplicate_chars: npt.NDArray[np.int64]  # in lines equal to one before
+    chars: npt.NDArray[np.int64]  # without newlines
+    newlines: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
+
+
+def apply_fineweb_rules(
+    batch: pa.RecordBatch,
+    *,
+    line_end_marks: list[str],
+    min_marked_line_fraction: float | None,
+    short_line_chars: int,
+    max_short_line_fraction: float | None,
+    max_duplicate_char_fraction: float | None,
+    max_newlines_per_word: float | None,
+) -> pa.RecordBatch:
+    r"""Drop pages by FineWeb's rules, each for the first that speaks against it. Null: no rule.
+
+    ``fineweb_no_line``: a page of white space. ``fineweb_few_end_marks``: at most
+    ``min_marked_line_fraction`` of the lines end in one of ``line_end_marks``.
+    ``fineweb_short_lines``: more than ``max_short_line_fraction`` of the lines have
+    ``short_line_chars`` characters or fewer. ``fineweb_duplicate_lines``: more than
+    ``max_duplicate_char_fraction`` of the characters stand in lines that the page has had before.
+    ``fineweb_newlines``: more than ``max_newlines_per_word``. See :func:`measure_lines`.
+    """
+    counts = measure_lines(
+        batch["text"], line_end_marks=line_end_marks, short_line_chars=short_line_chars
+    )
+    lines = np.maximum(counts.lines, 1)
+    batch = drop(batch, counts.lines == 0, "fineweb_no_line")
+    if min_marked_line_fraction is not None:
+        unmarked = counts.marked_lines / lines <= min_marked_line_fraction
+        batch = drop(batch, unmarked, "fineweb_few_end_marks")
+    if max_short_line_fraction is not None:
+        short = counts.short_lines / lines > max_short_line_fraction
+        batch = drop(batch, short, "fineweb_short_lines")
+    if max_duplicate_char_fraction is not None:
+        repeated = counts.duplicate_chars / np.maximum(counts.chars, 1)
+        batch = drop(batch, repeated > max_duplicate_char_fraction, "fineweb_duplicate_lines")
+    if max_newlines_per_word is not None:
+        newlines = counts.newlines / np.maximum(counts.words, 1)
+        batch = drop(batch, newlines > max_newlines_per_word, "fineweb_newlines")
+    return batch
+
+
+def measure_lines(
+    texts: pa.StringArray, *, line_end_marks: list[str], short_line_chars: int
+) -> LineMeasures:
+    r"""Count lines, characters and words of each text.
+
+    Lines are what ``\n`` divides, as they are, and do not count where they are white space alone.
+    Words are divided by white space. A line is a duplicate where the text has had an equal one.
+    """
+    data, offsets = text_buffers(texts)
+    marks = text_buffers(pa.array(line_end_marks, pa.string()))
+    return LineMeasures(*_measure(character_classes(), *marks, short_line_chars, data, offsets))
+
+
+@njit(cache=True, nogil=True)
+def _measure(classes, marks, mark_offsets, short_chars, data, offsets):  # type: ignore[no-untyped-def]
+    n = offsets.size - 1
+    lines, marked, short = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    duplicate, chars = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    newlines, words = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    for t in range(n):
+        for i in range(offsets[t], offsets[t + 1]):
+            newlines[t] += data[i] == 10
+    n_slots = 2
+    while n > 0 and n_slots <= 2 * newlines.max() + 2:
+        n_slots *= 2
+    keys = np.zeros(n_slots, np.uint64)
+    texts = np.full(n_slots, -1, np.int64)  # the text that a slot's key is of
+    for t in range(n):
+        i = offsets[t]
+        end = offsets[t + 1]
+        while i < end:
+            line_start = i
+            line_chars = line_words = 0
+            in_word = False
+            while i < end and data[i] != 10:
+                point, length = character_at(data, i)
+                i += length
+                line_chars += 1
+                is_space = classes[point] & SPACE != 0
+                line_words += not is_space and not in_word
+                in_word = not is_space
+            chars[t] += line_chars
+            words[t] += line_words
+            if line_words > 0:
+                lines[t] += 1
+                short[t] += line_chars <= short_chars
+                marked[t] += ends_with_any(data, line_start, i, marks, mark_offsets)
+                if _is_duplicate(keys, texts, t, xxh64(data, line_start, i)):
+                    duplicate[t] += line_chars
+            i += 1
+    return lines, marked, short, duplicate, chars, newlines, words
+
+
+@njit(cache=True, nogil=True)
+def _is_duplicate(keys, texts, text, key):  # type: ignore[no-untyped-def]
+    """Put a key of a text into the hash table; tell whether it was there."""
+    mask = np.uint64(keys.size - 1)
+    slot = key & mask
+    while texts[slot] == text:
+        if keys[slot] == key:
+            return True
+        slot = (slot + np.uint64(1)) & mask
+    texts[slot] = text
+    keys[slot] = key
+    return False

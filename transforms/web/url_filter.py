@@ -1,0 +1,182 @@
+"""A filter of documents by their urls, with block lists that are given as files.
+
+It follows the filters of RefinedWeb (arXiv 2306.01116, appendix G.1) and of the published code of
+FineWeb: domains, single pages, words of which one is enough, parts of words, and words of which it
+takes several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from transforms.documents import FilePath, checked_by, drop, text_buffers
+from transforms.kernels.hashing import xxh64
+from transforms.kernels.key_sets import KeySet, holds, in_key_set, key_set
+from transforms.web.text_lists import read_list
+from transforms.web.urls import domains_of, hosts_of, in_domains, pages_of
+
+_NO_LETTER = r"[^0-9a-z]+"
+
+
+def check_filter_urls(
+    *,
+    blocked_domains: list[FilePath],
+    blocked_urls: list[FilePath],
+    blocked_words: list[FilePath],
+    blocked_subwords: list[FilePath],
+    soft_words: list[FilePath],
+    min_soft_words: int,
+) -> None:
+    """Raise ValueError for a file that is no such list, and where no soft word would do."""
+    if blocked_words or soft_words:
+        _check_min_soft_words(min_soft_words)
+    _domains(tuple(blocked_domains))
+    _pages(tuple(blocked_urls))
+    _words(tuple(blocked_words))
+    _words(tuple(soft_words))
+    _subwords(tuple(blocked_subwords))
+
+
+def _check_min_soft_words(min_soft_words: int) -> None:
+    if min_soft_words < 1:
+        raise ValueError(f"min_soft_words: expected a number above 0, found {min_soft_words}")
+
+
+@checked_by(check_filter_urls)
+def filter_urls(
+    batch: pa.RecordBatch,
+    *,
+    blocked_domains: list[FilePath],
+    blocked_urls: list[FilePath],
+    blocked_words: list[FilePath],
+    blocked_subwords: list[FilePath],
+    soft_words: list[FilePath],
+    min_soft_words: int,
+) -> pa.RecordBatch:
+    """Drop documents whose url a list blocks.
+
+    Each parameter but the last names lists, one entry a line, plain or gzip; the folders of the UT1
+    list (``adult/domains``, ``adult/urls``) serve as they are. A url is blocked where
+
+    - its host is, or lies below, one of ``blocked_domains`` (reason ``blocked_domain``);
+    - it is one of ``blocked_urls``, scheme, fragment and trailing slash apart (``blocked_url``);
+    - one of its words is in ``blocked_words``, or at least ``min_soft_words`` different ones are in
+      ``soft_words``, or one of ``blocked_subwords`` stands anywhere in its letters and digits
+      (``blocked_url_word``).
+
+    Words are runs of ASCII letters and digits, compared in lower case. Documents without a url
+    stay. Raises ValueError for a file that is no such list.
+    """
+    urls = batch["url"]
+    if blocked_domains:
+        domains = _domains(tuple(blocked_domains))
+        batch = drop(batch, in_domains(hosts_of(urls), domains), "blocked_domain")
+    if blocked_urls:
+        batch = drop(batch, in_key_set(pages_of(urls), _pages(tuple(blocked_urls))), "blocked_url")
+    if blocked_words or soft_words:
+        _check_min_soft_words(min_soft_words)
+        hard, soft = _words(tuple(blocked_words)), _words(tuple(soft_words))
+        found = _words_in(*text_buffers(pc.ascii_lower(urls)), hard, soft, min_soft_words)
+        batch = drop(batch, found, "blocked_url_word")
+    if blocked_subwords:
+        subwords = _subwords(tuple(blocked_subwords))
+        found = _subwords_in(*text_buffers(_letters(urls)), *subwords)
+        batch = drop(batch, found, "blocked_url_word")
+    return batch
+
+
+class _Subwords(NamedTuple):
+    keys: KeySet
+    lengths: npt.NDArray[np.int32]  # distinct, in bytes
+
+
+@cache
+def _domains(paths: tuple[str, ...]) -> KeySet:
+    return key_set(_entries(paths, domains_of, "domain"))
+
+
+@cache
+def _pages(paths: tuple[str, ...]) -> KeySet:
+    return key_set(_entries(paths, pages_of, "url"))
+
+
+@cache
+def _words(paths: tuple[str, ...]) -> KeySet:
+    return key_set(_entries(paths, _letters, "word"))
+
+
+@cache
+def _subwords(paths: tuple[str, ...]) -> _Subwords:
+    words = _entries(paths, _letters, "word")
+    return _Subwords(key_set(words), pc.unique(pc.binary_length(words)).to_numpy())
+
+
+def _letters(texts: pa.StringArray) -> pa.StringArray:
+    """Return the letters and digits of each text, in lower case; null where there are none."""
+    letters = pc.replace_substring_regex(pc.ascii_lower(texts), _NO_LETTER, "")
+    return pc.if_else(pc.equal(letters, ""), pa.scalar(None, pa.string()), letters)
+
+
+def _entries(
+    paths: tuple[str, ...], form: Callable[[pa.StringArray], pa.StringArray], kind: str
+) -> pa.StringArray:
+    """Read some lists in the form that is compared. Raises ValueError for an entry without one."""
+    columns = [pa.array([], pa.string())]
+    for path in paths:
+        entries = read_list(path)
+        compared = form(entries)
+        if compared.null_count:
+            first = entries.filter(compared.is_null())[0].as_py()
+            raise ValueError(f"{path}: {first!r} is no {kind}; a list has one {kind} a line")
+        columns.append(compared)
+    return pa.concat_arrays(columns)
+
+
+@njit(cache=True, nogil=True)
+def _is_letter(byte):  # type: ignore[no-untyped-def]
+    return 48 <= byte <= 57 or 97 <= byte <= 122
+
+
+@njit(cache=True, nogil=True)
+def _words_in(data, offsets, hard, soft, min_soft):  # type: ignore[no-untyped-def]
+    """Tell which lower-case urls hold a word of ``hard``, or ``min_soft`` words of ``soft``."""
+    found = np.zeros(offsets.size - 1, np.bool_)
+    seen = np.empty(min_soft, np.uint64)
+    for t in range(offsets.size - 1):
+        n_seen = 0
+        end = offsets[t]
+        while end < offsets[t + 1] and not found[t]:
+            start = end
+            while end < offsets[t + 1] and _is_letter(data[end]):
+                end += 1
+            if end > start:
+                key = xxh64(data, start, end)
+                if holds(soft, key) and not np.any(seen[:n_seen] == key):
+                    seen[n_seen] = key
+                    n_seen += 1
+                found[t] = n_seen == min_soft or holds(hard, key)
+            end += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _subwords_in(data, offsets, keys, lengths):  # type: ignore[no-untyped-def]
+    """Tell which texts hold one of the words anywhere."""
+    found = np.zeros(offsets.size - 1, np.bool_)
+    for t in range(offsets.size - 1):
+        for length in lengths:
+            for start in range(offsets[t], offsets[t + 1] - length + 1):
+                if holds(keys, xxh64(data, start, start + length)):
+                    found[t] = True
+                    break
+            if found[t]:
+                break
+    return found

@@ -1,0 +1,1 @@
+"""Steps for wikitext, and lists of the addresses that Wikipedia cites."""
