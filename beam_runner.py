@@ -24,7 +24,6 @@ from pipeline.files.storage import take_beam_options
 from pipeline.output.ledger import ledger_warnings, read_ledger
 from pipeline.output.opt_out import given_list
 from pipeline.output.output_folder import check_output
-from pipeline.passes.estimates import check_shuffle, estimate
 from pipeline.passes.plan import make_plan
 from pipeline.passes.run import run
 from pipeline.recipe.recipe import Recipe
@@ -84,10 +83,10 @@ def dry_run(recipe: Recipe, how: Execution, output: str) -> int:
     """Print what a run would do; returns 1 where it would be refused."""
     plan = make_plan(recipe)
     given_list(recipe)  # is one, or is refused
-    print_estimates([estimate(source, plan) for source in recipe.sources])
+    print_estimates([plan.estimate(source) for source in recipe.sources])
     try:
         check_output(output)
-        check_shuffle(recipe, plan, how)
+        plan.check_shuffle(how.shuffle_limit)
     except RunError as error:
         print(f"would be refused: {error}")
         return 1

@@ -42,7 +42,8 @@ from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
 from pipeline.output.layout import read_plan
 from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit, RoundSplits
-from pipeline.passes.first_passes import waves
+from pipeline.passes.first_passes import round_of, waves
+from pipeline.passes.plan import Plan
 from pipeline.recipe.recipe import Recipe
 from tests.support import plain_web_path as plain
 
@@ -114,9 +115,10 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
     about them, grouped by split. The functions of the pass are called as they are.
     """
     recipe_json = json.dumps(recipe.mapping)
-    plan = list(read_plan(output))
+    plan = Plan(recipe, list(read_plan(output)))
     first = decisions = 0
-    for rounds in waves(recipe, plan, scratch, in_memory()):
+    for windows in waves(plan, scratch, in_memory().shuffle_limit):
+        rounds = [round_of(window) for window in windows]
         groups: dict[str, list[bytes]] = defaultdict(list)
         make = FingerprintSplit(recipe_json, scratch, "count")
         for element in RoundSplits(recipe_json, rounds).process(output):

@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.passes.estimates import PARTITION_BYTES
+from pipeline.runners.execution import PARTITION_BYTES
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[flo
         started = time.process_time()
         run(recipe, str(folder / f"{source}{number}"), execution, say=lambda _: None)
         times.append(time.process_time() - started)
-    plan = make_plan(recipe)
+    plan = make_plan(recipe).splits
     raw = [s for s in plan if s.holds == "records"] or plan
     return sum(split.n_bytes for split in raw) / 1e6, min(times[1:])
 

@@ -12,8 +12,8 @@ import pytest
 
 import beam_runner
 from pipeline.runners import spark
-from pipeline.runners.execution import Tasks
 from tests.support.runs import digests, run_demo, start
+from tests.support.work import work
 
 JAR = f"--spark_job_server_jar={__file__}"  # a file that is there will do
 
@@ -92,26 +92,26 @@ CLUSTER = [
 )
 def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
-    options = spark.spark_options([*CLUSTER, *given], None, "unused.log")(Tasks(0, 0))
+    options = spark.spark_options([*CLUSTER, *given], None, "unused.log")(work(0, 0))
     properties = [one.removeprefix(JVM) for one in options if one.startswith(JVM)]
     assert len(properties) == len(given) + len(added) and added <= set(properties)
 
 
 @pytest.mark.parametrize(
-    ("tasks", "more", "local", "cluster"),
+    ("plan", "more", "local", "cluster"),
     [
-        (Tasks(1, 7), [], None, None),  # Spark takes one a core
-        (Tasks(3, 7), [], "3", None),
-        (Tasks(5, 7), [], "5", "7"),
-        (Tasks(300, 40), [], "300", "300"),
-        (Tasks(300, 90_000), [], "300", "10000"),
-        (Tasks(20_000, 90_000), [], "10000", "10000"),
-        (Tasks(300, 7), [JVM + "-Dspark.default.parallelism=11"], "11", "11"),
-        (Tasks(300, 7), ["--job_server_jvm_property=-Dspark.default.parallelism=11"], None, None),
+        (work(1, 7), [], None, None),  # Spark takes one a core
+        (work(3, 7), [], "3", None),
+        (work(5, 7), [], "5", "7"),
+        (work(300, 40), [], "300", "300"),
+        (work(300, 90_000), [], "300", "10000"),
+        (work(20_000, 90_000), [], "10000", "10000"),
+        (work(300, 7), [JVM + "-Dspark.default.parallelism=11"], "11", "11"),
+        (work(300, 7), ["--job_server_jvm_property=-Dspark.default.parallelism=11"], None, None),
     ],
 )
 def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
-    tmp_path, monkeypatch, tasks, more, local, cluster
+    tmp_path, monkeypatch, plan, more, local, cluster
 ):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
     parallelism = JVM + "-Dspark.default.parallelism="
@@ -120,7 +120,7 @@ def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
     server_has = more[0].removeprefix(parallelism) if more and parallelism in more[0] else None
     cases = [([JAR], 2, local), (here, 4, local), (CLUSTER, 4, cluster), (server, 4, server_has)]
     for arguments, workers, expected in cases:
-        made = spark.spark_options([*arguments, *more], workers, str(tmp_path / "log"))(tasks)
+        made = spark.spark_options([*arguments, *more], workers, str(tmp_path / "log"))(plan)
         given = [one.removeprefix(parallelism) for one in made if one.startswith(parallelism)]
         assert given == ([] if expected is None else [expected])
 

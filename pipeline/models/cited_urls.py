@@ -24,7 +24,6 @@ from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.output_folder import attempt, describe, locked, open_output
 from pipeline.output.progress import ProgressDisplay, ProgressLog
-from pipeline.passes.estimates import tasks_of
 from pipeline.passes.plan import make_plan
 from pipeline.passes.process import cached_recipe, process_split
 from pipeline.passes.writing import WritingDoFn
@@ -50,17 +49,16 @@ def list_cited_urls(
     entry = source_entry(recipe, source, languages=languages, ahead_of_all=True)
     narrowed = derived_recipe(recipe, {source: entry})
     plan = make_plan(narrowed)
-    execution = execution._replace(tasks=tasks_of(narrowed, plan))
-    described = describe(narrowed, plan, with_tokenizer=False)
+    described = describe(narrowed, plan.splits, with_tokenizer=False)
     with locked(output):
-        open_output(output, described, plan, start_over)
+        open_output(output, described, plan.splits, start_over)
         if start_over:
             storage.remove(output, card_path(LIST_NAME))
         if storage.exists(storage.join(output, card_path(LIST_NAME))):
             return storage.read_json(storage.join(output, card_path(LIST_NAME)))
-        total = sum(split.n_bytes for split in plan)
+        total = sum(split.n_bytes for split in plan.splits)
         display = ProgressDisplay(output, PROGRESS_NAME, "reading references", total)
-        with attempt(output), display, execution.pipeline() as pipeline:
+        with attempt(output), display, execution.make_pipeline(plan) as pipeline:
             _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
         counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
         card = write_card(

@@ -44,9 +44,9 @@ from pipeline.output.ledger import Tally
 from pipeline.output.opt_out import given_list, take_list
 from pipeline.output.output_folder import attempt, describe, locked, open_output
 from pipeline.output.progress import ProgressDisplay, ProgressLog
-from pipeline.passes.estimates import check_shuffle, tasks_of, unpacked_bytes
+from pipeline.passes.estimates import unpacked_bytes
 from pipeline.passes.first_passes import first_passes
-from pipeline.passes.plan import make_plan
+from pipeline.passes.plan import Plan, make_plan
 from pipeline.passes.process import cached_recipe, process_split
 from pipeline.passes.writing import WritingDoFn
 from pipeline.recipe.from_yaml import check_models
@@ -98,10 +98,9 @@ def sample_documents(
     narrowed = _narrowed(recipe, budget_bytes, until or {})
     check_models(narrowed, where, with_tokenizer=False)
     plan = make_plan(narrowed)
-    check_shuffle(narrowed, plan, execution)
-    execution = execution._replace(tasks=tasks_of(narrowed, plan))
+    plan.check_shuffle(execution.shuffle_limit)
     opt_out_list = given_list(narrowed)
-    described = describe(narrowed, plan, with_tokenizer=False)
+    described = describe(narrowed, plan.splits, with_tokenizer=False)
     described["recipe"] = {
         "reading": narrowed.mapping["reading"],
         "sources": narrowed.mapping["sources"],
@@ -112,12 +111,12 @@ def sample_documents(
     with locked(output):
         if start_over:
             storage.remove(output, SAMPLES)
-        open_output(output, described, plan, start_over)
+        open_output(output, described, plan.splits, start_over)
         take_list(output, opt_out_list)
         if not all(_is_there(output, source) for source in budget_bytes):
             with attempt(output):
-                first_passes(narrowed, plan, output, execution)
-                _draw(narrowed, plan, output, execution, budget_bytes)
+                first_passes(plan, output, execution)
+                _draw(plan, output, execution, budget_bytes)
         for name in ("work", "decisions", "joined", ERROR_NAME):
             storage.remove(output, name)
     return {source: load_sample(output, source) for source in budget_bytes}
@@ -186,10 +185,7 @@ def _narrowed(recipe: Recipe, budget_bytes: Mapping[str, int], until: Mapping[st
     return recipe.with_sources(sources)
 
 
-def _draw(
-    recipe: Recipe, plan: list[Split], output: str, execution: Execution,
-    budget_bytes: Mapping[str, int],
-) -> None:  # fmt: skip
+def _draw(plan: Plan, output: str, execution: Execution, budget_bytes: Mapping[str, int]) -> None:
     """Make the samples that are not there, with as many tries as it takes."""
     draws = [
         Draw(source, budget, _first_bound(plan, source, budget))
@@ -201,14 +197,17 @@ def _draw(
             draws = [_with_higher_bound(draw, output) for draw in draws]
         name = f"sample-{attempt}"
         wanted = {draw.source for draw in draws}
-        total = sum(s.n_bytes for s in plan if s.source in wanted and s.holds == "documents")
-        with ProgressDisplay(output, name, "sampling", total), execution.pipeline() as pipeline:
-            _ = pipeline | SampleSources(json.dumps(recipe.mapping), output, draws, name)
+        total = sum(split.n_bytes for split in plan.documents if split.source in wanted)
+        with (
+            ProgressDisplay(output, name, "sampling", total),
+            execution.make_pipeline(plan) as pipeline,
+        ):
+            _ = pipeline | SampleSources(json.dumps(plan.recipe.mapping), output, draws, name)
         attempt += 1
 
 
-def _first_bound(plan: list[Split], source: str, budget_bytes: int) -> int:
-    total = sum(unpacked_bytes(s) for s in plan if s.source == source and s.holds == "documents")
+def _first_bound(plan: Plan, source: str, budget_bytes: int) -> int:
+    total = sum(unpacked_bytes(split) for split in plan.documents if split.source == source)
     return min(LARGEST_HASH, int(LARGEST_HASH * (OVERSAMPLING * budget_bytes / max(total, 1))))
 
 

@@ -7,110 +7,83 @@ from collections.abc import Iterator
 
 from pipeline.files import storage
 from pipeline.output.decisions import decision_name
-from pipeline.output.layout import (
-    Split,
-)
 from pipeline.output.progress import ProgressDisplay
-from pipeline.passes.estimates import (
-    PARTITION_BYTES,
-    SHUFFLE_MEMORY_FACTOR,
-    shuffle_bytes,
-    unpacked_bytes,
-    window_of,
-)
 from pipeline.passes.fingerprint import FingerprintSplits, Round
 from pipeline.passes.join_records import JoinRecords, records_folder
 from pipeline.passes.near_duplicates import FindNearDuplicates
+from pipeline.passes.plan import Plan, Window
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 from transforms.dedup.near import DeduplicateNear
 
-MIN_PARTITIONS = 8
 
-
-def first_passes(recipe: Recipe, plan: list[Split], output: str, execution: Execution) -> None:
+def first_passes(plan: Plan, output: str, execution: Execution) -> None:
     """Join the records that stand apart, and make the decisions of every deduplication.
 
     ``output`` holds the plan, and is locked; what is there already is not made again.
     """
-    recipe_json = json.dumps(recipe.mapping)
-    _join(recipe, plan, recipe_json, output, execution)
-    documents = [split for split in plan if split.holds == "documents"]
-    for rounds in waves(recipe, documents, output, execution):
-        _first_pass(recipe, documents, rounds, recipe_json, output, execution)
+    recipe_json = json.dumps(plan.recipe.mapping)
+    _join(plan, recipe_json, output, execution)
+    for windows in waves(plan, output, execution.shuffle_limit):
+        _first_pass(plan, windows, recipe_json, output, execution)
 
 
-def waves(
-    recipe: Recipe, plan: list[Split], output: str, execution: Execution
-) -> Iterator[list[Round]]:
-    """Group the rounds of the first pass that may run together, in order.
+def waves(plan: Plan, output: str, shuffle_limit: float) -> Iterator[list[Window]]:
+    """Group the windows whose decisions are made together, in order.
 
-    A source's second deduplication waits for its first. Where the shuffle is held in memory, no
-    more rounds run together than fit there. Rounds whose decisions are all there are left out.
+    A source's second deduplication waits for its first. Together the windows of a wave shuffle no
+    more than ``shuffle_limit`` bytes. Windows whose decisions are all there are left out.
     """
-    limit = execution.memory_bytes // SHUFFLE_MEMORY_FACTOR
     there = storage.list_names(output, "decisions")
-    depth = max((len(source.shuffle_positions) for source in recipe.sources), default=0)
+    depth = max((len(source.shuffle_positions) for source in plan.recipe.sources), default=0)
     for turn in range(depth):
-        wave: list[Round] = []
+        wave: list[Window] = []
         wave_bytes = 0
-        for source in recipe.sources:
-            if turn >= len(source.shuffle_positions):
-                continue
-            step = source.shuffle_positions[turn]
-            for window, splits in _windows(plan, recipe, source.name, step).items():
-                if all(decision_name(s.source, step, s.split) in there for s in splits):
-                    continue
-                size = shuffle_bytes(source, step, sum(map(unpacked_bytes, splits)))
-                if wave and execution.holds_shuffle_in_memory and wave_bytes + size > limit:
-                    yield wave
-                    wave, wave_bytes = [], 0
-                n_partitions = max(MIN_PARTITIONS, -(-size // PARTITION_BYTES))
-                wave.append(Round(source.name, step, window, n_partitions))
-                wave_bytes += size
+        for source in plan.recipe.sources:
+            for step in source.shuffle_positions[turn : turn + 1]:
+                for window in plan.windows[source.name, step]:
+                    names = {decision_name(source.name, step, one.split) for one in window.splits}
+                    if names <= there:
+                        continue
+                    if wave and wave_bytes + window.shuffle_bytes > shuffle_limit:
+                        yield wave
+                        wave, wave_bytes = [], 0
+                    wave.append(window)
+                    wave_bytes += window.shuffle_bytes
         if wave:
             yield wave
 
 
-def _windows(plan: list[Split], recipe: Recipe, name: str, step: int) -> dict[int, list[Split]]:
-    windows: dict[int, list[Split]] = {}
-    for split in plan:
-        if split.source == name:
-            windows.setdefault(window_of(recipe.source(name), step, split), []).append(split)
-    return windows
+def round_of(window: Window) -> Round:
+    """Return what the workers are told of a window: they read its splits from the plan's file."""
+    return Round(window.source.name, window.step, window.number, window.n_partitions)
 
 
-def _join(
-    recipe: Recipe, plan: list[Split], recipe_json: str, output: str, execution: Execution
-) -> None:
+def _join(plan: Plan, recipe_json: str, output: str, execution: Execution) -> None:
     """Make documents of the records that stand apart; partitions that are there are left out."""
     there = storage.list_names(output, "joined")
-    for source in recipe.sources:
-        mine = [split for split in plan if split.source == source.name]
+    for source in plan.recipe.sources:
+        mine = [split for split in plan.splits if split.source == source.name]
         if {split.path for split in mine if split.path.startswith("joined/")} <= there:
             continue
         name = f"join-{source.name}"
         total = sum(split.n_bytes for split in mine if split.holds == "records")
         display = ProgressDisplay(output, name, "joining records", total)
-        with display, execution.pipeline() as pipeline:
+        with display, execution.make_pipeline(plan) as pipeline:
             _ = pipeline | JoinRecords(recipe_json, output, source.name, name)
         storage.remove(output, records_folder(source.name))
 
 
 def _first_pass(
-    recipe: Recipe, plan: list[Split], rounds: list[Round], recipe_json: str, output: str,
-    execution: Execution,
-) -> None:  # fmt: skip
-    total = sum(
-        split.n_bytes
-        for one in rounds
-        for split in _windows(plan, recipe, one.source, one.step)[one.window]
-    )
+    plan: Plan, windows: list[Window], recipe_json: str, output: str, execution: Execution
+) -> None:
+    total = sum(split.n_bytes for window in windows for split in window.splits)
+    rounds = [round_of(window) for window in windows]
     name = f"fingerprint-{rounds[0].label.replace('/', '-')}"
     display = ProgressDisplay(output, name, "first pass (fingerprint)", total)
-    near = [one for one in rounds if _is_near(recipe, one)]
+    near = [one for one in rounds if _is_near(plan.recipe, one)]
     exact = [one for one in rounds if one not in near]
-    with display, execution.pipeline() as pipeline:
+    with display, execution.make_pipeline(plan) as pipeline:
         if exact:
             _ = pipeline | FingerprintSplits(recipe_json, output, exact, name)
         if near:

@@ -1,27 +1,150 @@
-"""The plan: which input files there are, how they are cut into splits, and splits put into shards.
+"""The plan: which input files there are, how they are cut into splits, and what these add up to.
 
-The plan depends on the input files and the recipe alone, never on workers or runners, so the same
-input gives the same shards everywhere. It is written to ``plan.jsonl``, one split a line, which the
-workers read: the list of files is never part of the Beam graph.
+Splits are put into shards, and into the windows that a deduplication compares. The plan depends on
+the input files and the recipe alone, never on workers or runners, so the same input gives the same
+shards everywhere. Its splits are written to ``plan.jsonl``, one a line, which the workers read: the
+list of files is never part of the Beam graph.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from pipeline.errors import RecipeError
+from pipeline.errors import RecipeError, RunError
 from pipeline.files import storage
 from pipeline.output.layout import Split, joined_name
-from pipeline.passes.estimates import unpacked_bytes
+from pipeline.passes.estimates import Estimate, shuffle_bytes, unpacked_bytes, window_of
 from pipeline.readers.containers.decompress import SEVEN_ZIP_MAGIC, is_compressed
 from pipeline.recipe.recipe import Recipe, Source
+from pipeline.runners.execution import PARTITION_BYTES
+from transforms.dedup.near import DeduplicateNear
+
+MIN_PARTITIONS = 8
+"""Fewest partitions of a shuffle, so that a small one is worked on side by side as well."""
 
 
-def make_plan(recipe: Recipe) -> list[Split]:
+class Window(NamedTuple):
+    """Files of a source among which one of its deduplications compares."""
+
+    source: Source
+    step: int  # the deduplication's position among the source's steps
+    number: int  # in the order of the files
+    splits: list[Split]
+    shuffle_bytes: int  # by estimate
+
+    @property
+    def n_partitions(self) -> int:
+        """How many partitions its shuffle has."""
+        return max(MIN_PARTITIONS, -(-self.shuffle_bytes // PARTITION_BYTES))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The splits of all sources of a recipe, and what their sizes tell of the work."""
+
+    recipe: Recipe
+    splits: list[Split]  # source by source, in reading order
+
+    @cached_property
+    def documents(self) -> list[Split]:
+        """The splits that hold documents."""
+        return [split for split in self.splits if split.holds == "documents"]
+
+    @cached_property
+    def windows(self) -> dict[tuple[str, int], list[Window]]:
+        """The windows of every deduplication, by the source's name and the step's position."""
+        return {
+            (source.name, step): self._windows(source, step)
+            for source in self.recipe.sources
+            for step in source.shuffle_positions
+        }
+
+    @cached_property
+    def shuffle_bytes(self) -> int:
+        """Fingerprints that all deduplications together shuffle, by estimate."""
+        return sum(one.shuffle_bytes for windows in self.windows.values() for one in windows)
+
+    @cached_property
+    def compared_text_bytes(self) -> float:
+        """Text that near-duplicate steps read again to compare documents, by estimate."""
+        return sum(
+            sum(map(unpacked_bytes, window.splits)) * window.source.reader.typical.text_fraction
+            for windows in self.windows.values()
+            for window in windows
+            if window.source.steps[window.step].target is DeduplicateNear
+        )
+
+    @cached_property
+    def n_splits(self) -> int:
+        """Splits that the longest stage reads: those of documents, or of records to be joined."""
+        return max(len(self.documents), len(self.splits) - len(self.documents))
+
+    def check_shuffle(self, limit: float) -> None:
+        """Raise RunError where a deduplication shuffles more than ``limit`` bytes at a time."""
+        for (name, step), windows in self.windows.items():
+            size = max((window.shuffle_bytes for window in windows), default=0)
+            if size > limit:
+                raise RunError(self._too_large(self.recipe.source(name), step, size, limit))
+
+    def estimate(self, source: Source) -> Estimate:
+        """Add up a source's splits."""
+        mine = [split for split in self.splits if split.source == source.name]
+        splits = [split for split in mine if split.holds == "documents"]
+        read = [split for split in mine if split.holds == "records"] or splits
+        unpacked = sum(map(unpacked_bytes, read))
+        sizes = [
+            window.shuffle_bytes
+            for step in source.shuffle_positions
+            for window in self.windows[source.name, step]
+        ]
+        return Estimate(
+            source=source.name,
+            files=len({split.file for split in read}),
+            n_bytes=sum(split.n_bytes for split in read),
+            splits=len(splits),
+            shards=len({split.shard for split in splits}),
+            shuffle_bytes=sum(sizes),
+            largest_window_bytes=max(sizes, default=0),
+            core_hours=unpacked / 1e6 * source.reader.typical.core_seconds_per_mb / 3600,
+        )
+
+    def _windows(self, source: Source, step: int, window_files: int | None = None) -> list[Window]:
+        """Divide a source's documents into windows, of the recipe's size or of another."""
+        by_number: dict[int, list[Split]] = {}
+        for split in self.documents:
+            if split.source == source.name:
+                own = window_of(source, step, split)
+                number = split.file // window_files if window_files else own
+                by_number.setdefault(number, []).append(split)
+        return [
+            Window(source, step, number, splits,
+                   shuffle_bytes(source, step, sum(map(unpacked_bytes, splits))))
+            for number, splits in by_number.items()
+        ]  # fmt: skip
+
+    def _too_large(self, source: Source, step: int, size: int, limit: float) -> str:
+        """Say that a shuffle does not fit, with the largest window that would."""
+        name = source.steps[step].name
+        files = 1 + max(split.file for split in self.splits if split.source == source.name)
+        while files and any(w.shuffle_bytes > limit for w in self._windows(source, step, files)):
+            files //= 2
+        advice = f"set a window, --set sources.{source.name}.steps.{name}.window_files={files}, or "
+        return (
+            f"source {source.name}: {name} would shuffle {size:,} bytes at a time, and the "
+            f"DirectRunner, which holds them in memory, has room for {limit:,}; "
+            f"{advice if files else 'not even one file fits: '}run on Spark or Dataflow"
+        )
+
+
+def make_plan(recipe: Recipe) -> Plan:
     """List the inputs of every source and cut them up. Raises RecipeError where there are none."""
-    return [split for source in recipe.sources for split in _plan_source(recipe, source)]
+    splits = (split for source in recipe.sources for split in _plan_source(recipe, source))
+    return Plan(recipe, list(splits))
 
 
 def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:

@@ -13,7 +13,6 @@ from pipeline.output.layout import (
     MANIFEST_NAME,
     REPORT_NAME,
     RUN_NAME,
-    Split,
     read_shards,
     shard_ledger_name,
     shard_of_file,
@@ -22,10 +21,9 @@ from pipeline.output.opt_out import given_list, take_list
 from pipeline.output.output_folder import attempt, describe, locked, open_output
 from pipeline.output.progress import ProgressDisplay
 from pipeline.passes.build import BuildShards
-from pipeline.passes.estimates import check_shuffle, tasks_of
 from pipeline.passes.first_passes import first_passes
 from pipeline.passes.mix import mix
-from pipeline.passes.plan import make_plan
+from pipeline.passes.plan import Plan, make_plan
 from pipeline.recipe.recipe import Recipe
 from pipeline.report.files import write_report
 from pipeline.runners.execution import Execution
@@ -48,12 +46,11 @@ def run(
     RunError before any work where the folder holds another run or a shuffle does not fit in memory.
     """
     plan = make_plan(recipe)
-    described = describe(recipe, plan)
-    check_shuffle(recipe, plan, execution)
-    execution = execution._replace(tasks=tasks_of(recipe, plan))
+    described = describe(recipe, plan.splits)
+    plan.check_shuffle(execution.shuffle_limit)
     opt_out_list = given_list(recipe)
     with locked(output):
-        open_output(output, described, plan, start_over)
+        open_output(output, described, plan.splits, start_over)
         take_list(output, opt_out_list)
         if storage.read_json(storage.join(output, RUN_NAME)) != described:
             whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
@@ -67,7 +64,7 @@ def run(
             manifest["sources"] = {one.name: made[one.name] for one in recipe.sources}
         else:
             with attempt(output):
-                first_passes(recipe, plan, output, execution)
+                first_passes(plan, output, execution)
                 _second_pass(plan, json.dumps(recipe.mapping), output, execution)
                 manifest = mix(recipe, output, described)
         if with_report and not has_report:
@@ -88,13 +85,12 @@ def _report(output: str, say: Callable[[str], None]) -> None:
         )
 
 
-def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Execution) -> None:
+def _second_pass(plan: Plan, recipe_json: str, output: str, execution: Execution) -> None:
     there = storage.list_names(output, "ledger")
-    documents = [split for split in plan if split.holds == "documents"]
-    total = sum(split.n_bytes for split in documents)
+    total = sum(split.n_bytes for split in plan.documents)
     missing = sum(
         split.n_bytes
-        for split in documents
+        for split in plan.documents
         if shard_ledger_name(split.source, split.shard) not in there
     )
     if not missing and all(
@@ -103,7 +99,7 @@ def _second_pass(plan: list[Split], recipe_json: str, output: str, execution: Ex
         return
     _remove_shards_without_ledger(output, there)
     display = ProgressDisplay(output, "build", "second pass (build)", total, total - missing)
-    with display, execution.pipeline() as pipeline:
+    with display, execution.make_pipeline(plan) as pipeline:
         _ = pipeline | BuildShards(recipe_json, output)
 
 

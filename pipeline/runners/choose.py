@@ -16,7 +16,9 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.errors import RunError, nearest
 from pipeline.files import storage
+from pipeline.runners.dataflow import check_options
 from pipeline.runners.execution import Execution
+from pipeline.runners.spark import spark_options
 from pipeline.runners.worker_processes import worker_processes
 
 DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
@@ -47,17 +49,13 @@ def execution(options: argparse.Namespace, beam_arguments: list[str], output: st
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":
-            from pipeline.runners.spark import spark_options
-
             completed = spark_options(beam_options, options.workers, worker_log(output))
             return Execution(
-                lambda tasks: beam.Pipeline(options=PipelineOptions(completed(tasks))),
+                lambda work: beam.Pipeline(options=PipelineOptions(completed(work))),
                 False,
                 memory,
             )
         if options.runner == "DataflowRunner":
-            from pipeline.runners.dataflow import check_options
-
             check_options(beam_options, output)
         return Execution(
             lambda _: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory

@@ -1,28 +1,47 @@
-"""How a command's pipelines run: what makes them, and in how much memory."""
+"""How a command's pipelines run: what makes them, and how much of a shuffle fits in memory."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import apache_beam as beam
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+PARTITION_BYTES = 64 << 20
+"""Fingerprints that one reducer holds and sorts; Spark holds a key's values in memory."""
+
+SHUFFLE_MEMORY_FACTOR = 3
+"""Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
 
 
-class Tasks(NamedTuple):
-    """What a plan says of the tasks that Spark divides a stage into."""
+class Work(Protocol):
+    """Sizes of what pipelines are for: a plan has them, and a runner asks for those it needs."""
 
-    for_memory: int  # with fewer, a task puts out more than Spark should hold
-    n_splits: int  # that the longest stage reads, each whole
+    @property
+    def shuffle_bytes(self) -> int:
+        """Fingerprints that all deduplications together shuffle, by estimate."""
+
+    @property
+    def compared_text_bytes(self) -> float:
+        """Text that near-duplicate steps read again to compare documents, by estimate."""
+
+    @property
+    def n_splits(self) -> int:
+        """Splits that the longest stage reads, each whole."""
 
 
 class Execution(NamedTuple):
     """Where and how pipelines run."""
 
-    make_pipeline: Callable[[Tasks], beam.Pipeline]
+    make_pipeline: Callable[[Work], beam.Pipeline]  # an empty one, which runs as its block ends
     holds_shuffle_in_memory: bool  # the DirectRunner does
     memory_bytes: int  # that the shuffle may take, then
-    tasks: Tasks = Tasks(0, 0)
 
-    def pipeline(self) -> beam.Pipeline:
-        """Make an empty pipeline, which runs at the end of its ``with`` block."""
-        return self.make_pipeline(self.tasks)
+    @property
+    def shuffle_limit(self) -> float:
+        """Bytes that fit into a shuffle at a time: infinitely many where it is on disks."""
+        if not self.holds_shuffle_in_memory:
+            return math.inf
+        return self.memory_bytes // SHUFFLE_MEMORY_FACTOR

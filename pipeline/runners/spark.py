@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import atexit
 import functools
+import math
 import os
 import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from apache_beam.options.pipeline_options import (
@@ -25,7 +27,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from pipeline.errors import RunError
-from pipeline.runners.execution import Tasks
+from pipeline.runners.execution import PARTITION_BYTES, Work
 from pipeline.runners.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[2] / "build" / "spark-job-server.jar"
@@ -36,10 +38,14 @@ END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 PARALLELISM = "-Dspark.default.parallelism="
 
 FEW_TASKS = 4
-"""What so many put out, one may on a cluster, where each task starts a Python of its own."""
+"""Tasks of a plan that is left to Spark on a cluster: more would each start a Python of its own."""
 
 MAX_TASKS = 10_000
-"""Of a stage: its bookkeeping is the driver's."""
+"""Most tasks that a stage is given: the driver keeps the books of each."""
+
+COMPARED_TEXT_BYTES = 4 * PARTITION_BYTES
+"""Text that a task of a near-duplicate step reads, on the average. Where a tenth of the documents
+have likenesses, the shingles that it puts out are as many bytes."""
 
 WORKER_IDLE_MILLIS = 60_000
 """How long a local master keeps idle Python workers; else every stage of a pass starts its own.
@@ -49,16 +55,29 @@ dead, and gives it one task after another until the job fails. A local master fa
 """
 
 
+class Tasks(NamedTuple):
+    """Numbers of tasks that there are reasons to divide a stage into."""
+
+    for_memory: int  # with fewer, a task puts out more than Spark should hold
+    n_splits: int  # that the longest stage reads, each whole
+
+
+def tasks_of(work: Work) -> Tasks:
+    """Count the tasks that each put out about a partition of the shuffle, on the average."""
+    tasks = work.shuffle_bytes / PARTITION_BYTES + work.compared_text_bytes / COMPARED_TEXT_BYTES
+    return Tasks(math.ceil(tasks), work.n_splits)
+
+
 def spark_options(
     arguments: list[str], workers: int | None, log: str
-) -> Callable[[Tasks], list[str]]:
-    """Complete the options of ``--runner=SparkRunner``; returns what gives them to a pipeline.
+) -> Callable[[Work], list[str]]:
+    """Return a function that makes the options of a pipeline on Spark, given what it is for.
 
-    That takes the tasks that the plan asks for. Adds the job server's jar, a local master of
-    ``workers`` (all cores by default) where none is given, and for a local master as many Python
-    processes, whose messages go to the file ``log``: their pool starts when options are first asked
-    for. Raises RunError where Java or the jar is missing, and where Spark is elsewhere and it is
-    not said how Python runs there.
+    ``arguments`` are the options that the user gave. Those of a pipeline also name the job server's
+    jar; a local master of ``workers`` (all cores by default) where no master was given; and how
+    many tasks a stage has. A local master gets as many Python processes, whose messages go to the
+    file ``log``; their pool starts when the function is first called. Raises RunError where Java or
+    the jar is missing, and where Spark runs on a cluster and no option says how Python runs there.
     """
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
@@ -87,11 +106,12 @@ def spark_options(
     given = local.group(1) or "1" if local else ""
     local_cores = os.cpu_count() or 1 if given == "*" else int(given or 0)
 
-    def with_tasks(tasks: Tasks) -> list[str]:
-        n_tasks = _n_tasks(tasks, local_cores)
-        if not (starts_java and n_tasks) or any(one.startswith(PARALLELISM) for one in java):
+    def with_tasks(work: Work) -> list[str]:
+        if not starts_java or any(one.startswith(PARALLELISM) for one in java):
             return [*arguments, *added]
-        return [*arguments, *added, f"--job_server_jvm_properties={PARALLELISM}{n_tasks}"]
+        n_tasks = _n_tasks(tasks_of(work), local_cores)
+        parallelism = [f"--job_server_jvm_properties={PARALLELISM}{n_tasks}"] if n_tasks else []
+        return [*arguments, *added, *parallelism]
 
     if portable.environment_type:
         return with_tasks
@@ -113,7 +133,7 @@ def spark_options(
         atexit.register(pool.stop)
         return pool.address
 
-    return lambda tasks: [*with_tasks(tasks), f"--environment_config={pool_address()}"]
+    return lambda work: [*with_tasks(work), f"--environment_config={pool_address()}"]
 
 
 def _n_tasks(tasks: Tasks, local_cores: int) -> int:

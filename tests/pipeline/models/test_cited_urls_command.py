@@ -29,7 +29,7 @@ def settings(shared_data: Path, tmp_path: Path) -> list[str]:
 def plain_list(settings: list[str], language: str | None) -> list[str]:
     recipe = load_recipe(RECIPE, settings, ["wikipedia"], check_files=False)
     found = set()
-    for split in make_plan(recipe):
+    for split in make_plan(recipe).splits:
         for batch in read_split(split, recipe.sources[0], recipe.reading, ""):
             for row in batch.to_pylist():
                 if row["dropped_by"] is None and language in (None, row["language"]):

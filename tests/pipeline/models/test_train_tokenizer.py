@@ -136,7 +136,7 @@ def every_document(data: Path, models: Path) -> Iterator[tuple[str, pa.StringArr
     """The sources and texts of all documents of the real samples, as their readers make them."""
     settings = [f"data={data}", f"models={models}"]
     recipe = load_recipe(str(ROOT / "recipes" / "samples.yaml"), settings)
-    for split in make_plan(recipe):
+    for split in make_plan(recipe).splits:
         if split.path.startswith("joined/"):
             continue  # its posts come with the splits of records
         for batch in read_split(split, recipe.source(split.source), recipe.reading, ""):

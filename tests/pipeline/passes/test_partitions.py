@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
-import apache_beam as beam
 import numpy as np
 import pytest
 import yaml
 
 from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
-from pipeline.passes.estimates import (
-    PARTITION_BYTES,
-    shuffle_bytes,
-    tasks_of,
-    unpacked_bytes,
-    window_of,
-    window_sizes,
-)
+from pipeline.passes.estimates import shuffle_bytes, unpacked_bytes, window_of
 from pipeline.passes.fingerprint import chunks
-from pipeline.passes.first_passes import MIN_PARTITIONS, waves
-from pipeline.passes.plan import make_plan
+from pipeline.passes.first_passes import waves
+from pipeline.passes.plan import MIN_PARTITIONS, Plan, make_plan
 from pipeline.passes.process import deduplicator, process_split
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe
-from pipeline.runners.execution import Execution
+from pipeline.runners.execution import PARTITION_BYTES
+from pipeline.runners.spark import tasks_of
 from tests.support.runs import ROOT
 from transforms.dedup.exact import fingerprint, partition_bounds
 from transforms.dedup.near import DeduplicateNear
-
-ON_SPARK = Execution(lambda _: beam.Pipeline(), False, 0)
 
 MEGABYTE, GIGABYTE = 10**6, 10**9
 
@@ -43,13 +35,14 @@ def recipe_of(name: str) -> Recipe:
     return load_recipe(str(path), [f"{one}=/{one}" for one in unset], check_files=False)
 
 
-def large_plan(source: str, suffix: str, n_files: int, file_bytes: int) -> list[Split]:
-    """The splits of a source that is downloaded whole, a file each."""
-    return [
+def large_plan(recipe: Recipe, source: str, suffix: str, n_files: int, file_bytes: int) -> Plan:
+    """A plan of a source that is downloaded whole, each of its files a split."""
+    splits = [
         Split(source, i, f"/data/{i}{suffix}", f"{source}/{i}{suffix}", 0, None, file_bytes, 0.0, i,
               i, "documents")
         for i in range(n_files)
     ]  # fmt: skip
+    return Plan(recipe, splits)
 
 
 @pytest.mark.parametrize(
@@ -65,18 +58,18 @@ def test_no_key_of_a_large_plan_holds_more_than_a_partition(
     tmp_path, recipe, source, suffix, n_files, file_bytes, least
 ):
     recipe = recipe_of(recipe)
-    plan = large_plan(source, suffix, n_files, file_bytes)
+    plan = large_plan(recipe, source, suffix, n_files, file_bytes)
     one = recipe.source(source)
     n_partitions = 0
-    for wave in waves(recipe, plan, str(tmp_path), ON_SPARK):
+    for wave in waves(plan, str(tmp_path), math.inf):
         sizes: Counter[tuple[int, int]] = Counter()
-        for split in plan:
+        for split in plan.splits:
             for step in one.shuffle_positions:
                 sizes[step, window_of(one, step, split)] += unpacked_bytes(split)
-        for round_ in wave:
-            size = shuffle_bytes(one, round_.step, sizes[round_.step, round_.window])
-            assert size / round_.n_partitions <= PARTITION_BYTES
-            n_partitions += round_.n_partitions
+        for window in wave:
+            size = shuffle_bytes(one, window.step, sizes[window.step, window.number])
+            assert size / window.n_partitions <= PARTITION_BYTES
+            n_partitions += window.n_partitions
     assert n_partitions >= least
 
 
@@ -91,8 +84,9 @@ def test_no_key_of_a_large_plan_holds_more_than_a_partition(
 def test_pairs_of_a_split_stay_small_were_all_documents_alike(
     recipe, source, suffix, file_bytes, most
 ):
-    one = recipe_of(recipe).source(source)
-    (split,) = large_plan(source, suffix, 1, file_bytes)
+    recipe = recipe_of(recipe)
+    one = recipe.source(source)
+    (split,) = large_plan(recipe, source, suffix, 1, file_bytes).splits
     (step,) = (s for s in one.steps if s.target is DeduplicateNear)
     near = deduplicator(step)
     assert isinstance(near, DeduplicateNear)
@@ -116,13 +110,12 @@ def test_tasks_are_as_many_as_what_they_put_out_asks_for(
     recipe, source, suffix, n_files, file_bytes, mine
 ):
     recipe = recipe_of(recipe)
-    plan = large_plan(source, suffix, n_files, file_bytes)
-    tasks = tasks_of(recipe, plan)
+    plan = large_plan(recipe, source, suffix, n_files, file_bytes)
+    tasks = tasks_of(plan)
     assert tasks == (mine, n_files)
-    one = recipe.source(source)
-    for step in one.shuffle_positions:
-        for size in window_sizes(one, plan, step).values():
-            assert size / tasks.for_memory <= PARTITION_BYTES
+    for step in recipe.source(source).shuffle_positions:
+        for window in plan.windows[source, step]:
+            assert window.shuffle_bytes / tasks.for_memory <= PARTITION_BYTES
 
 
 def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
@@ -136,10 +129,10 @@ def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
         [f"data={tmp_path / 'data'}", "models=/models"], ["stackexchange"], check_files=False,
     )  # fmt: skip
     plan = make_plan(recipe)
-    n_partitions = sum(split.holds == "documents" for split in plan)
-    archives = [split for split in plan if split.holds == "records"]
-    assert tasks_of(recipe, plan).n_splits == n_partitions
-    assert tasks_of(recipe, archives * 3000).n_splits == 3000  # many small ones
+    n_partitions = len(plan.documents)
+    archives = [split for split in plan.splits if split.holds == "records"]
+    assert tasks_of(plan).n_splits == n_partitions
+    assert tasks_of(Plan(recipe, archives * 3000)).n_splits == 3000  # many small ones
     assert 100 * GIGABYTE / n_partitions <= recipe.reading.joined_part_bytes
 
 
@@ -148,7 +141,7 @@ def test_real_text_has_no_more_fingerprints_than_the_plan_says(shared_data: Path
         str(ROOT / "recipes" / "samples.yaml"), [f"data={shared_data}", "models=/models"],
         ["commoncrawl", "c4"], check_files=False,
     )  # fmt: skip
-    for split in make_plan(recipe):
+    for split in make_plan(recipe).splits:
         source = recipe.source(split.source)
         (step,) = source.shuffle_positions
         deduplicate = deduplicator(source.steps[step])

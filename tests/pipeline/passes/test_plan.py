@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RecipeError
 from pipeline.output.layout import plan_bytes, read_plan
 from pipeline.output.ledger import Tally
-from pipeline.passes.estimates import FINGERPRINT_BYTES_PER_UNIT, estimate
+from pipeline.passes.estimates import FINGERPRINT_BYTES_PER_UNIT
 from pipeline.passes.plan import make_plan
 from pipeline.passes.process import process_split
 from pipeline.recipe.from_yaml import load_recipe
@@ -37,29 +37,30 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_are_sorted_and_named_below_the_pattern(folder):
-    plan = make_plan(recipe_over(folder))
-    assert [s.name for s in plan] == ["c4/a.jsonl", "c4/b.json.gz", "c4/deep/c.json"]
-    assert [s.split for s in plan] == [0, 1, 2]
+    splits = make_plan(recipe_over(folder)).splits
+    assert [s.name for s in splits] == ["c4/a.jsonl", "c4/b.json.gz", "c4/deep/c.json"]
+    assert [s.split for s in splits] == [0, 1, 2]
 
 
 def test_a_large_plain_file_is_cut_and_a_compressed_one_is_not(folder):
-    plan = make_plan(recipe_over(folder, "reading.split_bytes=5000"))
-    cuts = [(s.start, s.end) for s in plan if s.name == "c4/a.jsonl"]
+    splits = make_plan(recipe_over(folder, "reading.split_bytes=5000")).splits
+    cuts = [(s.start, s.end) for s in splits if s.name == "c4/a.jsonl"]
     assert cuts == [(0, 5000), (5000, 10000), (10000, 15000), (15000, 20000), (20000, 23000)]
-    plan = make_plan(recipe_over(folder, "reading.split_bytes=10"))
-    assert [(s.start, s.end) for s in plan if s.name == "c4/b.json.gz"] == [(0, None)]
+    splits = make_plan(recipe_over(folder, "reading.split_bytes=10")).splits
+    assert [(s.start, s.end) for s in splits if s.name == "c4/b.json.gz"] == [(0, None)]
 
 
 def test_splits_fill_shards_up_to_the_target(folder):
     settings = "reading.split_bytes=5000", "shards.target_shard_tokens=5000"
     plan = make_plan(recipe_over(folder, *settings))  # half a token a byte: 10,000 bytes a shard
-    assert [s.shard for s in plan] == [0, 0, 1, 1, 2, 2, 2]
+    assert [s.shard for s in plan.splits] == [0, 0, 1, 1, 2, 2, 2]
 
 
 def test_the_plan_survives_its_file(folder, tmp_path):
     plan = make_plan(recipe_over(folder))
-    (tmp_path / "plan.jsonl").write_bytes(plan_bytes(plan))
-    assert list(read_plan(str(tmp_path))) == plan == make_plan(recipe_over(folder))
+    (tmp_path / "plan.jsonl").write_bytes(plan_bytes(plan.splits))
+    again = make_plan(recipe_over(folder))
+    assert list(read_plan(str(tmp_path))) == plan.splits == again.splits
 
 
 def test_no_input_is_a_mistake_that_is_told(tmp_path):
@@ -76,12 +77,12 @@ def test_two_files_of_one_name_are_refused(folder):
 
 def test_the_estimate_counts_files_and_the_shuffle(folder):
     recipe = recipe_over(folder)
-    expected = estimate(recipe.source("c4"), make_plan(recipe))
+    expected = make_plan(recipe).estimate(recipe.source("c4"))
     assert (expected.files, expected.splits, expected.shards) == (3, 3, 1)
     assert expected.shuffle_bytes == expected.largest_window_bytes > 0
     (folder / "c4" / "d.json").write_bytes(b'{"text": "another"}\n' * 1000)
     recipe = recipe_over(folder, "sources.c4.steps.deduplicate_documents.window_files=1")
-    windowed = estimate(recipe.source("c4"), make_plan(recipe))
+    windowed = make_plan(recipe).estimate(recipe.source("c4"))
     assert windowed.largest_window_bytes < windowed.shuffle_bytes
 
 
@@ -102,8 +103,8 @@ def test_the_estimate_of_a_shuffle_is_on_the_safe_side_of_real_pages(
     (step,) = recipe.source(source).shuffle_positions
     lines = sum(
         pc.sum(pc.add(pc.count_substring(batch["text"], "\n"), 1)).as_py()
-        for split in plan
+        for split in plan.splits
         for batch in process_split(split, recipe, "", Tally(), until=step)
     )
-    estimated = estimate(recipe.source(source), plan).shuffle_bytes
+    estimated = plan.estimate(recipe.source(source)).shuffle_bytes
     assert 1 < estimated / (lines * FINGERPRINT_BYTES_PER_UNIT) < 2.5

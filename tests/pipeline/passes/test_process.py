@@ -40,7 +40,7 @@ def test_a_step_that_raises_is_told_with_its_record(tmp_path):
     (data / "a.json").write_text("".join(lines))
     record = f"c4/a.json#{sum(map(len, lines[:37]))}"
     recipe = recipe_over(data, f"[{__name__}.raise_at_bad]")
-    (split,) = make_plan(recipe)
+    (split,) = make_plan(recipe).splits
     with pytest.raises(StepError) as caught:
         list(process_split(split, recipe, str(tmp_path), Tally()))
     told = f"step {__name__}.raise_at_bad of source c4, file {data}/a.json, record {record}"
@@ -64,7 +64,7 @@ def test_files_that_hold_nothing_are_seen(tmp_path):
     (data / "d.json.gz").touch()
     recipe = recipe_over(data)
     rows = []
-    for split in make_plan(recipe):
+    for split in make_plan(recipe).splits:
         tally = Tally()
         list(process_split(split, recipe, str(tmp_path), tally))
         where = {"source": "c4", "file": split.name, "split": split.split, "shard": 0}
