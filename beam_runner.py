@@ -20,13 +20,15 @@ logging.basicConfig(level=logging.ERROR)
 from pipeline.commands.run_options import add_run_options, recipe_of
 from pipeline.commands.summary import print_estimates, print_summary
 from pipeline.errors import RecipeError, RunError, StorageError
-from pipeline.files.storage import take_beam_options
+from pipeline.files import storage
+from pipeline.output.layout import REPORT_NAME
 from pipeline.output.ledger import ledger_warnings, read_ledger
 from pipeline.output.opt_out import given_list
 from pipeline.output.output_folder import check_output
 from pipeline.passes.plan import make_plan
 from pipeline.passes.run import run
 from pipeline.recipe.recipe import Recipe
+from pipeline.report.files import write_report
 from pipeline.runners.beam_options import check_beam_arguments
 from pipeline.runners.choose import execution
 from pipeline.runners.execution import Execution
@@ -57,7 +59,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    take_beam_options(beam_arguments)
+    storage.take_beam_options(beam_arguments)
     try:
         check_beam_arguments(beam_arguments, vars(options), options.runner)
         recipe = recipe_of(options)
@@ -65,8 +67,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             return dry_run(recipe, how, options.output)
         started = time.monotonic()
-        manifest, was_complete = run(recipe, options.output, how, start_over=options.start_over,
-                                     with_report=not options.no_report)  # fmt: skip
+        manifest, was_complete = run(recipe, options.output, how, start_over=options.start_over)
+        if was_complete:
+            print(f"{options.output} is complete already; nothing to do, and nothing was changed")
+        has_report = was_complete and storage.exists(storage.join(options.output, REPORT_NAME))
+        if not (options.no_report or has_report):
+            report(options.output)
         seconds = None if was_complete else time.monotonic() - started
         warnings = ledger_warnings(read_ledger(options.output), manifest)
         print_summary(manifest, options.output, seconds, warnings)
@@ -77,6 +83,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(note_stop(options.output, error), file=sys.stderr)
         return 1
     return 0
+
+
+def report(output: str) -> None:
+    """Write the report; the run is whole without it, whatever stops it."""
+    try:
+        write_report(output)
+    except Exception as error:
+        print(
+            f"the run is whole, its report could not be written: {type(error).__name__}: {error}; "
+            f"'corpus report {output}' writes it"
+        )
 
 
 def dry_run(recipe: Recipe, how: Execution, output: str) -> int:

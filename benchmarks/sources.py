@@ -51,7 +51,7 @@ def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[flo
     times = []
     for number in range(3):  # the first compiles kernels and loads models
         started = time.process_time()
-        run(recipe, str(folder / f"{source}{number}"), execution, say=lambda _: None)
+        run(recipe, str(folder / f"{source}{number}"), execution)
         times.append(time.process_time() - started)
     plan = make_plan(recipe).splits
     raw = [s for s in plan if s.holds == "records"] or plan

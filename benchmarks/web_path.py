@@ -81,7 +81,7 @@ def in_memory() -> Execution:
 def run_pipeline(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Run both passes into a fresh folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    return run(recipe, str(folder), in_memory(), say=lambda _: None).manifest
+    return run(recipe, str(folder), in_memory()).manifest
 
 
 def run_plain(files: list[Path], models: dict[str, Any], cutoff: float, folder: Path) -> int:

@@ -7,25 +7,25 @@ merge of these, so nothing is shuffled, and a command that was stopped reads no 
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import apache_beam as beam
 
-from pipeline.errors import ERROR_NAME
 from pipeline.files import storage
 from pipeline.models.derive import derived_recipe, source_entry
 from pipeline.models.model_card import card_path, write_card
 from pipeline.output import whole_files
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
-from pipeline.output.output_folder import attempt, describe, locked, open_output
-from pipeline.output.progress import ProgressDisplay, ProgressLog
-from pipeline.passes.plan import make_plan
+from pipeline.output.output_folder import describe
+from pipeline.output.progress import ProgressLog
 from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.session import opened
 from pipeline.passes.writing import WritingDoFn
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
@@ -48,31 +48,31 @@ def list_cited_urls(
     """
     entry = source_entry(recipe, source, languages=languages, ahead_of_all=True)
     narrowed = derived_recipe(recipe, {source: entry})
-    plan = make_plan(narrowed)
-    described = describe(narrowed, plan.splits, with_tokenizer=False)
-    with locked(output):
-        open_output(output, described, plan.splits, start_over)
-        if start_over:
-            storage.remove(output, card_path(LIST_NAME))
-        if storage.exists(storage.join(output, card_path(LIST_NAME))):
-            return storage.read_json(storage.join(output, card_path(LIST_NAME)))
-        total = sum(split.n_bytes for split in plan.splits)
-        display = ProgressDisplay(output, PROGRESS_NAME, "reading references", total)
-        with attempt(output), display, execution.make_pipeline(plan) as pipeline:
-            _ = pipeline | CiteSplits(json.dumps(narrowed.mapping), output)
+    narrowed = replace(narrowed, opt_out=None)  # its addresses are not those that articles cite
+    card_name = card_path(LIST_NAME)
+    with opened(
+        narrowed, output, execution, start_over=start_over, products=[card_name],
+        describe=partial(describe, with_tokenizer=False),
+    ) as session:  # fmt: skip
+        if session.has(card_name):
+            return storage.read_json(storage.join(output, card_name))
+        total = sum(split.n_bytes for split in session.plan.splits)
+        with (
+            session.attempt(),
+            session.pipeline(PROGRESS_NAME, "reading references", total) as pipeline,
+        ):
+            _ = pipeline | CiteSplits(session.recipe_json, output)
         counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
-        card = write_card(
+        inputs = session.described["inputs"]
+        return write_card(
             output,
             LIST_NAME,
             kind="url_list",
-            data={"source": source, "languages": list(languages), "inputs": described["inputs"]},
+            data={"source": source, "languages": list(languages), "inputs": inputs},
             parameters={},
             scores=counts,
             packages=(),
         )
-        for name in ("work", ERROR_NAME):
-            storage.remove(output, name)
-    return card
 
 
 class CiteSplit(WritingDoFn):

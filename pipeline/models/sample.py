@@ -17,7 +17,6 @@ The folder of a sample looks like that of a run that has ended after its first p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import ERROR_NAME, RunError, nearest
+from pipeline.errors import RunError, nearest
 from pipeline.files import storage
 from pipeline.models.reservoir import (
     CANDIDATE_SCHEMA,
@@ -41,13 +40,13 @@ from pipeline.output import whole_files
 from pipeline.output.documents import parquet_writer, read_documents, write_row_groups
 from pipeline.output.layout import RUN_NAME, Split, read_plan
 from pipeline.output.ledger import Tally
-from pipeline.output.opt_out import given_list, take_list
-from pipeline.output.output_folder import attempt, describe, locked, open_output
-from pipeline.output.progress import ProgressDisplay, ProgressLog
+from pipeline.output.output_folder import describe
+from pipeline.output.progress import ProgressLog
 from pipeline.passes.estimates import unpacked_bytes
 from pipeline.passes.first_passes import first_passes
-from pipeline.passes.plan import Plan, make_plan
+from pipeline.passes.plan import Plan
 from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.session import Session, opened
 from pipeline.passes.writing import WritingDoFn
 from pipeline.recipe.from_yaml import check_models
 from pipeline.recipe.recipe import Recipe
@@ -97,27 +96,26 @@ def sample_documents(
     """
     narrowed = _narrowed(recipe, budget_bytes, until or {})
     check_models(narrowed, where, with_tokenizer=False)
-    plan = make_plan(narrowed)
-    plan.check_shuffle(execution.shuffle_limit)
-    opt_out_list = given_list(narrowed)
-    described = describe(narrowed, plan.splits, with_tokenizer=False)
-    described["recipe"] = {
-        "reading": narrowed.mapping["reading"],
-        "sources": narrowed.mapping["sources"],
-        "sample_bytes": dict(budget_bytes),
-        "opt_out": described["opt_out"],
-    }
-    del described["plan_fingerprint"]  # of all of the recipe
-    with locked(output):
-        if start_over:
-            storage.remove(output, SAMPLES)
-        open_output(output, described, plan.splits, start_over)
-        take_list(output, opt_out_list)
+
+    def described(recipe: Recipe, splits: list[Split]) -> dict[str, Any]:
+        whole = describe(recipe, splits, with_tokenizer=False)
+        whole["recipe"] = {
+            "reading": recipe.mapping["reading"],
+            "sources": recipe.mapping["sources"],
+            "sample_bytes": dict(budget_bytes),
+            "opt_out": whole["opt_out"],
+        }
+        del whole["plan_fingerprint"]  # of all of the recipe
+        return whole
+
+    with opened(
+        narrowed, output, execution, start_over=start_over, describe=described, products=[SAMPLES]
+    ) as session:
         if not all(_is_there(output, source) for source in budget_bytes):
-            with attempt(output):
-                first_passes(plan, output, execution)
-                _draw(plan, output, execution, budget_bytes)
-        for name in ("work", "decisions", "joined", ERROR_NAME):
+            with session.attempt():
+                first_passes(session)
+                _draw(session, budget_bytes)
+        for name in ("decisions", "joined"):
             storage.remove(output, name)
     return {source: load_sample(output, source) for source in budget_bytes}
 
@@ -185,10 +183,11 @@ def _narrowed(recipe: Recipe, budget_bytes: Mapping[str, int], until: Mapping[st
     return recipe.with_sources(sources)
 
 
-def _draw(plan: Plan, output: str, execution: Execution, budget_bytes: Mapping[str, int]) -> None:
+def _draw(session: Session, budget_bytes: Mapping[str, int]) -> None:
     """Make the samples that are not there, with as many tries as it takes."""
+    output = session.output
     draws = [
-        Draw(source, budget, _first_bound(plan, source, budget))
+        Draw(source, budget, _first_bound(session.plan, source, budget))
         for source, budget in budget_bytes.items()
     ]
     attempt = 0
@@ -197,12 +196,9 @@ def _draw(plan: Plan, output: str, execution: Execution, budget_bytes: Mapping[s
             draws = [_with_higher_bound(draw, output) for draw in draws]
         name = f"sample-{attempt}"
         wanted = {draw.source for draw in draws}
-        total = sum(split.n_bytes for split in plan.documents if split.source in wanted)
-        with (
-            ProgressDisplay(output, name, "sampling", total),
-            execution.make_pipeline(plan) as pipeline,
-        ):
-            _ = pipeline | SampleSources(json.dumps(plan.recipe.mapping), output, draws, name)
+        total = sum(split.n_bytes for split in session.plan.documents if split.source in wanted)
+        with session.pipeline(name, "sampling", total) as pipeline:
+            _ = pipeline | SampleSources(session.recipe_json, output, draws, name)
         attempt += 1
 
 

@@ -53,8 +53,8 @@ def list_of_run(output: str) -> bytes:
     return storage.read_bytes(path) if storage.exists(path) else b""
 
 
-def take_list(output: str, data: bytes) -> None:
-    """Make ``data`` the run's list: the shards that this changes are not there any more.
+def replace_list(output: str, data: bytes) -> None:
+    """Make ``data`` the run's list, and remove the shards that this changes.
 
     A run that is killed in between finds the old list still there, and does all of it again.
     """

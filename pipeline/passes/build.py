@@ -12,10 +12,39 @@ from collections.abc import Iterator
 import apache_beam as beam
 
 from pipeline.files import storage
-from pipeline.output.layout import Shard, Split, read_shards, shard_ledger_name
+from pipeline.output.layout import (
+    Shard,
+    Split,
+    read_shards,
+    shard_ledger_name,
+    shard_of_file,
+)
 from pipeline.passes.process import cached_recipe
+from pipeline.passes.session import Session
 from pipeline.passes.write_shard import build_shard
 from pipeline.passes.writing import WritingDoFn
+
+
+def build_shards(session: Session) -> None:
+    """Build the shards that are not there."""
+    output = session.output
+    there = storage.list_names(output, "ledger")
+    documents = session.plan.documents
+    built = [s for s in documents if shard_ledger_name(s.source, s.shard) in there]
+    if len(built) == len(documents):
+        return
+    _remove_shards_without_ledger(output, there)
+    total, already = (sum(split.n_bytes for split in splits) for splits in (documents, built))
+    with session.pipeline("build", "second pass (build)", total, already) as pipeline:
+        _ = pipeline | BuildShards(session.recipe_json, output)
+
+
+def _remove_shards_without_ledger(output: str, ledgers: set[str]) -> None:
+    """Remove what an earlier build has left, which may have had parts that the next one has not."""
+    for name in storage.list_names(output, "shards"):
+        source, shard = shard_of_file(name)
+        if shard_ledger_name(source, shard) not in ledgers:
+            storage.remove(output, name)
 
 
 class MissingShards(beam.DoFn):

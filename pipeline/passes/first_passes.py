@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pipeline.files import storage
 from pipeline.output.decisions import decision_name
-from pipeline.output.progress import ProgressDisplay
 from pipeline.passes.fingerprint import FingerprintSplits, Round
 from pipeline.passes.join_records import JoinRecords, records_folder
 from pipeline.passes.near_duplicates import FindNearDuplicates
 from pipeline.passes.plan import Plan, Window
+from pipeline.passes.session import Session
 from pipeline.recipe.recipe import Recipe
-from pipeline.runners.execution import Execution
 from transforms.dedup.near import DeduplicateNear
 
 
-def first_passes(plan: Plan, output: str, execution: Execution) -> None:
+def first_passes(session: Session) -> None:
     """Join the records that stand apart, and make the decisions of every deduplication.
 
-    ``output`` holds the plan, and is locked; what is there already is not made again.
+    What is there already is not made again.
     """
-    recipe_json = json.dumps(plan.recipe.mapping)
-    _join(plan, recipe_json, output, execution)
-    for windows in waves(plan, output, execution.shuffle_limit):
-        _first_pass(plan, windows, recipe_json, output, execution)
+    _join_records(session)
+    for windows in waves(session.plan, session.output, session.execution.shuffle_limit):
+        _decide(session, windows)
 
 
 def waves(plan: Plan, output: str, shuffle_limit: float) -> Iterator[list[Window]]:
@@ -59,37 +56,34 @@ def round_of(window: Window) -> Round:
     return Round(window.source.name, window.step, window.number, window.n_partitions)
 
 
-def _join(plan: Plan, recipe_json: str, output: str, execution: Execution) -> None:
+def _join_records(session: Session) -> None:
     """Make documents of the records that stand apart; partitions that are there are left out."""
-    there = storage.list_names(output, "joined")
-    for source in plan.recipe.sources:
-        mine = [split for split in plan.splits if split.source == source.name]
+    there = storage.list_names(session.output, "joined")
+    for source in session.recipe.sources:
+        mine = [split for split in session.plan.splits if split.source == source.name]
         if {split.path for split in mine if split.path.startswith("joined/")} <= there:
             continue
         name = f"join-{source.name}"
         total = sum(split.n_bytes for split in mine if split.holds == "records")
-        display = ProgressDisplay(output, name, "joining records", total)
-        with display, execution.make_pipeline(plan) as pipeline:
-            _ = pipeline | JoinRecords(recipe_json, output, source.name, name)
-        storage.remove(output, records_folder(source.name))
+        with session.pipeline(name, "joining records", total) as pipeline:
+            _ = pipeline | JoinRecords(session.recipe_json, session.output, source.name, name)
+        storage.remove(session.output, records_folder(source.name))
 
 
-def _first_pass(
-    plan: Plan, windows: list[Window], recipe_json: str, output: str, execution: Execution
-) -> None:
+def _decide(session: Session, windows: list[Window]) -> None:
+    """Make the decisions of some windows; they are what the build reads of a deduplication."""
     total = sum(split.n_bytes for window in windows for split in window.splits)
     rounds = [round_of(window) for window in windows]
     name = f"fingerprint-{rounds[0].label.replace('/', '-')}"
-    display = ProgressDisplay(output, name, "first pass (fingerprint)", total)
-    near = [one for one in rounds if _is_near(plan.recipe, one)]
+    near = [one for one in rounds if _is_near(session.recipe, one)]
     exact = [one for one in rounds if one not in near]
-    with display, execution.make_pipeline(plan) as pipeline:
+    with session.pipeline(name, "first pass (fingerprint)", total) as pipeline:
         if exact:
-            _ = pipeline | FingerprintSplits(recipe_json, output, exact, name)
+            _ = pipeline | FingerprintSplits(session.recipe_json, session.output, exact, name)
         if near:
-            _ = pipeline | FindNearDuplicates(recipe_json, output, near, name)
+            _ = pipeline | FindNearDuplicates(session.recipe_json, session.output, near, name)
     for one in rounds:
-        storage.remove(output, one.folder)
+        storage.remove(session.output, one.folder)
 
 
 def _is_near(recipe: Recipe, one: Round) -> bool:

@@ -18,17 +18,18 @@ from pipeline.output.layout import (
     shard_ledger_name,
 )
 from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
+from pipeline.passes.session import Session
 from pipeline.recipe.recipe import Recipe
 from tokenizer.encode import load_encoder
 
 
-def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
+def mix(session: Session) -> None:
     """Check that every document is accounted for; write ``ledger.parquet`` and the manifest.
 
-    ``run`` is the run's description (:mod:`pipeline.passes.run`). A source's epochs are its share
-    of the recipe's token budget over its unique tokens (LLaMA, table 1). Raises ValueError where a
-    shard is missing or the counts do not add up.
+    A source's epochs are its share of the recipe's token budget over its unique tokens (LLaMA,
+    table 1). Raises ValueError where a shard is missing or the counts do not add up.
     """
+    recipe, output = session.recipe, session.output
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     kept = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
@@ -53,11 +54,11 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
         )
     manifest = {
         "format": "llama-corpus manifest, version 1",
-        "run": run,
+        "run": session.described,
         "recipe": recipe.mapping,
         "tokenizer": {
             "model": recipe.tokenizer.model,
-            "sha256": run["files"][recipe.tokenizer.model],
+            "sha256": session.described["files"][recipe.tokenizer.model],
             "vocabulary_size": load_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
@@ -73,7 +74,6 @@ def mix(recipe: Recipe, output: str, run: dict[str, Any]) -> dict[str, Any]:
         },
     }
     whole_files.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))
-    return manifest
 
 
 def _opt_out_list(output: str) -> dict[str, str]:

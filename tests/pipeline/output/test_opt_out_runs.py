@@ -10,7 +10,7 @@ from pipeline.files import storage
 from pipeline.inspection.explain import explain
 from pipeline.inspection.manifest import statistics
 from pipeline.inspection.verify import verify
-from pipeline.output.opt_out import take_list
+from pipeline.output.opt_out import replace_list
 from tests.support.runs import digests, run_demo
 
 ARGUMENTS = ["--sources", "commoncrawl,c4,stackexchange", "--set",
@@ -108,7 +108,7 @@ def test_a_list_changed_half_way_is_taken_up_again(plain, tmp_path, monkeypatch)
     real = storage.remove
     monkeypatch.setattr(storage, "remove", fail_at_second)
     with pytest.raises(KeyboardInterrupt):
-        take_list(str(output), identifier.encode())
+        replace_list(str(output), identifier.encode())
     monkeypatch.undo()
     assert not (output / "manifest.json").exists()
     assert run_with(output, identifier, tmp_path) == 0

@@ -1,0 +1,91 @@
+"""A run's folder while a command writes to it: opened in one way by all that run passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline.errors import ERROR_NAME
+from pipeline.files import storage
+from pipeline.output import output_folder, whole_files
+from pipeline.output.layout import RUN_NAME, Split
+from pipeline.output.opt_out import given_list, replace_list
+from pipeline.output.progress import ProgressDisplay
+from pipeline.passes.plan import Plan, make_plan
+from pipeline.recipe.recipe import Recipe
+from pipeline.runners.execution import Execution
+
+Describe = Callable[[Recipe, list[Split]], dict[str, Any]]
+"""Says what a run depends on, of a recipe and the splits of its plan."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A folder that is locked and holds this run: of which recipe, by which plan, run where."""
+
+    recipe: Recipe
+    plan: Plan
+    output: str
+    execution: Execution
+    described: Mapping[str, Any]  # what run.json holds
+
+    @cached_property
+    def recipe_json(self) -> str:
+        """The recipe for workers, which build it once a process."""
+        return json.dumps(self.recipe.mapping)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a file is there."""
+        return storage.exists(storage.join(self.output, name))
+
+    def attempt(self) -> AbstractContextManager[None]:
+        """Let this command alone write files within the block: workers of earlier ones stop."""
+        return output_folder.attempt(self.output)
+
+    @contextmanager
+    def pipeline(
+        self, name: str, label: str, total_bytes: int, already: int = 0
+    ) -> Iterator[beam.Pipeline]:
+        """Give an empty pipeline, which runs as the block ends, and show how far it is.
+
+        The workers mark their progress under ``name``, and people read ``label``. ``total_bytes``
+        is the size of all splits, ``already`` that of those which are done.
+        """
+        display = ProgressDisplay(self.output, name, label, total_bytes, already)
+        with display, self.execution.make_pipeline(self.plan) as pipeline:
+            yield pipeline
+
+
+@contextmanager
+def opened(
+    recipe: Recipe, output: str, execution: Execution, *, start_over: bool,
+    describe: Describe = output_folder.describe, products: Sequence[str] = (),
+) -> Iterator[Session]:  # fmt: skip
+    """Open the folder ``output`` for a run of ``recipe``, or to go on with one that was stopped.
+
+    ``start_over`` removes what an earlier run left there, and ``products``, the files that the
+    command makes beside those of every run. When the block ends well, what a run needs while it
+    runs is removed. Raises RunError, before any work, where the folder holds a run of something
+    else, as ``describe`` tells it, or where a shuffle does not fit in memory.
+    """
+    plan = make_plan(recipe)
+    plan.check_shuffle(execution.shuffle_limit)
+    opt_out_list = given_list(recipe)
+    described = describe(recipe, plan.splits)
+    with output_folder.locked(output):
+        if start_over:
+            for name in products:
+                storage.remove(output, name)
+        output_folder.open_output(output, described, plan.splits, start_over)
+        replace_list(output, opt_out_list)
+        if storage.read_json(storage.join(output, RUN_NAME)) != described:
+            whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+        yield Session(recipe, plan, output, execution, described)
+        for name in ("work", ERROR_NAME):
+            storage.remove(output, name)
