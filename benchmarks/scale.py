@@ -41,7 +41,7 @@ from pipeline.files.storage import list_names
 from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
 from pipeline.output.layout import read_plan
-from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit, RoundSplits
+from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit, splits_of_rounds
 from pipeline.passes.first_passes import round_of, waves
 from pipeline.passes.plan import Plan
 from pipeline.recipe.recipe import Recipe
@@ -121,7 +121,7 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
         rounds = [round_of(window) for window in windows]
         groups: dict[str, list[bytes]] = defaultdict(list)
         make = FingerprintSplit(recipe_json, scratch, "count")
-        for element in RoundSplits(recipe_json, rounds).process(output):
+        for element in splits_of_rounds(output, recipe_json, rounds):
             for emitted in make.process(element):
                 if isinstance(emitted, beam.pvalue.TaggedOutput):
                     decisions += sum(map(len, emitted.value))

@@ -24,9 +24,9 @@ from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.output_folder import describe
 from pipeline.output.progress import ProgressLog
+from pipeline.passes.beam_parts import FromPlan, WritingDoFn
 from pipeline.passes.process import cached_recipe, process_split
 from pipeline.passes.session import opened
-from pipeline.passes.writing import WritingDoFn
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 from transforms.wikipedia.citations import cited_urls
@@ -112,9 +112,7 @@ class CiteSplits(beam.PTransform):
         """Spread the splits over the workers."""
         return (
             root
-            | "Start" >> beam.Create([self.output])
-            | "ListSplits" >> beam.FlatMap(read_plan)
-            | "SpreadSplits" >> beam.Reshuffle()
+            | "ListSplits" >> FromPlan(self.output, read_plan)
             | "CiteSplit" >> beam.ParDo(CiteSplit(self.recipe_json, self.output))
         )
 

@@ -42,12 +42,12 @@ from pipeline.output.layout import RUN_NAME, Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.output_folder import describe
 from pipeline.output.progress import ProgressLog
+from pipeline.passes.beam_parts import FromPlan, WritingDoFn
 from pipeline.passes.estimates import unpacked_bytes
 from pipeline.passes.first_passes import first_passes
 from pipeline.passes.plan import Plan
 from pipeline.passes.process import cached_recipe, process_split
 from pipeline.passes.session import Session, opened
-from pipeline.passes.writing import WritingDoFn
 from pipeline.recipe.from_yaml import check_models
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
@@ -218,17 +218,11 @@ def _found_name(draw: Draw) -> str:
     return f"{draw.folder}/found.json"
 
 
-class SampledSplits(beam.DoFn):
-    """List the splits of the sampled sources from the plan file."""
-
-    def __init__(self, sources: set[str]) -> None:
-        self.sources = sources
-
-    def process(self, output: str) -> Iterator[Split]:
-        """Yield every split of documents."""
-        for split in read_plan(output):
-            if split.source in self.sources and split.holds == "documents":
-                yield split
+def splits_of_sources(output: str, sources: set[str]) -> Iterator[Split]:
+    """Yield every split of some sources' documents."""
+    for split in read_plan(output):
+        if split.source in sources and split.holds == "documents":
+            yield split
 
 
 class WriteCandidates(WritingDoFn):
@@ -320,9 +314,7 @@ class SampleSources(beam.PTransform):
         _, output, draws = self.arguments
         return (
             root
-            | "Start" >> beam.Create([output])
-            | "ListSampledSplits" >> beam.ParDo(SampledSplits(set(draws)))
-            | "SpreadSplits" >> beam.Reshuffle()
+            | "ListSampledSplits" >> FromPlan(output, splits_of_sources, set(draws))
             | "WriteCandidates" >> beam.ParDo(WriteCandidates(*self.arguments, self.progress_name))
             | "GroupBySource" >> beam.GroupByKey()
             | "WriteSample" >> beam.ParDo(WriteSample(*self.arguments))

@@ -19,10 +19,10 @@ from pipeline.output.layout import (
     shard_ledger_name,
     shard_of_file,
 )
+from pipeline.passes.beam_parts import FromPlan, WritingDoFn
 from pipeline.passes.process import cached_recipe
 from pipeline.passes.session import Session
 from pipeline.passes.write_shard import build_shard
-from pipeline.passes.writing import WritingDoFn
 
 
 def build_shards(session: Session) -> None:
@@ -47,15 +47,12 @@ def _remove_shards_without_ledger(output: str, ledgers: set[str]) -> None:
             storage.remove(output, name)
 
 
-class MissingShards(beam.DoFn):
-    """List the shards of the plan that are not there yet."""
-
-    def process(self, output: str) -> Iterator[Shard]:
-        """Yield every shard without a ledger."""
-        there = storage.list_names(output, "ledger")
-        for shard in read_shards(output):
-            if shard_ledger_name(shard.source, shard.shard) not in there:
-                yield shard
+def missing_shards(output: str) -> Iterator[Shard]:
+    """Yield every shard of the plan that has no ledger."""
+    there = storage.list_names(output, "ledger")
+    for shard in read_shards(output):
+        if shard_ledger_name(shard.source, shard.shard) not in there:
+            yield shard
 
 
 class BuildShard(WritingDoFn):
@@ -87,8 +84,6 @@ class BuildShards(beam.PTransform):
         """List what is missing, spread it over the workers, build."""
         return (
             root
-            | "Start" >> beam.Create([self.output])
-            | "ListMissingShards" >> beam.ParDo(MissingShards())
-            | "SpreadShards" >> beam.Reshuffle()
+            | "ListMissingShards" >> FromPlan(self.output, missing_shards)
             | "BuildShard" >> beam.ParDo(BuildShard(self.recipe_json, self.output))
         )

@@ -22,9 +22,9 @@ from pipeline.output.decisions import decision_name, write_decisions
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
+from pipeline.passes.beam_parts import FromPlan, WritingDoFn
 from pipeline.passes.estimates import window_of
 from pipeline.passes.process import cached_recipe, deduplicator, process_split
-from pipeline.passes.writing import WritingDoFn
 from transforms.dedup.exact import (
     Fingerprint,
     Keys,
@@ -60,22 +60,17 @@ class Round(NamedTuple):
         return f"work/fingerprints/{self.label}"
 
 
-class RoundSplits(beam.DoFn):
-    """List the splits of some rounds from the plan file."""
-
-    def __init__(self, recipe_json: str, rounds: list[Round]) -> None:
-        self.recipe_json = recipe_json
-        self.rounds = rounds
-
-    def process(self, output: str) -> Iterator[tuple[Round, Split]]:
-        """Yield every split of the plan once for each round that it belongs to."""
-        recipe = cached_recipe(self.recipe_json)
-        for split in read_plan(output):
-            for one in self.rounds:
-                if one.source != split.source or split.holds != "documents":
-                    continue
-                if one.window == window_of(recipe.source(one.source), one.step, split):
-                    yield one, split
+def splits_of_rounds(
+    output: str, recipe_json: str, rounds: list[Round]
+) -> Iterator[tuple[Round, Split]]:
+    """Yield every split of the plan once for each of the rounds that it belongs to."""
+    recipe = cached_recipe(recipe_json)
+    for split in read_plan(output):
+        for one in rounds:
+            if one.source != split.source or split.holds != "documents":
+                continue
+            if one.window == window_of(recipe.source(one.source), one.step, split):
+                yield one, split
 
 
 class FingerprintSplit(WritingDoFn):
@@ -214,9 +209,7 @@ class FingerprintSplits(beam.PTransform):
         """Read, hash, shuffle hashes, decide, and group decisions by split."""
         made = (
             root
-            | "Start" >> beam.Create([self.output])
-            | "ListSplits" >> beam.ParDo(RoundSplits(self.recipe_json, self.rounds))
-            | "SpreadSplits" >> beam.Reshuffle()
+            | "ListSplits" >> FromPlan(self.output, splits_of_rounds, self.recipe_json, self.rounds)
             | "Fingerprint"
             >> beam.ParDo(
                 FingerprintSplit(self.recipe_json, self.output, self.progress_name)

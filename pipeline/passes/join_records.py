@@ -21,8 +21,8 @@ from pipeline.output import whole_files
 from pipeline.output.documents import write_documents
 from pipeline.output.layout import Split, joined_name, read_plan
 from pipeline.output.progress import ProgressLog
+from pipeline.passes.beam_parts import FromPlan, WritingDoFn
 from pipeline.passes.process import cached_recipe, read_split
-from pipeline.passes.writing import WritingDoFn
 from pipeline.readers import Join
 from transforms.documents import SCHEMA
 
@@ -43,17 +43,11 @@ def records_folder(source: str) -> str:
     return f"work/records/{source}"
 
 
-class RecordSplits(beam.DoFn):
-    """List a source's splits of records from the plan file, with its number of partitions."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def process(self, output: str) -> Iterator[tuple[Split, int]]:
-        """Yield every split of records."""
-        mine = [split for split in read_plan(output) if split.source == self.source]
-        n_partitions = sum(split.holds == "documents" for split in mine)
-        yield from ((split, n_partitions) for split in mine if split.holds == "records")
+def splits_of_records(output: str, source: str) -> Iterator[tuple[Split, int]]:
+    """Yield every split of a source's records, with the number of its partitions."""
+    mine = [split for split in read_plan(output) if split.source == source]
+    n_partitions = sum(split.holds == "documents" for split in mine)
+    yield from ((split, n_partitions) for split in mine if split.holds == "records")
 
 
 class PartitionRecords(WritingDoFn):
@@ -170,9 +164,7 @@ class JoinRecords(beam.PTransform):
         """Write records by partition, shuffle where they lie, join and write."""
         return (
             root
-            | "Start" >> beam.Create([self.output])
-            | "ListRecordSplits" >> beam.ParDo(RecordSplits(self.source))
-            | "SpreadSplits" >> beam.Reshuffle()
+            | "ListRecordSplits" >> FromPlan(self.output, splits_of_records, self.source)
             | "PartitionRecords"
             >> beam.ParDo(PartitionRecords(self.recipe_json, self.output, self.progress))
             | "GroupByPartition" >> beam.GroupByKey()

@@ -21,9 +21,9 @@ from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.fingerprint import Round, RoundSplits, WriteDecisions
+from pipeline.passes.beam_parts import FromPlan, WritingDoFn
+from pipeline.passes.fingerprint import Round, WriteDecisions, splits_of_rounds
 from pipeline.passes.process import cached_recipe, deduplicator, process_split
-from pipeline.passes.writing import WritingDoFn
 from transforms.dedup.near import (
     DeduplicateNear,
     band_parts,
@@ -201,9 +201,7 @@ class FindNearDuplicates(beam.PTransform):
         recipe_json, output, _ = self.arguments
         made = (
             root
-            | "Start" >> beam.Create([output])
-            | "ListSplits" >> beam.ParDo(RoundSplits(recipe_json, self.rounds))
-            | "SpreadSplits" >> beam.Reshuffle()
+            | "ListSplits" >> FromPlan(output, splits_of_rounds, recipe_json, self.rounds)
             | "Sketch"
             >> beam.ParDo(SketchSplit(*self.arguments)).with_outputs(COUNTS, main="parts")
         )
