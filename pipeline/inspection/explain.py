@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 
 from pipeline.files import storage
 from pipeline.output.decisions import decision_name, read_decisions
-from pipeline.output.layout import RUN_NAME, Split
+from pipeline.output.layout import RUN_NAME, Split, is_validation
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import check_all_found, deduplicator, process_split, splits_of
-from pipeline.passes.write_shard import is_validation
 from pipeline.recipe.recipe import Recipe, recipe_of_source
 
 

@@ -157,6 +157,12 @@ def shard_of_file(name: str) -> tuple[str, int]:
     return source, int(file.split(".")[0].rsplit("-", 1)[1])
 
 
+def is_validation(identifier: str, fraction: float) -> bool:
+    """Say whether a document belongs to the validation part: a matter of its id alone."""
+    digest = hashlib.blake2b(identifier.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < fraction * 2.0**64
+
+
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest with the SHA-256 of its own serialisation without that field."""
     body = {key: value for key, value in manifest.items() if key != "sha256"}

@@ -8,21 +8,44 @@ own ledger comes last, so a shard without one is not there, and is built again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.files import storage
+from pipeline.files.local_copy import local_copy
+from pipeline.output import whole_files
+from pipeline.output.documents import parquet_writer
 from pipeline.output.layout import (
+    DROPPED,
+    DROPPED_SCHEMA,
+    PARTS,
     Shard,
     Split,
+    dropped_name,
+    is_validation,
+    observed_name,
     read_shards,
     shard_ledger_name,
     shard_of_file,
 )
+from pipeline.output.ledger import Tally, check_balance
+from pipeline.output.opt_out import list_of_run
+from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import FromPlan, WritingDoFn
-from pipeline.passes.process import cached_recipe
+from pipeline.passes.dropped import DroppedDocuments
+from pipeline.passes.observe_shard import ShardObserver
+from pipeline.passes.part_files import PartWriter, describe_files
+from pipeline.passes.process import cached_recipe, characters, process_split
 from pipeline.passes.session import Session
-from pipeline.passes.write_shard import build_shard
+from pipeline.recipe.recipe import Recipe
+from tokenizer.encode import BatchEncoder, load_encoder
+from transforms.privacy.opt_out import parse_opt_out
 
 
 def build_shards(session: Session) -> None:
@@ -87,3 +110,94 @@ class BuildShards(beam.PTransform):
             | "ListMissingShards" >> FromPlan(self.output, missing_shards)
             | "BuildShard" >> beam.ParDo(BuildShard(self.recipe_json, self.output))
         )
+
+
+def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
+    """Read, filter, tokenise and write a shard, and its ledger last.
+
+    Raises ValueError where the shard's counts do not add up.
+    """
+    encoder = load_encoder(local_copy(recipe.tokenizer.model))
+    rows: list[dict[str, Any]] = []
+    parts: dict[str, PartWriter] = {}
+    with ExitStack() as stack:
+        name_of_dropped = dropped_name(shard.source, shard.shard)
+        file_of_dropped = stack.enter_context(whole_files.write_whole(output, name_of_dropped))
+        dropped = DroppedDocuments(
+            stack.enter_context(parquet_writer(file_of_dropped, DROPPED_SCHEMA))
+        )
+        left_out = parse_opt_out(list_of_run(output))
+        observer = ShardObserver(left_out, dropped.observe)
+        for split in shard.splits:
+            tally = Tally()
+            progress = ProgressLog(output, "build", split)
+            observer.times.restart()
+            batches = process_split(
+                split, recipe, output, tally, observer=observer.observe, left_out=left_out
+            )
+            for batch in progress.watch(batches):
+                for part, documents in _divided(batch, recipe.shards.validation_fraction):
+                    if part not in parts:
+                        parts[part] = PartWriter(
+                            shard, part, output, stack, encoder.vocabulary_size <= 1 << 16
+                        )
+                    n_characters = int(pc.sum(characters(documents)).as_py())
+                    tally.add("write", "out", part, documents.num_rows, n_characters)
+                    observer.kept(part, documents)
+                    tokens = _tokens(encoder, documents, recipe)
+                    observer.times.lap("tokenise", documents)
+                    parts[part].append(documents, *tokens)
+                    observer.times.lap("write", documents)
+            where = {
+                "source": shard.source,
+                "file": split.name,
+                "split": split.split,
+                "shard": shard.shard,
+            }
+            rows += [{**where, **row} for row in tally.rows()]
+            check_balance(tally.rows(), split.name)
+            progress.done()
+        for writer in parts.values():
+            writer.finish()
+        dropped.finish()
+        observer.times.lap("write")
+    for part, writer in parts.items():
+        counted = [r for r in rows if r["outcome"] == "out" and r["reason"] == part]
+        expected = sum(r["documents"] for r in counted), sum(r["characters"] for r in counted)
+        if expected != (writer.docs.n_rows, writer.n_characters):
+            raise ValueError(
+                f"{shard.source} shard {shard.shard}: {writer.docs.n_rows} documents written, "
+                f"{expected[0]} in the ledger"
+            )
+    summary = {part: writer.summary() for part, writer in sorted(parts.items())}
+    observed = storage.json_bytes(observer.result())
+    whole_files.write_bytes(output, observed_name(shard.source, shard.shard), observed)
+    ledger = {
+        "source": shard.source,
+        "shard": shard.shard,
+        "parts": summary,
+        DROPPED: {
+            "documents": dropped.n_documents,
+            "files": describe_files({name_of_dropped: file_of_dropped}),
+        },
+        "rows": rows,
+    }
+    whole_files.write_bytes(
+        output, shard_ledger_name(shard.source, shard.shard), storage.json_bytes(ledger)
+    )
+
+
+def _divided(batch: pa.RecordBatch, fraction: float) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Divide a batch into its training and its validation documents; empty parts are left out."""
+    ids = batch["id"].to_pylist()
+    held_out = pa.array([is_validation(identifier, fraction) for identifier in ids], pa.bool_())
+    for part, mask in zip(PARTS, (pc.invert(held_out), held_out), strict=True):
+        documents = batch.filter(mask)
+        if documents.num_rows:
+            yield part, documents
+
+
+def _tokens(
+    encoder: BatchEncoder, batch: pa.RecordBatch, recipe: Recipe
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    return encoder.encode(batch["text"], bos=recipe.tokenizer.bos, eos=recipe.tokenizer.eos)
