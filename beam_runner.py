@@ -17,7 +17,7 @@ from pathlib import Path
 # Beam warns at its import of clouds that are not used. What stops a run is told by main().
 logging.basicConfig(level=logging.ERROR)
 
-from pipeline.commands.run_options import add_run_options, recipe_of
+from pipeline.commands.run_options import add_run_options
 from pipeline.commands.summary import print_estimates, print_summary
 from pipeline.errors import RecipeError, RunError, StorageError
 from pipeline.files import storage
@@ -27,6 +27,7 @@ from pipeline.output.opt_out import given_list
 from pipeline.output.output_folder import check_output
 from pipeline.passes.plan import make_plan
 from pipeline.passes.run import run
+from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe
 from pipeline.report.files import write_report
 from pipeline.runners.beam_options import check_beam_arguments
@@ -62,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     storage.take_beam_options(beam_arguments)
     try:
         check_beam_arguments(beam_arguments, vars(options), options.runner)
-        recipe = recipe_of(options)
-        how = execution(options, beam_arguments, options.output)
+        recipe = load_recipe(options.recipe, options.settings, options.sources)
+        how = execution(options, beam_arguments, options.output, recipe)
         if options.dry_run:
             return dry_run(recipe, how, options.output)
         started = time.monotonic()

@@ -1,8 +1,4 @@
-"""The options of every command that runs pipelines: which recipe, and where it runs.
-
-Neither Beam nor readers and steps are imported before they are needed, so that a command line is
-read at once.
-"""
+"""The options of every command that runs pipelines: which recipe, and where it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.recipe.recipe import Recipe
-
+    from pipeline.runners.execution import Execution
 
 RUN_STATUS = "exit status: 0 done, 1 stopped in the middle, 2 a mistake"
 """What the status of a command that runs pipelines says; after a stop it can be given again."""
@@ -25,7 +21,8 @@ def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) 
     parser.set_defaults(takes_beam_options=True)
     parser.add_argument("--recipe", default=recipe, required=recipe is None, metavar="FILE",
                         help="the recipe" + (" (default: the demo)" if recipe else ""))  # fmt: skip
-    parser.add_argument("--sources", metavar="A,B", help="only these of the recipe's sources")
+    parser.add_argument("--sources", type=_names, metavar="A,B",
+                        help="only these of the recipe's sources")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
                         help="fill a variable of the recipe, or override a value by its dotted "
                         "name; may be given several times")  # fmt: skip
@@ -39,14 +36,19 @@ def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) 
                         help="Beam runner: DirectRunner (default), SparkRunner, ...")  # fmt: skip
 
 
-def recipe_of(options: argparse.Namespace, *, check_files: bool = True) -> Recipe:
-    """Load the recipe that the options name; ``check_files`` as in :func:`load_recipe`."""
+def recipe_and_execution(options: argparse.Namespace) -> tuple[Recipe, Execution]:
+    """Load the recipe that the options name, and say how its pipelines run.
+
+    It is for commands that make what recipes read: models that the recipe names may be missing.
+    """
+    # Imported here, with Beam, readers and steps, so that a command line is read at once.
     from pipeline.recipe.from_yaml import load_recipe
+    from pipeline.runners.choose import execution
 
-    sources = options.sources.split(",") if options.sources else None
-    recipe = load_recipe(options.recipe, options.settings, sources, check_files=check_files)
-    if options.runner == "DataflowRunner":
-        from pipeline.runners.dataflow import check_paths
+    recipe = load_recipe(options.recipe, options.settings, options.sources, check_files=False)
+    arguments = options.beam_arguments, options.output
+    return recipe, execution(options, *arguments, recipe, with_files=False)
 
-        check_paths(recipe, with_files=check_files)
-    return recipe
+
+def _names(text: str) -> list[str] | None:
+    return text.split(",") if text else None

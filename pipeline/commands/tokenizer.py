@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_of
+from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
 
 DEFAULT_VOCABULARY_SIZE = 32_000  # the paper's
 DEFAULT_SAMPLE_BYTES = 200_000_000
@@ -39,13 +39,12 @@ def add_commands(commands: Any) -> None:
 
 def _command_train_tokenizer(options: argparse.Namespace) -> int:
     from pipeline.models.train_tokenizer import make_tokenizer
-    from pipeline.runners.choose import execution
 
-    recipe = recipe_of(options, check_files=False)
+    recipe, how = recipe_and_execution(options)
     card = make_tokenizer(
         recipe,
         options.output,
-        execution(options, options.beam_arguments, options.output),
+        how,
         vocabulary_size=options.vocabulary_size,
         sample_bytes=int(options.sample_bytes),
         compare=options.compare,

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_of
+from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
 
 
 def add_commands(commands: Any) -> None:
@@ -126,14 +126,14 @@ def _show(card: dict[str, Any], options: argparse.Namespace) -> int:
 
 def _command_train_lm(options: argparse.Namespace) -> int:
     from pipeline.models.train_lm import LanguageModelOptions, train_lm
-    from pipeline.runners.choose import execution
 
     names = [field.name for field in dataclasses.fields(LanguageModelOptions)]
+    recipe, how = recipe_and_execution(options)
     card = train_lm(
-        recipe_of(options, check_files=False),
+        recipe,
         LanguageModelOptions(**{name: getattr(options, name) for name in names}),
         options.output,
-        execution(options, options.beam_arguments, options.output),
+        how,
         kenlm=options.kenlm,
         start_over=options.start_over,
         where=options.recipe,
@@ -143,14 +143,14 @@ def _command_train_lm(options: argparse.Namespace) -> int:
 
 def _command_cited_urls(options: argparse.Namespace) -> int:
     from pipeline.models.cited_urls import list_cited_urls
-    from pipeline.runners.choose import execution
 
+    recipe, how = recipe_and_execution(options)
     card = list_cited_urls(
-        recipe_of(options, check_files=False),
+        recipe,
         options.source,
         options.languages.split(",") if options.languages else [],
         options.output,
-        execution(options, options.beam_arguments, options.output),
+        how,
         start_over=options.start_over,
     )
     return _show(card, options)
@@ -159,7 +159,6 @@ def _command_cited_urls(options: argparse.Namespace) -> int:
 def _command_train_classifier(options: argparse.Namespace) -> int:
     from pipeline.errors import RunError
     from pipeline.models.train_classifier import ClassifierOptions, train_classifier
-    from pipeline.runners.choose import execution
 
     if len(options.labels) != 2 or len(set(options.labels)) != 2:
         raise RunError(f"--labels: expected two labels, A,B, found {','.join(options.labels)}")
@@ -172,11 +171,12 @@ def _command_train_classifier(options: argparse.Namespace) -> int:
         "wordNgrams": options.word_ngrams,
     }
     chosen = {name: getattr(options, name) for name in names if name != "fasttext"}
+    recipe, how = recipe_and_execution(options)
     card = train_classifier(
-        recipe_of(options, check_files=False),
+        recipe,
         ClassifierOptions(**chosen, fasttext=fasttext),
         options.output,
-        execution(options, options.beam_arguments, options.output),
+        how,
         start_over=options.start_over,
         where=options.recipe,
     )

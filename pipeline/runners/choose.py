@@ -16,7 +16,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.errors import RunError, nearest
 from pipeline.files import storage
-from pipeline.runners.dataflow import check_options
+from pipeline.recipe.recipe import Recipe
+from pipeline.runners.dataflow import check_options, check_paths
 from pipeline.runners.execution import Execution
 from pipeline.runners.spark import spark_options
 from pipeline.runners.worker_processes import worker_processes
@@ -27,13 +28,19 @@ RUNNERS = ("DirectRunner", "SparkRunner", "FlinkRunner", "DataflowRunner", "Port
 """Those to be named where one is misspelt."""
 
 
-def execution(options: argparse.Namespace, beam_arguments: list[str], output: str) -> Execution:
+def execution(
+    options: argparse.Namespace, beam_arguments: list[str], output: str, recipe: Recipe, *,
+    with_files: bool = True,
+) -> Execution:  # fmt: skip
     """Say how the pipelines of a command run, which writes to the folder ``output``.
 
     ``options`` are those of :func:`pipeline.commands.run_options.add_run_options`. Beam's
     DirectRunner would try other runners first; the one meant is named here. Raises RunError on a
-    number of workers that cannot be.
+    number of workers that cannot be, and RecipeError where the workers cannot see what ``recipe``
+    names: the inputs, and the models and lists, but without ``with_files``.
     """
+    if options.runner == "DataflowRunner":
+        check_paths(recipe, with_files=with_files)
     if options.workers is not None and options.workers < 1:
         raise RunError(f"--workers: expected a number above 0, found {options.workers}")
     if options.runner not in DIRECT_RUNNERS:

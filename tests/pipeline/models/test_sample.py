@@ -36,7 +36,7 @@ BUDGETS = {"commoncrawl": 60_000, "c4": 20_000, "books": 50_000, "stackexchange"
 
 def how(output: Path, workers: int = 1) -> Execution:
     options = argparse.Namespace(runner="DirectRunner", workers=workers, memory_bytes=1e9)
-    return execution(options, [], str(output))
+    return execution(options, [], str(output), load_recipe(DEMO))
 
 
 def hash_of(identifier: str) -> int:

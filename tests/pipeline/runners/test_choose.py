@@ -7,8 +7,11 @@ import math
 
 import pytest
 
+from pipeline.recipe.from_yaml import load_recipe
+from pipeline.recipe.recipe import Recipe
 from pipeline.runners import spark
 from pipeline.runners.choose import execution
+from tests.support.runs import ROOT
 
 SPARK = [
     f"--spark_job_server_jar={__file__}", "--spark_master_url=local[2]",
@@ -23,25 +26,32 @@ class Unasked:
         raise AssertionError(f"{name} was asked for")
 
 
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return load_recipe(str(ROOT / "recipes" / "demo.yaml"))
+
+
 def options(runner: str) -> argparse.Namespace:
     return argparse.Namespace(runner=runner, workers=1, memory_bytes=3e9)
 
 
-def test_the_direct_runner_asks_nothing_of_the_plan(tmp_path):
-    how = execution(options("DirectRunner"), [], str(tmp_path))
+def test_the_direct_runner_asks_nothing_of_the_plan(tmp_path, recipe):
+    how = execution(options("DirectRunner"), [], str(tmp_path), recipe)
     how.make_pipeline(Unasked())
     assert how.shuffle_limit == 1_000_000_000
 
 
-def test_spark_counts_the_plan_as_it_makes_a_pipeline(tmp_path, monkeypatch):
+def test_spark_counts_the_plan_as_it_makes_a_pipeline(tmp_path, monkeypatch, recipe):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
-    how = execution(options("SparkRunner"), SPARK, str(tmp_path))
+    how = execution(options("SparkRunner"), SPARK, str(tmp_path), recipe)
     assert how.shuffle_limit == math.inf
     with pytest.raises(AssertionError, match="shuffle_bytes was asked for"):
         how.make_pipeline(Unasked())
 
 
-def test_spark_does_not_count_the_plan_where_the_tasks_are_given(tmp_path, monkeypatch):
+def test_spark_does_not_count_the_plan_where_the_tasks_are_given(tmp_path, monkeypatch, recipe):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
     given = "--job_server_jvm_properties=-Dspark.default.parallelism=3"
-    execution(options("SparkRunner"), [*SPARK, given], str(tmp_path)).make_pipeline(Unasked())
+    execution(options("SparkRunner"), [*SPARK, given], str(tmp_path), recipe).make_pipeline(
+        Unasked()
+    )
