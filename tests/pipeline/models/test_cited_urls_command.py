@@ -52,6 +52,16 @@ def test_the_list_is_that_of_every_article(settings: list[str], tmp_path: Path) 
         assert not (output / "work").exists()
 
 
+def test_articles_of_the_opt_out_list_are_read_as_well(settings: list[str], tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("wikipedia.org\n")
+    recipe = ["--recipe", RECIPE, "--set", f"opt_out={tmp_path / 'list.txt'}"]
+    sets = [word for setting in settings for word in ("--set", setting)]
+    output = ["--output", str(tmp_path / "out"), "--workers", "1", "--languages", "de"]
+    assert main(["cited-urls", *recipe, *sets, *output]) == 0
+    lines = (tmp_path / "out" / "cited_urls.txt").read_text("utf-8").splitlines()
+    assert lines == plain_list(settings, "de")
+
+
 def test_an_unknown_source_is_told(settings: list[str], tmp_path: Path, capsys) -> None:
     sets = [word for setting in settings for word in ("--set", setting)]
     arguments = ["cited-urls", "--recipe", RECIPE, *sets, "--output", str(tmp_path / "out")]

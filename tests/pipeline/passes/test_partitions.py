@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
 from pipeline.passes.estimates import shuffle_bytes, unpacked_bytes, window_of
@@ -71,6 +72,23 @@ def test_no_key_of_a_large_plan_holds_more_than_a_partition(
             assert size / window.n_partitions <= PARTITION_BYTES
             n_partitions += window.n_partitions
     assert n_partitions >= least
+
+
+def test_windows_that_fit_go_together_and_those_that_are_decided_go_never(tmp_path):
+    recipe = recipe_of("llama.yaml")
+    plan = large_plan(recipe, "commoncrawl", ".warc.wet.gz", 6_400, 120 * MEGABYTE)
+    ((key, windows),) = ((key, made) for key, made in plan.windows.items() if len(made) > 1)
+    limit = 2 * max(window.shuffle_bytes for window in windows)
+    made = list(waves(plan, str(tmp_path), limit))
+    assert [window.number for wave in made for window in wave] == list(range(len(windows)))
+    assert [len(wave) for wave in made] == [2] * (len(windows) // 2) + [1] * (len(windows) % 2)
+    assert len(list(waves(plan, str(tmp_path), 1))) == len(windows), "each is made, whatever it is"
+    for split in windows[0].splits:
+        decided = tmp_path / decision_name(*key, split.split)
+        decided.parent.mkdir(parents=True, exist_ok=True)
+        decided.touch()
+    left = [window.number for wave in waves(plan, str(tmp_path), math.inf) for window in wave]
+    assert left == list(range(1, len(windows)))
 
 
 @pytest.mark.parametrize(
