@@ -53,7 +53,7 @@ class Frame:
 
 
 class Input:
-    """A stack of texts. At the end of the innermost one, reading continues in the next outer one."""
+    """A stack of texts. At the end of the innermost one, reading continues in the one outside."""
 
     def __init__(self, source: Frame) -> None:
         self.frames = [source]

@@ -315,5 +315,5 @@ def _vocabulary(entries: list[bytes]) -> StringTable:
 
 
 def empty_cache() -> npt.NDArray[np.uint64]:
-    """Make an empty word cache. A slot holds a word, the number of its rows, and the row numbers."""
+    """Make an empty word cache. A slot holds a word, how many rows it has, and the row numbers."""
     return np.zeros((_CACHE_SLOTS, 16), np.uint64)

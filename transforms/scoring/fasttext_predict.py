@@ -163,7 +163,7 @@ def classifier_labels(path: str) -> list[str]:
 
 @cache
 def load_classifier(path: str) -> BatchClassifier | PackageClassifier:
-    """Load a supervised model, once a process. Raises ValueError if the file is not such a model."""
+    """Load a supervised model, once a process. Raises ValueError for any other file."""
     model = _read_classifier(path)
     if model.loss in (HIERARCHICAL_SOFTMAX, SOFTMAX) and model.word_ngrams == 1:
         return BatchClassifier(model)

@@ -29,7 +29,7 @@ BUCKETS = ("head", "middle", "tail")
 
 @functools.cache
 def _load_lm(path: str) -> kenlm.Model:
-    """Map a KenLM model into memory, once a process. Raises ValueError if it is not such a model."""
+    """Map a KenLM model into memory, once a process. Raises ValueError for any other file."""
     config = kenlm.Config()
     config.load_method = kenlm.LoadMethod.LAZY
     config.show_progress = False
