@@ -2,9 +2,9 @@
 
 ``.bin`` is raw little-endian tokens. ``.idx`` is little-endian, too. It holds ``MMIDIDX\\0\\0``;
 u64 version 1; u8 code of the tokens' type; u64 number of sequences; u64 number of document indices,
-one more than documents; i32 lengths in tokens; i64 byte offsets into ``.bin``; i64 document indices.
-Megatron-LM, NeMo and GPT-NeoX read this format. They treat every sequence as a document, so each
-document is one sequence here, with its end token.
+one more than documents; i32 lengths in tokens; i64 byte offsets into ``.bin``; i64 indices of the
+documents. Megatron-LM, NeMo and GPT-NeoX read this format. They treat every sequence as a document,
+so each document is one sequence here, with its end token.
 """
 
 from __future__ import annotations

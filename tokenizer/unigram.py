@@ -208,7 +208,7 @@ def _encode(  # type: ignore[no-untyped-def]
     nodes, unknown_score, unknown_id, byte_ids, spaces_lead, limit,
     data, offsets, ids, cuts, out_offsets,
 ):  # fmt: skip
-    """Write the ids of all texts to ``ids``, and the ends of their pieces in ``data`` to ``cuts``."""
+    """Write the ids of all texts to ``ids``, and the ends of their pieces to ``cuts``."""
     node_scores = nodes.view(np.float32)
     room = 256
     best, begins = np.empty(room, np.float32), np.empty(room, np.int64)

@@ -117,7 +117,7 @@ class Mixture:
         return self._streams.read(draws.source, draws.begin, self.sequence_length + 1)
 
     def documents_of(self, position: int) -> list[DocumentSpan]:
-        """Return the documents of the sample at a position. Raises ValueError as :meth:`samples`."""
+        """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
         draws = self.draws([position])
         source, begin = int(draws.source[0]), int(draws.begin[0])
         return self._streams.documents(source, begin, self.sequence_length + 1)

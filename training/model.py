@@ -230,7 +230,7 @@ class Llama(nn.Module):
         mask: Tensor | BlockMask | None = None,
         caches: Sequence[KeyValueCache] | None = None,
     ) -> Tensor:
-        """Return the logits of every next token, (B, T, V). The arguments are as in :meth:`hidden`."""
+        """Return the logits of every next token, (B, T, V). Arguments are as in :meth:`hidden`."""
         return self.head(self.hidden(tokens_BT, mask, caches))
 
 

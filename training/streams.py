@@ -117,7 +117,7 @@ class Streams:
         return spans
 
     def check(self) -> None:
-        """Find the file of every shard. Remote files are fetched. Raises ValueError as reading does."""
+        """Find the file of every shard, and fetch remote ones. Raises as :meth:`read` does."""
         for shard in self._shards:
             self._files.path(shard.tokens)
 
@@ -135,7 +135,7 @@ class Streams:
             begin = (begin + here) % stream_tokens
 
     def _tokens(self, number: int) -> npt.NDArray[Any]:
-        """Return a shard's tokens, mapped into memory. The least recently used mapping makes room."""
+        """Return a shard's mapped tokens. The least recently used mapping makes room."""
         tokens = self._mapped.get(number)
         if tokens is not None:
             self._mapped.move_to_end(number)

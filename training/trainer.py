@@ -342,7 +342,7 @@ def _whole(norm: Tensor) -> Tensor:
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Return the peak of the memory in use, in bytes: of the device, or of this process on a CPU."""
+    """Return the peak of the memory in use, in bytes: the device's, or this process's on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     import resource
