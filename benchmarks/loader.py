@@ -148,7 +148,7 @@ def mixture_batches(folder: Path) -> Iterator[Any]:
 
 
 def tokens_per_second(batches: Callable[[], Iterator[Any]], n_batches: int) -> float:
-    """Return tokens a second of processor time over the first batches, the best of several rounds."""
+    """Return tokens a second of processor time over the first batches, the best of the rounds."""
     times = []
     for _ in range(ROUNDS):
         iterator = batches()

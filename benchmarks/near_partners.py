@@ -32,7 +32,7 @@ STEP = DeduplicateNear(
 )  # fmt: skip
 PAGE_WORDS = 200
 CASES = [(0.75, 0.8), (0.85, 0.8), (0.88, 0.8), (0.9, 0.8), (0.9, 0.85)]
-"""Fraction of its text that a page shares with all others, and overlap above which it is dropped."""
+"""Fraction of the text that all pages share, and the overlap above which a page is dropped."""
 
 
 def pages_of_a_template(
@@ -85,7 +85,7 @@ def met_most_often(met: Meetings, n_partners: int) -> References:
 
 
 def measure(texts: list[str], step: DeduplicateNear) -> Counter[str]:
-    """Print the near-duplicates found by each choice of pairs; return their numbers, and the pairs'."""
+    """Print the near-duplicates found by each choice of pairs; return all numbers."""
     batch = documents([str(i) for i in range(len(texts))], texts)
     (part,) = (part for _, part in band_parts(step.sketch(batch), 0, 0, 1))
     hashes, offsets = step.shingles(batch)
@@ -94,7 +94,9 @@ def measure(texts: list[str], step: DeduplicateNear) -> Counter[str]:
 
     def losers(pairs: References) -> set[int]:
         return {
-            loser for loser, other in pairs.tolist() if step.is_near(shingles[loser], shingles[other])
+            loser
+            for loser, other in pairs.tolist()
+            if step.is_near(shingles[loser], shingles[other])
         }
 
     def met(n_neighbours: int) -> Meetings:

@@ -36,7 +36,7 @@ def run_cost(
         sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}", "--workers", "2",
         "--sources", source, "--recipe", str(ROOT / "recipes" / "samples.yaml"),
         "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
-        *(part for name, value in (settings or {}).items() for part in ("--set", f"{name}={value}")),
+        *(word for name, text in (settings or {}).items() for word in ("--set", f"{name}={text}")),
     ]  # fmt: skip
     started = time.monotonic()
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill

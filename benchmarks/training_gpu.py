@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--loss_chunk_tokens", type=int, default=0)
     parser.add_argument("--warmup_steps", type=int, default=3, help="steps before the measurement")
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--small", action="store_true", help="a 10M model on a CPU (no GPU: always)")
+    parser.add_argument("--small", action="store_true", help="a 10M model on a CPU")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     small = given.small or not torch.cuda.is_available()

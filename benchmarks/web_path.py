@@ -1,4 +1,4 @@
-"""Speed and memory of the web path, compared with a plain loop over documents with the same libraries.
+"""Speed and memory of the web path, compared with a plain loop over the same libraries.
 
     python benchmarks/web_path.py [--data ../shared/data] [--models ../shared/models] [--json]
 
@@ -217,7 +217,7 @@ def wet_record(body: bytes) -> bytes:
 
 
 def copy_input(data: Path, copies: int, folder: Path) -> Path:
-    """Write copies of the WET files. The lines of each copy end in a word that only the copy has."""
+    """Write copies of the WET files. The lines of a copy end in a word that only the copy has."""
     target = folder / "commoncrawl" / "wet"
     target.mkdir(parents=True)
     for path in sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz")):

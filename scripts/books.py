@@ -16,7 +16,7 @@ trained on the last four."""
 
 
 def book_file(folder: Path, number: int, name: str) -> Path:
-    """Return the path of a book: ``NAME`` or ``pgNUMBER-NAME``. Raises ValueError if it is absent."""
+    """Return the path of a book, ``NAME`` or ``pgNUMBER-NAME``. ValueError if it is absent."""
     for path in (folder / f"pg{number}-{name}", folder / name):
         if path.is_file():
             return path
