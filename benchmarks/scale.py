@@ -92,7 +92,10 @@ def make_input(data: Path, copies: int, folder: Path) -> Input:
     files = {path.name: list(plain.read_pages(path, SOURCE)) for path in paths}
     shared = plain.shared_keys([page for pages in files.values() for page in pages], MIN_CHARS)
     lines_of = {
-        name: [[(x.encode(), plain.line_key(x) in shared) for x in p.lines] for p in pages]
+        name: [
+            [(line.encode(), plain.line_key(line) in shared) for line in page.lines]
+            for page in pages
+        ]
         for name, pages in files.items()
     }
     stored = text_bytes = 0
@@ -101,7 +104,9 @@ def make_input(data: Path, copies: int, folder: Path) -> Input:
         for name, pages in lines_of.items():
             with (target / f"{copy:03d}-{name}").open("wb") as file:
                 for page in pages:
-                    text = b"\n".join(x if is_shared else x + mark for x, is_shared in page)
+                    text = b"\n".join(
+                        line if is_shared else line + mark for line, is_shared in page
+                    )
                     text_bytes += len(text)
                     stored += file.write(gzip.compress(wet_record(b"title\n" + text), 6))
     return Input(copies * len(files), stored, text_bytes)

@@ -89,9 +89,9 @@ def _chosen_step(run: Path, step: int | None) -> int:
         if newest is None:
             raise ValueError(f"{run}: no checkpoint there")
         return newest
-    there = checkpoint.steps_with_checkpoints(run)
-    if step not in there:
-        steps = ", ".join(map(str, there)) or "none"
+    saved = checkpoint.steps_with_checkpoints(run)
+    if step not in saved:
+        steps = ", ".join(map(str, saved)) or "none"
         raise ValueError(f"{run}: no checkpoint of step {step}; there are {steps}")
     if problem := checkpoint.damage(checkpoint.checkpoint_folder(run, step)):
         raise ValueError(f"{checkpoint.checkpoint_folder(run, step)} is damaged: {problem}")

@@ -79,8 +79,8 @@ def ends_with_any(data, start, end, endings, offsets):  # type: ignore[no-untype
 
     ``endings`` and ``offsets`` are the buffers of a column with these strings.
     """
-    for e in range(offsets.size - 1):
-        first = end - (offsets[e + 1] - offsets[e])
-        if first >= start and has_at(data, first, endings, offsets[e], offsets[e + 1]):
+    for i in range(offsets.size - 1):
+        first = end - (offsets[i + 1] - offsets[i])
+        if first >= start and has_at(data, first, endings, offsets[i], offsets[i + 1]):
             return True
     return False

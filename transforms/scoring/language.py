@@ -54,7 +54,8 @@ def identify_language(
     batch = with_column(batch, "language_score", pa.array(score))
     batch = drop(batch, score < min_score, "low_language_score")
     if languages:
-        is_other = ~np.isin(best, [i for i, x in enumerate(classifier.labels) if x in languages])
+        kept = [i for i, label in enumerate(classifier.labels) if label in languages]
+        is_other = ~np.isin(best, kept)
         batch = drop(batch, is_other | (score == 0), "other_language")
     return batch
 
