@@ -1,10 +1,10 @@
-"""Speed of Parquet and Arrow files through their reader, beside pyarrow's own reading of them.
+"""Speed of the reader of Parquet and Arrow files, compared with plain reading by pyarrow.
 
     python benchmarks/columns.py [--data ../shared/data] [--megabytes 40]
 
-Megabytes of text a second of processor time, in one process, best of three: C4's texts with their
-addresses, again and again with another number in front. What pyarrow does is to read the columns, a
-few rows at a time, and to make Python's strings of them, without any bound or check.
+Speeds are megabytes of text a second of processor time, in one process, the best of three. The
+texts are C4's with their urls, repeated with another number in front. Plain pyarrow reads the
+columns, a few rows at a time, and makes Python strings of them, without any limit or check.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Peak memory of a worker over one large file: it does not grow with the file.
+"""Peak memory of a worker on one large file. It does not grow with the file.
 
     python benchmarks/large_file.py [--megabytes 100 1000] [--sources c4,wikipedia,stackexchange]
 
-The file is made of the real samples, repeated under new ids; megabytes are counted before
+The file is made of the real samples, repeated under new ids. Megabytes are counted before
 compression. Plain files and bzip2 files of many streams are cut into splits, so two workers share
-one file; a gzip file is one split.
+one file. A gzip file is one split.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.run_cost import run_cost
 
 
 def c4_lines(data: Path) -> Iterator[bytes]:
-    """Yield C4's lines again and again, each time with another word in the text."""
+    """Yield C4's lines endlessly. Each round has another word at the beginning of the texts."""
     lines = (data / "c4" / "c4_demo.jsonl").read_bytes().splitlines(keepends=True)
     round_number = 0
     while True:
@@ -35,7 +35,7 @@ def c4_lines(data: Path) -> Iterator[bytes]:
 
 
 def wikipedia_pages(data: Path) -> Iterator[bytes]:
-    """Yield a dump's pages again and again, under other page ids."""
+    """Yield a dump's pages endlessly. Each round has other page ids."""
     dump = bz2.decompress((data / "wikipedia" / "enwiki-test.xml.bz2").read_bytes())
     pages = re.split(rb"(?=<page>)", dump)[1:]
     round_number = 0
@@ -49,15 +49,15 @@ def wikipedia_pages(data: Path) -> Iterator[bytes]:
 
 
 def posts(data: Path) -> Iterator[bytes]:
-    """Yield the posts of a site again and again, under other ids."""
-    path = max((data / "stackexchange").rglob("Posts.xml"), key=lambda p: p.stat().st_size)
+    """Yield the posts of a site endlessly. Each round has other ids."""
+    path = max((data / "stackexchange").rglob("Posts.xml"), key=lambda path: path.stat().st_size)
     rows = [line for line in path.read_bytes().splitlines(keepends=True) if b"<row" in line]
     yield b'<?xml version="1.0" encoding="utf-8"?>\n<posts>\n'
     number = 0
     while True:
         number += 1
         mark = rb' \1="%d00\2"' % number
-        yield from (re.sub(rb' (Id|ParentId|AcceptedAnswerId)="(\d+)"', mark, r) for r in rows)
+        yield from (re.sub(rb' (Id|ParentId|AcceptedAnswerId)="(\d+)"', mark, row) for row in rows)
 
 
 MAKERS: dict[str, tuple[str, Callable[[Path], Iterator[bytes]]]] = {
@@ -69,7 +69,7 @@ MAKERS: dict[str, tuple[str, Callable[[Path], Iterator[bytes]]]] = {
 
 
 def make(name: str, n_bytes: int, data: Path, folder: Path) -> None:
-    """Write a file of about so many bytes, before compression; bzip2 in many streams."""
+    """Write a file of about ``n_bytes`` bytes before compression. A bzip2 file has many streams."""
     file_name, maker = MAKERS[name]
     path = folder / file_name
     path.parent.mkdir(parents=True)

@@ -1,17 +1,17 @@
-"""Speed of the loader, and what it takes to start on a corpus of 1.4T tokens.
+"""Speed of the loader, and its start-up time on a corpus of 1.4T tokens.
 
     python benchmarks/loader.py [--json]
 
-Speed: samples of 2,048 tokens from shards of 8 million tokens in a temporary folder, by one
-process, against a plain PyTorch dataset over the same shards: memory-mapped, an index of all
-samples shuffled by numpy, a DataLoader. Processor time, so that other work on the machine does not
-count.
+Speed: one process reads samples of 2,048 tokens from shards of 8 million tokens in a temporary
+folder. The comparison is a plain PyTorch dataset over the same shards: memory-mapped files, an
+index of all samples shuffled by numpy, and a DataLoader. Processor time is measured, so that other
+work on the machine does not count.
 
-Start: a manifest as the pipeline writes it for the paper's mixture, 5,600 shards of 250 million
-tokens and the decision files of 320,000 splits, with shards that are sparse files, so that they can
-be mapped. A fresh process imports, opens, and reads batches of samples from all over the corpus.
-The alternative is what others build at start: a shuffled index of all samples, here of a twentieth
-of them, as the whole needs 5.5 GB.
+Start-up: the manifest has the form and size of the paper's mixture, with 5,600 shards of 250
+million tokens and the decision files of 320,000 splits. The shards are sparse files, so that they
+can be mapped. A fresh process imports the loader, opens the corpus, and reads batches of samples
+from all over it. The comparison is a shuffled index of all samples, which other loaders build at
+start-up. It is built for a twentieth of the samples, because all of them need 5.5 GB.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def shard_entry(source: str, number: int, n_tokens: int, parts: list[str]) -> di
 
 
 def small_corpus(folder: Path) -> list[Path]:
-    """Write two sources of 16 shards of random tokens; returns the shards' paths."""
+    """Write two sources of 16 shards of random tokens each; return the shards' paths."""
     n_tokens = 8_000_000
     tokens = np.random.default_rng(0)
     entries, paths = [], []
@@ -115,7 +115,7 @@ def large_corpus(folder: Path) -> None:
 
 
 def plain_batches(paths: list[Path]) -> Iterator[Any]:
-    """Iterate over a plain dataset of the same shards, the way it is usually written."""
+    """Iterate over a dataset of the same shards that is written in the usual way."""
     import torch
     from torch.utils.data import DataLoader, Dataset
 
@@ -148,14 +148,14 @@ def mixture_batches(folder: Path) -> Iterator[Any]:
 
 
 def tokens_per_second(batches: Callable[[], Iterator[Any]], n_batches: int) -> float:
-    """Return the best of several rounds over the first batches, in processor time."""
+    """Return tokens a second of processor time over the first batches, the best of the rounds."""
     times = []
     for _ in range(ROUNDS):
-        one = batches()
-        next(one)  # opens the files
+        iterator = batches()
+        next(iterator)  # opens the files
         started = time.process_time()
         for _ in range(n_batches):
-            next(one)
+            next(iterator)
         times.append(time.process_time() - started)
     return n_batches * BATCH_SAMPLES * SEQUENCE_LENGTH / min(times)
 
@@ -191,7 +191,7 @@ print(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6)
 
 
 def in_fresh_process(code: str) -> list[list[float]]:
-    """Run code in a process of its own; returns the numbers it prints, and last its peak MB."""
+    """Run code in a fresh process; return the numbers it prints, and last its peak MB of memory."""
     done = subprocess.run([sys.executable, "-c", code + PEAK], cwd=ROOT, check=True,
                           capture_output=True, text=True)  # fmt: skip
     return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]

@@ -1,10 +1,11 @@
-"""Speed of finding near-duplicates, a step at a time, against datasketch on the same documents.
+"""Speed of finding near-duplicates, operation by operation, compared with datasketch.
 
     python benchmarks/near_duplicates.py [--data ../shared/data] [--json]
 
-One core; kernels are compiled before the clock starts. datasketch (``pip install datasketch``, no
-dependency of this project) makes as many hashes of the same shingles; where it is not installed,
-its lines are left out. Its documents are a part of ours, as it is slower.
+All runs on one core, and kernels are compiled before the clock starts. datasketch
+(``pip install datasketch``, not a dependency of this project) makes the same number of hashes of
+the same shingles. It gets a part of the documents, because it is slower. Where it is not installed,
+its lines are left out.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ STEP = DeduplicateNear(
 
 
 def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the shortest time of several calls: the one least disturbed by the machine."""
+    """Return the shortest time of several calls in seconds, the one least disturbed."""
     times = []
     for _ in range(rounds):
         started = time.perf_counter()
@@ -47,7 +48,7 @@ def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 
 def datasketch_sketches(texts: list[str]) -> None:
-    """Make signatures as datasketch's documentation shows, over the same shingles."""
+    """Make signatures of the same shingles in the way of datasketch's documentation."""
     from datasketch import MinHash
 
     for text in texts:
@@ -62,8 +63,8 @@ def measure(data: Path) -> dict[str, float]:
     raw = [path.read_bytes() for path in paths]
     raw_mb = sum(map(len, raw)) / 1e6
     result = {}
-    result["decode, MB/s"] = raw_mb / best_seconds(lambda: [decode_book(r) for r in raw])
-    framed = documents([p.name for p in paths], [decode_book(r)[0] for r in raw])
+    result["decode, MB/s"] = raw_mb / best_seconds(lambda: [decode_book(data) for data in raw])
+    framed = documents([path.name for path in paths], [decode_book(data)[0] for data in raw])
     batch = strip_gutenberg(framed)
     result["strip_gutenberg, MB/s"] = raw_mb / best_seconds(lambda: strip_gutenberg(framed))
     texts = batch["text"].to_pylist()
@@ -79,14 +80,14 @@ def measure(data: Path) -> dict[str, float]:
     shingles = [hashes[begin:end] for begin, end in pairwise(offsets)]
 
     def compare() -> None:
-        for a, b in pairs.tolist():
-            STEP.is_near(shingles[a], shingles[b])
+        for first, second in pairs.tolist():
+            STEP.is_near(shingles[first], shingles[second])
 
     compare()
     result["pairs compared a second"] = len(pairs) / best_seconds(compare)
     result["bytes shuffled a document"] = sum(24 * len(part.keys) for part in parts) / len(texts)
     try:
-        datasketch_sketches(["a b c d e f"])  # imports it
+        datasketch_sketches(["a b c d e f"])  # imports datasketch
         some = texts[:4]
         some_mb = sum(len(text.encode()) for text in some) / 1e6
         result["datasketch, MB/s"] = some_mb / best_seconds(lambda: datasketch_sketches(some), 1)

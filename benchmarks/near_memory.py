@@ -1,9 +1,9 @@
-"""What near-duplicates cost where all pages are alike: time and memory of whole runs.
+"""Time and memory of near-deduplication in whole runs over pages that are all alike.
 
     python benchmarks/near_memory.py [--pages 2000 20000 100000] [--runner DirectRunner]
 
-The pages are those of ``near_partners.py`` that share 90 % of their text, 200 words each:
-likenesses of one another, and none a copy. One file holds them all.
+The pages are those of ``near_partners.py``, of 200 words each, which share 90 % of their text. All
+are similar, and none is a copy. One file holds them all.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Near-duplicates found among pages that are all somewhat alike, by what they are compared with.
+"""Near-duplicates found among pages of one template, by the choice of pairs that are compared.
 
     python benchmarks/near_partners.py [--pages 3000]
 
-Pages of one template fill a band's bucket by the hundred, so not all pairs of it can be compared.
-The pipeline has a document meet those just ahead of it in the order of preference, and compares it
-with the few that it meets in the smallest buckets. The alternatives are those that it meets in the
-most bands, and the most preferred ones of each bucket. What is found is counted against comparing
-all pairs of every bucket.
+Hundreds of pages of one template are in one bucket of a band, so not all pairs of a bucket can be
+compared. In the pipeline a document meets the documents just before it in the order of preference.
+It is compared with the few that it meets in the smallest buckets. Two other choices are measured:
+the documents that it meets in the most bands, and the most preferred documents of each bucket. All
+are counted against comparing all pairs of every bucket.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ STEP = DeduplicateNear(
 )  # fmt: skip
 PAGE_WORDS = 200
 CASES = [(0.75, 0.8), (0.85, 0.8), (0.88, 0.8), (0.9, 0.8), (0.9, 0.85)]
-"""How much of its text a page shares with all others, and the overlap above which it goes."""
+"""Fraction of the text that all pages share, and the overlap above which a page is dropped."""
 
 
 def pages_of_a_template(
     random: np.random.Generator, n_pages: int, shared: float, equal_lengths: bool
 ) -> list[str]:
-    """Make pages that share so much of their text, and a fifth more with two words changed."""
+    """Return pages that share the fraction ``shared`` of their text, and near-duplicates of some.
+
+    The near-duplicates are a fifth more pages, copies with two words changed.
+    """
     template = [f"template{i}" for i in range(round(PAGE_WORDS * shared))]
     own = PAGE_WORDS - len(template)
     pages = []
@@ -54,23 +57,27 @@ def pages_of_a_template(
 
 
 def most_preferred(part: BandPart, step: DeduplicateNear, n_partners: int) -> References:
-    """Pair each document of a bucket with the first of it; that which would go comes first."""
+    """Pair each document of a bucket with the bucket's most preferred documents.
+
+    The document of a pair that would be dropped comes first.
+    """
     order = np.lexsort((part.references, -part.chars.astype(np.int64), part.keys))
     keys, references, shingles = part.keys[order], part.references[order], part.shingles[order]
 
-    def found() -> Iterator[References]:
+    def pairs_of_buckets() -> Iterator[References]:
         for bucket in np.split(np.arange(len(keys)), np.flatnonzero(np.diff(keys)) + 1):
             for first in range(min(n_partners, len(bucket) - 1)):
-                a, b = np.full(len(bucket) - first - 1, bucket[first]), bucket[first + 1 :]
-                sizes = np.sort([shingles[a], shingles[b]], axis=0)
+                preferred = np.full(len(bucket) - first - 1, bucket[first])
+                others = bucket[first + 1 :]
+                sizes = np.sort([shingles[preferred], shingles[others]], axis=0)
                 alike = sizes[0] / sizes[1] > step.min_overlap
-                yield np.stack([references[b[alike]], references[a[alike]]], axis=1)
+                yield np.stack([references[others[alike]], references[preferred[alike]]], axis=1)
 
-    return np.unique(np.concatenate([np.zeros((0, 2), np.uint64), *found()]), axis=0)
+    return np.unique(np.concatenate([np.zeros((0, 2), np.uint64), *pairs_of_buckets()]), axis=0)
 
 
 def met_most_often(met: Meetings, n_partners: int) -> References:
-    """Pair each document with those that it meets in the most bands."""
+    """Pair each document with the documents that it meets in the most bands."""
     pairs, bands = np.unique(met[:, :2], axis=0, return_counts=True)
     pairs = pairs[np.lexsort((-bands, pairs[:, 0]))]
     _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
@@ -78,7 +85,7 @@ def met_most_often(met: Meetings, n_partners: int) -> References:
 
 
 def measure(texts: list[str], step: DeduplicateNear) -> Counter[str]:
-    """Print what is found in a corpus; returns the numbers found and compared, by method."""
+    """Print the near-duplicates found by each choice of pairs; return all numbers."""
     batch = documents([str(i) for i in range(len(texts))], texts)
     (part,) = (part for _, part in band_parts(step.sketch(batch), 0, 0, 1))
     hashes, offsets = step.shingles(batch)
@@ -86,16 +93,20 @@ def measure(texts: list[str], step: DeduplicateNear) -> Counter[str]:
     figures: Counter[str] = Counter()
 
     def losers(pairs: References) -> set[int]:
-        return {a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])}
+        return {
+            loser
+            for loser, other in pairs.tolist()
+            if step.is_near(shingles[loser], shingles[other])
+        }
 
     def met(n_neighbours: int) -> Meetings:
         return np.concatenate(list(replace(step, max_neighbours=n_neighbours).meetings([part])))
 
     def report(name: str, pairs: References) -> None:
-        found = losers(pairs)
-        assert found <= everything
-        print(f"  {name:36} {len(pairs):10,} pairs, {len(found):6,} of {len(everything):,} found")
-        figures.update({f"{name}: pairs": len(pairs), f"{name}: found": len(found)})
+        dropped = losers(pairs)
+        assert dropped <= everything
+        print(f"  {name:36} {len(pairs):10,} pairs, {len(dropped):6,} of {len(everything):,} found")
+        figures.update({f"{name}: pairs": len(pairs), f"{name}: found": len(dropped)})
 
     everything = losers(np.unique(met(len(texts))[:, :2], axis=0))
     figures["of all"] = len(everything)

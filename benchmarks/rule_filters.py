@@ -1,9 +1,10 @@
-"""Speed of the filters by rule, against plain ones, a document at a time.
+"""Speed of the filters by rule, compared with plain Python filters, a document at a time.
 
     python benchmarks/rule_filters.py [--data ../shared/data] [--json]
 
-On the text of all WET pages and one core; kernels are compiled and evaluation sets are read before
-the clock starts. The plain ones are those that the tests compare with, and both sides decide alike.
+The input is the text of all WET pages. All runs on one core. Kernels are compiled and evaluation
+sets are read before the clock starts. The plain filters are those of the tests, and both sides make
+the same decisions.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ PAGES_A_BATCH = 400
 
 
 class Filter(NamedTuple):
-    """A step and what it is measured against."""
+    """A step and the plain function that it is compared with."""
 
     name: str
     step: Callable[..., pa.RecordBatch]
@@ -120,7 +121,7 @@ def _plain_decontaminate(
 
 
 def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the least processor time of several calls: the one least disturbed by other work."""
+    """Return the least processor time of several calls in seconds, the one least disturbed."""
     times = []
     for _ in range(rounds):
         started = time.process_time()
@@ -130,7 +131,7 @@ def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 
 def measure(data: Path, filters: list[Filter]) -> list[list[Any]]:
-    """Return a row a filter: name, MB/s of the plain way, MB/s of the step, ratio."""
+    """Return a row a filter: name, MB/s of the plain function, MB/s of the step, ratio."""
     files = sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz"))
     texts = ["\n".join(page.lines) for path in files for page in read_pages(path, "wet")]
     mb = sum(len(text.encode()) for text in texts) / 1e6
@@ -149,7 +150,7 @@ def measure(data: Path, filters: list[Filter]) -> list[list[Any]]:
         def theirs(plain: Any = plain, parameters: Any = parameters) -> list[str | None]:
             return [plain(text, **parameters) for text in texts]
 
-        plain("", **parameters)  # reads what it needs
+        plain("", **parameters)  # reads the files that it needs
         assert ours() == theirs(), f"{name}: not the same decisions"
         plain_seconds, seconds = best_seconds(theirs, 1), best_seconds(ours)
         rows.append([name, mb / plain_seconds, mb / seconds, plain_seconds / seconds])
@@ -157,7 +158,7 @@ def measure(data: Path, filters: list[Filter]) -> list[list[Any]]:
 
 
 def together(rows: list[list[Any]]) -> list[Any]:
-    """Return the row of several filters, one after another."""
+    """Return the row of several filters that run one after another."""
     plain = 1 / sum(1 / row[1] for row in rows)
     ours = 1 / sum(1 / row[2] for row in rows)
     return [" + ".join(row[0] for row in rows), plain, ours, ours / plain]

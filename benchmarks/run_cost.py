@@ -1,4 +1,4 @@
-"""What a run of the samples' recipe costs: time, processor time, memory of its processes."""
+"""The cost of a run of the samples' recipe: time, processor time, memory of its processes."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class RunCost(NamedTuple):
-    """What was measured of a run; sizes are resident, of the largest process of the kind."""
+    """Measurements of a run. Memory is resident memory of the largest process of a kind, in MB."""
 
     seconds: float
-    core_seconds: float  # of all its processes together
+    core_seconds: float  # processor time of all processes together
     worker_peak_mb: float
     driver_peak_mb: float
-    java_peak_mb: float  # of Spark's virtual machine; 0 without one
+    java_peak_mb: float  # Spark's virtual machine; 0 without one
 
 
 def run_cost(
     source: str, data: Path, models: Path, output: Path, *, runner: str = "DirectRunner",
     settings: dict[str, str] | None = None,
 ) -> RunCost:  # fmt: skip
-    """Run a source with two worker processes and watch it; ``settings`` change its recipe.
+    """Run a source with two worker processes, and measure it. ``settings`` override recipe values.
 
-    Raises RuntimeError where it fails.
+    Raises RuntimeError where the run fails.
     """
     command = [
         sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}", "--workers", "2",
         "--sources", source, "--recipe", str(ROOT / "recipes" / "samples.yaml"),
         "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
-        *(part for name, one in (settings or {}).items() for part in ("--set", f"{name}={one}")),
+        *(word for name, text in (settings or {}).items() for word in ("--set", f"{name}={text}")),
     ]  # fmt: skip
     started = time.monotonic()
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill
@@ -53,19 +53,23 @@ def run_cost(
 
 
 def _watch(process: subprocess.Popen[bytes]) -> tuple[float, dict[str, int]]:
-    """Look at a process and its children until it ends: processor time, largest bytes by kind."""
+    """Watch a process and its children until it ends.
+
+    Returns the processor time in seconds, and the largest memory in bytes by kind of process.
+    """
     driver = psutil.Process(process.pid)
     core_seconds: dict[int, float] = {}
     peaks = {"worker": 0, "driver": 0, "java": 0}
     while process.poll() is None:
         try:
-            for one in (driver, *driver.children(recursive=True)):
-                with one.oneshot():
-                    times, memory, name = one.cpu_times(), one.memory_info().rss, one.name()
-                kind = "driver" if one == driver else "java" if name == "java" else "worker"
+            for member in (driver, *driver.children(recursive=True)):
+                with member.oneshot():
+                    times, name = member.cpu_times(), member.name()
+                    memory = member.memory_info().rss
+                kind = "driver" if member == driver else "java" if name == "java" else "worker"
                 peaks[kind] = max(peaks[kind], memory)
-                core_seconds[one.pid] = times.user + times.system
+                core_seconds[member.pid] = times.user + times.system
         except psutil.Error:
-            pass  # it ended while being looked at
+            pass  # a process ended while it was being read
         time.sleep(0.05)
     return sum(core_seconds.values()), peaks

@@ -1,17 +1,17 @@
-"""Growth: the web path over 1x, 4x and 16x of the real WET pages, with two workers.
+"""Growth of time, memory and shuffle with the input: the web path at 1x, 4x and 16x, two workers.
 
     python benchmarks/scale.py [--sizes 1 4 16] [--runner DirectRunner] [--write FILE]
-    python benchmarks/scale.py --paper     what the figures written to FILE make of five dumps
+    python benchmarks/scale.py --paper     compute five dumps from the figures written to FILE
 
-At a size of N the pages stand in N copies of every file, each under its own name, so with ids of
-their own. Deduplication has its real share at every size: a line that stands in several pages of
-the samples stays as it is in all copies, so it is as much a duplicate as it was, and N times as
-frequent, as the web's boilerplate is; every other line gets a word at its end that is the copy's
-own (the first copy's as well, so all copies are of one size), and stays as unique as it was.
+At size N there are N copies of every file of the real WET pages, each under its own name. So the
+pages of the copies have different ids. The share of duplicate lines is the same at every size. A
+line that is in several pages of the samples is left unchanged in all copies. It is N times as
+frequent, as boilerplate would be. Every other line gets a word at its end that only its copy has,
+and so stays unique. The first copy gets a word, too, so that all copies have the same size.
 
-Time is of the whole command, both passes, tokens written; time a megabyte is what a size takes
-beyond the next smaller one (0x is a run over one page), so starts are in none. Bytes that are
-shuffled are those that the first pass emits, counted.
+Time is that of the whole command, with both passes and tokens written. Time a megabyte is computed
+from the difference to the next smaller size, so it does not include start-up. Size 0 is a run over
+one page. The bytes shuffled are counted at the output of the first pass.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ FIGURES = ROOT / "benchmarks" / "scale.json"
 
 @dataclass(frozen=True)
 class Input:
-    """What was made as input."""
+    """Sizes of the input that was made."""
 
     files: int
-    stored_bytes: int  # gzip, a member a page, as CommonCrawl has it
+    stored_bytes: int  # gzip with a member a page, as in CommonCrawl
     text_bytes: int
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured at one size."""
+    """Measurements at one size."""
 
-    size: int  # copies of the samples; 0 is one page
+    size: int  # number of copies of the samples; 0 is one page
     files: int
     stored_bytes: int
     text_bytes: int
@@ -74,15 +74,15 @@ class Figures:
     worker_peak_mb: float
     driver_peak_mb: float
     java_peak_mb: float
-    line_shuffle_bytes: int  # fingerprints, by range of the hash
-    decision_shuffle_bytes: int  # what was decided, by split
+    line_shuffle_bytes: int  # fingerprints, grouped by range of the hash
+    decision_shuffle_bytes: int  # decisions, grouped by split
     lines: int
     lines_removed: int
     tokens: int
 
 
 def make_input(data: Path, copies: int, folder: Path) -> Input:
-    """Write ``copies`` of every WET file as the module says; none stand for a file of one page."""
+    """Write ``copies`` of every WET file, as the module's description says, or one page for 0."""
     target = folder / SOURCE / "wet"
     target.mkdir(parents=True)
     if not copies:
@@ -93,7 +93,10 @@ def make_input(data: Path, copies: int, folder: Path) -> Input:
     files = {path.name: list(plain.read_pages(path, SOURCE)) for path in paths}
     shared = plain.shared_keys([page for pages in files.values() for page in pages], MIN_CHARS)
     lines_of = {
-        name: [[(x.encode(), plain.line_key(x) in shared) for x in p.lines] for p in pages]
+        name: [
+            [(line.encode(), plain.line_key(line) in shared) for line in page.lines]
+            for page in pages
+        ]
         for name, pages in files.items()
     }
     stored = text_bytes = 0
@@ -102,17 +105,19 @@ def make_input(data: Path, copies: int, folder: Path) -> Input:
         for name, pages in lines_of.items():
             with (target / f"{copy:03d}-{name}").open("wb") as file:
                 for page in pages:
-                    text = b"\n".join(x if is_shared else x + mark for x, is_shared in page)
+                    text = b"\n".join(
+                        line if is_shared else line + mark for line, is_shared in page
+                    )
                     text_bytes += len(text)
                     stored += file.write(gzip.compress(wet_record(b"title\n" + text), 6))
     return Input(copies * len(files), stored, text_bytes)
 
 
 def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
-    """Count the bytes that the first pass of a finished run has shuffled: keys and values.
+    """Count the bytes of keys and values that the first pass of a finished run shuffled.
 
-    Returns those of the fingerprints, grouped by range of the hash, and those of what is decided
-    about them, grouped by split. The functions of the pass are called as they are.
+    Returns the bytes of the fingerprints, and of the decisions about them. The pass's own functions
+    are called to make them again.
     """
     recipe_json = json.dumps(recipe.mapping)
     plan = Plan(recipe, list(read_plan(output)))
@@ -130,18 +135,18 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
                     groups[emitted[0]].append(emitted[1])
         decide = DecidePartition(recipe_json)
         for group in groups.items():
-            decisions += sum(sum(map(len, one)) for one in decide.process(group))
+            decisions += sum(sum(map(len, pair)) for pair in decide.process(group))
     return first, decisions
 
 
 def lines_of(output: str) -> tuple[int, int]:
-    """Return how many lines a run's deduplication has seen, and how many it removed."""
+    """Return the number of lines that a run's deduplication read, and of those that it removed."""
     kept = [read_decisions(output, name) for name in list_names(output, "decisions")]
-    return sum(map(len, kept)), sum(int((~one).sum()) for one in kept)
+    return sum(map(len, kept)), sum(int((~lines).sum()) for lines in kept)
 
 
 def measure(data: Path, models: Path, size: int, runner: str) -> Figures:
-    """Run one size and count; the folders that it takes go away."""
+    """Run the pipeline at one size and measure it. The folders that it needs are removed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made = make_input(data, size, folder / "data")
@@ -152,7 +157,7 @@ def measure(data: Path, models: Path, size: int, runner: str) -> Figures:
         lines, removed = lines_of(output)
         source = statistics(output)["sources"][SOURCE]
         read = [row for row in source["funnel"] if row["step"] == "read"]
-        pages = sum(r["documents"] * (1 if r["outcome"] == "in" else -1) for r in read)
+        pages = sum(row["documents"] * (1 if row["outcome"] == "in" else -1) for row in read)
         tokens = source["mixture"]["train_tokens"] + source["mixture"]["validation_tokens"]
     return Figures(
         size=size, **asdict(made), pages=pages, **cost._asdict(), line_shuffle_bytes=line_bytes,
@@ -161,12 +166,13 @@ def measure(data: Path, models: Path, size: int, runner: str) -> Figures:
 
 
 def processor() -> str:
-    """Name this machine's processor."""
+    """Return the name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((x.split(": ", 1)[1] for x in lines if x.startswith("model name")), "unknown")
+    names = (line.split(": ", 1)[1] for line in lines if line.startswith("model name"))
+    return next(names, "unknown")
 
 
 HEAD = (
@@ -176,7 +182,7 @@ HEAD = (
 
 
 def print_row(one: Figures, before: Figures | None) -> None:
-    """Print one line of the table; ``before`` is the next smaller size."""
+    """Print one line of the table. ``before`` are the measurements of the next smaller size."""
     per_mb = ""
     if before:
         more = (one.text_bytes - before.text_bytes) / 1e6
@@ -192,7 +198,7 @@ def print_row(one: Figures, before: Figures | None) -> None:
 
 
 def main() -> None:
-    """Measure every size; or, with ``--paper``, work out dumps from figures that are there."""
+    """Measure every size, or, with ``--paper``, compute dumps from figures written before."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
@@ -201,11 +207,11 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE",
                         help="write the figures to a file as well")  # fmt: skip
     parser.add_argument("--paper", action="store_true",
-                        help="measure nothing; work out five dumps from the figures")  # fmt: skip
+                        help="measure nothing; compute five dumps from the figures")  # fmt: skip
     parser.add_argument("--figures", type=Path, default=FIGURES, metavar="FILE",
-                        help="that --paper reads (default: the repository's)")  # fmt: skip
+                        help="figures for --paper (default: the repository's)")  # fmt: skip
     parser.add_argument("--assume", action="append", default=[], metavar="NAME=VALUE",
-                        help="of --paper: another size of a dump, or price")  # fmt: skip
+                        help="for --paper: another size of a dump, or price")  # fmt: skip
     options = parser.parse_args()
     if options.paper:
         print_paper(json.loads(options.figures.read_text()), with_changes(options.assume))

@@ -1,7 +1,7 @@
-"""What the measured figures make of CommonCrawl dumps: core-hours, shuffle, files, money.
+"""Estimates for CommonCrawl dumps from the measured figures: core-hours, shuffle, files, money.
 
-``python benchmarks/scale.py --paper`` prints it, each line with its arithmetic. Sizes of a dump and
-list prices are assumptions; ``--assume NAME=VALUE`` changes one.
+``python benchmarks/scale.py --paper`` prints them, each line with its arithmetic. Sizes of a dump
+and list prices are assumptions, which ``--assume NAME=VALUE`` changes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Assumptions:
     """Sizes of a dump of 2019, and prices in dollars (Dataflow, batch, us-central1, as listed)."""
 
     dumps: float = 5
-    files_per_dump: float = 64_000  # WET
-    stored_bytes_per_dump: float = 7.6 * 2**40  # gzip
+    files_per_dump: float = 64_000  # WET files
+    stored_bytes_per_dump: float = 7.6 * 2**40  # with gzip
     text_bytes_per_dump: float = 24e12
     pages_per_dump: float = 2.9e9
-    utilisation: float = 0.8  # of the cores that are paid for: starts, ends and stragglers
-    vcpus: float = 1_000  # that work at a time
+    utilisation: float = 0.8  # share of the paid core time that does work
+    vcpus: float = 1_000  # cores that work at a time
     memory_gb_per_vcpu: float = 4  # n2d-standard
     disk_gb_per_vcpu: float = 12.5  # 50 GB on a machine of four
     vcpu_hour: float = 0.056
@@ -38,11 +38,11 @@ class Assumptions:
     disk_gb_hour: float = 0.000054
     shuffle_gb: float = 0.011
     bucket_gb_month: float = 0.020
-    rented_core_hour: float = 0.04  # a core of a machine that is rented by itself, memory included
+    rented_core_hour: float = 0.04  # a core of a rented machine, memory included
 
 
 def with_changes(changes: list[str]) -> Assumptions:
-    """Apply ``NAME=VALUE`` changes to the assumptions; exits with a line on a name unknown."""
+    """Apply ``NAME=VALUE`` changes to the assumptions. Exits with a message for an unknown name."""
     known = {field.name for field in fields(Assumptions)}
     assumed = Assumptions()
     for change in changes:
@@ -54,7 +54,7 @@ def with_changes(changes: list[str]) -> Assumptions:
 
 
 def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
-    """Print a table of Markdown, for one dump and for all; ``figures`` are those of scale.py."""
+    """Print a Markdown table for one dump and for all dumps. ``figures`` are those of scale.py."""
     _, smallest, *_, largest = figures["sizes"]
     core_seconds_per_mb = (largest["core_seconds"] - smallest["core_seconds"]) / (
         (largest["text_bytes"] - smallest["text_bytes"]) / 1e6
@@ -66,8 +66,8 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     ]
     recipe = yaml.safe_load((ROOT / "recipes" / "llama.yaml").read_text())
     source = recipe["sources"]["commoncrawl"]
-    (window_files,) = (s["deduplicate_lines"]["window_files"] for s in source["steps"]
-                       if "deduplicate_lines" in s)  # fmt: skip
+    (window_files,) = (step["deduplicate_lines"]["window_files"] for step in source["steps"]
+                       if "deduplicate_lines" in step)  # fmt: skip
     file_bytes = assumed.stored_bytes_per_dump / assumed.files_per_dump
     file_tokens = file_bytes * source["expected_tokens_per_input_byte"]
     shard_files = max(1, int(recipe["shards"]["target_shard_tokens"] // file_tokens))
@@ -83,8 +83,8 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     print(f"| | how | a dump | {assumed.dumps:g} dumps |\n| --- | --- | ---: | ---: |")
 
     def row(name: str, how: str, value: float, unit: str = "", digits: int = 0) -> float:
-        one, all_of_them = (f"{v:,.{digits}f}{unit}" for v in (value, value * assumed.dumps))
-        print(f"| {name} | {how} | {one} | {all_of_them} |")
+        amounts = (f"{amount:,.{digits}f}{unit}" for amount in (value, value * assumed.dumps))
+        print(f"| {name} | {how} | {' | '.join(amounts)} |")
         return value
 
     def dollars(name: str, how: str, value: float) -> float:

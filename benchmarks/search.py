@@ -1,9 +1,9 @@
-"""Search of a run's shards against decoding each document with SentencePiece and an ``in``.
+"""Speed of the search in a run's shards, compared with decoding each document by SentencePiece.
 
     python benchmarks/search.py OUT [--megabytes 100] [--phrase "the garden"]
 
-The shards of OUT are read again and again until so much text went by. Both ways find the same
-documents; times are the processor's.
+The shards of OUT are read repeatedly, up to the given amount of text. Both sides find the same
+documents. Times are processor times.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from pipeline.inspection.search import find_text, phrase_finder
 from tokenizer.shards import ShardReader
 
 
-def here(reader: ShardReader, table: PieceTable, phrase: str) -> Iterator[int]:
+def by_search(reader: ShardReader, table: PieceTable, phrase: str) -> Iterator[int]:
     return (hit.number for hit in find_text(reader, table, phrase_finder(phrase)))
 
 
-def plain(reader: ShardReader, table: PieceTable, phrase: str) -> Iterator[int]:
+def by_decoding(reader: ShardReader, table: PieceTable, phrase: str) -> Iterator[int]:
     decode = table.processor.decode
     return (i for i in range(len(reader)) if phrase in decode(reader[i].tolist()))
 
@@ -44,16 +44,16 @@ def main() -> None:
     n_bytes = sum(row["characters"] for row in shards)
     rounds = max(1, round(options.megabytes * 1e6 / n_bytes))
 
-    def seconds(way: Callable[..., Iterator[int]]) -> tuple[float, list[list[int]]]:
+    def seconds(search: Callable[..., Iterator[int]]) -> tuple[float, list[list[int]]]:
         start = time.process_time()
         for _ in range(rounds):
-            found = [list(way(reader, table, options.phrase)) for reader in readers]
-        return time.process_time() - start, found
+            hits = [list(search(reader, table, options.phrase)) for reader in readers]
+        return time.process_time() - start, hits
 
-    ours, found = seconds(here)
-    theirs, expected = seconds(plain)
-    assert found == expected, "both ways find the same documents"
-    n_found = sum(map(len, found))
+    ours, hits = seconds(by_search)
+    theirs, expected = seconds(by_decoding)
+    assert hits == expected, "both sides find the same documents"
+    n_found = sum(map(len, hits))
     megabytes = rounds * n_bytes / 1e6
     print(f"{megabytes:.0f} million characters, {n_found} documents of {sum(map(len, readers))}")
     print(f"plain loop {megabytes / theirs:8.1f} million characters a second")

@@ -1,11 +1,11 @@
-"""Speed of every source on one core, and what the whole mixture would take.
+"""Speed of every source on one core, and an estimate for the whole mixture.
 
     python benchmarks/sources.py [--data ../shared/data] [--models ../shared/models]
 
-Each source of recipes/samples.yaml runs by itself through both passes, tokens written, in one
-process; megabytes are of raw input as it is stored. Core-hours are the sizes of the paper's table
-(arXiv 2302.13971, table 1, sizes of the prepared text) and of CommonCrawl's five dumps, over that
-speed: an estimate by size alone.
+Each source of recipes/samples.yaml runs alone through both passes in one process, with tokens
+written. Megabytes are counted in the raw input as it is stored. Core-hours are an estimate by size
+alone: the sizes of the paper's table (arXiv 2302.13971, table 1, of the prepared text) and of
+CommonCrawl's five dumps, divided by that speed.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Speed of training on one GPU, next to Hugging Face's compiled LlamaForCausalLM.
+"""Speed of training on one GPU, compared with Hugging Face's compiled LlamaForCausalLM.
 
     python benchmarks/training_gpu.py [--model 1.3B] [--micro_batch_samples 8] [--json]
-    python benchmarks/training_gpu.py --small          a 10M model, to run it through on a CPU
+    python benchmarks/training_gpu.py --small          a 10M model, to try the benchmark on a CPU
 
-Both sides take the same batches from the mixture's loader, accumulate gradients over as many
-micro-batches, clip, and step the same AdamW (fused on a GPU) with float32 master weights and
-computation in bf16; both are compiled. They run one after the other in this process, each from
-fresh weights. Without ``--data`` the corpus is of random tokens, which are as much work to load.
+Both sides take the same batches from the mixture's loader, accumulate gradients over the same
+number of micro-batches, clip them, and step the same AdamW (fused on a GPU). Master weights are
+float32, and computation is in bf16. Both models are compiled. The sides run one after the other in
+this process, each from fresh weights. Without ``--data`` the corpus has random tokens, which take
+as long to load as real ones.
 
-Ours is the trainer's own step. Hugging Face's is under autocast, as its users train with float32
-weights, with SDPA attention and its own loss.
+Our side is the trainer's own step. Hugging Face's side runs under autocast, which is usual with
+float32 weights, with SDPA attention and its own loss.
 """
 
 from __future__ import annotations
@@ -57,12 +58,12 @@ WANTED_TOKENS_PER_SECOND, WANTED_RATIO, WANTED_DATA_WAIT = 65_000, 1.3, 0.005
 
 
 class Timed(NamedTuple):
-    """What one side took."""
+    """Measurements of one side."""
 
-    seconds: float  # for the steps that count
-    waited: float  # of these, for data
+    seconds: float  # time of the measured steps
+    waited: float  # seconds of these that were spent waiting for data
     peak_bytes: int
-    loss: float  # of the last step
+    loss: float  # loss of the last step
 
 
 def random_corpus(folder: Path, n_tokens: int) -> None:
@@ -100,7 +101,7 @@ def timed(
     waited: Callable[[], float],
     loss: Callable[[], float],
 ) -> Timed:
-    """Time steps after some that compile and warm up."""
+    """Measure ``count`` steps, after ``warmup`` steps that compile and warm up."""
     for _ in range(warmup):
         step()
     if device.type == "cuda":
@@ -118,7 +119,7 @@ def timed(
 
 
 def ours(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes, warmup: int) -> Timed:
-    """Time the trainer."""
+    """Measure the trainer."""
     trainer = Trainer(options, plan, mixture, own)
     batches = trainer.batches()
     losses: list[torch.Tensor] = []
@@ -140,7 +141,7 @@ def ours(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes, wa
 def hugging_face(
     options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes, warmup: int
 ) -> Timed:
-    """Time Hugging Face's model in a loop of the same shape."""
+    """Measure Hugging Face's model in an equal training loop."""
     device = own.device
     with device:
         model = LlamaForCausalLM(hugging_face_config(plan.config, options.sequence_length))
@@ -176,7 +177,7 @@ def hugging_face(
 
 
 def hugging_face_config(config: ModelConfig, sequence_length: int) -> LlamaConfig:
-    """Return the same shape in Hugging Face's terms."""
+    """Return Hugging Face's configuration of the same model."""
     return LlamaConfig(
         vocab_size=config.vocabulary_size,
         hidden_size=config.dim,
@@ -241,13 +242,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="1.3B")
     parser.add_argument("--data", help="a corpus to train on (default: random tokens)")
-    parser.add_argument("--batch_tokens", type=int, default=65_536, help="of a step")
+    parser.add_argument("--batch_tokens", type=int, default=65_536, help="tokens of a step")
     parser.add_argument("--micro_batch_samples", type=int, default=8)
     parser.add_argument("--activation_checkpointing", default="none")
     parser.add_argument("--loss_chunk_tokens", type=int, default=0)
-    parser.add_argument("--warmup_steps", type=int, default=3, help="not timed")
+    parser.add_argument("--warmup_steps", type=int, default=3, help="steps before the measurement")
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--small", action="store_true", help="on a CPU; so too without a GPU")
+    parser.add_argument("--small", action="store_true", help="a 10M model on a CPU")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     small = given.small or not torch.cuda.is_available()

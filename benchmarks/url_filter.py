@@ -1,9 +1,9 @@
-"""Compare the filter of urls with a Python set of domains: start, memory and speed.
+"""Start-up time, memory and speed of the url filter, compared with a Python set of domains.
 
     python benchmarks/url_filter.py [--domains 5_000_000] [--urls 200_000]
 
-Both look up synthetic urls, with every parent domain, in a list of synthetic domains, each in a
-process of its own; what they find is the same.
+Both sides look up synthetic urls, with all their parent domains, in a list of synthetic domains.
+Each runs in a process of its own. Both find the same urls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def domain(numbers: random.Random) -> str:
 
 
 def write_sample(folder: Path, n_domains: int, n_urls: int) -> None:
-    """Write the list, and urls of which one in twenty lies below a domain of the list."""
+    """Write a list of domains, and urls. One url in twenty is below a domain of the list."""
     numbers = random.Random(0)
     domains = [domain(numbers) for _ in range(n_domains)]
     (folder / "domains").write_text("\n".join(domains))
@@ -46,11 +46,11 @@ def by_set(path: Path, urls: list[str]) -> tuple[float, float, int]:
     with path.open() as file:
         blocked = {line.strip() for line in file}
     loaded = time.process_time()
-    found = 0
+    n_blocked = 0
     for url in urls:
         labels = (urlsplit(url).hostname or "").split(".")
-        found += any(".".join(labels[i:]) in blocked for i in range(len(labels)))
-    return loaded - begin, time.process_time() - loaded, found
+        n_blocked += any(".".join(labels[i:]) in blocked for i in range(len(labels)))
+    return loaded - begin, time.process_time() - loaded, n_blocked
 
 
 def by_step(path: Path, urls: list[str]) -> tuple[float, float, int]:
@@ -69,33 +69,32 @@ def by_step(path: Path, urls: list[str]) -> tuple[float, float, int]:
 
     seconds: list[float] = []
     run(urls[:1])
-    found = run(urls)
-    return seconds[0], seconds[1], found
+    n_blocked = run(urls)
+    return seconds[0], seconds[1], n_blocked
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--domains", type=int, default=5_000_000)
     options.add_argument("--urls", type=int, default=200_000)
-    options.add_argument("--way", choices=["set", "step"], help=argparse.SUPPRESS)
+    options.add_argument("--side", choices=["set", "step"], help=argparse.SUPPRESS)
     options.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = options.parse_args()
-    if arguments.way:
+    if arguments.side:
         urls = (arguments.folder / "urls").read_text().splitlines()
-        way = by_set if arguments.way == "set" else by_step
-        load, look_up, found = way(arguments.folder / "domains", urls)
+        filter_by = by_set if arguments.side == "set" else by_step
+        load, look_up, n_blocked = filter_by(arguments.folder / "domains", urls)
         peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1e3
         speed = len(urls) / look_up
-        print(
-            f"| {arguments.way} | {load:.1f} | {peak:,.0f} | {speed:,.0f} | {found:,} |", flush=True
-        )
+        cells = [arguments.side, f"{load:.1f}", f"{peak:,.0f}", f"{speed:,.0f}", f"{n_blocked:,}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         write_sample(Path(folder), arguments.domains, arguments.urls)
-        print("| way | seconds to load | MB at the peak | urls a second | found |")
+        print("| side | seconds to load | MB at the peak | urls a second | blocked |")
         print("| --- " * 5 + "|", flush=True)
-        for way in ("set", "step"):
-            command = [sys.executable, __file__, "--way", way, "--folder", folder]
+        for side in ("set", "step"):
+            command = [sys.executable, __file__, "--side", side, "--folder", folder]
             subprocess.run(command, check=True)
 
 

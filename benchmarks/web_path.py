@@ -1,11 +1,11 @@
-"""Speed and memory of the web path, against a plain per-document loop over the same libraries.
+"""Speed and memory of the web path, compared with a plain loop over the same libraries.
 
     python benchmarks/web_path.py [--data ../shared/data] [--models ../shared/models] [--json]
 
-Both sides run on one core in the same process, first and second pass with tokens written; models
-are loaded and kernels compiled before the clock starts. Then single steps, each against its plain
-form. Last, the peak memory of a worker process at 1x and at 8x the input (--skip_memory leaves it
-out).
+Three things are measured. First, both passes with tokens written, on one core in the same process;
+models are loaded and kernels compiled before the clock starts. Then single steps, each compared
+with its plain form. Last, the peak memory of a worker process at 1x and at 8x the input
+(--skip_memory leaves it out).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MIN_CHARS, MIN_SCORE = 300, 0.5
 
 
 def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the least processor time of several calls: the one least disturbed by other work."""
+    """Return the least processor time of several calls in seconds, the one least disturbed."""
     times = []
     for _ in range(rounds):
         started = time.process_time()
@@ -73,19 +73,19 @@ def cutoff_of(recipe: Recipe) -> float:
 
 
 def in_memory() -> Execution:
-    """Run Beam in this process, on one core."""
+    """Return the setting to run Beam in this process, on one core."""
     options = PipelineOptions(["--direct_running_mode=in_memory", "--direct_num_workers=1"])
     return Execution(lambda _: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
 
 
 def run_pipeline(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Run both passes into a fresh folder."""
+    """Run both passes into an empty folder; return the manifest."""
     shutil.rmtree(folder, ignore_errors=True)
     return run(recipe, str(folder), in_memory()).manifest
 
 
 def run_plain(files: list[Path], models: dict[str, Any], cutoff: float, folder: Path) -> int:
-    """Do the same, a page and a line at a time; returns the number of tokens."""
+    """Do the same work, a page and a line at a time; return the number of tokens."""
     pages = [page for path in files for page in plain.read_pages(path, "commoncrawl")]
     shared = plain.shared_keys(pages, MIN_CHARS)
     n_tokens = 0
@@ -102,7 +102,7 @@ def run_plain(files: list[Path], models: dict[str, Any], cutoff: float, folder: 
 
 
 def whole_path(data: Path, models_folder: Path, folder: Path) -> list[list[Any]]:
-    """Time both passes, tokens written, on one core."""
+    """Measure both passes with tokens written, on one core."""
     recipe = make_recipe(data, models_folder)
     files = sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz"))
     models = plain.load_models(models_folder, models_folder / TOKENIZER)
@@ -125,7 +125,7 @@ def whole_path(data: Path, models_folder: Path, folder: Path) -> list[list[Any]]
 
 
 def recorded_share(output: Path) -> float:
-    """Return which part of a second pass's processor time went into what the report is made of."""
+    """Return the share of the second pass's processor time that is spent on data for the report."""
     seconds = {"record": 0.0, "all": 0.0}
     for path in output.glob("observed/*/*.json"):
         for row in json.loads(path.read_text())["steps"]:
@@ -136,7 +136,7 @@ def recorded_share(output: Path) -> float:
 
 
 def steps(data: Path, models_folder: Path) -> list[list[Any]]:
-    """Time single steps on the text of all WET pages."""
+    """Measure single steps on the text of all WET pages."""
     files = sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz"))
     texts = ["\n".join(page.lines) for path in files for page in plain.read_pages(path, "c")]
     batches = [texts[i : i + 400] for i in range(0, len(texts), 400)]
@@ -159,12 +159,12 @@ def steps(data: Path, models_folder: Path) -> list[list[Any]]:
     rows.append(_ratio("paragraph keys", mb, plain_keys, keys, 8.0))
 
     def languages() -> list[str]:
-        found: list[str] = []
+        labels: list[str] = []
         for batch in batches:
             made = documents([str(i) for i in range(len(batch))], batch)
             made = identify_language(made, model=str(lid), languages=[], min_score=0.0)
-            found += made["language"].to_pylist()
-        return found
+            labels += made["language"].to_pylist()
+        return labels
 
     def plain_languages() -> list[str]:
         return [plain.language(models["language"], text)[0] for text in texts]
@@ -211,13 +211,13 @@ def _ratio(
 
 
 def wet_record(body: bytes) -> bytes:
-    """Write a conversion record."""
+    """Return the bytes of a WET record."""
     header = f"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: {len(body)}"
     return header.encode() + b"\r\n\r\n" + body + b"\r\n\r\n"
 
 
 def copy_input(data: Path, copies: int, folder: Path) -> Path:
-    """Write the WET files several times, each copy's lines made its own by a word of letters."""
+    """Write copies of the WET files. The lines of a copy end in a word that only the copy has."""
     target = folder / "commoncrawl" / "wet"
     target.mkdir(parents=True)
     for path in sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz")):
@@ -225,13 +225,13 @@ def copy_input(data: Path, copies: int, folder: Path) -> Path:
             mark = b" " + b"".join(bytes([97 + int(digit)]) for digit in str(copy))
             with gzip.open(target / f"{copy:02d}-{path.name}", "wb", compresslevel=1) as file:
                 for page in plain.read_pages(path, "c"):
-                    body = b"\n".join([b"title", *(x.encode() + mark for x in page.lines)])
+                    body = b"\n".join([b"title", *(line.encode() + mark for line in page.lines)])
                     file.write(wet_record(body))
     return folder
 
 
 def memory(data: Path, models: Path, folder: Path) -> dict[int, float]:
-    """Measure a worker's peak memory over 1x and 8x the input."""
+    """Measure a worker's peak memory at 1x and 8x the input, in MB."""
     peaks = {}
     for copies in (1, 8):
         made = copy_input(data, copies, folder / f"input{copies}")

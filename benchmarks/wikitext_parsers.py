@@ -1,10 +1,10 @@
-"""Compare parsers of wikitext: the project's own scanner, mwparserfromhell and wikitextparser.
+"""Comparison of wikitext parsers: the project's own, mwparserfromhell and wikitextparser.
 
     pip install mwparserfromhell wikitextparser
     python benchmarks/wikitext_parsers.py DUMP... [--max-bytes 1_000_000]
 
-Prints, for each, MB of wikitext a second of one core and what is left of the markup in the text.
-The articles of every dump are taken in turn, up to ``--max-bytes`` of wikitext in all.
+For each parser it prints the MB of wikitext a second of one core, and the markup that is left in
+the text. Articles are taken from the dumps in turn, up to ``--max-bytes`` of wikitext in all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Parser = Callable[[str, str], str]
 
 
 def articles(paths: list[str], max_bytes: int) -> list[tuple[str, str]]:
-    """Return wikitext and language of the dumps' articles, a file's turn after the other's."""
+    """Return wikitext and language of articles, taken from the dumps in turn."""
     files = []
     for path in paths:
         with Path(path).open("rb") as stream:
@@ -46,7 +46,7 @@ def articles(paths: list[str], max_bytes: int) -> list[tuple[str, str]]:
         files.append([(row["text"], row["language"]) for row in rows if not row["dropped_by"]])
     taken: list[tuple[str, str]] = []
     n_bytes = 0
-    for article in (found for turn in zip_longest(*files) for found in turn if found):
+    for article in (article for turn in zip_longest(*files) for article in turn if article):
         n_bytes += len(article[0].encode())
         if n_bytes > max_bytes and taken:
             break
@@ -55,13 +55,13 @@ def articles(paths: list[str], max_bytes: int) -> list[tuple[str, str]]:
 
 
 def parsers() -> dict[str, Parser]:
-    found: dict[str, Parser] = {
+    installed: dict[str, Parser] = {
         "own scanner": lambda text, language: wikitext_to_text(text, language, TEXT_TEMPLATES)
     }
     try:
         import mwparserfromhell
 
-        found["mwparserfromhell strip_code"] = lambda text, _: mwparserfromhell.parse(
+        installed["mwparserfromhell strip_code"] = lambda text, _: mwparserfromhell.parse(
             text
         ).strip_code()
     except ImportError:
@@ -69,10 +69,12 @@ def parsers() -> dict[str, Parser]:
     try:
         import wikitextparser
 
-        found["wikitextparser plain_text"] = lambda text, _: wikitextparser.parse(text).plain_text()
+        installed["wikitextparser plain_text"] = lambda text, _: wikitextparser.parse(
+            text
+        ).plain_text()
     except ImportError:
         print("wikitextparser is not installed", file=sys.stderr)
-    return found
+    return installed
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A bulk file of arXiv's sources, with submissions that were written for this project."""
+"""The sample of arXiv: a bulk file with submissions that were written for this project."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from source_texts import sections
 from web_archives import gzip_member
 
 MONTH = "2013"
-"""Of a thirteenth month there are no papers, so these ids are nobody's."""
+"""Year and month of the invented papers. There is no thirteenth month, so no real paper has the
+same id."""
 
 SINGLE_FILES = ("2013.00002", "2013.00005")
 PDF_ONLY = "2013.00004"
 
 
 def tar_of(members: dict[str, bytes]) -> bytes:
-    """Pack files into a tar archive without times and owners."""
+    """Return a tar archive of files, without times and owners."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in members.items():
@@ -29,7 +30,7 @@ def tar_of(members: dict[str, bytes]) -> bytes:
 
 
 def one_page_pdf(text: str) -> bytes:
-    """Write a PDF of one page with a line of text."""
+    """Return a PDF of one page with a line of text."""
     drawing = f"BT /F1 18 Tf 72 720 Td ({text}) Tj ET".encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",

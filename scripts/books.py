@@ -1,4 +1,4 @@
-"""Prose from books in the public domain, as Project Gutenberg distributes them."""
+"""Prose for the samples: books in the public domain, in Project Gutenberg's files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ WET_BOOKS = {11: "11-0.txt", 120: "120-0.txt", 1661: "1661.txt"}
 C4_BOOKS = {84: "84-0.txt", 219: "219-0.txt"}
 WARC_BOOKS = {35: "35-0.txt"}
 TRAINING_BOOKS = {1342: "1342-0.txt", 158: "158-0.txt", 174: "174.txt", 98: "98-0.txt"}
-"""Project Gutenberg's number and file name of each book; the models learn from the last four."""
+"""Books for each use, by Project Gutenberg's number, with the file name. The demo's models are
+trained on the last four."""
 
 
 def book_file(folder: Path, number: int, name: str) -> Path:
-    """Find a book in a folder: as ``NAME``, or as ``pgNUMBER-NAME``; ValueError if it is absent."""
+    """Return the path of a book, ``NAME`` or ``pgNUMBER-NAME``. ValueError if it is absent."""
     for path in (folder / f"pg{number}-{name}", folder / name):
         if path.is_file():
             return path
@@ -23,10 +24,11 @@ def book_file(folder: Path, number: int, name: str) -> Path:
 
 
 def book_paragraphs(path: Path) -> list[str]:
-    """Read a book's paragraphs, one string each, without Gutenberg's header, footer and name.
+    """Return a book's paragraphs, one string each, without Gutenberg's header, footer and name.
 
-    Headings, verses and what else does not end like a sentence are left out, and so are the marks
-    of the transcription, and paragraphs with the racial slur that some of the books hold.
+    Paragraphs that do not end like a sentence, such as headings and verses, are left out. So are
+    paragraphs with notes or marks of the transcription, and those with the racial slur that some of
+    the books hold.
     """
     data = path.read_bytes()
     try:
@@ -52,7 +54,10 @@ def book_paragraphs(path: Path) -> list[str]:
 def passages(
     rng: random.Random, paragraphs: list[str], target_chars: tuple[int, int]
 ) -> Iterator[list[str]]:
-    """Cut a book into consecutive passages of whole paragraphs, each as long as drawn or longer."""
+    """Cut a book into consecutive passages of whole paragraphs.
+
+    The least length of each passage, in characters, is drawn between the two of ``target_chars``.
+    """
     passage: list[str] = []
     target = rng.randint(*target_chars)
     for paragraph in paragraphs:
@@ -67,9 +72,10 @@ def passages(
 def library(
     rng: random.Random, folder: Path, books: dict[int, str], target_chars: tuple[int, int]
 ) -> list[list[str]]:
-    """Return the passages of some books, shuffled."""
-    found: list[list[str]] = []
+    """Return the passages of books, shuffled."""
+    all_passages: list[list[str]] = []
     for number, name in books.items():
-        found.extend(passages(rng, book_paragraphs(book_file(folder, number, name)), target_chars))
-    rng.shuffle(found)
-    return found
+        paragraphs = book_paragraphs(book_file(folder, number, name))
+        all_passages.extend(passages(rng, paragraphs, target_chars))
+    rng.shuffle(all_passages)
+    return all_passages

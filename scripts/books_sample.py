@@ -1,4 +1,7 @@
-"""Chapters of books in the public domain, as plain text in several encodings and as an EPUB."""
+"""The sample of books: chapters of books in the public domain, as plain text and as an EPUB.
+
+The plain texts are in several encodings.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ Author: {author}
 
 
 """
-"""A frame as old books of that library have it, in our own words and without its name."""
+"""Header in the form of Project Gutenberg's old ones, in our own words and without its name."""
 
 PLAIN_TYPE = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
 OTHER_SPELLINGS = {
@@ -35,7 +38,7 @@ OTHER_SPELLINGS = {
 
 
 def chapters(folder: Path, number: int, begin: str, end: str) -> str:
-    """Return a book from one heading to another, given by patterns; lines end in newlines."""
+    """Return a book from one heading to another, which are given as patterns."""
     data = book_file(folder, number, BOOKS[number]).read_bytes()
     text = data.decode("utf-8-sig").replace("\r\n", "\n")
     first = re.search(begin, text, re.MULTILINE)
@@ -48,12 +51,12 @@ def chapters(folder: Path, number: int, begin: str, end: str) -> str:
 
 
 def plain_type(text: str) -> str:
-    """Write quotation marks and dashes as typewriters do."""
+    """Return a text with the quotation marks and dashes of a typewriter."""
     return text.translate(PLAIN_TYPE).replace("—", "--").replace("…", "...")
 
 
 def other_edition(text: str) -> str:
-    """Return a book as another edition prints it: typewriter's marks, and some other spellings."""
+    """Return a book as in another edition: with a typewriter's marks, and some other spellings."""
     text = plain_type(text)
     for word, other in OTHER_SPELLINGS.items():
         text = re.sub(rf"\b{word}\b", other, text)
@@ -61,7 +64,7 @@ def other_edition(text: str) -> str:
 
 
 def epub(title: str, author: str, parts: list[str]) -> bytes:
-    """Pack parts of plain text, a heading as the first paragraph of each, as an EPUB."""
+    """Return an EPUB of plain texts, one a chapter. Each begins with its heading."""
     names = [f"part{number}.xhtml" for number in range(1, len(parts) + 1)]
     items = "".join(
         f'<item id="{name[:-6]}" href="{name}" media-type="application/xhtml+xml"/>'
@@ -91,14 +94,14 @@ def epub(title: str, author: str, parts: list[str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
-            info = zipfile.ZipInfo(name)  # of 1980
+            info = zipfile.ZipInfo(name)  # its time is 1980, so the bytes are always the same
             info.compress_type = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
             archive.writestr(info, text.encode())
     return buffer.getvalue()
 
 
 def write_books(books: Path, folder: Path) -> None:
-    """Write the books; ValueError where one is missing in the folder ``books``."""
+    """Write the books. Raises ValueError where one is missing in the folder ``books``."""
     folder.mkdir(parents=True, exist_ok=True)
     alice = chapters(books, ALICE, r"^CHAPTER I\. ", r"^CHAPTER V\. ")
     alice_header = HEADER.format(title="Alice’s Adventures in Wonderland", author="Lewis Carroll")

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Build KenLM's lmplz and build_binary, which the Python wheels of KenLM do not hold, from its
-# source distribution on PyPI.
+# Build KenLM's programs lmplz and build_binary from its source distribution on PyPI. KenLM's Python
+# wheels do not have them.
 #
-#   scripts/build_kenlm_tools.sh [FOLDER]     default build/kenlm; the programs lie in FOLDER/bin
+#   scripts/build_kenlm_tools.sh [FOLDER]     default: build/kenlm; the programs are in FOLDER/bin
 #
-# Needs a C++ compiler, make and pip: CMake and Boost come from PyPI too (the packages cmake and
-# cmeel-boost), serve the build alone, and go when it is done.
+# Needs a C++ compiler, make and pip. CMake and Boost come from PyPI, too (the packages cmake and
+# cmeel-boost). They are used for the build only, and are removed after it.
 set -euo pipefail
 
 kenlm=0.3.0
-boost=1.88.0 # KenLM asks for Boost's library "system", which 1.89 no longer has
+boost=1.88.0 # KenLM needs Boost's library "system", which 1.89 no longer has
 cmake=3.31.6
 python=${PYTHON:-python3}
 folder=${1:-"$(cd "$(dirname "$0")/.." && pwd)/build/kenlm"}
@@ -25,7 +25,7 @@ mkdir -p "$work/source" "$folder/bin" "$folder/lib"
 pip=("$python" -m pip --quiet --disable-pip-version-check)
 "${pip[@]}" download --no-deps --no-binary kenlm --dest "$work" "kenlm==$kenlm"
 tar -xzf "$work/kenlm-$kenlm.tar.gz" --strip-components=1 --directory "$work/source"
-# Boost's libraries that are used do not depend on Python: one wheel serves every version of it.
+# The Boost libraries used do not depend on Python, so one wheel serves every Python version.
 "${pip[@]}" install --target "$work/tools" --no-deps --only-binary :all: --python-version 3.11 \
   "cmake==$cmake" "cmeel-boost==$boost"
 
@@ -39,6 +39,6 @@ tar -xzf "$work/kenlm-$kenlm.tar.gz" --strip-components=1 --directory "$work/sou
 
 cp "$work/tools/cmeel.prefix/lib/"libboost_{program_options,thread}.so.* "$folder/lib/"
 cp "$work/make/bin/lmplz" "$work/make/bin/build_binary" "$work"
-mv "$work/lmplz" "$work/build_binary" "$folder/bin/" # whole or not at all
+mv "$work/lmplz" "$work/build_binary" "$folder/bin/" # last, so that the programs are complete
 rm -r "$work"
 echo "$folder/bin holds lmplz and build_binary"

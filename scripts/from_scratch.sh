@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# From raw dumps and no ready model to shards: docs/from_scratch.md says what each step does.
+# Make a corpus from raw dumps, with models trained on the same dumps. docs/from_scratch.md explains
+# the steps.
 #
 #   scripts/from_scratch.sh DATA OUT [MORE]     MORE goes to every command (--workers 2, ...)
 #
-# The commands' own defaults are for whole dumps. Options in LM_OPTIONS, CLASSIFIER_OPTIONS and
-# TOKENIZER_OPTIONS come behind those given here, and override them.
+# The commands' defaults are for whole dumps. The options in LM_OPTIONS, CLASSIFIER_OPTIONS and
+# TOKENIZER_OPTIONS come after those given here, and override them.
 set -euo pipefail
 
 data=$1

@@ -1,4 +1,4 @@
-"""An export of BigQuery's table of GitHub's files, of invented repositories."""
+"""The sample of GitHub: an export of BigQuery's table of files, with invented repositories."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COPIES = (
     ),
     ("orrery.example/kepler", "src/lib.rs", "orrery.example/kepler-fork", "src/lib.rs"),
 )
-"""Repository and path of some files, and of their copies; all copies are under the MIT License."""
+"""Repository and path of files, and of their copies. All copies are under the MIT License."""
 
 
 def blob_id(content: bytes) -> str:
@@ -39,7 +39,7 @@ def blob_id(content: bytes) -> str:
 
 
 def record(repository: str, path: str, licence: str | None, content: str | None) -> str:
-    """Write a line of the export; numbers are strings in it, and a binary file has no content."""
+    """Return a line of the export. Numbers are strings there, and binary files have no content."""
     data = b"\x89PNG\r\n\x1a\n" if content is None else content.encode()
     fields = {
         "id": blob_id(data),
@@ -56,14 +56,14 @@ def record(repository: str, path: str, licence: str | None, content: str | None)
 
 
 def minified(content: str) -> str:
-    """Put a program of JavaScript on one line, again and again, as bundlers do."""
+    """Return a JavaScript program on one line, several times, as in the output of bundlers."""
     lines = [line.strip() for line in content.split("\n")]
     line = "".join(line for line in lines if line and not line.startswith(("//", "/*", "*")))
     return line * 3 + "\n"
 
 
 def planted(files: dict[tuple[str, str], str]) -> list[str]:
-    """Make the records that are not somebody's ordinary file."""
+    """Return records that the pipeline has to drop, or that are hard to read."""
     spacing = minified(files["gardenbyte.example/seed-catalog", "lib/spacing.js"])
     slider = minified(files["lumen-works.example/photon-ui", "src/slider.ts"])
     table = "".join(
@@ -89,7 +89,7 @@ def planted(files: dict[tuple[str, str], str]) -> list[str]:
 
 
 def write_github(folder: Path) -> None:
-    """Write the export: the files of ``samples/texts/github.txt`` and what is planted."""
+    """Write the export: the files of ``samples/texts/github.txt`` and the planted records."""
     lines: list[str] = []
     files: dict[tuple[str, str], str] = {}
     for (repository, licence, path), content in sections("github.txt"):

@@ -3,14 +3,14 @@
     scripts/build_kenlm_tools.sh
     python scripts/make_demo_models.py --books FOLDER [--kenlm build/kenlm/bin] [--output ...]
 
-Four books in the public domain (``books.py`` names them) give the text, none of which stands in the
-bundled samples. The models are small stand-ins: a LLaMA-like tokenizer of 6,000 pieces, and
-CCNet's pair of SentencePiece unigram pieces and KenLM 5-gram. The same books, the same versions of
-SentencePiece and KenLM give the same bytes. The language identification model, ``lid.176.ftz``, is
-fastText's own and is not made here.
+The text is four books in the public domain (``books.py`` names them), none of which is in the
+bundled samples. The models are small stand-ins: a tokenizer of 6,000 pieces like LLaMA's, and
+CCNet's pair of SentencePiece unigram pieces and a KenLM 5-gram. The same books and the same
+versions of SentencePiece and KenLM give the same bytes. The language identification model,
+``lid.176.ftz``, is fastText's own and is not made here.
 
-Last come the cut-offs of ``recipes/demo.yaml``: percentiles of the perplexities of the samples'
-English pages, as they are after the steps ahead of that.
+The cut-offs of ``recipes/demo.yaml`` are printed last. They are percentiles of the perplexities of
+the samples' English pages, after the steps before scoring.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ TOKENIZER: dict[str, Any] = {
     "normalization_rule_name": "identity",
     "add_dummy_prefix": True,
 }
-"""The options of LLaMA's tokenizer, as ``corpus train-tokenizer`` has them, without its rules that
-bring back a literal U+2581, so that the demo runs with a model like those that are published."""
+"""SentencePiece's options of ``corpus train-tokenizer``, but without the escapes for U+2581. So the
+demo runs with a model like the published ones."""
 
 LM_PIECES: dict[str, Any] = {
     "model_type": "unigram",
@@ -66,7 +66,7 @@ BUILD_BINARY = ["trie", "-a", "22", "-q", "8", "-b", "8"]
 
 
 def train_pieces(lines: Iterable[str], options: dict[str, Any]) -> bytes:
-    """Train a SentencePiece model; returns the model file, which names no path."""
+    """Train a SentencePiece model; return the model file, without paths in it."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines), model_writer=model, **COMMON, **options
@@ -75,7 +75,7 @@ def train_pieces(lines: Iterable[str], options: dict[str, Any]) -> bytes:
 
 
 def train_lm(lines: Iterable[str], pieces: bytes, tools: Path) -> bytes:
-    """Train a KenLM model over pieces of normalised lines; returns its quantised trie."""
+    """Train a KenLM model over the pieces of normalised lines; return its quantised trie."""
     processor = sentencepiece.SentencePieceProcessor(model_proto=pieces)
     with tempfile.TemporaryDirectory() as folder:
         text, arpa, binary = (Path(folder, name) for name in ("text", "lm.arpa", "lm.bin"))
@@ -93,7 +93,7 @@ def train_lm(lines: Iterable[str], pieces: bytes, tools: Path) -> bytes:
 
 
 def wet_pages(folder: Path) -> Iterator[Page]:
-    """Read the whole pages of a folder's WET files, without their titles."""
+    """Yield the complete pages of a folder's WET files, without their titles."""
     for path in sorted(folder.glob("*.warc.wet.gz")):
         with path.open("rb") as stream:
             for record in ArchiveIterator(stream, WarcRecordType.conversion, parse_http=False):
@@ -104,7 +104,7 @@ def wet_pages(folder: Path) -> Iterator[Page]:
 
 
 def english_perplexities(wet: Path, models: Path) -> list[float]:
-    """Score the English pages of 300 characters or more that have lines of their own."""
+    """Return the perplexities of English pages of 300 characters or more with unique lines."""
     pages = list(wet_pages(wet))
     kept = kept_pages(
         pages,

@@ -2,12 +2,12 @@
 
     python scripts/make_samples.py --books FOLDER [--output samples/data]
 
-The prose comes from books in the public domain, which the folder holds as Project Gutenberg
-distributes them (``books.py`` names the files); what surrounds it, and the pages in other
-languages, was written for this project and lies in ``samples/texts``. The same books give the same
-records on every machine, and the same bytes wherever zlib is the same.
+The prose comes from books in the public domain. The folder holds them as Project Gutenberg
+distributes them (``books.py`` names the files). The text around the prose, and the pages in other
+languages, were written for this project and are in ``samples/texts``. The same books give the same
+records on every machine, and the same bytes with the same version of zlib.
 
-``samples/README.md`` says what was planted, and ``tests/test_samples.py`` holds it to that.
+``samples/README.md`` lists the planted defects, and ``tests/test_samples.py`` checks them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LANGUAGES = {
     "fr": "fra", "de": "deu", "es": "spa", "it": "ita", "pt": "por", "nl": "nld", "pl": "pol",
     "cs": "ces", "ru": "rus", "bg": "bul", "zh": "zho", "ja": "jpn",
 }  # fmt: skip
-"""Two-letter codes, as fastText's labels are, and the codes that Common Crawl writes."""
+"""Languages of the pages: fastText's two-letter labels, with Common Crawl's codes."""
 
 WET_FILES = 4
 PROSE_PAGES = 460
@@ -49,7 +49,7 @@ C4_CHARS = (200, 1_200)
 
 
 class Page(NamedTuple):
-    """A page of a WET file; its first line is the title."""
+    """A page of a WET file. Its first line is the title."""
 
     url: str
     lines: list[str]
@@ -57,7 +57,7 @@ class Page(NamedTuple):
 
 
 def filled(rng: random.Random, lines: Iterable[str]) -> list[str]:
-    """Put numbers and dates into lines of boilerplate."""
+    """Return lines of boilerplate with random numbers and dates filled in."""
     return [
         line.format(
             n=f"{rng.randint(2, 4_000):,}", day=rng.randint(1, 28), year=2012 + rng.randint(0, 8)
@@ -67,17 +67,17 @@ def filled(rng: random.Random, lines: Iterable[str]) -> list[str]:
 
 
 def title_of(passage: list[str]) -> str:
-    """Make a title of a passage's first words."""
+    """Return a title made of a passage's first words."""
     return " ".join(passage[0].split()[:6]).strip("\"'“”‘’.,;:!?—- ")
 
 
 def slug(title: str) -> str:
-    """Make a title fit for an address."""
+    """Return a title in a form for urls."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "page"
 
 
 def dressed(rng: random.Random, site: dict[str, Any], title: str, body: list[str]) -> list[str]:
-    """Put a text between its site's title, header and footer."""
+    """Return a text with its site's title, header and footer around it."""
     head, foot = filled(rng, site["header"]), filled(rng, site["footer"])
     return [f"{title} - {site['name']}", *head, title, *body, *foot]
 
@@ -93,7 +93,7 @@ def language_pages(host: str, site: dict[str, Any], rng: random.Random) -> Itera
 
 
 def table_lines(rng: random.Random) -> list[str]:
-    """Make a table of numbers."""
+    """Return the lines of a table of random numbers."""
     return [
         "\t".join([f"{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"]
                   + [f"{rng.uniform(0, 900):.2f}" for _ in range(6)])
@@ -102,7 +102,7 @@ def table_lines(rng: random.Random) -> list[str]:
 
 
 def wet_pages(rng: random.Random, prose: list[list[str]], texts: dict[str, Any]) -> list[Page]:
-    """Make the pages of all WET files, shuffled."""
+    """Return the pages of all WET files, shuffled."""
     sites = texts["hosts"]
     pages: list[Page] = []
 
@@ -136,7 +136,7 @@ def wet_pages(rng: random.Random, prose: list[list[str]], texts: dict[str, Any])
 
 
 def write_wet(rng: random.Random, folder: Path, pages: list[Page], last: Page) -> None:
-    """Write the WET files; the last page is the one that is cut short."""
+    """Write the WET files. The last file ends with the page ``last``, and is cut within it."""
     for number in range(WET_FILES):
         archive = Archive(rng, f"SAMPLE-20200117123339-20200117151339-{number:05d}.warc.wet.gz")
         payloads = [
@@ -151,7 +151,7 @@ def write_wet(rng: random.Random, folder: Path, pages: list[Page], last: Page) -
             page = oddities[number]
             body = "\n".join(page.lines).encode()
             if number == 2:
-                # A page that somebody declared to be UTF-8, but is Latin-1.
+                # WET files are UTF-8, but this page is in Latin-1.
                 body = "Le café fermé\nUn café, une forêt, un été à l'île.\n".encode("latin-1") * 12
             payloads.insert(len(payloads) // 2, (page, body))
         else:
@@ -168,7 +168,7 @@ def write_wet(rng: random.Random, folder: Path, pages: list[Page], last: Page) -
 
 
 def write_c4(rng: random.Random, folder: Path, prose: list[list[str]], hosts: list[str]) -> None:
-    """Write two files of JSON lines as C4 has them, with a few defects in the second."""
+    """Write two files of JSON lines in C4's form, with a few defects in the second."""
     assert len(prose) >= C4_DOCUMENTS - C4_DUPLICATES, "too few passages"
     lines = []
     for number, passage in enumerate(prose[: C4_DOCUMENTS - C4_DUPLICATES]):
@@ -192,7 +192,7 @@ def write_c4(rng: random.Random, folder: Path, prose: list[list[str]], hosts: li
 
 
 def html_page(rng: random.Random, site: dict[str, Any], passage: list[str], charset: str) -> str:
-    """Make a page of HTML: navigation, a script, the passage, what is related, a footer."""
+    """Return a page of HTML: navigation, a script, the passage, related links, a footer."""
     title = html.escape(title_of(passage))
     header, footer = filled(rng, site["header"]), filled(rng, site["footer"])
     links = "".join(
@@ -219,7 +219,7 @@ if (visits < 1 && true) {{ alert("<p>no</p>"); }}</script>
 def write_warc(
     rng: random.Random, folder: Path, prose: list[list[str]], texts: dict[str, Any]
 ) -> None:
-    """Write the WARC files; the first holds what is not an ordinary page."""
+    """Write the WARC files. The first one has captures that are not ordinary pages."""
     assert len(prose) >= sum(WARC_PAGES), "too few passages"
     at = 0
     for number, count in enumerate(WARC_PAGES):
@@ -255,7 +255,7 @@ def write_warc(
 
 
 def main() -> None:
-    """Write everything."""
+    """Write all samples of web archives."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--books", type=Path, required=True, help="folder of the books")
     parser.add_argument("--output", type=Path, default=ROOT / "samples" / "data")
@@ -264,7 +264,7 @@ def main() -> None:
 
 
 def write_samples(books: Path, output: Path) -> None:
-    """Write the samples into a folder; ValueError where a book is missing."""
+    """Write the samples to a folder. Raises ValueError where a book is missing."""
     texts = yaml.safe_load((TEXTS / "web.yaml").read_text("utf-8"))
     hosts = [site["host"] for site in texts["hosts"]]
     rng = random.Random(20_230_227)

@@ -2,10 +2,10 @@
 
     python scripts/make_source_samples.py --books FOLDER [--output samples/data]
 
-Everything but the books was written for this project and lies in ``samples/texts``; ``books.py``
-says how the books are found. The same texts give the same content on every machine.
+All texts but the books were written for this project and are in ``samples/texts``. ``books.py``
+names the files of the books. The same texts give the same content on every machine.
 
-``samples/README.md`` says what was planted, and ``tests/test_source_samples.py`` holds it to that.
+``samples/README.md`` lists the planted defects, and ``tests/test_source_samples.py`` checks them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Write everything."""
+    """Write all samples of the other sources."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--books", type=Path, required=True, help="folder of the books")
     parser.add_argument("--output", type=Path, default=ROOT / "samples" / "data")
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def write_samples(books: Path, output: Path) -> None:
-    """Write the samples into a folder; ValueError where a book is missing."""
+    """Write the samples to a folder. Raises ValueError where a book is missing."""
     write_github(output / "github")
     write_wikipedia(output / "wikipedia")
     write_books(books, output / "books")

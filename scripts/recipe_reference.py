@@ -1,7 +1,7 @@
 """Write docs/recipe_reference.md from the code: ``python scripts/recipe_reference.py``.
 
-Keys are the fields of the recipe's dataclasses with the comments beside them; readers and steps
-have their signatures and docstrings.
+The keys are the fields of the recipe's dataclasses, with the comments beside them. Readers and
+steps are shown by their signatures and docstrings.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ def comments_of(cls: type[Any]) -> dict[str, str]:
     """Return the comment beside each field of a dataclass."""
     source = textwrap.dedent(inspect.getsource(cls))
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    by_line = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+    by_line = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
     (definition,) = ast.parse(source).body
     assert isinstance(definition, ast.ClassDef)
     return {
@@ -56,7 +60,7 @@ def comments_of(cls: type[Any]) -> dict[str, str]:
 
 
 def parameter_table(target: Callable[..., Any], left_out: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the table of a function's or dataclass's keyword parameters."""
+    """Yield the lines of a table of a function's or dataclass's keyword parameters."""
     comments = comments_of(target) if inspect.isclass(target) else {}
     signature = inspect.signature(target).parameters
     rows = []

@@ -1,4 +1,4 @@
-"""The hand-written texts of ``samples/texts``: sections of a file, each under a line of fields."""
+"""Reading of the hand-written texts in ``samples/texts``, which are files of sections."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ TEXTS = Path(__file__).resolve().parents[1] / "samples" / "texts"
 
 
 def sections(name: str) -> list[tuple[list[str], str]]:
-    """Read a file of texts: the fields of each section, and what stands below them.
+    """Return the fields and the text of each section of a file.
 
-    A section begins with a line ``=== FIELD | FIELD ...``; its text ends in one newline, or is
-    empty.
+    A section begins with a line ``=== FIELD | FIELD ...``. The text below it ends in one newline,
+    or is empty.
     """
     parts = re.split(r"^=== (.+)\n", (TEXTS / name).read_text("utf-8"), flags=re.MULTILINE)
     assert not parts[0], f"{name} does not begin with a section"

@@ -1,4 +1,4 @@
-"""Dumps of two invented sites of questions and answers, one of them packed by 7-Zip."""
+"""The sample of StackExchange: dumps of two invented sites, one of them packed by 7-Zip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LINE_FEED = {'"': "&quot;", "\n": "&#xA;"}
 
 
 def row(fields: dict[str, object]) -> str:
-    """Write a post as one element."""
+    """Return a post as an XML element."""
     attributes = " ".join(
         f'{name}="{escape(str(value), _LINE_FEED)}"' for name, value in fields.items()
     )
@@ -20,15 +20,19 @@ def row(fields: dict[str, object]) -> str:
 
 
 def created(post: int) -> str:
-    """Return when a post was written: one after the other."""
+    """Return an invented time at which a post was written."""
     return f"2017-{post % 12 + 1:02d}-{post % 27 + 1:02d}T{post % 24:02d}:30:00.{post:03d}"
 
 
 def rows(name: str) -> list[str]:
-    """Read a site's posts: questions (Q), answers (A) and wikis of tags (W4, W5)."""
+    """Return a site's posts as XML elements: questions (Q), answers (A), wikis of tags (W4, W5)."""
     posts = sections(name)
-    accepted = {int(f[2]): int(f[1]) for f, _ in posts if f[0] == "A" and f[-1] == "accepted"}
-    found = []
+    accepted = {
+        int(fields[2]): int(fields[1])
+        for fields, _ in posts
+        if fields[0] == "A" and fields[-1] == "accepted"
+    }
+    elements = []
     for fields, body in posts:
         kind, post = fields[0], int(fields[1])
         attributes: dict[str, object] = {"Id": post}
@@ -46,18 +50,18 @@ def rows(name: str) -> list[str]:
         if kind == "Q":
             tags = "".join(f"<{tag}>" for tag in fields[3].split())
             attributes |= {"Title": fields[4], "Tags": tags}
-        found.append(row(attributes))
-    return found
+        elements.append(row(attributes))
+    return elements
 
 
-def posts_xml(found: list[str]) -> bytes:
-    """Write a ``Posts.xml``."""
+def posts_xml(elements: list[str]) -> bytes:
+    """Return the bytes of a ``Posts.xml``."""
     head = '<?xml version="1.0" encoding="utf-8"?>\n<posts>\n'
-    return f"\ufeff{head}{''.join(found)}</posts>\n".encode()
+    return f"\ufeff{head}{''.join(elements)}</posts>\n".encode()
 
 
 def write_stackexchange(folder: Path) -> None:
-    """Write the dumps, the first with posts planted that are not what they should be."""
+    """Write the dumps. The first one has a few planted defects."""
     workshop = rows("stackexchange-workshop.txt")
     workshop.append(workshop[1])  # post 2 again
     workshop.append(row({"Id": 90, "PostTypeId": 2, "ParentId": 1, "Body": "<p>no score</p>"}))

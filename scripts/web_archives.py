@@ -1,4 +1,4 @@
-"""Write WARC and WET files in the form in which Common Crawl publishes them (ISO 28500)."""
+"""Writing of WARC and WET files (ISO 28500) in the form that Common Crawl publishes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATE = "2020-01-{:02d}T{:02d}:{:02d}:{:02d}Z"
 
 
 def gzip_member(data: bytes) -> bytes:
-    """Compress to one gzip member whose header holds no time and no system."""
+    """Compress data to one gzip member, without time and operating system in its header."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = squeeze.compress(data) + squeeze.flush()
     return (
@@ -23,12 +23,12 @@ def gzip_member(data: bytes) -> bytes:
 
 
 def sha1_digest(data: bytes) -> str:
-    """Write a digest as WARC files do: SHA-1 in base 32."""
+    """Return a digest in the form of WARC files: SHA-1 in base 32."""
     return "sha1:" + base64.b32encode(hashlib.sha1(data).digest()).decode()
 
 
 class Archive:
-    """A WARC file in the making, one gzip member a record."""
+    """A WARC file that is being made, with one gzip member a record."""
 
     def __init__(self, rng: random.Random, name: str) -> None:
         self.name = name
@@ -43,16 +43,16 @@ class Archive:
         self.info_id = self.add("warcinfo", headers, info.encode())
 
     def new_id(self) -> str:
-        """Make a record's id."""
+        """Return a random record id."""
         return f"<urn:uuid:{uuid.UUID(int=self._rng.getrandbits(128), version=4)}>"
 
     def date(self) -> str:
-        """Make the time of a capture."""
-        r = self._rng
-        return DATE.format(r.randint(17, 29), r.randint(0, 23), r.randint(0, 59), r.randint(0, 59))
+        """Return a random time of a capture."""
+        ranges = ((17, 29), (0, 23), (0, 59), (0, 59))  # day, hour, minute, second
+        return DATE.format(*(self._rng.randint(first, last) for first, last in ranges))
 
     def add(self, kind: str, headers: dict[str, str], payload: bytes) -> str:
-        """Append a record, with digest and length; returns its id."""
+        """Append a record with its digest and length; return its id."""
         record_id = self.new_id()
         lines = [
             "WARC/1.0",
@@ -69,7 +69,7 @@ class Archive:
         return record_id
 
     def write(self, folder: Path, *, cut: bool = False) -> None:
-        """Write the file; ``cut`` leaves out the second half of the last member."""
+        """Write the file. ``cut`` leaves out the second half of the last member."""
         members = list(self.members)
         if cut:
             members[-1] = members[-1][: len(members[-1]) // 2]
@@ -78,7 +78,7 @@ class Archive:
 
 
 def tiny_png() -> bytes:
-    """Make a picture of one grey point."""
+    """Return a PNG image of one grey pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -94,7 +94,7 @@ def tiny_png() -> bytes:
 
 
 def add_capture(archive: Archive, url: str, status: str, http: dict[str, str], body: bytes) -> None:
-    """Append a request, its response and the metadata of one capture."""
+    """Append the request, the response and the metadata of one capture."""
     common = {"WARC-Target-URI": url, "WARC-Date": archive.date(), "WARC-IP-Address": "192.0.2.7"}
     host, _, path = url.removeprefix("https://").partition("/")
     request = f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: make_samples\r\n\r\n"
@@ -120,6 +120,6 @@ def add_capture(archive: Archive, url: str, status: str, http: dict[str, str], b
 
 
 def chunked(body: bytes, size: int) -> bytes:
-    """Encode a body as HTTP/1.1 transfers it in chunks."""
+    """Return a body in HTTP/1.1's chunked transfer encoding."""
     parts = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Dumps of Wikipedia in small: ``pages-articles`` of three languages, one of them multistream."""
+"""The sample of Wikipedia: small ``pages-articles`` dumps of three languages, one multistream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REDIRECT = re.compile(r"#(?:REDIRECT|REDIRECTION|WEITERLEITUNG) \[\[([^\]]+)\]\
 
 
 def head(language: str) -> str:
-    """Write what stands before the first page."""
+    """Return the part of a dump before the first page."""
     names = "".join(
         f'      <namespace key="{key}" case="first-letter">{name}</namespace>\n'
         for key, name in NAMESPACES[language].items()
@@ -41,7 +41,7 @@ def head(language: str) -> str:
 
 
 def page(number: int, title: str, namespace: str, text: str) -> str:
-    """Write a page with its one revision."""
+    """Return a page with one revision as XML."""
     target = _REDIRECT.match(text)
     redirect = f'    <redirect title="{escape(target[1])}" />\n' if target else ""
     return f"""  <page>

@@ -1,4 +1,4 @@
-"""Real samples and models, KenLM, Chromium and runs; tests skip where what they need is not."""
+"""Fixtures: real samples and models, KenLM, Chromium, runs. Tests without what they need skip."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _folder(name: str) -> Path:
 
 
 def _once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], int]) -> Path:
-    """Return a folder that the first of pytest's processes to want it makes, for all of them."""
+    """Return a folder that pytest's processes share. The first one that needs it makes it."""
     base = temporary.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -54,7 +54,7 @@ def kenlm_programs() -> Path:
 
 @pytest.fixture(scope="session")
 def export_readers() -> Path:
-    """The Python with the libraries that exports are for, which ``make test`` installs."""
+    """The Python with the libraries that read exports, which ``make test`` installs."""
     python = ROOT / "build" / "envs" / "readers" / "bin" / "python"
     if not python.exists():
         skip("needs other trainers' readers: make build/envs/readers/.installed")
@@ -69,19 +69,19 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_models() -> Path:
-    """The folder of models that tests and benchmarks run with."""
+    """The folder of the models for tests and benchmarks."""
     return _folder("models")
 
 
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the demo, not to be written to."""
+    """A run of the demo, which tests must not change."""
     return _once(tmp_path_factory, "demo", run_demo)
 
 
 @pytest.fixture(scope="session")
 def changed_demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of some of the demo's sources with one threshold changed, not to be written to."""
+    """A run of some of the demo's sources with one threshold changed. Tests must not change it."""
     threshold = "sources.commoncrawl.steps.drop_short.min_chars=900"
     options = ["--sources", "commoncrawl,github,stackexchange", "--set", threshold]
     return _once(tmp_path_factory, "changed", lambda output: run_demo(output, *options))
@@ -91,13 +91,13 @@ def changed_demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def samples_run(
     tmp_path_factory: pytest.TempPathFactory, shared_data: Path, shared_models: Path
 ) -> Path:
-    """A run over the real samples of all sources, not to be written to."""
+    """A run over the real samples of all sources, which tests must not change."""
     return _once(
         tmp_path_factory, "samples", lambda output: run_samples(output, shared_data, shared_models)
     )
 
 
-@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
+@pytest.fixture(scope="module")  # a longer scope keeps its event loop, which disturbs other tests
 def browser() -> Iterator[Browser]:
     """A headless Chromium, which ``make test`` installs."""
     with chromium() as running:
@@ -113,6 +113,6 @@ def job_server() -> None:
 
 @pytest.fixture(scope="session")
 def spark_programs(job_server: None) -> None:
-    """What a Spark cluster is made of, beside the job server."""
+    """The programs of a Spark cluster, beside the job server."""
     if importlib.util.find_spec("pyspark") is None:
         skip("needs the package pyspark")

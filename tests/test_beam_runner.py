@@ -1,4 +1,4 @@
-"""The command as a user runs it: same bytes everywhere, going on after a kill, errors in a line."""
+"""The main command: equal bytes everywhere, resuming after a kill, errors in one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOW = [
 
 @pytest.fixture(scope="module")
 def demo(demo_run, tmp_path_factory):
-    """A run of its own, for it is given again."""
+    """A copy of the run, because tests give its command again."""
     return shutil.copytree(demo_run, tmp_path_factory.mktemp("demo") / "out")
 
 

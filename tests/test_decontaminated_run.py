@@ -1,4 +1,4 @@
-"""Decontamination and Gopher's rules in a run of the demo, and what the command says of it."""
+"""Decontamination and Gopher's rules in a run of the demo, and their record in ``explain``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README.md and docs/: their commands run, what they name is there."""
+"""README.md and docs/: their commands run, and the files, options and names in them exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def begins_with(command: str, listed: dict[str, str]) -> bool:
 
 @pytest.fixture
 def scratch(demo_run, tmp_path):
-    """A folder that looks like the project, with a finished demo and what the README asks for."""
+    """A folder that looks like the project, with a finished demo and the files of the README."""
     for path in ROOT.iterdir():
         if path.name not in ("out", ".venv", ".git"):
             (tmp_path / path.name).symlink_to(path)
@@ -47,7 +47,7 @@ def scratch(demo_run, tmp_path):
 
 @pytest.mark.slow
 def test_commands_run_as_written(scratch, demo_run):
-    """Every page's files are written and its commands run, in order; each command once."""
+    """Every page's files are written and its commands are run in order, each command once."""
     docs = pq.read_table(demo_run / "shards" / "c4" / "train-00000.docs.parquet", columns=["id"])
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                    "OMP_NUM_THREADS": "2"}  # fmt: skip
@@ -73,7 +73,7 @@ def test_commands_run_as_written(scratch, demo_run):
 
 
 def test_the_lists_of_commands_name_what_there_is():
-    """No entry stands for nothing, and every test named is there."""
+    """Every entry matches a command, and every test that an entry names exists."""
     written = {page: commands(page) for page in pages()}
     everything = [command for found in written.values() for command in found]
     for beginning in (*COVERED, *CANNOT_RUN):
@@ -103,7 +103,7 @@ def test_what_a_page_names_is_there(page):
 
 @pytest.mark.parametrize("page", pages(), ids=str)
 def test_commands_that_a_page_names_have_these_options(page):
-    """In blocks and between backticks, those that are not run here too."""
+    """Commands in blocks and between backticks are checked, also those that are not run here."""
     targets = re.findall(r"^([\w./$()-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets += re.findall(r"^\w+ = (build/\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     shown = {action.name for action in actions(page) if isinstance(action, File)}

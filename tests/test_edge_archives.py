@@ -1,4 +1,4 @@
-"""Archives as found in the wild: nothing crashes, nothing hangs, everything is in the ledger."""
+"""Archives from the wild: no crash, no hang, and every record in the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token ids equal SentencePiece's on every document of the real samples, with both models."""
+"""Token ids on every document of the real samples, compared with SentencePiece's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_ids_are_sentencepieces(source, model, shared_data, shared_models):
     n_documents = 0
     for split in make_plan(recipe).splits:
         if split.path.startswith("joined/"):
-            continue  # its posts come with the splits of records
+            continue  # the posts are in the splits of records
         for batch in read_split(split, recipe.sources[0], recipe.reading, ""):
             texts = batch["body_html" if split.holds == "records" else "text"].drop_null()
             ids, offsets = encoder.encode(texts, bos=False, eos=False)

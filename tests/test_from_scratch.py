@@ -1,4 +1,4 @@
-"""The whole chain from raw dumps and no ready model, over a small part of the real samples."""
+"""The chain from raw dumps without ready models, over a small part of the real samples."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like the real samples', with a few files of each source."""
+    """A folder like that of the real samples, with a few files of each source."""
     folder = tmp_path_factory.mktemp("data")
     for name in FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(data: Path, kenlm_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the script makes of them."""
+    """The output folder of the script over these files."""
     output = tmp_path_factory.mktemp("made") / "out"
     done = subprocess.run(
         [ROOT / "scripts" / "from_scratch.sh", data, output, "--workers", "1"],
@@ -80,7 +80,7 @@ def made(data: Path, kenlm_programs: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def perplexities(made: Path) -> Any:
-    """A function that scores texts with the language model."""
+    """A function that returns the perplexities of texts under the language model."""
 
     def score(texts: list[str]) -> np.ndarray[Any, Any]:
         batch = documents(list(map(str, range(len(texts)))), texts)
@@ -97,7 +97,7 @@ def sampled(made: Path, model: str, source: str) -> pa.Table:
 
 
 def held_out(made: Path) -> list[str]:
-    """The articles that the language model has not seen."""
+    """The articles that the language model was not trained on."""
     n = read_card(f"{made}/lm/en.arpa.bin", "language_model")["data"]["held_out_documents"]
     assert n >= 10
     return sampled(made, "lm", "train")["text"].to_pylist()[-n:]
@@ -145,7 +145,7 @@ def test_held_out_articles_rank_before_all_else(
 
 
 def boilerplate(data: Path) -> Iterator[str]:
-    """Of every page, the lines of navigation and the like: those of four words at most."""
+    """Return the lines of at most four words of every page, such as those of navigation."""
     for path in sorted((data / "commoncrawl" / "wet").iterdir()):
         for record in re.split(rb"\r?\nWARC/1.0\r?\n", gzip.decompress(path.read_bytes())):
             lines = record.partition(b"\r\n\r\n")[2].decode("utf-8", "replace").split("\n")

@@ -1,4 +1,4 @@
-"""Code, Wikipedia, books, ArXiv and StackExchange through the whole pipeline, on real files."""
+"""Runs over real files of code, Wikipedia, books, ArXiv and StackExchange."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_books_are_resolved_as_their_true_pairs_say(samples_run, shared_data):
 
 
 def plain_shingles(text: str) -> set[tuple[str, ...]]:
-    """Return the runs of five words, folded, of a text in Latin letters, in plain Python."""
+    """Return the shingles of five words of a text in Latin letters, by plain Python."""
     decomposed = unicodedata.normalize("NFD", text.casefold())
     bare = "".join(c for c in decomposed if not 0x300 <= ord(c) < 0x370)
     words = re.findall(r"[^\W_]+", bare)
@@ -84,7 +84,7 @@ def plain_shingles(text: str) -> set[tuple[str, ...]]:
 
 
 def test_books_are_those_that_comparing_every_pair_leaves(samples_run):
-    """Every book's text as it is before the comparison, and all pairs of them in plain Python."""
+    """All pairs of books are compared by plain Python, as they are before the deduplication."""
     recipe = recipe_from_mapping(json.loads((samples_run / "run.json").read_text())["recipe"])
     steps = [step.name for step in recipe.source("books").steps]
     texts: dict[str, str] = {}
@@ -95,7 +95,7 @@ def test_books_are_those_that_comparing_every_pair_leaves(samples_run):
                 texts.update(zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True))
     shingles = {identifier: plain_shingles(text) for identifier, text in texts.items()}
     goes = set()
-    for a, b in combinations(texts, 2):  # in the order of the input
+    for a, b in combinations(texts, 2):  # pairs in the order of the input
         shared = len(shingles[a] & shingles[b])
         if shared > 0.9 * (len(shingles[a]) + len(shingles[b]) - shared):
             goes.add(a if len(texts[b]) > len(texts[a]) else b)
@@ -134,7 +134,7 @@ def test_explain_finds_a_joined_document_and_a_near_duplicate(samples_run, share
 
 
 def run_over(folder: Path, source: str, split_bytes: int, models: Path) -> dict[str, str]:
-    """Run one source over a folder in splits of a size; returns its shards' digests."""
+    """Run one source over a folder with splits of a given size; return its shards' digests."""
     output = folder / f"out-{source}-{split_bytes}"
     arguments = ["--sources", source, "--set", f"reading.split_bytes={split_bytes}",
                  "--set", "shards.target_shard_tokens=1000000000"]  # fmt: skip
@@ -144,7 +144,7 @@ def run_over(folder: Path, source: str, split_bytes: int, models: Path) -> dict[
 
 
 def test_one_file_in_many_splits_gives_the_same_bytes(tmp_path, shared_data, shared_models):
-    """A dump of bzip2 streams, a Posts.xml and a file of JSON lines, each one file."""
+    """The inputs are a dump of bzip2 streams, a Posts.xml and a file of JSON lines."""
     wiki = tmp_path / "wikipedia"
     wiki.mkdir()
     dump = shared_data / "wikipedia" / "enwiki-test.xml.bz2"

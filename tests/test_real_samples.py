@@ -1,4 +1,4 @@
-"""The recipe of the real samples, compared page by page with a plain implementation of CCNet."""
+"""Runs of the real samples' recipe, compared page by page with a plain implementation of CCNet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def models(shared_models):
 
 
 def rows_of(output, source):
-    """Read a source's documents and their tokens back from the shards, by their raw bytes."""
+    """Return a source's documents with their tokens, read from the raw bytes of the shards."""
     found = {}
     for docs in sorted((output / "shards" / source).glob("*.docs.parquet")):
         tokens = np.fromfile(str(docs).replace(".docs.parquet", ".bin"), np.uint16)
@@ -70,7 +70,7 @@ def test_web_pages_are_those_of_ccnet(samples_run, shared_data, shared_models, m
 
 
 def test_the_buckets_are_the_percentiles_of_the_english_pages(samples_run, shared_data, models):
-    """A third of a third: the recipe's cut-offs are the 30th and 60th percentile."""
+    """The recipe's cut-offs are the 30th and the 60th percentile."""
     recipe = json.loads((samples_run / "run.json").read_text())["recipe"]
     steps = {
         next(iter(s)): next(iter(s.values())) for s in recipe["sources"]["commoncrawl"]["steps"]

@@ -1,4 +1,4 @@
-"""docs/recipe_reference.md is what its script writes of the code as it is."""
+"""docs/recipe_reference.md, which must equal the page that its script writes from the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bundled samples are what ``samples/README.md`` says, read by libraries other than ours."""
+"""The bundled web samples, read by independent libraries and compared with their README."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def models():
 
 
 def kind(url: str) -> str:
-    """Tell a page's kind by its address, as the README says."""
+    """Return a page's kind by its url, as the README describes it."""
     if url.startswith("http://mirror."):
         return "mirror"
     if "worldnotes" in url:
@@ -270,7 +270,7 @@ def test_the_script_writes_these_samples(tmp_path, shared_data):
 
 
 def _inflated(path: Path) -> list[bytes]:
-    """Return the content of the whole members; zlib's versions may compress differently."""
+    """Return the content of the complete members, because versions of zlib compress differently."""
     members, data = [], path.read_bytes()
     while data:
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)

@@ -1,4 +1,4 @@
-"""What the documents say of growth and cost is what the benchmark makes of its figures."""
+"""The numbers on growth and cost in the docs, compared with the benchmark's figures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The bundled samples of the sources other than web archives are what ``samples/README.md`` says.
+"""The bundled samples of the other sources, compared with ``samples/README.md``.
 
-Their content is read by libraries other than ours; what becomes of the planted records is told by a
-run of the recipe of real samples.
+Their content is read by independent libraries. A run of the real samples' recipe shows the outcomes
+of the planted records.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BULK = DATA / "arxiv" / "arXiv_src_2013_001.tar"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The steps of the recipe of real samples, with the bundled tokenizer in place of its own."""
+    """A run of the real samples' recipe over the bundled samples, with the bundled tokenizer."""
     folder = tmp_path_factory.mktemp("run")
     recipe = yaml.safe_load((ROOT / "recipes" / "samples.yaml").read_text("utf-8"))
     recipe["tokenizer"]["model"] = str(ROOT / "samples" / "models" / "tokenizer.model")
@@ -243,7 +243,7 @@ def test_no_trademark_and_no_address_of_others():
         parts = b"".join(book.read(name) for name in book.namelist() if name.endswith(".xhtml"))
     assert b"gutenberg" not in (everything + parts).lower()
     hosts = set(re.findall(rb"https?://([^/\s\"'&<>\\\])]+)", everything))
-    named = {b"www.mediawiki.org", b"www.apache.org"}  # the format's own name, and a licence's
+    named = {b"www.mediawiki.org", b"www.apache.org"}  # names in the format and in a licence
     assert {host for host in hosts - named if b"example." not in host} == set()
 
 
@@ -265,7 +265,7 @@ def test_the_script_writes_these_samples(tmp_path, shared_data):
 
 
 def content(path: Path) -> object:
-    """Return what a file holds: compressors' versions may write the same in other bytes."""
+    """Return the content of a file, because versions of compressors write different bytes."""
     data = path.read_bytes()
     if path.suffix == ".gz":
         return gzip.decompress(data)

@@ -1,4 +1,4 @@
-"""The SparkRunner on a local master: the bytes of the DirectRunner; what is missing is told."""
+"""The SparkRunner on a local master: the bytes of the DirectRunner, and errors of its setup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.runners import spark
 from tests.support.runs import digests, run_demo, start
 from tests.support.work import work
 
-JAR = f"--spark_job_server_jar={__file__}"  # a file that is there will do
+JAR = f"--spark_job_server_jar={__file__}"  # any file that exists will do
 
 ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]
 
@@ -33,7 +33,7 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
 
 @pytest.mark.slow
 def test_full_memory_ends_the_run(job_server, tmp_path):
-    """Shingles of each page for 120 pairs: a task puts out a gigabyte, in a heap of half of one."""
+    """A task emits a gigabyte, the shingles of each page for 120 pairs, with half of it as heap."""
     random = np.random.default_rng(0)
     shared = " ".join(f"shared{i}" for i in range(190))
     (tmp_path / "c4").mkdir()
@@ -100,7 +100,7 @@ def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
 @pytest.mark.parametrize(
     ("plan", "more", "local", "cluster"),
     [
-        (work(1, 7), [], None, None),  # Spark takes one a core
+        (work(1, 7), [], None, None),  # Spark uses one task a core
         (work(3, 7), [], "3", None),
         (work(5, 7), [], "5", "7"),
         (work(300, 40), [], "300", "300"),

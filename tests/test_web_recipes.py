@@ -1,4 +1,4 @@
-"""FineWeb's and DCLM's recipes over the real WARC samples."""
+"""Runs of FineWeb's and DCLM's recipes over the real WARC samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory, shared_data: Path, shared_models: Path) -> Path:
-    """A folder of models and of lists as the recipes name them."""
+    """A folder with the models and lists that the recipes name."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "lid.176.bin").symlink_to(shared_models / "lid.176.ftz")
     (folder / "tokenizer.model").symlink_to(shared_models / "mistral-tokenizer.model.v1")
@@ -35,7 +35,7 @@ def models(tmp_path_factory, shared_data: Path, shared_models: Path) -> Path:
         "soft_words": "bet\npoker\n",
     }.items():
         (folder / f"{name}.txt").write_text(entries)
-    # A stand-in for DCLM's classifier: documents of C4 against pages of WET files.
+    # A stand-in for DCLM's classifier, which tells documents of C4 from pages of WET files.
     sets = {"wiki": "c4/", "other": "wet/"}
     texts = {
         label: pa.chunked_array(
@@ -82,7 +82,7 @@ def run(recipe: str, output: Path, data: Path, models: Path, *more: str) -> int:
 def test_runs_over_the_warc_samples(recipe, reasons, tmp_path, shared_data, models):
     output = tmp_path / "out"
     more = []
-    if recipe == "fineweb.yaml":  # trafilatura takes its time
+    if recipe == "fineweb.yaml":  # trafilatura is slow
         pattern = f"{shared_data}/commoncrawl/warc/[rg]*.warc.gz"
         more = ["--set", f"sources.commoncrawl.input=[{pattern!r}]"]
     assert run(recipe, output, shared_data, models, *more) == 0

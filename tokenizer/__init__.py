@@ -1,1 +1,1 @@
-"""SentencePiece tokens of batches of text, and the shards that hold them."""
+"""Encoding of batches of text with SentencePiece models, and files of token shards."""

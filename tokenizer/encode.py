@@ -1,8 +1,8 @@
-"""Token ids of batches of text, the same as SentencePiece's and many times faster.
+"""Encoding of batches of text to token ids. The ids equal SentencePiece's, and come much faster.
 
-Three ways, chosen by what the model says of itself: a table of units for BPE models
-(:mod:`tokenizer.units`), the package's own algorithm as a kernel for unigram models
-(:mod:`tokenizer.unigram`), and SentencePiece itself for all that these two do not cover.
+There are three methods, chosen by the settings in the model file. BPE models use a table of units
+(:mod:`tokenizer.units`). Unigram models use SentencePiece's algorithm as a numba kernel
+(:mod:`tokenizer.unigram`). SentencePiece itself encodes for models that these two do not cover.
 """
 
 from __future__ import annotations
@@ -44,29 +44,30 @@ Ids = npt.NDArray[Any]
 Offsets = npt.NDArray[np.int64]
 
 MAX_TABLE_BYTES = 128 << 20
-"""A table that takes more than this is started afresh: it holds about two million units then."""
+"""Largest table of units, in bytes. A larger one, of about two million units, is emptied."""
 
 UNITS_PER_CALL = 1000
-"""SentencePiece is fastest on a few kilobytes at a time."""
+"""Units that SentencePiece encodes in one call. It is fastest on a few kilobytes at a time."""
 
 SPACE_MARK = "\u2581"
+"""Character that stands for a space in SentencePiece's pieces."""
 
 
 class Pieces(NamedTuple):
     """The pieces of a batch of texts."""
 
     ids: npt.NDArray[np.int32]
-    offsets: Offsets  # of the texts in ``ids``
-    is_unknown: npt.NDArray[np.bool_]  # of each id
+    offsets: Offsets  # offsets of the texts in ``ids``
+    is_unknown: npt.NDArray[np.bool_]  # whether each id is the unknown piece
     unknown_bytes: npt.NDArray[np.uint8]  # UTF-8 of the unknown pieces, one after the other
     unknown_offsets: Offsets
 
 
 class BatchEncoder:
-    """Encodes batches of texts with one SentencePiece model; threads may share it."""
+    """An encoder of batches of texts with one SentencePiece model. Threads may share it."""
 
     def __init__(self, model_proto: bytes) -> None:
-        """Take a serialised model; raises ValueError where it is not one."""
+        """Load a serialised model. Raises ValueError where the bytes are not one."""
         self.model, self.processor = _opened(model_proto)
         self.vocabulary_size: int = len(self.model.pieces)
         self.dtype: type[np.uint16] | type[np.int32] = (
@@ -81,12 +82,12 @@ class BatchEncoder:
             self._choose_viterbi()
 
     def _choose_table(self, model_proto: bytes) -> None:
-        """Take the table of units, if it is exact for this model."""
+        """Choose the table of units, if it is exact for this model."""
         pairs = joined_pairs(self.model)
         separator = None if pairs is None else separator_byte(pairs)
         if separator is None:
             return
-        # Units are normalised already: what encodes them must not apply the character map again.
+        # Units are normalised already, so the processor for them must not apply the map again.
         self._unit_processor = self.processor
         if self.model.charsmap:
             plain = without_fields(model_proto, {NORMALISER: {CHARSMAP}})
@@ -98,13 +99,15 @@ class BatchEncoder:
             self._table = empty_unit_table(self.dtype)
 
     def _choose_viterbi(self) -> None:
-        """Take the kernel for unigram models, if it does what this SentencePiece does."""
+        """Choose the kernel for unigram models, if it agrees with the installed SentencePiece."""
         unigram = unigram_model(self.model)
         if unigram is None:
             return
-        # Versions of SentencePiece differ in when they set a long text's score back to zero.
-        # The model's own pieces, which no spaces divide, are full of close calls.
-        probe = "".join(p.text.decode().replace(SPACE_MARK, "") for p in self.model.pieces[::-1])
+        # Versions of SentencePiece differ in whether they reset the score of a long text to zero.
+        # The model's own pieces, joined without spaces, are a text in which this matters.
+        probe = "".join(
+            piece.text.decode().replace(SPACE_MARK, "") for piece in self.model.pieces[::-1]
+        )
         expected = self.processor.encode(probe)
         for limit in (unigram.score_limit, np.inf):
             variant = unigram._replace(score_limit=limit)
@@ -115,17 +118,17 @@ class BatchEncoder:
 
     @property
     def method(self) -> str:
-        """How this model's texts are encoded: ``table``, ``viterbi`` or ``sentencepiece``."""
+        """The method by which texts are encoded: ``table``, ``viterbi`` or ``sentencepiece``."""
         if self._pairs is not None:
             return "table"
         return "sentencepiece" if self._unigram is None else "viterbi"
 
     def encode(self, texts: pa.StringArray, *, bos: bool, eos: bool) -> tuple[Ids, Offsets]:
-        """Encode texts to the ids that ``SentencePieceProcessor.encode`` gives for each.
+        """Encode texts to the ids that ``SentencePieceProcessor.encode`` gives.
 
-        Text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``. ``bos`` and ``eos`` put the model's
-        begin and end of sequence around every text; ValueError where the model has none. The ids
-        are uint16 where the vocabulary fits, else int32.
+        Text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``. ``bos`` and ``eos`` put the model's begin
+        and end of sequence around every text, and raise ValueError where the model has none. The
+        ids are uint16 where the vocabulary fits, else int32.
         """
         marks = (self._mark("bos") if bos else -1), (self._mark("eos") if eos else -1)
         if self._pairs is not None:
@@ -139,14 +142,14 @@ class BatchEncoder:
         return _with_marks(ids, offsets, *marks)
 
     def encode_as_sentences(self, texts: pa.StringArray) -> Iterator[tuple[bytes, int]]:
-        """Yield every text's pieces, joined by spaces, and how many they are.
+        """Yield every text's pieces, joined by spaces, and their number.
 
         The pieces are those of ``SentencePieceProcessor.encode(text, out_type=str)``.
         """
         if self._unigram is None or len(self._unigram.byte_ids):
             for text in _bytes(texts):
-                found = self.processor.encode(text, out_type=bytes)
-                yield b" ".join(found), len(found)
+                pieces = self.processor.encode(text, out_type=bytes)
+                yield b" ".join(pieces), len(pieces)
             return
         data, offsets = self._normalised(texts)
         _, cuts, cut_offsets = encode_unigram(self._unigram, data, offsets)
@@ -156,9 +159,9 @@ class BatchEncoder:
             yield sentences[ends[row] : ends[row + 1]].tobytes(), n_pieces
 
     def encode_as_pieces(self, texts: pa.StringArray) -> Pieces | None:
-        """Return every text's pieces without joining them: what ``encode_as_sentences`` yields.
+        """Return every text's pieces, those of ``encode_as_sentences``, without joining them.
 
-        None where the model's pieces come from SentencePiece itself.
+        Returns None where SentencePiece itself makes the model's pieces.
         """
         if self._unigram is None or len(self._unigram.byte_ids):
             return None
@@ -168,9 +171,10 @@ class BatchEncoder:
         return Pieces(ids, cut_offsets, ids == self._unigram.unknown_id, *unknown)
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """Return the text of a document's ids; ids of begin and end of sequence are left out."""
+        """Return the text of a document's ids. Ids of begin and end of sequence are left out."""
         marks = {self.processor.bos_id(), self.processor.eos_id()}
-        return str(self.processor.decode([i for i in np.asarray(ids).tolist() if i not in marks]))
+        kept = [number for number in np.asarray(ids).tolist() if number not in marks]
+        return str(self.processor.decode(kept))
 
     def _mark(self, name: str) -> int:
         return _mark_id(self.processor, name)
@@ -198,7 +202,7 @@ class BatchEncoder:
         return ids, id_offsets
 
     def _encode_units(self, first: int) -> None:
-        """Have SentencePiece encode the table's units from ``first`` on."""
+        """Encode the table's units from ``first`` on with SentencePiece."""
         units, _, ends, ids = self._table
         count = int(units.count[0])
         if len(ends) < len(units.ends):
@@ -217,37 +221,37 @@ class BatchEncoder:
     def _encode_separated(
         self, units: StringTable, first: int, last: int
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Encode some units at one go; return their ids and how many each has."""
+        """Encode units in one call; return their ids and the number of ids of each unit."""
         n_bytes = int(units.ends[last] - units.ends[first])
         buffer = np.empty(3 * n_bytes + last - first + 1, np.uint8)
         size = write_separated(units.arena, units.ends, first, last, self._separator, buffer)
-        found = self._unit_processor.encode_as_numpy(buffer[:size].tobytes())
-        at = np.flatnonzero(found == self._separator_id)
+        ids = self._unit_processor.encode_as_numpy(buffer[:size].tobytes())
+        at = np.flatnonzero(ids == self._separator_id)
         if len(at) == last - first + 1:
             n_ids = np.diff(at) - 1
-            return np.delete(found[at[0] :], at - at[0]), n_ids
-        # The separator itself is one of the units, and stands as two more empty ones.
+            return np.delete(ids[at[0] :], at - at[0]), n_ids
+        # One of the units is the separator itself, so there is one separator more.
         assert len(at) == last - first + 2
         is_separator = _single_byte(units, first, last, self._separator)
         middle = at[1 + is_separator]
         kept = np.delete(at, 1 + is_separator)
         n_ids = np.diff(kept) - 1
-        keep = np.ones(len(found), np.bool_)
+        keep = np.ones(len(ids), np.bool_)
         keep[at] = False
         keep[middle] = True
         keep[: at[0]] = False
-        return found[keep], n_ids
+        return ids[keep], n_ids
 
 
 def _single_byte(units: StringTable, first: int, last: int, byte: int) -> int:
-    """Return the position, from ``first``, of the unit that is one byte."""
+    """Return the position, counted from ``first``, of the unit that is the one byte ``byte``."""
     starts = units.ends[first:last]
     is_byte = (np.diff(units.ends[first : last + 1]) == 1) & (units.arena[starts] == byte)
     return int(np.flatnonzero(is_byte)[0])
 
 
 def _buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Offsets]:
-    """View a string column as UTF-8 bytes and offsets; nulls are empty."""
+    """View a string column as UTF-8 bytes and byte offsets. Nulls read as empty texts."""
     if len(texts) == 0:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
     _, offsets_buffer, data_buffer = texts.buffers()
@@ -263,7 +267,7 @@ def _bytes(texts: pa.StringArray) -> list[bytes]:
 
 
 def _with_marks(ids: Ids, offsets: Offsets, bos: int, eos: int) -> tuple[Ids, Offsets]:
-    """Put ``bos`` ahead of every text and ``eos`` behind; -1 stands for none."""
+    """Put ``bos`` before every text and ``eos`` after it. -1 stands for none."""
     if eos >= 0:
         ids = np.insert(ids, offsets[1:], eos)
         offsets = offsets + np.arange(len(offsets))
@@ -274,9 +278,9 @@ def _with_marks(ids: Ids, offsets: Offsets, bos: int, eos: int) -> tuple[Ids, Of
 
 
 def _opened(model_proto: bytes) -> tuple[ModelFile, Any]:
-    """Return a serialised model, parsed, and SentencePiece's processor of it.
+    """Return a parsed model file, and SentencePiece's processor with the model.
 
-    Raises ValueError or RuntimeError where it is not one.
+    Raises ValueError or RuntimeError where the bytes are not a model.
     """
     return parse_model(model_proto), sentencepiece.SentencePieceProcessor(model_proto=model_proto)
 
@@ -289,9 +293,10 @@ def _mark_id(processor: Any, name: str) -> int:
 
 
 def check_model(path: str, *, bos: bool = False, eos: bool = False) -> None:
-    """Raise ValueError, which names the file, where it is no SentencePiece model.
+    """Raise ValueError, with the file's name, where it is not a SentencePiece model.
 
-    So, too, where it lacks a token that is asked for. Takes a fraction of :func:`load_encoder`.
+    A model without a token that ``bos`` or ``eos`` asks for raises it, too. This is much faster
+    than :func:`load_encoder`.
     """
     try:
         _, processor = _opened(Path(path).read_bytes())
@@ -303,7 +308,7 @@ def check_model(path: str, *, bos: bool = False, eos: bool = False) -> None:
 
 @functools.cache
 def load_encoder(path: str) -> BatchEncoder:
-    """Load the encoder of a model file once a process; ValueError names a file that is no model."""
+    """Load the encoder of a model file, once a process. ValueError names a file without a model."""
     try:
         return BatchEncoder(Path(path).read_bytes())
     except (ValueError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""How many tokens a tokenizer makes of text: tokens a word, bytes a token."""
+"""The fertility of a tokenizer: tokens a word, and bytes a token, over given texts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tokenizer.encode import BatchEncoder
 
 
 class Fertility(NamedTuple):
-    """Counts over some documents; words are what white space divides."""
+    """Counts over a set of documents. White space divides words."""
 
     documents: int
     words: int
-    text_bytes: int  # UTF-8
-    tokens: int  # without marks of begin and end
+    text_bytes: int  # bytes in UTF-8
+    tokens: int  # tokens without begin and end of sequence
 
     def plus(self, other: Fertility) -> Fertility:
-        """Add up the counts of two sets of documents."""
-        return Fertility(*(a + b for a, b in zip(self, other, strict=True)))
+        """Return the sums of the counts of two sets of documents."""
+        return Fertility(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts and their ratios, which are None where there is nothing."""
+        """Return the counts and their ratios. A ratio to a count of 0 is None."""
         return {
             **self._asdict(),
             "tokens_a_word": self.tokens / self.words if self.words else None,
@@ -35,7 +35,7 @@ NOTHING = Fertility(0, 0, 0, 0)
 
 
 def fertility(encoder: BatchEncoder, texts: pa.StringArray) -> Fertility:
-    """Encode texts and count."""
+    """Return the counts for texts, which are encoded to count their tokens."""
     ids, _ = encoder.encode(texts, bos=False, eos=False)
     words = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts)))
     is_blank = pc.equal(pc.utf8_trim_whitespace(texts), "")

@@ -1,7 +1,7 @@
-"""What a SentencePiece model file says: its pieces, and how it normalises and splits text.
+"""SentencePiece model files: their pieces, and their settings for normalising and splitting text.
 
-The file is a protocol buffer (``sentencepiece_model.proto``). The few fields that matter here are
-read by hand: the Python classes that the package ships need a newer protobuf runtime than Beam
+The file is a protocol buffer (``sentencepiece_model.proto``). The few fields that are needed are
+parsed here, because the Python classes of the package need a newer protobuf runtime than Beam
 allows.
 """
 
@@ -18,17 +18,17 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Values of a piece's type."""
 
 TRAINER, NORMALISER, DENORMALISER = 2, 3, 5
-"""Numbers of the model's messages, beside its pieces."""
+"""Numbers of the model's messages other than pieces."""
 
 CHARSMAP, ADD_DUMMY_PREFIX, RULES_FILE = 2, 3, 6
 """Numbers of fields of a normaliser."""
 
 SPACE_MARK = "\u2581".encode()
-"""How SentencePiece writes a space in its pieces."""
+"""UTF-8 of the character that stands for a space in SentencePiece's pieces."""
 
 
 class Piece(NamedTuple):
-    """An entry of the vocabulary; its id is its position."""
+    """An entry of the vocabulary. Its id is its position."""
 
     text: bytes
     score: float
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
 
 
 class ModelFile(NamedTuple):
-    """The content of a model file, as far as encoding depends on it."""
+    """The parts of a model file on which encoding depends."""
 
     pieces: list[Piece]
     model_type: int
@@ -49,10 +49,11 @@ class ModelFile(NamedTuple):
 
 
 def parse_model(data: bytes) -> ModelFile:
-    """Parse a serialised ``ModelProto``; raises ValueError where ``data`` is not one, or not whole.
+    """Parse a serialised ``ModelProto``. Raises ValueError where it is not one, or is cut off.
 
-    Pieces come first in the file. One that was cut off between two of them has no settings of the
-    trainer or the normaliser, which every trainer writes, and would pass for a smaller model.
+    Pieces come first in the file, and the settings of the trainer and the normaliser, which every
+    model has, after them. A file that was cut off between two pieces is recognised by the missing
+    settings; otherwise it would pass for a smaller model.
     """
     pieces: list[Piece] = []
     trainer: dict[int, bytes | int] | None = None
@@ -91,8 +92,8 @@ def _message(value: bytes | int) -> bytes:
 def without_fields(data: bytes, dropped: Mapping[int, Collection[int]]) -> bytes:
     """Return a serialised ``ModelProto`` without some fields of its messages.
 
-    ``dropped`` maps the number of a message of the model to the numbers of its fields that go.
-    Raises ValueError where ``data`` is not a model.
+    ``dropped`` maps the number of a message to the numbers of the fields to leave out. Raises
+    ValueError where ``data`` is not a model.
     """
     parts = []
     for number, value, start, end in _spans(data):
@@ -124,7 +125,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 
 def _spans(data: bytes) -> Iterator[tuple[int, bytes | int, int, int]]:
-    """Yield the number and the value of each field of a message, and where it begins and ends."""
+    """Yield the number and value of each field of a message, and its begin and end in bytes."""
     at = 0
 
     def varint() -> int:

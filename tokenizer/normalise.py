@@ -1,12 +1,12 @@
-"""SentencePiece's normaliser over a batch of texts.
+"""SentencePiece's normaliser, applied to a batch of texts.
 
-Follows ``Normalizer::Normalize`` of SentencePiece: the longest rule of the model's compiled
-character map at every position, extra white space removed where the model says so, the dummy
-space in front. The rules lie in the model as a double array (darts-clone) and a block of
-NUL-terminated replacements.
+It follows ``Normalizer::Normalize`` of SentencePiece. At every position the longest matching rule
+of the model's compiled character map is applied. Extra white space is removed if the model asks for
+it, and a dummy space is put before the text. The model holds the rules as a double array
+(darts-clone) and a block of NUL-terminated replacements.
 
-SentencePiece writes spaces as U+2581, so that a literal U+2581 and a space are one and the same to
-its pieces. Here both become a space, which is one byte.
+SentencePiece writes spaces as U+2581, so its pieces cannot tell a literal U+2581 from a space. Here
+both become a space, which is one byte.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ MARK_0, MARK_1, MARK_2 = 0xE2, 0x96, 0x81  # U+2581 in UTF-8
 
 
 class NormaliserRules(NamedTuple):
-    """A model's normaliser, ready for the kernel."""
+    """A model's normaliser, as arrays for the kernel."""
 
-    trie: npt.NDArray[np.uint32]  # darts-clone units; none without a character map
-    replacements: npt.NDArray[np.uint8]  # NUL-terminated
-    plain: npt.NDArray[np.bool_]  # plain[a, b]: before byte b, byte a stands for itself
+    trie: npt.NDArray[np.uint32]  # darts-clone units; empty without a character map
+    replacements: npt.NDArray[np.uint8]  # NUL-terminated strings
+    plain: npt.NDArray[np.bool_]  # [first, second]: no rule changes byte first before byte second
     max_replacement_bytes: int
     add_dummy_prefix: bool
     remove_extra_whitespaces: bool
 
 
 def normaliser_rules(model: ModelFile) -> NormaliserRules:
-    """Take the normaliser out of a model; raises ValueError where its character map is damaged."""
+    """Return a model's normaliser. Raises ValueError where its character map is damaged."""
     trie, replacements = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
     plain = np.zeros((128, 256), np.bool_)
     longest = 4
@@ -67,7 +67,10 @@ def _unit_offset(unit):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _longest_rule(trie, data, start, end):  # type: ignore[no-untyped-def]
-    """Return the length of the longest rule at ``start`` (0: none) and where its text begins."""
+    """Return the length in bytes of the longest rule at ``start``, and its replacement's begin.
+
+    The length is 0 where no rule matches.
+    """
     length, value = 0, np.int64(0)
     node = _unit_offset(trie[0])
     for i in range(start, end):
@@ -114,9 +117,9 @@ def _character_bytes(byte):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _replacement(trie, replacements, data, start, end):  # type: ignore[no-untyped-def]
-    """Return how many bytes are consumed at ``start``, and the span that replaces them.
+    """Return how many bytes are consumed at ``start``, and the edges of their replacement.
 
-    The span lies in ``replacements`` if the last value returned is true, else in ``data``.
+    The replacement lies in ``replacements`` if the last value returned is true, else in ``data``.
     """
     if trie.size:
         length, value = _longest_rule(trie, data, start, end)
@@ -133,7 +136,10 @@ def _replacement(trie, replacements, data, start, end):  # type: ignore[no-untyp
 def _normalise(  # type: ignore[no-untyped-def]
     trie, replacements, plain, longest, dummy, squeeze, data, offsets, first, out, out_offsets
 ):
-    """Normalise from text ``first`` on; return the text at which ``out`` was full, or the end."""
+    """Normalise the texts from ``first`` on into ``out``.
+
+    Returns the first text that did not fit into ``out``, or the number of texts.
+    """
     for text in range(first, offsets.size - 1):
         at, end = offsets[text], offsets[text + 1]
         begin = out_offsets[text]
@@ -209,7 +215,7 @@ def _marks_to_spaces(out, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _copy(dummy, data, offsets, out, out_offsets):  # type: ignore[no-untyped-def]
-    """Normalise with a model that changes nothing but U+2581."""
+    """Normalise texts with a model that only adds the dummy space and changes U+2581."""
     to = 0
     for text in range(offsets.size - 1):
         at, end = offsets[text], offsets[text + 1]
@@ -230,10 +236,10 @@ def _copy(dummy, data, offsets, out, out_offsets):  # type: ignore[no-untyped-de
 def normalise(
     rules: NormaliserRules, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Normalise texts as SentencePiece does, with a space for every U+2581.
+    """Normalise texts as SentencePiece does, but with a space for every U+2581.
 
-    ``data`` and ``offsets`` are valid UTF-8, text ``i`` being ``data[offsets[i]:offsets[i + 1]]``;
-    so are the two arrays returned.
+    ``data`` is valid UTF-8, and text ``i`` is ``data[offsets[i]:offsets[i + 1]]``. The two arrays
+    returned have the same form.
     """
     n_texts = len(offsets) - 1
     room = int(offsets[-1] - offsets[0]) + n_texts + rules.max_replacement_bytes

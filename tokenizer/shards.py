@@ -1,10 +1,10 @@
 """Token shards in Megatron's format: ``NAME.bin`` holds the tokens, ``NAME.idx`` the documents.
 
-``.bin`` is raw little-endian tokens. ``.idx`` is, little-endian: ``MMIDIDX\\0\\0``; u64 version 1;
-u8 code of the tokens' type; u64 number of sequences; u64 number of document indices, one more than
-documents; i32 lengths in tokens; i64 byte offsets into ``.bin``; i64 document indices. Megatron-LM,
-NeMo and GPT-NeoX read it. They take every sequence for a document, so that a document is one
-sequence here, its end token included.
+``.bin`` is raw little-endian tokens. ``.idx`` is little-endian, too. It holds ``MMIDIDX\\0\\0``;
+u64 version 1; u8 code of the tokens' type; u64 number of sequences; u64 number of document indices,
+one more than documents; i32 lengths in tokens; i64 byte offsets into ``.bin``; i64 indices of the
+documents. Megatron-LM, NeMo and GPT-NeoX read this format. They treat every sequence as a document,
+so each document is one sequence here, with its end token.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ DTYPE_OF_CODE: dict[int, npt.DTypeLike] = {
     5: np.int64,
     8: np.uint16,
 }
-"""Megatron's codes of integer types; there is none for 32 bits without sign."""
+"""Integer types by Megatron's codes. There is no code for unsigned 32-bit integers."""
 
 CODE_OF_DTYPE = {np.dtype(dtype): code for code, dtype in DTYPE_OF_CODE.items()}
 DOCUMENTS_PER_CHUNK = 1 << 20
+"""Documents whose offsets are computed and written at a time, which bounds the memory."""
 
 
 class Writable(Protocol):
-    """What a shard is written to."""
+    """A file that a shard is written to."""
 
     def write(self, data: memoryview, /) -> Any:
         """Write all of ``data``."""
 
 
 class ShardWriter:
-    """Writes a shard, batch by batch, keeping no more than the documents' lengths in memory."""
+    """A writer of a shard, batch by batch. It keeps only the documents' lengths in memory."""
 
     def __init__(self, bin_file: Writable, idx_file: Writable, dtype: npt.DTypeLike) -> None:
-        """Write to two files that the caller has opened and closes.
+        """Begin a shard in two files that the caller has opened and will close.
 
-        ``dtype`` is the type of the tokens; ValueError where the format has no code for it.
+        ``dtype`` is the type of the tokens. Raises ValueError where the format has no code for it.
         """
         if np.dtype(dtype) not in CODE_OF_DTYPE:
             raise ValueError(f"the .idx format has no code for tokens of type {np.dtype(dtype)}")
@@ -58,10 +59,10 @@ class ShardWriter:
         self.n_tokens = 0
 
     def append(self, ids: npt.NDArray[Any], offsets: npt.NDArray[np.int64]) -> None:
-        """Append documents, ``i`` being ``ids[offsets[i]:offsets[i + 1]]``.
+        """Append documents. Document ``i`` is ``ids[offsets[i]:offsets[i + 1]]``.
 
-        Raises ValueError where a token does not fit the shard's type or a document is longer than
-        the format can say.
+        Raises ValueError where a token does not fit the shard's type, or a document is too long for
+        the format.
         """
         kept = ids[offsets[0] : offsets[-1]]
         lengths = np.diff(offsets)
@@ -79,21 +80,22 @@ class ShardWriter:
         self.n_tokens += int(lengths.sum())
 
     def finish(self) -> None:
-        """Write the index; call it once, after the last document."""
-        n = self.n_documents
+        """Write the index. Must be called once, after the last document."""
+        n_indices = self.n_documents + 1
         code = CODE_OF_DTYPE[self._dtype.newbyteorder("=")]
         lengths = np.concatenate([np.zeros(0, np.int32), *self._lengths])
-        self._idx_file.write(memoryview(HEADER.pack(MAGIC, VERSION, code, n, n + 1)))
+        header = HEADER.pack(MAGIC, VERSION, code, self.n_documents, n_indices)
+        self._idx_file.write(memoryview(header))
         self._write(lengths, "<i4")
         start = 0
-        for first in range(0, n, DOCUMENTS_PER_CHUNK):
+        for first in range(0, self.n_documents, DOCUMENTS_PER_CHUNK):
             n_bytes = lengths[first : first + DOCUMENTS_PER_CHUNK].astype(np.int64)
             n_bytes *= self._dtype.itemsize
             ends = start + np.cumsum(n_bytes)
             self._write(ends - n_bytes, "<i8")
             start = int(ends[-1])
-        for first in range(0, n + 1, DOCUMENTS_PER_CHUNK):
-            self._write(np.arange(first, min(first + DOCUMENTS_PER_CHUNK, n + 1)), "<i8")
+        for first in range(0, n_indices, DOCUMENTS_PER_CHUNK):
+            self._write(np.arange(first, min(first + DOCUMENTS_PER_CHUNK, n_indices)), "<i8")
 
     def _write(self, values: npt.NDArray[Any], dtype: str) -> None:
         if values.size:
@@ -101,20 +103,20 @@ class ShardWriter:
 
 
 class ShardIndex(NamedTuple):
-    """What an ``.idx`` file says."""
+    """The content of an ``.idx`` file."""
 
     dtype: np.dtype[Any]
-    lengths: npt.NDArray[np.int32]  # in tokens
-    byte_offsets: npt.NDArray[np.int64]  # into the .bin file
+    lengths: npt.NDArray[np.int32]  # lengths of the documents in tokens
+    byte_offsets: npt.NDArray[np.int64]  # where each document begins in the .bin file
 
     @property
     def bin_bytes(self) -> int:
-        """The size that the ``.bin`` file must have."""
+        """The size in bytes that the ``.bin`` file must have."""
         return int(self.lengths.sum(dtype=np.int64)) * self.dtype.itemsize
 
 
 def read_index(path: str | Path) -> ShardIndex:
-    """Read and check an ``.idx`` file; raises ValueError, with its name, where it is damaged."""
+    """Read and check an ``.idx`` file. Raises ValueError, with its name, where it is damaged."""
     data = Path(path).read_bytes()
     try:
         return parse_index(data)
@@ -123,43 +125,45 @@ def read_index(path: str | Path) -> ShardIndex:
 
 
 def parse_index(data: bytes) -> ShardIndex:
-    """Parse and check the content of an ``.idx`` file; raises ValueError where it is damaged."""
+    """Parse and check the content of an ``.idx`` file. Raises ValueError where it is damaged."""
     if len(data) < HEADER.size:
         raise ValueError(f"{len(data)} bytes are too few for an index")
-    magic, version, code, n, n_indices = HEADER.unpack_from(data)
+    magic, version, code, n_sequences, n_indices = HEADER.unpack_from(data)
     if magic != MAGIC:
         raise ValueError("does not begin as a Megatron index")
     if version != VERSION:
         raise ValueError(f"version {version} of the index format, expected {VERSION}")
     if code not in DTYPE_OF_CODE:
         raise ValueError(f"code {code} stands for no integer type")
-    if n_indices != n + 1:
-        raise ValueError(f"{n} sequences but {n_indices} document indices, expected one more")
-    if len(data) != HEADER.size + 12 * n + 8 * n_indices:
-        expected = HEADER.size + 12 * n + 8 * n_indices
-        raise ValueError(f"{len(data)} bytes, expected {expected} for {n} documents")
+    if n_indices != n_sequences + 1:
+        raise ValueError(
+            f"{n_sequences} sequences but {n_indices} document indices, expected one more"
+        )
+    expected = HEADER.size + 12 * n_sequences + 8 * n_indices
+    if len(data) != expected:
+        raise ValueError(f"{len(data)} bytes, expected {expected} for {n_sequences} documents")
     dtype = np.dtype(DTYPE_OF_CODE[code]).newbyteorder("<")
-    lengths = np.frombuffer(data, "<i4", n, HEADER.size)
-    byte_offsets = np.frombuffer(data, "<i8", n, HEADER.size + 4 * n)
-    documents = np.frombuffer(data, "<i8", n_indices, HEADER.size + 12 * n)
-    if n and lengths.min() < 0:
+    lengths = np.frombuffer(data, "<i4", n_sequences, HEADER.size)
+    byte_offsets = np.frombuffer(data, "<i8", n_sequences, HEADER.size + 4 * n_sequences)
+    documents = np.frombuffer(data, "<i8", n_indices, HEADER.size + 12 * n_sequences)
+    if n_sequences and lengths.min() < 0:
         raise ValueError("a document of negative length")
     ends = np.cumsum(lengths, dtype=np.int64) * dtype.itemsize
-    if n and (byte_offsets[0] != 0 or not np.array_equal(byte_offsets[1:], ends[:-1])):
+    if n_sequences and (byte_offsets[0] != 0 or not np.array_equal(byte_offsets[1:], ends[:-1])):
         raise ValueError("the byte offsets do not follow from the lengths")
-    if not np.array_equal(documents, np.arange(n + 1)):
+    if not np.array_equal(documents, np.arange(n_indices)):
         raise ValueError("the documents are not one sequence each")
     return ShardIndex(dtype, lengths, byte_offsets)
 
 
 class ShardReader:
-    """The documents of a shard, mapped into memory: ``reader[i]`` is document ``i``'s tokens."""
+    """The documents of a shard, mapped into memory. ``reader[i]`` is document ``i``'s tokens."""
 
     def __init__(self, prefix: str | Path) -> None:
         """Open ``prefix.bin`` and ``prefix.idx``.
 
-        Raises ValueError, with the file's name, where the index is damaged or the tokens are not
-        as many as it says.
+        Raises ValueError, with the file's name, where the index is damaged, or where the number of
+        tokens differs from the index.
         """
         bin_path = Path(f"{prefix}.bin")
         self.index = read_index(f"{prefix}.idx")
@@ -179,7 +183,7 @@ class ShardReader:
         return len(self.lengths)
 
     def __getitem__(self, number: int) -> npt.NDArray[Any]:
-        """Return the tokens of a document, without copying; IndexError beyond the last."""
+        """Return the tokens of a document without copying. Raises IndexError beyond the last."""
         if not 0 <= number < len(self):
             raise IndexError(f"document {number} of {len(self)}")
         start = int(self.index.byte_offsets[number]) // self.index.dtype.itemsize

@@ -1,14 +1,14 @@
 """A hash table from byte strings to small integers, for numba kernels over text.
 
-Words repeat. What a kernel works out for a word (its token ids, its fastText features) is worth
-keeping under the word's number in such a table. Entries are compared by their bytes, so no two
-strings ever share a number. The caller bounds a table's memory by starting a new one when
+Words repeat, so kernels keep the results for a word (its token ids, its fastText features) under
+the word's number in such a table. Entries are compared by their bytes, so different strings always
+have different numbers. The caller bounds a table's memory: it starts a new table when
 ``table.arena`` has grown too large.
 
-The table is a tuple of plain arrays. A kernel that inserts asks :func:`lacks_room` first, and
-where there is none returns the position it has reached, for its caller to go on from there with a
-:func:`grown` table. (A kernel that rebinds the table in its own loop runs ten times slower: numba
-then counts references to five arrays at every turn.)
+The table is a tuple of plain arrays. Before it inserts, a kernel calls :func:`lacks_room`. If there
+is no room, it returns the position that it has reached. Its caller continues there with a
+:func:`grown` table. (A kernel that rebinds the table in its own loop is ten times slower, because
+numba then counts references to five arrays in every iteration.)
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from numba import njit
 
 
 class StringTable(NamedTuple):
-    """Open addressing over entries whose bytes lie one after the other in an arena."""
+    """A hash table with open addressing. The bytes of all entries stand together in an arena."""
 
-    slots: npt.NDArray[np.int32]  # entry number, -1 where free; a power of two of them
-    hashes: npt.NDArray[np.uint64]  # of each entry
+    slots: npt.NDArray[np.int32]  # entry numbers, -1 where free; their number is a power of two
+    hashes: npt.NDArray[np.uint64]  # hash of each entry
     ends: npt.NDArray[np.int64]  # entry e is arena[ends[e]:ends[e + 1]]
     arena: npt.NDArray[np.uint8]
-    count: npt.NDArray[np.int64]  # type: ignore[assignment]  # one element: how many entries
+    count: npt.NDArray[np.int64]  # type: ignore[assignment]  # one element: the number of entries
 
 
 def empty_table(slots: int = 1 << 16) -> StringTable:
-    """Make a table without entries; ``slots`` is a power of two."""
+    """Make a table without entries. ``slots`` must be a power of two."""
     return StringTable(
         np.full(slots, -1, np.int32),
         np.empty(slots // 2, np.uint64),
@@ -54,41 +54,43 @@ def hash_bytes(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, forceinline=True)
 def lacks_room(table, n_bytes):  # type: ignore[no-untyped-def]
-    """Tell whether one more entry of ``n_bytes`` does not fit."""
-    n = table.count[0]
-    return n >= table.hashes.size or table.ends[n] + n_bytes > table.arena.size
+    """Tell whether the table has no room for one more entry of ``n_bytes`` bytes."""
+    n_entries = table.count[0]
+    is_full = n_entries >= table.hashes.size
+    return is_full or table.ends[n_entries] + n_bytes > table.arena.size
 
 
 @njit(cache=True, nogil=True)
 def grown(table, n_bytes):  # type: ignore[no-untyped-def]
-    """Return a larger table with the same entries and room for one more entry of ``n_bytes``."""
+    """Return a larger table with the same entries, and room for one more of ``n_bytes`` bytes."""
     slots, hashes, ends, arena, count = table
-    n = count[0]
-    if n + 1 > hashes.size:
+    n_entries = count[0]
+    if n_entries + 1 > hashes.size:
         slots = np.full(slots.size * 2, np.int32(-1), np.int32)
         mask = np.uint64(slots.size - 1)
-        for entry in range(n):
+        for entry in range(n_entries):
             at = hashes[entry] & mask
             while slots[at] != -1:
                 at = (at + np.uint64(1)) & mask
             slots[at] = entry
         grown_hashes = np.empty(slots.size // 2, np.uint64)
-        grown_hashes[:n] = hashes[:n]
+        grown_hashes[:n_entries] = hashes[:n_entries]
         grown_ends = np.zeros(slots.size // 2 + 1, np.int64)
-        grown_ends[: n + 1] = ends[: n + 1]
+        grown_ends[: n_entries + 1] = ends[: n_entries + 1]
         hashes, ends = grown_hashes, grown_ends
-    if ends[n] + n_bytes > arena.size:
-        grown_arena = np.empty(max(arena.size * 2, ends[n] + n_bytes), np.uint8)
-        grown_arena[: ends[n]] = arena[: ends[n]]
+    used = ends[n_entries]
+    if used + n_bytes > arena.size:
+        grown_arena = np.empty(max(arena.size * 2, used + n_bytes), np.uint8)
+        grown_arena[:used] = arena[:used]
         arena = grown_arena
     return StringTable(slots, hashes, ends, arena, count)
 
 
 @njit(cache=True, nogil=True)
 def find_or_insert(table, data, start, end):  # type: ignore[no-untyped-def]
-    """Return the entry number of ``data[start:end]``; a new string gets ``count`` and is added.
+    """Return the entry number of ``data[start:end]``, after adding the string if it is new.
 
-    Room must have been reserved. The entry is new when the number equals the count before the call.
+    The table must have room. A new string's number is the count before the call.
     """
     slots, hashes, ends, arena, count = table
     value = hash_bytes(data, start, end)

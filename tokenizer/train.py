@@ -1,11 +1,11 @@
-"""Train a tokenizer: SentencePiece BPE as the LLaMA paper has it, from which every text comes back.
+"""Training of tokenizers: SentencePiece BPE as in the LLaMA paper, without loss of text.
 
-Numbers are split into single digits, characters that have no piece fall back to their UTF-8 bytes,
-and text is not normalised (arXiv 2302.13971, section 2.1). ``decode(encode(text)) == text`` holds
-for every text, in SentencePiece itself: SentencePiece writes a space as U+2581, so that a U+2581 of
-the text would come back as a space. The models made here escape it: their normaliser writes U+2581
-as U+0010 (data link escape) and ``_``, and U+0010 as two of them; their denormaliser, which
-SentencePiece applies when it decodes, takes that back. All other text is untouched.
+Numbers are split into single digits, characters without a piece fall back to their UTF-8 bytes, and
+text is not normalised (arXiv 2302.13971, section 2.1). ``decode(encode(text)) == text`` holds for
+every text, also with SentencePiece itself. SentencePiece writes a space as U+2581, so it would
+decode a literal U+2581 as a space. The models made here escape that character. Their normaliser
+writes U+2581 as U+0010 (data link escape) and ``_``, and U+0010 as two U+0010. Their denormaliser,
+which SentencePiece applies when it decodes, reverses this. All other text is unchanged.
 """
 
 from __future__ import annotations
@@ -37,40 +37,41 @@ OPTIONS: dict[str, Any] = {
     "required_chars": "0123456789",
     "unk_surface": " \u2047 ",
 }
-"""SentencePiece's options of LLaMA's tokenizer; the digits, which may be rare, are named besides.
+"""SentencePiece's options for LLaMA's tokenizer. The digits are required, because they may be rare.
 
-Spaces are kept, and runs of them become pieces, up to SentencePiece's 16 characters."""
+Spaces are kept. Runs of spaces become pieces of up to 16 characters, SentencePiece's maximum."""
 
 LM_PIECES: dict[str, Any] = {
     "model_type": "unigram",
     "character_coverage": 0.9995,
     "normalization_rule_name": "identity",
 }
-"""SentencePiece's options of the pieces of CCNet's language model, whose text is normalised."""
+"""SentencePiece's options for the pieces of CCNet's language model. Its text is normalised."""
 
 MAX_LINE_BYTES = 1 << 16
-"""SentencePiece passes over longer sentences, so that longer lines are cut."""
+"""Longest sentence that SentencePiece trains on, in bytes. Longer lines are cut."""
 
 ESCAPES = {"\x10": "\x10\x10", "\u2581": "\x10_"}
-"""What the normaliser writes for characters that would not come back otherwise."""
+"""Characters that SentencePiece would not decode correctly, with the normaliser's escapes."""
 
 RESERVED_PIECES = 3 + 256
-"""The unknown piece, the marks of begin and end of sequence, and the bytes."""
+"""Number of pieces that are not text: the unknown piece, begin and end of sequence, the bytes."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
-    """Train a tokenizer on documents; return the SentencePiece model, which names no path.
+    """Train a tokenizer on documents; return the SentencePiece model, without paths in it.
 
     The same documents in the same order give the same bytes. Raises ValueError where the documents
-    do not give so many pieces, with the number that they do, and where ``vocabulary_size`` leaves
-    no room for any.
+    do not give ``vocabulary_size`` pieces, with the number that they do give, and where the
+    vocabulary has no room for pieces of text.
     """
     check_vocabulary_size(vocabulary_size)
     model = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         rules, back = Path(folder, "rules.tsv"), Path(folder, "back.tsv")
-        rules.write_text("".join(f"{_hex(a)}\t{_hex(b)}\n" for a, b in ESCAPES.items()))
-        back.write_text("".join(f"{_hex(b)}\t{_hex(a)}\n" for a, b in ESCAPES.items()))
+        escapes = [(_hex(character), _hex(escape)) for character, escape in ESCAPES.items()]
+        rules.write_text("".join(f"{character}\t{escape}\n" for character, escape in escapes))
+        back.write_text("".join(f"{escape}\t{character}\n" for character, escape in escapes))
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=sentences(texts),
@@ -78,7 +79,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
                 vocab_size=vocabulary_size,
                 normalization_rule_tsv=str(rules),
                 denormalization_rule_tsv=str(back),
-                add_dummy_prefix=False,  # :func:`sentences` puts it where encoding does
+                add_dummy_prefix=False,  # :func:`sentences` adds it
                 max_sentence_length=MAX_LINE_BYTES,
                 num_threads=1,
                 minloglevel=2,
@@ -93,10 +94,10 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
 
 
 def train_lm_pieces(lines: Iterable[str], n_pieces: int) -> bytes:
-    """Train the unigram pieces of CCNet's language model on lines that it has normalised.
+    """Train the unigram pieces of CCNet's language model on normalised lines.
 
-    Returns the SentencePiece model, which names no path. Lines of more than 64 KiB do not take
-    part. Raises ValueError as :func:`train_tokenizer` does.
+    Returns the SentencePiece model, without paths in it. Lines of more than 64 KiB are ignored.
+    Raises ValueError as :func:`train_tokenizer` does.
     """
     model = io.BytesIO()
     try:
@@ -115,7 +116,7 @@ def train_lm_pieces(lines: Iterable[str], n_pieces: int) -> bytes:
 
 
 def check_vocabulary_size(vocabulary_size: int) -> None:
-    """Raise ValueError where so small a vocabulary has no room for pieces of text."""
+    """Raise ValueError where a vocabulary has no room for pieces of text."""
     if vocabulary_size <= RESERVED_PIECES:
         raise ValueError(
             f"a vocabulary of {vocabulary_size:,} pieces: bytes and marks alone are "
@@ -128,11 +129,12 @@ def _hex(text: str) -> str:
 
 
 def sentences(texts: Iterable[str]) -> Iterator[str]:
-    """Cut documents into what SentencePiece counts: lines, whose newlines are bytes of their own.
+    """Cut documents into the sentences that SentencePiece trains on: lines, without newlines.
 
-    A document begins with the space that encoding puts there, its other lines do not, so that a
-    word at the beginning of a line is counted as it will be encoded. Long lines are cut ahead of a
-    space, where no piece is cut, or anywhere if there is none.
+    Newlines are encoded as bytes, so no piece needs to hold one. The first line of a document
+    begins with the dummy space that encoding puts there, and the other lines do not. So a word at
+    the beginning of a line is counted in the form in which it is encoded. A long line is cut before
+    a space, where no piece is cut, or anywhere if it has none.
     """
     longest = MAX_LINE_BYTES // 4  # characters
     for text in filter(None, texts):
@@ -148,7 +150,7 @@ def sentences(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _reason(message: str, vocabulary_size: int) -> str:
-    """Say in a line, with what to do, why SentencePiece did not train."""
+    """Return in one line why SentencePiece did not train, and what to do."""
     most = re.search(r"Vocabulary size too high .*<= (\d+)", message)
     if most:
         return (

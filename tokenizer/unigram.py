@@ -1,10 +1,10 @@
-"""SentencePiece's unigram segmentation over normalised texts.
+"""SentencePiece's unigram segmentation, applied to normalised texts.
 
-Follows ``unigram::Model::EncodeOptimized`` of SentencePiece to the last bit: the best path over the
-pieces by Viterbi's algorithm, scores summed in single precision from the text's start. That sum
-decides near-ties by its rounding, so the pieces of a word depend on how far into the text it
-stands (in one page of 150 of the web samples, when each word is taken by itself). A table from
-words to pieces would not be exact, and a trie of the pieces is as fast.
+It follows ``unigram::Model::EncodeOptimized`` of SentencePiece to the last bit. Viterbi's algorithm
+finds the best path over the pieces, and scores are summed in single precision from the beginning of
+the text. The rounding of that sum decides near-ties. So the pieces of a word depend on its place in
+the text: segmenting each word alone changes one of 150 pages of the web samples. A table from words
+to pieces would not be exact, and a trie of the pieces is as fast.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from tokenizer.model_file import (
 
 SPACE = 0x20
 UNKNOWN_PENALTY = np.float32(10.0)
-SCORE_LIMIT = 100_000.0  # kScoreResetThreshold of recent versions; older ones have none
+SCORE_LIMIT = 100_000.0  # kScoreResetThreshold of recent versions; older versions have no limit
 
 
 class UnigramModel(NamedTuple):
-    """A unigram model, ready for the kernel; spaces stand for U+2581."""
+    """A unigram model, as arrays for the kernel. Its pieces have spaces in place of U+2581."""
 
     nodes: npt.NDArray[np.int32]
-    """A trie as a double array, four numbers a node: the base (its child by byte ``b`` is node
-    ``base + b``), where the parent lies, the id of the piece that ends here or -1, and the bits
-    of that piece's score."""
+    """The trie of the pieces as a double array, with four numbers a node: the base, the index of
+    the parent, the id of the piece that ends here or -1, and the bits of that piece's score. The
+    child of a node by byte ``b`` is node ``base + b``."""
     unknown_score: np.float32
     unknown_id: int
-    byte_ids: npt.NDArray[np.int32]  # of each byte; none without byte fallback
-    spaces_lead: bool  # no piece holds a space behind another character
-    score_limit: float  # a sum beyond it starts again from zero
+    byte_ids: npt.NDArray[np.int32]  # id of each byte; empty without byte fallback
+    spaces_lead: bool  # whether pieces hold spaces only at their beginning
+    score_limit: float  # sum of scores above which the sum is reset to zero
 
 
 def unigram_model(model: ModelFile) -> UnigramModel | None:
-    """Take the pieces out of a model; None where they need SentencePiece itself."""
+    """Make the arrays of a model, None where only SentencePiece itself can encode with it."""
     if model.model_type != UNIGRAM:
         return None
     texts, ids = [], []
@@ -72,7 +72,7 @@ def unigram_model(model: ModelFile) -> UnigramModel | None:
         np.ascontiguousarray(nodes, np.int32).reshape(-1),
         np.float32(scores[ids].min() - UNKNOWN_PENALTY),
         unknown_id,
-        np.array([byte_ids[b] for b in range(256)] if model.byte_fallback else [], np.int32),
+        np.array([byte_ids[byte] for byte in range(256)] if model.byte_fallback else [], np.int32),
         not any(b" " in text.lstrip(b" ") for text in texts),
         SCORE_LIMIT,
     )
@@ -80,6 +80,7 @@ def unigram_model(model: ModelFile) -> UnigramModel | None:
 
 @njit(cache=True, nogil=True)
 def _linked_trie(arena, ends, ids):  # type: ignore[no-untyped-def]
+    """Return the trie of the pieces as linked lists of children."""
     room = arena.size + 1
     child, sibling = np.full(room, -1, np.int32), np.full(room, -1, np.int32)
     label, piece = np.zeros(room, np.uint8), np.full(room, -1, np.int32)
@@ -87,23 +88,26 @@ def _linked_trie(arena, ends, ids):  # type: ignore[no-untyped-def]
     for text in range(ids.size):
         node = 0
         for i in range(ends[text], ends[text + 1]):
-            found = child[node]
-            while found != -1 and label[found] != arena[i]:
-                found = sibling[found]
-            if found == -1:
-                found = count
+            next_node = child[node]
+            while next_node != -1 and label[next_node] != arena[i]:
+                next_node = sibling[next_node]
+            if next_node == -1:
+                next_node = count
                 count += 1
-                label[found] = arena[i]
-                sibling[found] = child[node]
-                child[node] = found
-            node = found
+                label[next_node] = arena[i]
+                sibling[next_node] = child[node]
+                child[node] = next_node
+            node = next_node
         piece[node] = ids[text]
     return child[:count], sibling[:count], label[:count], piece[:count]
 
 
 @njit(cache=True, nogil=True)
 def _double_array(arena, ends, ids):  # type: ignore[no-untyped-def]
-    """Lay a trie out so that a step is one addition and one comparison."""
+    """Return the trie of the pieces as a double array: base, check and piece of every node.
+
+    A step from a node to its child takes one addition and one comparison.
+    """
     child, sibling, label, piece = _linked_trie(arena, ends, ids)
     size = 1024
     base, check = np.zeros(size, np.int32), np.full(size, -1, np.int32)
@@ -126,25 +130,25 @@ def _double_array(arena, ends, ids):  # type: ignore[no-untyped-def]
                 grown_base[: base.size], grown_check[: check.size] = base, check
                 base, check = grown_base, grown_check
             fits = True
-            found = child[node]
-            while found != -1 and fits:
-                fits = check[start + label[found]] == -1
-                found = sibling[found]
+            next_child = child[node]
+            while next_child != -1 and fits:
+                fits = check[start + label[next_child]] == -1
+                next_child = sibling[next_child]
             if fits:
                 break
             tried += 1
             taken += check[start] != -1
             start += 1
         if tried > 64 and taken > tried * 0.9:
-            first_free = start  # what lies before is almost full
+            first_free = start  # the array before it is almost full
         base[at[node]] = start
-        found = child[node]
-        while found != -1:
-            at[found] = start + label[found]
-            check[at[found]] = at[node]
-            queue[tail] = found
+        next_child = child[node]
+        while next_child != -1:
+            at[next_child] = start + label[next_child]
+            check[at[next_child]] = at[node]
+            queue[tail] = next_child
             tail += 1
-            found = sibling[found]
+            next_child = sibling[next_child]
     pieces = np.full(size, -1, np.int32)
     for node in range(child.size):
         pieces[at[node]] = piece[node]
@@ -155,10 +159,10 @@ def _double_array(arena, ends, ids):  # type: ignore[no-untyped-def]
 def _segment(  # type: ignore[no-untyped-def]
     nodes, node_scores, unknown_score, unknown_id, limit, data, start, end, total, best, begins, ids
 ):
-    """Find the best path over ``data[start:end]``, whose start has the score ``total``.
+    """Find the best path over ``data[start:end]``. The score before ``start`` is ``total``.
 
-    Writes into ``begins[i]`` and ``ids[i]`` the start and id of the best path's piece that ends at
-    ``start + i``; returns the path's score.
+    For every ``i``, ``begins[i]`` and ``ids[i]`` become the begin and the id of the last piece of
+    the best path to ``start + i``. Returns the score of the best path to ``end``.
     """
     size = end - start
     for i in range(1, size + 1):
@@ -182,12 +186,12 @@ def _segment(  # type: ignore[no-untyped-def]
             if nodes[step + 1] != node:
                 break
             node = step
-            found = nodes[node + 2]
-            if found >= 0:
+            piece = nodes[node + 2]
+            if piece >= 0:
                 furthest = max(furthest, to)
                 score = np.float32(node_scores[node + 3] + so_far)
                 if begins[to] == -1 or score > best[to]:
-                    best[to], begins[to], ids[to] = score, at, found
+                    best[to], begins[to], ids[to] = score, at, piece
                 single |= to - at == n_bytes
         if not single:
             to = at + n_bytes
@@ -204,7 +208,7 @@ def _encode(  # type: ignore[no-untyped-def]
     nodes, unknown_score, unknown_id, byte_ids, spaces_lead, limit,
     data, offsets, ids, cuts, out_offsets,
 ):  # fmt: skip
-    """Write the ids of all texts, and where in ``data`` each one's piece ends."""
+    """Write the ids of all texts to ``ids``, and the ends of their pieces to ``cuts``."""
     node_scores = nodes.view(np.float32)
     room = 256
     best, begins = np.empty(room, np.float32), np.empty(room, np.int64)
@@ -229,15 +233,15 @@ def _encode(  # type: ignore[no-untyped-def]
                 nodes, node_scores, unknown_score, unknown_id, limit,
                 data, at, stop, total, best, begins, path,
             )  # fmt: skip
-            n = 0
+            n_pieces = 0
             position = size
             while position > 0:
-                order[n] = position
-                n += 1
+                order[n_pieces] = position
+                n_pieces += 1
                 position = begins[position]
-            while n > 0:
-                n -= 1
-                position = order[n]
+            while n_pieces > 0:
+                n_pieces -= 1
+                position = order[n_pieces]
                 number = path[position]
                 if number != unknown_id:
                     after_unknown = False
@@ -248,7 +252,7 @@ def _encode(  # type: ignore[no-untyped-def]
                     to = _write_bytes(
                         byte_ids, data, at + begins[position], at + position, ids, cuts, to
                     )
-                elif after_unknown:  # SentencePiece makes one piece of a run of unknown ones
+                elif after_unknown:  # SentencePiece makes one piece of a run of unknown pieces
                     cuts[to - 1] = at + position
                 else:
                     after_unknown = True
@@ -277,12 +281,12 @@ def _write_bytes(byte_ids, data, start, end, ids, cuts, to):  # type: ignore[no-
 def encode_unigram(
     model: UnigramModel, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Encode texts as :func:`tokenizer.normalise.normalise` returns them.
+    """Encode normalised texts, in the form that :func:`tokenizer.normalise.normalise` returns.
 
     Returns the ids of all texts, the end in ``data`` of each id's piece, and the offsets of the
     texts in both.
     """
-    # Only a space that is no piece takes more ids than bytes.
+    # Only a space without a piece takes more ids than bytes: the three bytes of U+2581.
     per_byte = 3 if model.byte_ids.size else 1
     ids = np.empty(per_byte * data.size, np.int32)
     cuts = np.empty(per_byte * data.size, np.int64)
@@ -297,10 +301,10 @@ def join_pieces(
     cuts: npt.NDArray[np.int64],
     cut_offsets: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Write the pieces of every text with a space between them, and U+2581 for their own spaces.
+    """Join the pieces of every text by spaces. Spaces within pieces become U+2581.
 
-    Takes normalised texts and what :func:`encode_unigram` returns for them; returns UTF-8 and the
-    offsets of the texts in it.
+    Takes normalised texts, and the results of :func:`encode_unigram` for them. Returns UTF-8, and
+    the offsets of the texts in it.
     """
     out = np.empty(3 * data.size + cuts.size, np.uint8)
     out_offsets = np.zeros(len(offsets), np.int64)
@@ -337,24 +341,24 @@ def unknown_pieces(
     cuts: npt.NDArray[np.int64],
     cut_offsets: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the text of the unknown pieces, one after the other, with U+2581 for their spaces.
+    """Return the texts of the unknown pieces, one after the other. Their spaces become U+2581.
 
-    Takes normalised texts and what :func:`encode_unigram` returns for them; returns UTF-8 and the
-    offsets of the pieces in it.
+    Takes normalised texts, and the results of :func:`encode_unigram` for them. Returns UTF-8, and
+    the offsets of the pieces in it.
     """
     at = np.flatnonzero(ids == model.unknown_id)
     begins = np.where(at > 0, cuts[at - 1], 0)
     is_first = np.isin(at, cut_offsets[:-1])
     begins[is_first] = offsets[np.searchsorted(cut_offsets, at[is_first], side="right") - 1]
     cut_ends = np.arange(len(at) + 1)
-    found = np.empty(int((cuts[at] - begins).sum()), np.uint8)
-    starts = _gather(data, begins, cuts[at], found)
-    return join_pieces(found, starts, starts[1:], cut_ends)
+    pieces = np.empty(int((cuts[at] - begins).sum()), np.uint8)
+    starts = _gather(data, begins, cuts[at], pieces)
+    return join_pieces(pieces, starts, starts[1:], cut_ends)
 
 
 @njit(cache=True, nogil=True)
 def _gather(data, begins, ends, out):  # type: ignore[no-untyped-def]
-    """Write spans of ``data`` one after the other; return their offsets."""
+    """Copy spans of ``data`` to ``out``, one after the other; return their offsets there."""
     offsets = np.zeros(begins.size + 1, np.int64)
     to = 0
     for span in range(begins.size):

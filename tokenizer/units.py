@@ -1,9 +1,9 @@
-"""Token ids of normalised texts by table: a BPE model's merges never cross certain pairs of bytes.
+"""Encoding of normalised texts with BPE models, by a table from parts of texts to their ids.
 
-A piece is a string of bytes. Where no piece of a model holds two bytes next to each other, no merge
-ever joins them, and a text can be cut between them into units whose ids do not depend on what
-stands around. Units repeat (words, mostly), so that their ids are looked up in a table, by their
-bytes, and SentencePiece sees only units that are not in it.
+A piece is a string of bytes. If no piece of a model has two bytes next to each other, no merge ever
+joins them. A text can be cut between two such bytes. The parts are called units, and the ids of a
+unit do not depend on the text around it. Most units are words, and repeat. So their ids are looked
+up in a table by their bytes, and SentencePiece encodes only units that are not in the table.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ from tokenizer.string_table import StringTable, empty_table, find_or_insert, gro
 
 SPACE = 0x20
 RECENT_PLACES = 1 << 16
+"""Places for recent units in a table. A power of two."""
 
 
 def joined_pairs(model: ModelFile) -> npt.NDArray[np.bool_] | None:
-    """Tell for all pairs of bytes of normalised text whether units may not end between them.
+    """Return for all pairs of bytes of normalised text whether a merge may join them.
 
-    None where a model's tokens depend on more than such pairs, or where it cannot be told.
+    Returns None where a model's tokens depend on more than such pairs, or may do so.
     """
     if model.model_type != BPE:
         return None
     if model.charsmap and any(piece.kind == USER_DEFINED for piece in model.pieces):
-        return None  # SentencePiece's normaliser passes such pieces by
+        return None  # SentencePiece's normaliser leaves the text of such pieces unchanged
     joined = np.zeros((256, 256), np.bool_)
     single = np.zeros(256, np.bool_)
     for piece in model.pieces:
         if piece.kind in (UNKNOWN, CONTROL, BYTE):
             continue
-        # An unused piece is taken apart as its merge was found last in the whole text; a piece
-        # with a literal space matches no text.
+        # How an unused piece is taken apart depends on the whole text. A piece with a literal space
+        # matches no text.
         if piece.kind == UNUSED or b" " in piece.text:
             return None
         if piece.kind == USER_DEFINED and SPACE_MARK in piece.text:
@@ -57,14 +58,17 @@ def joined_pairs(model: ModelFile) -> npt.NDArray[np.bool_] | None:
         if text.size == 1:
             single[text[0]] = True
     if not model.byte_fallback:
-        # Unknown characters in a row make one token: one of two neighbours must be known.
+        # A run of unknown characters is one token, so it must not be cut.
         joined |= ~(single[:, None] | single[None, :])
-    joined[:, 0x80:0xC0] = True  # within a character
+    joined[:, 0x80:0xC0] = True  # both bytes are of one character
     return joined
 
 
 def separator_byte(joined: npt.NDArray[np.bool_]) -> int | None:
-    """Return an ASCII control character that joins no neighbour, or None; the line feed first."""
+    """Return an ASCII control character that is joined with no neighbour, None where there is none.
+
+    The line feed is tried first.
+    """
     for byte in (0x0A, *range(1, 0x20)):
         following = np.concatenate([joined[byte, :0x80], joined[byte, 0xC0:]])
         if not following.any() and not joined[:, byte].any():
@@ -73,26 +77,26 @@ def separator_byte(joined: npt.NDArray[np.bool_]) -> int | None:
 
 
 class UnitTable(NamedTuple):
-    """Units and their ids: unit ``u`` has ``ids[ends[u]:ends[u + 1]]``."""
+    """Units and their ids. Unit ``u`` has ``ids[ends[u]:ends[u + 1]]``."""
 
     units: StringTable
     recent: npt.NDArray[np.uint64]
-    """The numbers of units of up to 15 bytes that were met lately, each in the only place that its
-    bytes allow: the bytes and their count in two words, then the unit's number. Frequent units
-    are found here at the price of one access to memory."""
+    """A cache of the numbers of recent units of up to 15 bytes. The hash of a unit's bytes gives
+    its only place, of four 64-bit words: two with the bytes and their count, and one with the
+    number. So frequent units are found with one access to memory."""
     ends: npt.NDArray[np.int64]
     ids: npt.NDArray[Any]
 
 
 def empty_unit_table(dtype: npt.DTypeLike) -> UnitTable:
-    """Make a table without units; ``dtype`` is the type of the ids."""
+    """Make a table without units. ``dtype`` is the type of the ids."""
     units = empty_table()
     recent = np.zeros(RECENT_PLACES * 4, np.uint64)
     return UnitTable(units, recent, np.zeros(len(units.ends), np.int64), np.zeros(1 << 16, dtype))
 
 
 def table_bytes(table: UnitTable) -> int:
-    """Return how much memory a table takes."""
+    """Return the memory of a table in bytes."""
     arrays: list[npt.NDArray[Any]] = [*table.units, table.recent, table.ends, table.ids]
     return sum(array.nbytes for array in arrays)
 
@@ -101,10 +105,10 @@ def table_bytes(table: UnitTable) -> int:
 def _scan(  # type: ignore[no-untyped-def]
     table, recent, joined, data, offsets, text, at, n_units, units, unit_ends
 ):
-    """Write the number of every unit from ``at`` in ``text`` on, new ones being added.
+    """Write the numbers of all units from position ``at`` of ``text`` on. New units are added.
 
-    Returns the text, position and number of units reached, and the bytes for which the table lacks
-    room, 0 at the end.
+    Stops where the table has no room. Returns the text, the position and the number of units
+    reached, and the bytes for which room is needed, 0 at the end of all texts.
     """
     mask = np.uint64(recent.size // 4 - 1)
     while text < offsets.size - 1:
@@ -156,9 +160,10 @@ def find_units(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
 ) -> tuple[UnitTable, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Cut texts into units; return the table with the new ones, their numbers, and text ends.
+    """Cut texts into units, and add new ones to the table.
 
-    The new units are the last ones of ``table.units``, and have no ids yet.
+    Returns the table, the numbers of the texts' units, and the end of each text in these. The new
+    units are the last entries of ``table.units``, and have no ids yet.
     """
     units = np.empty(data.size, np.int32)
     unit_ends = np.zeros(len(offsets), np.int64)
@@ -174,9 +179,9 @@ def find_units(
 
 @njit(cache=True, nogil=True)
 def write_separated(arena, ends, first, last, separator, out):  # type: ignore[no-untyped-def]
-    """Write the entries from ``first`` to ``last``, a separator ahead of each and at the end.
+    """Write the entries from ``first`` to ``last``, with a separator before each and at the end.
 
-    Spaces become U+2581, which no normaliser touches. Returns the number of bytes.
+    Spaces become U+2581, which no normaliser changes. Returns the number of bytes.
     """
     to = 0
     for entry in range(first, last):
@@ -197,14 +202,14 @@ def write_separated(arena, ends, first, last, separator, out):  # type: ignore[n
 def write_ids(  # type: ignore[no-untyped-def]
     units, unit_ends, id_ends, ids, bos, eos, out, out_offsets
 ):
-    """Write the ids of all texts into ``out``; ``bos`` and ``eos`` are ids, or -1 for none."""
+    """Write the ids of all texts to ``out``. ``bos`` and ``eos`` are ids, or -1 for none."""
     to = 0
     for text in range(unit_ends.size - 1):
         if bos >= 0:
             out[to] = bos
             to += 1
-        for u in range(unit_ends[text], unit_ends[text + 1]):
-            unit = units[u]
+        for position in range(unit_ends[text], unit_ends[text + 1]):
+            unit = units[position]
             for i in range(id_ends[unit], id_ends[unit + 1]):
                 out[to] = ids[i]
                 to += 1
@@ -216,7 +221,7 @@ def write_ids(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def count_ids(units, id_ends):  # type: ignore[no-untyped-def]
-    """Return how many ids the units have in all."""
+    """Return the number of ids of all units together."""
     total = 0
     for unit in units:
         total += id_ends[unit + 1] - id_ends[unit]

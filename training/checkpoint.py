@@ -1,9 +1,9 @@
-"""Checkpoints of a training run, written by all its processes, whole or not at all.
+"""Checkpoints of a training run. All processes write them, atomically.
 
-``checkpoints/step-00001000/`` holds what ``torch.distributed.checkpoint`` writes: one file of each
-process and ``.metadata``, which any number of processes can load; and ``contents.json``, the sizes
-of these files. It is written as ``checkpoints/unfinished-00001000`` and gets its name when all of
-it is on the disk; only then are older ones removed.
+``checkpoints/step-00001000/`` holds the files of ``torch.distributed.checkpoint``: one of each
+process, and ``.metadata``. Any number of processes can load them. ``contents.json`` has the sizes
+of these files. A checkpoint is written as ``checkpoints/unfinished-00001000``, and gets its name
+when all files are on the disk. Only then are older checkpoints removed.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ CONTENTS = "contents.json"
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:
-    """Return where the checkpoint of a step is; steps count those that are done."""
+    """Return the folder of the checkpoint after ``step`` steps."""
     return run / FOLDER / f"step-{step:08d}"
 
 
 def steps_with_checkpoints(run: Path) -> list[int]:
-    """Return the steps of all finished checkpoints, in order, damaged ones included."""
+    """Return the steps of all finished checkpoints in order, damaged ones included."""
     names = [path.name for path in (run / FOLDER).glob("step-*")]
     return sorted(int(name[5:]) for name in names if re.fullmatch(r"step-\d+", name))
 
 
 def damage(folder: Path) -> str | None:
-    """Say in a few words what is wrong with a checkpoint; None where nothing is to be seen.
+    """Return in a few words how a checkpoint is damaged, None if it is not.
 
     Names and sizes of files are compared, not their bytes.
     """
@@ -55,9 +55,9 @@ def damage(folder: Path) -> str | None:
 
 
 def newest_whole(run: Path, set_aside: bool = False) -> int | None:
-    """Return the step of the newest checkpoint that is not damaged; None where there is none.
+    """Return the step of the newest checkpoint that is not damaged, None where there is none.
 
-    Damaged ones on the way to it are named on stderr; ``set_aside`` renames them to ``damaged-*``.
+    Newer ones that are damaged are named on stderr. ``set_aside`` renames them to ``damaged-*``.
     """
     for step in reversed(steps_with_checkpoints(run)):
         folder = checkpoint_folder(run, step)
@@ -73,13 +73,13 @@ def newest_whole(run: Path, set_aside: bool = False) -> int | None:
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of a run and removes those that are more than are kept."""
+    """A writer of a run's checkpoints. It keeps the newest ``keep``, and removes older ones."""
 
     def __init__(self, run: Path, group: dist.ProcessGroup, *, keep: int, asynchronous: bool):
-        """Make the writer of one of the processes that train together.
+        """Make the writer of one of the training processes.
 
-        ``group`` holds all of them and is used by nothing else: a checkpoint that is written while
-        training goes on communicates beside it.
+        ``group`` holds all training processes, and must not be used for anything else, because a
+        checkpoint may be written while training continues.
         """
         self._run = run
         self._group = group
@@ -93,10 +93,10 @@ class CheckpointWriter:
                 shutil.rmtree(left)
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint; all processes call it at the same step.
+        """Write a checkpoint. All processes must call this at the same step.
 
-        With ``asynchronous`` it returns when the state is copied; an earlier checkpoint is waited
-        for first. Raises what the writing of that one, or of this one, raised.
+        An earlier checkpoint is waited for first. With ``asynchronous`` the call returns when the
+        state is copied. Raises the errors of writing the earlier checkpoint or this one.
         """
         self.finish()
         folder = self._unfinished(step)
@@ -111,12 +111,12 @@ class CheckpointWriter:
             self._publish(step)
 
     def poll(self) -> None:
-        """Give a checkpoint its name where its writing has come to an end; call it now and then."""
+        """Publish an asynchronous checkpoint if it is written. To be called now and then."""
         if self._under_way is not None and self._under_way[1].done():
             self.finish()
 
     def finish(self) -> None:
-        """Wait until a checkpoint that is being written is there."""
+        """Wait for the checkpoint that is being written, if there is one, and publish it."""
         if self._under_way is None:
             return
         (step, future), self._under_way = self._under_way, None
@@ -127,7 +127,7 @@ class CheckpointWriter:
         return self._run / FOLDER / f"unfinished-{step:08d}"
 
     def _publish(self, step: int) -> None:
-        # The first process's save returns when those of all processes are written.
+        # In the first process, saving ends when all processes have written their files.
         if not self._is_first:
             return
         folder, target = self._unfinished(step), checkpoint_folder(self._run, step)
@@ -137,7 +137,7 @@ class CheckpointWriter:
             file.flush()
             os.fsync(file.fileno())
         _sync_folder(folder)
-        if target.exists():  # a stop right after a checkpoint writes it again
+        if target.exists():  # a stop right after a checkpoint writes the checkpoint again
             shutil.rmtree(target)
         folder.rename(target)
         _sync_folder(target.parent)
@@ -146,13 +146,14 @@ class CheckpointWriter:
 
 
 def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup | None) -> None:
-    """Read a checkpoint into ``state``: into its tensors, and other values in their place.
+    """Read a checkpoint into ``state``. Tensors are filled in place, and other values replaced.
 
-    Raises ValueError, with the folder's name, where it cannot be read.
+    Without a ``group``, this process loads alone. Raises ValueError, with the folder's name, where
+    the checkpoint cannot be read.
     """
     folder = checkpoint_folder(run, step)
     try:
-        with warnings.catch_warnings():  # a single process is meant where there is no group
+        with warnings.catch_warnings():  # without a group, a single process is intended
             warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
             state_dict_loader.load(
                 state, checkpoint_id=folder, process_group=group, no_dist=group is None
@@ -165,7 +166,7 @@ def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup |
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder reach the disk."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Attention kept within documents: a sample may hold the end of one and the beginning of others.
+"""Masks that keep attention within documents. A sample may hold parts of several documents.
 
 Shapes: B samples, T tokens of a sample.
 """
@@ -12,8 +12,8 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 def document_numbers(tokens_BT: Tensor, *, begin: int | None, end: int | None) -> Tensor:
     """Number the documents of every sample, (B, T).
 
-    A document begins with the token ``begin``, or after the token ``end``, whichever is given;
-    such control tokens never come from text. Raises ValueError where neither is given.
+    A document begins with the token ``begin``, or after the token ``end``, whichever is given.
+    Text is never encoded to such control tokens. Raises ValueError where neither is given.
     """
     if begin is not None:
         return (tokens_BT == begin).cumsum(1)
@@ -27,11 +27,11 @@ def document_numbers(tokens_BT: Tensor, *, begin: int | None, end: int | None) -
 
 
 def causal_document_mask(documents_BT: Tensor) -> Tensor | BlockMask:
-    """Return the mask that lets a token attend to those before it in the same document.
+    """Return the mask with which a token attends to earlier tokens of the same document only.
 
-    On CUDA it is a block mask for FlexAttention, which skips blocks that no token attends to; else
-    a boolean mask (B, 1, T, T) for ``scaled_dot_product_attention``. Rotary embeddings see
-    distances alone, so positions need not begin anew with each document.
+    On CUDA it is a block mask for FlexAttention, which skips blocks that no token attends to.
+    Otherwise it is a boolean mask (B, 1, T, T) for ``scaled_dot_product_attention``. Positions need
+    not start again with each document, because rotary embeddings depend on distances alone.
     """
     n_samples, n_tokens = documents_BT.shape
     if documents_BT.device.type != "cuda":

@@ -1,9 +1,10 @@
-"""Write a checkpoint for use: Hugging Face's files, and all that ``training.generate`` needs.
+"""Export of a checkpoint to Hugging Face's files, which ``training.generate`` reads, too.
 
     python -m training.export RUN DIR [--step N] [--dtype bfloat16]
 
-``LlamaForCausalLM`` and ``LlamaTokenizer`` load ``DIR``. Weights are renamed, nothing else, as the
-model rotates halves like Hugging Face's. One file of at most 5 GB is in memory at a time.
+``LlamaForCausalLM`` and ``LlamaTokenizer`` load ``DIR``. Weights are only renamed, because the
+model pairs halves in its rotary embeddings as Hugging Face's does. One file of at most 5 GB is in
+memory at a time.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ HUGGING_FACE_NAMES = {
 
 
 def hugging_face_name(name: str) -> str:
-    """Return what ``LlamaForCausalLM`` calls a weight of :class:`training.model.Llama`."""
+    """Return the name in ``LlamaForCausalLM`` of a weight of :class:`training.model.Llama`."""
     parts = name.split(".")
     if parts[0] != "blocks":
         return f"{HUGGING_FACE_NAMES[parts[0]]}.{parts[-1]}"
@@ -59,10 +60,10 @@ def hugging_face_name(name: str) -> str:
 def export(
     run: Path, target: Path, step: int | None = None, dtype: torch.dtype = torch.float32
 ) -> int:
-    """Write the checkpoint of a step, or the newest, to a folder; returns its step.
+    """Export the checkpoint of a step, or the newest, to a folder; return its step.
 
-    The folder appears when it is whole. Raises ValueError where there is no such checkpoint, the
-    tokenizer is not the one that made the shards, or the folder is there already.
+    The folder gets its name when it is complete. Raises ValueError where there is no such
+    checkpoint, the tokenizer is not the one that made the shards, or the folder exists.
     """
     description = read_run(run)
     config = ModelConfig(**description["model"])
@@ -88,9 +89,9 @@ def _chosen_step(run: Path, step: int | None) -> int:
         if newest is None:
             raise ValueError(f"{run}: no checkpoint there")
         return newest
-    there = checkpoint.steps_with_checkpoints(run)
-    if step not in there:
-        steps = ", ".join(map(str, there)) or "none"
+    saved = checkpoint.steps_with_checkpoints(run)
+    if step not in saved:
+        steps = ", ".join(map(str, saved)) or "none"
         raise ValueError(f"{run}: no checkpoint of step {step}; there are {steps}")
     if problem := checkpoint.damage(checkpoint.checkpoint_folder(run, step)):
         raise ValueError(f"{checkpoint.checkpoint_folder(run, step)} is damaged: {problem}")
@@ -119,7 +120,7 @@ def _write_weights(
     groups = list(_groups(weights, dtype))
     files: dict[str, str] = {}
     for number, names in enumerate(groups, 1):
-        # The checkpoint's names are those of the module that holds model and loss.
+        # In the checkpoint, names begin with the model's name in the module of model and loss.
         state = {f"model.{name}": torch.empty(weights[name].shape) for name in names}
         checkpoint.load(run, step, {"model": state}, None)
         file = f"model-{number:05d}-of-{len(groups):05d}.safetensors"
@@ -135,7 +136,7 @@ def _write_weights(
 
 
 def _groups(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Iterator[list[str]]:
-    """Divide the weights into files."""
+    """Yield the names of the weights of each file."""
     names: list[str] = []
     n_bytes = 0
     for name, weight in weights.items():
@@ -193,7 +194,7 @@ def _settings(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export as the command line says; returns the exit status, 2 for a mistake."""
+    """Run the export command; return the exit status, 2 for a mistake."""
     parser = argparse.ArgumentParser("python -m training.export")
     parser.add_argument("run", metavar="RUN", type=Path, help="output folder of a training run")
     parser.add_argument("target", metavar="DIR", type=Path, help="folder to write")

@@ -1,9 +1,10 @@
-"""Where the files of a corpus are: in a folder here, or elsewhere with a cache here.
+"""The files of a corpus, in a folder on this machine, or remote with a cache on this machine.
 
-A local file is checked for the size that the manifest says (``corpus verify`` checks the digests).
-A remote one, of any file system that fsspec knows (``s3://``, ``gs://``, ``hdfs://``), is fetched
-whole into the cache when it is first needed, and gets its name there once its SHA-256 is right.
-Processes of one machine share a cache: who needs a file that another is fetching waits for it.
+The size of a local file is checked against the manifest (``corpus verify`` checks the digests). A
+remote file may be on any file system that fsspec knows (``s3://``, ``gs://``, ``hdfs://``). It is
+fetched whole into the cache when it is first needed, and gets its name there once its SHA-256 has
+been checked. Processes of one machine share a cache. A process that needs a file which another one
+is fetching waits for it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class LocalFiles:
         self.folder = Path(folder)
 
     def read_manifest(self) -> bytes:
-        """Read the manifest; raises ValueError where there is none."""
+        """Read the manifest. Raises ValueError where there is none."""
         path = self.folder / MANIFEST_NAME
         try:
             return path.read_bytes()
@@ -34,7 +35,7 @@ class LocalFiles:
             raise ValueError(_no_manifest(str(self.folder))) from None
 
     def path(self, file: CorpusFile) -> Path:
-        """Return where a file is; raises ValueError where it is missing or has another size."""
+        """Return the path of a file. Raises ValueError if it is missing or has another size."""
         path = self.folder / file.name
         try:
             n_bytes = path.stat().st_size
@@ -46,14 +47,14 @@ class LocalFiles:
 
 
 class RemoteFiles:
-    """The files of an output folder that fsspec reaches, with a cache on this machine."""
+    """The files of a remote output folder, with a cache on this machine."""
 
     def __init__(self, url: str, cache: str | Path) -> None:
         self.url = url.rstrip("/")
         self.cache = Path(cache)
 
     def read_manifest(self) -> bytes:
-        """Read the manifest, which is not cached; raises ValueError where there is none."""
+        """Read the manifest, which is not cached. Raises ValueError where there is none."""
         file_system, folder = _file_system(self.url)
         try:
             data: bytes = file_system.cat_file(f"{folder}/{MANIFEST_NAME}")
@@ -62,16 +63,16 @@ class RemoteFiles:
         return data
 
     def path(self, file: CorpusFile) -> Path:
-        """Return where the cache has a file, after fetching it where it has not.
+        """Return the path of a file in the cache, after fetching it if it is not there.
 
-        Raises ValueError where the file is missing or is not what the manifest says.
+        Raises ValueError where the file is missing, or its bytes differ from the manifest.
         """
-        # By its digest, so that several corpora may share a cache.
+        # The name has the digest, so that several corpora may share a cache.
         path = self.cache / file.sha256[:2] / f"{file.sha256}-{file.name.rsplit('/', 1)[-1]}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when closed, or when killed
+                fcntl.flock(lock, fcntl.LOCK_EX)  # released when closed, or when killed
                 if not path.exists():
                     self._fetch(file, path)
         return path
@@ -79,7 +80,7 @@ class RemoteFiles:
     def _fetch(self, file: CorpusFile, path: Path) -> None:
         file_system, folder = _file_system(self.url)
         digest, n_bytes = hashlib.sha256(), 0
-        temporary = path.with_suffix(".part")  # of the holder of the lock alone
+        temporary = path.with_suffix(".part")  # only the holder of the lock writes to it
         try:
             with (
                 file_system.open(f"{folder}/{file.name}", "rb") as remote,
@@ -108,9 +109,9 @@ Files = LocalFiles | RemoteFiles
 
 
 def corpus_files(output: str | Path, cache: str | Path | None) -> Files:
-    """Return the files of a run's output folder, a path or a URL; the latter needs a cache.
+    """Return the files of a run's output folder, which is a path or a url.
 
-    Raises ValueError where there is a URL and no cache.
+    Raises ValueError for a url without a cache.
     """
     if "://" not in str(output):
         return LocalFiles(output)

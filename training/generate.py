@@ -1,4 +1,4 @@
-"""Continue a text with an exported model, using the model's own code and a key-value cache.
+"""Generation: continue a text with an exported model, with a key-value cache.
 
     python -m training.generate DIR "prompt" [--max_tokens 100] [--temperature 0.8] [--top_p 0.95]
 
@@ -23,7 +23,7 @@ from training.model import KeyValueCache, Llama, ModelConfig
 
 
 def load_exported(folder: Path, device: torch.device) -> tuple[Llama, SentencePieceProcessor]:
-    """Load what ``training.export`` wrote; raises ValueError where the folder does not hold it."""
+    """Load a model that ``training.export`` wrote. Raises ValueError where there is none."""
     try:
         settings = json.loads((folder / "config.json").read_bytes())
         processor = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
@@ -43,9 +43,9 @@ def load_exported(folder: Path, device: torch.device) -> tuple[Llama, SentencePi
     for path in sorted(folder.glob("*.safetensors")):
         weights |= load_file(path, device=str(device))
     names = list(model.state_dict())
-    if missing := [n for n in names if hugging_face_name(n) not in weights]:
+    if missing := [name for name in names if hugging_face_name(name) not in weights]:
         raise ValueError(f"{folder}: the weights {', '.join(missing[:3])} are missing")
-    model.load_state_dict({n: weights[hugging_face_name(n)] for n in names}, assign=True)
+    model.load_state_dict({name: weights[hugging_face_name(name)] for name in names}, assign=True)
     return model, processor
 
 
@@ -60,10 +60,11 @@ def generate(
     seed: int,
     end: int,
 ) -> Iterator[int]:
-    """Yield token after token that follows a prompt, ``end`` not included, where it stops.
+    """Yield the tokens that follow a prompt, up to the token ``end``, which is not yielded.
 
-    ``temperature`` 0 takes the most probable token; else one is drawn from the most probable
-    tokens that hold ``top_p`` of the probability together (nucleus sampling, arXiv 1904.09751).
+    With ``temperature`` 0 the most probable token is taken. Otherwise a token is drawn from the
+    most probable tokens that together have ``top_p`` of the probability (nucleus sampling, arXiv
+    1904.09751).
     """
     device = model.head.weight.device
     generator = torch.Generator(device).manual_seed(seed)
@@ -82,18 +83,18 @@ def _draw(logits_V: Tensor, temperature: float, top_p: float, generator: torch.G
     if temperature == 0:
         return int(logits_V.argmax())
     probabilities_V, tokens_V = (logits_V / temperature).softmax(0).sort(descending=True)
-    # A token stays while those before it hold less than top_p; the first always does.
+    # A token stays if the tokens before it have less than top_p together. The first always stays.
     before_V = probabilities_V.cumsum(0) - probabilities_V
     probabilities_V[before_V >= top_p] = 0
     return int(tokens_V[torch.multinomial(probabilities_V, 1, generator=generator)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the prompt and what follows; returns the exit status, 2 for a mistake."""
+    """Print the prompt and its continuation; return the exit status, 2 for a mistake."""
     parser = argparse.ArgumentParser("python -m training.generate")
-    parser.add_argument("model", metavar="DIR", type=Path, help="what training.export wrote")
-    parser.add_argument("prompt", help="a text to go on with")
-    parser.add_argument("--max_tokens", type=int, default=100, help="to add (default: 100)")
+    parser.add_argument("model", metavar="DIR", type=Path, help="folder that training.export wrote")
+    parser.add_argument("prompt", help="a text to continue")
+    parser.add_argument("--max_tokens", type=int, default=100, help="most tokens (default: 100)")
     parser.add_argument("--temperature", type=float, default=0.8,
                         help="0: always the most probable token (default: 0.8)")  # fmt: skip
     parser.add_argument("--top_p", type=float, default=0.95, help="default: 0.95")

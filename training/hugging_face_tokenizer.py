@@ -1,8 +1,8 @@
-"""A SentencePiece model of the LLaMA kind as Hugging Face's ``tokenizer.json``.
+"""Conversion of a SentencePiece model like LLaMA's to Hugging Face's ``tokenizer.json``.
 
-``LlamaTokenizer`` can also read ``tokenizer.model`` itself, but not where the installed protobuf is
-older than the one that SentencePiece's classes were made with; and recent versions make merges of
-it whose order they guess from the ids.
+``LlamaTokenizer`` can also read ``tokenizer.model``, but not with a protobuf that is older than the
+one for which SentencePiece's classes were generated. Recent versions also guess the order of merges
+from the ids.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from tokenizer.model_file import BPE, CONTROL, SPACE_MARK, UNKNOWN, USER_DEFINED
 
 
 def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
-    """Return the content of ``tokenizer.json``; None where it would not give the same ids.
+    """Return the content of ``tokenizer.json``, None where it would not give the same ids.
 
-    That is so for models that are no BPE with byte fallback, or change text before they split it.
-    ``bos``: whether a text begins with the begin token. LlamaTokenizer itself departs from
-    SentencePiece for text that begins with a space, to which it adds no other one.
+    It would not for models other than BPE with byte fallback, and for models that normalise text.
+    ``bos`` tells whether a text begins with the begin token. LlamaTokenizer itself differs from
+    SentencePiece on text that begins with a space: it adds no dummy space there.
     """
     parsed = parse_model(model)
     if (
@@ -31,7 +31,7 @@ def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
     ):
         return None
     pieces = [piece.text.decode() for piece in parsed.pieces]
-    special = [i for i, p in enumerate(parsed.pieces) if p.kind in (CONTROL, UNKNOWN)]
+    special = [i for i, piece in enumerate(parsed.pieces) if piece.kind in (CONTROL, UNKNOWN)]
     (unknown,) = (i for i in special if parsed.pieces[i].kind == UNKNOWN)
     begin = pieces.index("<s>") if bos else None
     space = SPACE_MARK.decode()
@@ -71,7 +71,7 @@ def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
             "byte_fallback": True,
             "ignore_merges": False,
             "vocab": {piece: i for i, piece in enumerate(pieces)},
-            "merges": _merges(pieces, [p.score for p in parsed.pieces], set(special)),
+            "merges": _merges(pieces, [piece.score for piece in parsed.pieces], set(special)),
         },
     }  # fmt: skip
 
@@ -85,7 +85,7 @@ def _sequence(name: str, kind: int) -> dict[str, Any]:
 
 
 def _merges(pieces: list[str], scores: list[float], special: set[int]) -> list[list[str]]:
-    """List the pairs of pieces that make a piece, those of the best score first."""
+    """Return the pairs of pieces that merge to a piece, those with the best score first."""
     ids = {piece: i for i, piece in enumerate(pieces) if i not in special}
     pairs = [
         (-scores[i], i, piece[:cut], piece[cut:])

@@ -1,8 +1,8 @@
-"""Batches of a mixture's samples for one of several ranks, made by any number of workers.
+"""The data loader: batches of a mixture's samples for one of several ranks, with any workers.
 
-Batch ``i`` of a run holds the positions ``start + i * batch_samples`` and following, cut into one
-contiguous part a rank. So all ranks together see the same samples at the same step, however many
-they are, and a run goes on at any position with any number of ranks and workers.
+Batch ``i`` of a run holds ``batch_samples`` positions from ``start + i * batch_samples`` on. Each
+rank gets one contiguous part of a batch. So the samples of a step do not depend on the number of
+ranks, and a run can continue at any position with any number of ranks and workers.
 
 Shapes: B samples of a rank's part of the batch, T1 = sequence_length + 1 tokens.
 """
@@ -21,9 +21,9 @@ from training.mixture import Mixture, Validation
 
 
 class _Batches(IterableDataset[Tensor]):
-    """A rank's part of all batches from a position on; worker ``w`` of ``W`` makes each ``W``-th.
+    """A rank's part of all batches from a position on. The workers make the batches in turn.
 
-    The loader takes from its workers in turn, which puts the batches in order again.
+    The loader takes batches from its workers in turn, too, which restores their order.
     """
 
     def __init__(self, mixture: Mixture, start: int, n_batches: int, batch: int, part: range):
@@ -44,11 +44,11 @@ class _Batches(IterableDataset[Tensor]):
 
 
 class Loader:
-    """Iterates over a rank's part of each batch, ``tokens_BT1`` (int64), and keeps the position.
+    """An iterable of a rank's part of each batch, ``tokens_BT1`` (int64), with its position.
 
-    ``position`` counts the samples, of all ranks, that were handed out; samples that workers have
-    ready are not among them. It is what :meth:`state_dict` keeps, and where iteration begins. The
-    last samples of the mixture, fewer than a batch, are left out.
+    ``position`` is the number of samples handed out so far to all ranks. Samples that workers have
+    prepared are not counted. :meth:`state_dict` keeps the position, and iteration begins there. The
+    last samples of the mixture are left out if they are fewer than a batch.
     """
 
     def __init__(
@@ -60,10 +60,11 @@ class Loader:
         world_size: int = 1,
         workers: int = 0,
     ) -> None:
-        """Take ``batch_samples`` of all ranks together; ``workers`` are processes of this rank.
+        """Make a loader of batches with ``batch_samples`` samples over all ranks.
 
-        Without workers, batches are made in this process when they are asked for. Raises
-        ValueError where the batch cannot be divided among the ranks.
+        ``workers`` is the number of worker processes of this rank. Without workers, this process
+        makes a batch when it is asked for. Raises ValueError where the batch cannot be divided
+        among the ranks.
         """
         if batch_samples < 1 or batch_samples % world_size:
             raise ValueError(
@@ -78,7 +79,7 @@ class Loader:
         self._part = range(rank * share, (rank + 1) * share)
 
     def __len__(self) -> int:
-        """The batches that are left."""
+        """Return the number of batches that are left."""
         return max(self.mixture.n_samples - self.position, 0) // self.batch_samples
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -94,14 +95,14 @@ class Loader:
             yield tokens_BT1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the run is, the same on every rank: plain values."""
+        """Return the state of the run as plain values, which are the same on every rank."""
         return self.mixture.state(self.position)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a run was, whatever its ranks, workers and batch.
+        """Continue from the state of a run, whatever its ranks, workers and batch size.
 
-        Iterators made before are not moved. Raises ValueError where the state is of another corpus,
-        seed, sequence length or token budget.
+        Iterators made before are not changed. Raises ValueError where the state belongs to another
+        corpus, seed, sequence length or token budget.
         """
         self.position = self.mixture.position_in(state)
 
@@ -111,8 +112,8 @@ def validation_batches(
 ) -> Iterator[Tensor]:
     """Yield a rank's part of a source's validation samples in order, as ``tokens_BT1`` (int64).
 
-    ``batch_samples`` is of this rank; every rank gets as many batches, of one shape. What is
-    missing in the last is :data:`training.mixture.NO_TOKEN`.
+    ``batch_samples`` is the size of this rank's part. Every rank gets the same number of batches,
+    of the same shape. The last ones are filled up with :data:`training.mixture.NO_TOKEN`.
     """
     together = batch_samples * world_size
     for first in range(0, validation.n_samples[source], together):

@@ -1,4 +1,4 @@
-"""Next-token cross-entropy: plain, or in chunks of tokens where the logits would fill the memory.
+"""The loss, cross-entropy of the next token: plain, or in chunks of tokens to save memory.
 
 Shapes: B samples, T tokens of a sample, N tokens of all samples (B x T), C tokens of a chunk,
 D width of the model, V vocabulary.
@@ -21,14 +21,14 @@ from training.model import Llama
 def plain_loss(hidden_ND: Tensor, head_VD: Tensor, targets_N: Tensor) -> Tensor:
     """Return the summed cross-entropy in nats, in float32, with all logits at once.
 
-    Targets that are NO_TOKEN are no predictions and add nothing, here as below.
+    Targets that are NO_TOKEN add nothing, here and in all functions below.
     """
     logits_NV = hidden_ND @ head_VD.T
     return cross_entropy(logits_NV.float(), targets_N, ignore_index=NO_TOKEN, reduction="sum")
 
 
 def _chunk(hidden_CD: Tensor, head_VD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a chunk's summed loss and its gradient by the logits, in the type of the input."""
+    """Return a chunk's summed loss, and its gradient by the logits in the type of the input."""
     logits_CV = (hidden_CD @ head_VD.T).float()
     counts_C = (targets_C != NO_TOKEN).float()
     targets_C1 = targets_C.clamp_min(0)[:, None]
@@ -43,10 +43,10 @@ ChunkFunction = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class _ChunkedLoss(torch.autograd.Function):
-    """Works the gradients out together with the loss, while a chunk's logits are there.
+    """The loss in chunks. The gradients are computed together with the loss, chunk by chunk.
 
-    So the logits are neither kept nor made a second time: as many operations as the plain loss
-    takes, and the memory of one chunk.
+    So the logits are neither kept nor computed twice. It takes as many operations as the plain
+    loss, and the memory of one chunk.
     """
 
     @staticmethod
@@ -84,9 +84,9 @@ def chunked_loss(
     chunk_tokens: int,
     chunk: ChunkFunction = _chunk,
 ) -> Tensor:
-    """Return what :func:`plain_loss` does, with the logits of ``chunk_tokens`` tokens at a time.
+    """Return the loss of :func:`plain_loss`, with the logits of ``chunk_tokens`` tokens at a time.
 
-    ``chunk`` is there to be given compiled.
+    ``chunk`` may be a compiled version of the default.
     """
     if torch.is_grad_enabled():
         loss = _ChunkedLoss.apply(hidden_ND, head_VD, targets_N, chunk_tokens, chunk)
@@ -97,14 +97,17 @@ def chunked_loss(
 
 
 class LanguageModelLoss(nn.Module):
-    """A model with its loss as one module.
+    """A model and its loss as one module.
 
-    Sharding gathers a module's weights for its forward pass; so the head's are there for the loss,
-    however that applies them.
+    Sharding gathers the weights of a module for its forward pass. The loss uses the weights of the
+    head, so it has to be in the same module.
     """
 
     def __init__(self, model: Llama, chunk_tokens: int = 0, compiled: bool = False) -> None:
-        """``chunk_tokens``: as many tokens' logits at once; 0: all. ``compiled``: fuse the loss."""
+        """Make the module. ``compiled`` fuses the loss.
+
+        ``chunk_tokens`` is the number of tokens whose logits are computed at a time, 0 for all.
+        """
         super().__init__()
         self.model = model
         self.chunk_tokens = chunk_tokens
@@ -114,7 +117,7 @@ class LanguageModelLoss(nn.Module):
     def forward(
         self, inputs_BT: Tensor, targets_BT: Tensor, mask: Tensor | BlockMask | None = None
     ) -> Tensor:
-        """Return the summed cross-entropy of all targets but NO_TOKEN, in nats, float32."""
+        """Return the summed cross-entropy of all targets but NO_TOKEN, in nats, as float32."""
         hidden_ND = self.model.hidden(inputs_BT, mask).flatten(0, 1)
         head_VD, targets_N = self.model.head.weight, targets_BT.flatten()
         if self.chunk_tokens:

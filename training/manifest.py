@@ -1,8 +1,8 @@
-"""What a run's ``manifest.json`` says of its token shards, read without indexing anything.
+"""The manifest of a corpus, ``manifest.json``: its token shards, proportions and tokenizer.
 
-The manifest is the pipeline's (``llama-corpus manifest, version 1``). For a corpus of 1.4T tokens
-it lists some thousand shards, and the digests of as many decision files as there were splits of
-input, by far its longest part, which nothing here needs and which is not parsed.
+The pipeline writes the manifest (``llama-corpus manifest, version 1``). For a corpus of 1.4T tokens
+it lists some thousand shards. Its longest part by far is the digests of all files, which include a
+decision file for every split of the input. Training does not need them, and they are not parsed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CorpusFile(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """One part, train or validation, of a shard."""
+    """One part of a shard: ``train`` or ``validation``."""
 
     source: str
     n_documents: int
@@ -35,24 +35,24 @@ class Shard(NamedTuple):
 
     @property
     def token_bytes(self) -> int:
-        """Bytes of a token in the ``.bin`` file: 2 (uint16) or 4 (int32)."""
+        """The bytes of a token in the ``.bin`` file: 2 (uint16) or 4 (int32)."""
         return self.tokens.n_bytes // self.n_tokens
 
 
 class Manifest(NamedTuple):
-    """What training needs to know of a corpus."""
+    """The parts of a manifest that training needs."""
 
-    fingerprint: str  # SHA-256 that the manifest says of itself
+    fingerprint: str  # SHA-256 of the manifest, as it states itself
     token_budget: int
-    proportions: dict[str, Fraction]  # of the sampled tokens, by source; they add up to 1
+    proportions: dict[str, Fraction]  # share of each source in the sampled tokens; they add up to 1
     tokenizer: Mapping[str, Any]  # model, sha256, vocabulary_size, bos, eos
-    shards: list[Shard]  # of the part asked for, those with tokens, in the corpus's order
+    shards: list[Shard]  # shards of the requested part that have tokens, in the corpus's order
 
 
 def parse_manifest(data: bytes, part: str) -> Manifest:
-    """Parse a manifest and list the shards of a part, ``train`` or ``validation``.
+    """Parse a manifest, with the shards of one part, ``train`` or ``validation``.
 
-    Raises ValueError where it is damaged or of another format.
+    Raises ValueError where it is damaged or has another format.
     """
     try:
         manifest = json.loads(_without_digests(data))
@@ -79,9 +79,10 @@ def parse_manifest(data: bytes, part: str) -> Manifest:
 
 
 def _without_digests(data: bytes) -> bytes:
-    """Leave out the content of the mapping ``files``, as the pipeline writes it (indent 1).
+    """Return the manifest without the content of the mapping ``files``.
 
-    In that form no other line begins so; in any other form all is kept.
+    The mapping is recognised in the form in which the pipeline writes it (indent 1), where no other
+    line begins in the same way. In any other form everything is kept.
     """
     begin = b'\n "files": {'
     start = data.find(begin + b"\n")

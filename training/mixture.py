@@ -2,12 +2,12 @@
 
 A sample is ``sequence_length + 1`` tokens of one source's stream (:mod:`training.streams`), which
 make ``sequence_length`` predictions. The next sample of the stream begins with the last token of
-the one before it, so that every token is predicted once and none is lost between samples.
+the one before it. So every token is predicted once, and none is lost between samples.
 
-An epoch of a source is as many whole samples as its tokens make. The tokens left over at its end
-are not lost: they begin the next epoch, as streams go round, so that after whole epochs every token
-has been predicted as often as any other of its source, give or take once. A source shorter than
-one sample has epochs of one sample, which holds some of its tokens more than once.
+An epoch of a source is as many whole samples as its tokens make. The remaining tokens begin the
+next epoch, because streams are circular. So after whole epochs the numbers of predictions of any
+two tokens of a source differ by at most one. A source shorter than one sample has epochs of one
+sample, which repeats some of its tokens.
 
 Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
 """
@@ -27,26 +27,27 @@ from training.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, perm
 from training.streams import DocumentSpan, Int64s, Streams
 
 NO_TOKEN = -100
-"""Fills up samples where a validation stream ends; PyTorch's losses ignore it as a target."""
+"""Value that fills up samples at the end of a validation stream. PyTorch's losses ignore it as a
+target."""
 
 
 class Draws(NamedTuple):
-    """What some positions draw, an array of each over the positions."""
+    """The samples that positions draw. Every array has one entry a position."""
 
-    source: Int64s  # position in the mixture's sources
-    epoch: Int64s  # of the source, from 0
-    sample: Int64s  # of the epoch, in the stream's order
-    begin: Int64s  # of the sample in the source's stream, in tokens
+    source: Int64s  # index of the source in the mixture's sources
+    epoch: Int64s  # epoch of the source, from 0
+    sample: Int64s  # number of the sample in the epoch, in the stream's order
+    begin: Int64s  # location of the sample in the source's stream, in tokens
 
 
 class Mixture:
-    """Training samples by position, 0 to ``n_samples - 1``.
+    """The training samples by position, 0 to ``n_samples - 1``.
 
-    Which sample stands at a position follows from the corpus, the sequence length, the token budget
-    and the seed alone. ``n_samples`` is the whole samples that the budget holds. They are divided
-    among the sources in the recipe's proportions by largest remainder, and spread so that every
-    prefix is in proportion to a sample or two (:class:`training.order.Schedule`); the samples of
-    each epoch come in an order of their own (:func:`training.order.permuted`).
+    The sample at a position depends only on the corpus, the sequence length, the token budget and
+    the seed. ``n_samples`` is the number of whole samples in the budget. They are divided among the
+    sources in the recipe's proportions, by largest remainder. They are spread so that every prefix
+    has these proportions up to a sample or two (:class:`training.order.Schedule`). Each epoch has
+    its samples in another order (:func:`training.order.permuted`).
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class Mixture:
         token_budget: int | None = None,
         cache: str | Path | None = None,
     ) -> None:
-        """Open the corpus in a run's output folder, a path or a URL of fsspec's.
+        """Open the corpus in a run's output folder, a path or a url that fsspec knows.
 
-        ``token_budget`` is the manifest's where it is not given; ``cache`` is a folder for the
-        files of a remote corpus. Reads the manifest and nothing else. Raises ValueError where that
-        cannot be read, a source has no tokens, or a length is out of range.
+        ``token_budget`` is the manifest's by default. ``cache`` is a folder for the files of a
+        remote corpus. Only the manifest is read. Raises ValueError where it cannot be read, a
+        source has no tokens, or a length is out of range.
         """
         files = corpus_files(output, cache)
         manifest = _parse(output, files.read_manifest(), "train")
@@ -92,7 +93,7 @@ class Mixture:
         self._keys = np.array([_key(seed, source) for source in self.sources], np.uint64)
 
     def draws(self, positions: npt.ArrayLike) -> Draws:
-        """Say what the positions draw; raises ValueError for one outside the mixture."""
+        """Return the samples that positions draw. Raises ValueError outside of the mixture."""
         at = np.asarray(positions, np.int64)
         if at.size and (at.min() < 0 or at.max() >= self.n_samples):
             raise ValueError(
@@ -102,30 +103,30 @@ class Mixture:
         size = self._samples_an_epoch[source]
         epoch = earlier // size
         sample = permuted(earlier % size, size, epoch_keys(self._keys[source], epoch))
-        first = epoch * size * self.sequence_length  # where the epoch begins, going round
+        first = epoch * size * self.sequence_length  # where the epoch begins, modulo the stream
         begin = (first + sample * self.sequence_length) % self._streams.n_tokens[source]
         return Draws(source, epoch, sample, begin)
 
     def samples(self, positions: npt.ArrayLike) -> Int64s:
-        """Read the samples at some positions, as ``tokens_BT1``.
+        """Read the samples at positions, as ``tokens_BT1``.
 
-        Raises ValueError for a position outside the mixture, and, with the file's name, for a shard
-        that is missing or damaged.
+        Raises ValueError for a position outside of the mixture, and, with the file's name, for a
+        shard that is missing or damaged.
         """
         draws = self.draws(positions)
         return self._streams.read(draws.source, draws.begin, self.sequence_length + 1)
 
     def documents_of(self, position: int) -> list[DocumentSpan]:
-        """Name the documents of the sample at a position, in order; ValueError as above."""
+        """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
         draws = self.draws([position])
         source, begin = int(draws.source[0]), int(draws.begin[0])
         return self._streams.documents(source, begin, self.sequence_length + 1)
 
     def positions_of_step(self, step: int, batch_tokens: int) -> range:
-        """Return the positions of a training step, the first being step 1.
+        """Return the positions of a training step. The first step is 1.
 
-        Raises ValueError where the batch is not made of whole samples, or the step is none of the
-        mixture's.
+        Raises ValueError where a batch is not made of whole samples, or the mixture has no such
+        step.
         """
         if batch_tokens < 1 or batch_tokens % self.sequence_length:
             raise ValueError(
@@ -139,7 +140,7 @@ class Mixture:
         return range((step - 1) * batch_samples, step * batch_samples)
 
     def state(self, position: int) -> dict[str, Any]:
-        """Return what a run must keep to go on at a position: plain values."""
+        """Return the state from which a run can continue at a position, as plain values."""
         return {
             "manifest": self.fingerprint,
             "seed": self.seed,
@@ -149,7 +150,7 @@ class Mixture:
         }
 
     def position_in(self, state: dict[str, Any]) -> int:
-        """Return the position of a state; ValueError where it is of another order of samples."""
+        """Return the position of a state. Raises ValueError for one of another order of samples."""
         own = self.state(state["position"])
         for name, text in (
             ("manifest", "another corpus (manifest"),
@@ -165,23 +166,24 @@ class Mixture:
         return int(own["position"])
 
     def check_files(self) -> None:
-        """Look for all shards and their sizes, fetching remote ones; ValueError for the first bad.
+        """Check that all shards are there with their sizes. Remote shards are fetched.
 
-        One look a shard; a run does it once, before work starts.
+        Raises ValueError for the first that is not. A run checks once, before work starts.
         """
         self._streams.check()
 
 
 class Validation:
-    """The documents held out, source by source, in order; every token but the first predicted once.
+    """The held-out documents of every source, in order.
 
-    The last sample of a source is filled up with :data:`NO_TOKEN`.
+    Every token of a source but the first is predicted once. The last sample of a source is filled
+    up with :data:`NO_TOKEN`.
     """
 
     def __init__(
         self, output: str | Path, *, sequence_length: int, cache: str | Path | None = None
     ) -> None:
-        """Open the validation part of a corpus; the parameters are :class:`Mixture`'s."""
+        """Open the validation part of a corpus. The parameters are those of :class:`Mixture`."""
         files = corpus_files(output, cache)
         manifest = _parse(output, files.read_manifest(), "validation")
         self.sequence_length = sequence_length
@@ -190,10 +192,10 @@ class Validation:
             source: -(-(int(n_tokens) - 1) // sequence_length)
             for source, n_tokens in zip(self._streams.sources, self._streams.n_tokens, strict=True)
         }
-        """Samples of every source that has any."""
+        """Number of samples of every source that has any."""
 
     def samples(self, source: str, numbers: npt.ArrayLike) -> Int64s:
-        """Read some samples of a source, as ``tokens_BT1``; one beyond the last is all filling."""
+        """Read samples of a source, as ``tokens_BT1``. Beyond the last, all is :data:`NO_TOKEN`."""
         stream = self._streams.sources.index(source)
         n_tokens = int(self._streams.n_tokens[stream])
         begins = np.asarray(numbers, np.int64) * self.sequence_length
@@ -213,6 +215,6 @@ def _parse(output: str | Path, data: bytes, part: str) -> Manifest:
 
 
 def _key(seed: int, source: str) -> int:
-    """Return the key of a source's permutations, which its epochs' keys are made of."""
+    """Return the key of a source, from which the keys of its epochs are made."""
     digest = hashlib.blake2b(f"{seed}/{source}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")

@@ -1,6 +1,6 @@
-"""LLaMA (arXiv 2302.13971): the model as plain PyTorch, on whatever device its weights are.
+"""The LLaMA model (arXiv 2302.13971) in plain PyTorch.
 
-Tensors carry their shape in the name:
+The names of tensors end in their shape:
 
     B samples    T tokens of a sample    S tokens attended to (with a cache, earlier ones too)
     D width      H attention heads       K width of a head (D = H x K)
@@ -19,11 +19,12 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention, silu
 
 INITIAL_STD = 0.02
+"""Standard deviation of most initial weights."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of a model."""
+    """The sizes of a model's layers."""
 
     dim: int
     n_heads: int
@@ -58,7 +59,7 @@ MODELS = {
     "33B": ModelConfig(6656, 52, 60),
     "65B": ModelConfig(8192, 64, 80),
 }
-"""The paper's sizes (table 2), and smaller ones for tests and benchmarks."""
+"""Configurations by size: the paper's (table 2), and smaller ones for tests and benchmarks."""
 
 
 def model_config(size: str, vocabulary_size: int) -> ModelConfig:
@@ -67,7 +68,7 @@ def model_config(size: str, vocabulary_size: int) -> ModelConfig:
 
 
 class KeyValueCache:
-    """The keys and values that an attention layer has seen, for generating token by token."""
+    """The keys and values of all earlier tokens in an attention layer, for generation."""
 
     def __init__(self) -> None:
         self._keys_BHSK: Tensor | None = None
@@ -75,11 +76,11 @@ class KeyValueCache:
 
     @property
     def n_tokens(self) -> int:
-        """The number of tokens seen."""
+        """The number of tokens in the cache."""
         return 0 if self._keys_BHSK is None else self._keys_BHSK.shape[2]
 
     def extend(self, keys_BHTK: Tensor, values_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        """Append keys and values of new tokens; returns those of all tokens."""
+        """Append the keys and values of new tokens; return those of all tokens."""
         if self._keys_BHSK is not None and self._values_BHSK is not None:
             keys_BHTK = torch.cat([self._keys_BHSK, keys_BHTK], 2)
             values_BHTK = torch.cat([self._values_BHSK, values_BHTK], 2)
@@ -92,7 +93,7 @@ def rotary_angles(
 ) -> tuple[Tensor, Tensor]:
     """Return the cosines and sines of rotary embeddings (arXiv 2104.09864), float32, (T, K/2).
 
-    The tokens' positions are ``start`` and those that follow.
+    The first token is at position ``start``.
     """
     exponents = torch.arange(0, config.head_dim, 2, device=device).float() / config.head_dim
     frequencies = 1.0 / config.rope_theta**exponents
@@ -102,10 +103,10 @@ def rotary_angles(
 
 
 def rotate(x_BHTK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the pairs (i, i + K/2) of every head.
+    """Apply rotary embeddings: rotate the pairs (i, i + K/2) of every head.
 
-    Hugging Face pairs halves too; Meta's own code pairs neighbours, which is the same model with
-    the rows of the query and key weights in another order.
+    Hugging Face pairs the halves in this way, too. Meta's own code pairs neighbours. That is the
+    same model with the rows of the query and key weights in another order.
     """
     first, second = x_BHTK.float().chunk(2, -1)
     rotated_BHTK = torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
@@ -113,7 +114,7 @@ def rotate(x_BHTK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Causal attention of many heads."""
+    """Causal multi-head attention."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -131,7 +132,7 @@ class Attention(nn.Module):
         mask: Tensor | BlockMask | None,
         cache: KeyValueCache | None,
     ) -> Tensor:
-        """Attend to earlier tokens, within ``mask`` where there is one."""
+        """Attend to earlier tokens, limited by ``mask`` if it is given."""
         query_BHTK, key_BHSK, value_BHSK = (
             projection(x_BTD).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
             for projection in (self.query, self.key, self.value)
@@ -143,8 +144,8 @@ class Attention(nn.Module):
         if isinstance(mask, BlockMask):
             y_BHTK = flex_attention(query_BHTK, key_BHSK, value_BHSK, block_mask=mask)
         else:
-            # A single new token sees everything in the cache; is_causal would align it with
-            # the oldest token.
+            # A single new token attends to the whole cache. With is_causal it would attend to
+            # the oldest token alone.
             is_causal = mask is None and query_BHTK.shape[2] > 1
             y_BHTK = scaled_dot_product_attention(
                 query_BHTK, key_BHSK, value_BHSK, attn_mask=mask, is_causal=is_causal
@@ -154,7 +155,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """SwiGLU (arXiv 2002.05202)."""
+    """The feed-forward layer, SwiGLU (arXiv 2002.05202)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -163,12 +164,15 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(config.hidden_dim, config.dim, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """Apply it to every token."""
+        """Apply the layer to every token."""
         return self.down(silu(self.gate(x_BTD)) * self.up(x_BTD))
 
 
 class Block(nn.Module):
-    """A layer: attention and feed-forward, each on the RMSNorm of its input, each added to it."""
+    """A layer of the model: attention and feed-forward.
+
+    Each is applied to the RMSNorm of its input, and its output is added to that input.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -185,13 +189,13 @@ class Block(nn.Module):
         mask: Tensor | BlockMask | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Return the layer's output, of its input's shape."""
+        """Return the layer's output, which has the shape of its input."""
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), cos, sin, mask, cache)
         return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
 
 
 class Llama(nn.Module):
-    """The decoder-only transformer; input embedding and output head have weights of their own."""
+    """The decoder-only transformer. Input embedding and output head do not share weights."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -207,11 +211,11 @@ class Llama(nn.Module):
         mask: Tensor | BlockMask | None = None,
         caches: Sequence[KeyValueCache] | None = None,
     ) -> Tensor:
-        """Return the normalised output of the last layer, (B, T, D): what the head is applied to.
+        """Return the normalised output of the last layer, (B, T, D), which the head is applied to.
 
-        ``mask`` limits attention (:mod:`training.document_mask`); without it a token attends to all
-        before it. ``caches``, one a layer, hold the tokens before these, and take these up; then
-        either they are empty or there is one new token.
+        ``mask`` limits attention (:mod:`training.document_mask`). Without it a token attends to all
+        earlier tokens. ``caches``, one a layer, hold the earlier tokens, and these tokens are
+        added. With caches, either the caches are empty or there is one new token.
         """
         n_tokens, start = tokens_BT.shape[1], caches[0].n_tokens if caches else 0
         cos, sin = rotary_angles(start, n_tokens, self.config, tokens_BT.device)
@@ -226,15 +230,15 @@ class Llama(nn.Module):
         mask: Tensor | BlockMask | None = None,
         caches: Sequence[KeyValueCache] | None = None,
     ) -> Tensor:
-        """Return the logits of every next token, (B, T, V); arguments as in :meth:`hidden`."""
+        """Return the logits of every next token, (B, T, V). Arguments are as in :meth:`hidden`."""
         return self.head(self.hidden(tokens_BT, mask, caches))
 
 
 def initial_std(name: str, config: ModelConfig) -> float | None:
-    """Return the standard deviation with which a weight begins; None: it begins as ones.
+    """Return the standard deviation of a weight's initial values, None if they are ones.
 
-    The paper does not say how it initialises. Here as usual since GPT-2: normal with 0.02, and
-    for the two projections that write to the residual stream 0.02 / sqrt(2 x layers).
+    The paper does not describe its initialisation. This one is usual since GPT-2: normal with 0.02,
+    and with 0.02 / sqrt(2 x layers) for the two projections that write to the residual stream.
     """
     if name.split(".")[-2].endswith("norm"):
         return None

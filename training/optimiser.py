@@ -1,4 +1,4 @@
-"""AdamW and its schedule, as in the paper."""
+"""The optimiser AdamW and its learning rate schedule, as in the LLaMA paper."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import nn
 
 
 class Recipe(NamedTuple):
-    """What a size of the model is trained with."""
+    """The training parameters of a model size."""
 
-    learning_rate: float  # its maximum
+    learning_rate: float  # the maximum of the schedule
     batch_tokens: int
 
 
@@ -25,24 +25,25 @@ RECIPES = {
     "33B": Recipe(1.5e-4, 1 << 22),
     "65B": Recipe(1.5e-4, 1 << 22),
 }
-"""The paper's (table 2) from 7B on; those of the small sizes are ours."""
+"""Training parameters by size: the paper's (table 2) from 7B on, and our own for smaller models."""
 
 BETAS = (0.9, 0.95)
 FULL_WARMUP_STEPS = 2000
+"""Steps of warm-up in the paper."""
 
 
 def default_warmup_steps(n_steps: int) -> int:
-    """Return the paper's 2,000 steps, but never more than a tenth of the run."""
+    """Return the paper's 2,000 steps of warm-up, but at most a tenth of the run."""
     return min(FULL_WARMUP_STEPS, n_steps // 10)
 
 
 def learning_rate(
     step: int, *, maximum: float, minimum_fraction: float, warmup_steps: int, n_steps: int
 ) -> float:
-    """Return the learning rate of a step, the first being 0.
+    """Return the learning rate of a step. The first step is 0.
 
-    It rises linearly over ``warmup_steps``, then follows half a cosine down to
-    ``minimum_fraction`` of the maximum, which the last step has.
+    The rate rises linearly over ``warmup_steps``. Then it follows half a cosine down to
+    ``minimum_fraction`` of the maximum, which it reaches in the last step.
     """
     if step < warmup_steps:
         return maximum * (step + 1) / warmup_steps
@@ -54,13 +55,15 @@ def learning_rate(
 def make_optimiser(module: nn.Module, *, weight_decay: float) -> torch.optim.AdamW:
     """Return AdamW with weight decay on matrices alone.
 
-    The paper gives the decay, not what it applies to; the gains of RMSNorm are left out, as is
-    usual. The learning rate is set before every step.
+    The paper does not say which weights decay. As is usual, the gains of RMSNorm do not. The caller
+    sets the learning rate before every step.
     """
     weights = [weight for weight in module.parameters() if weight.requires_grad]
+    matrices = [weight for weight in weights if weight.ndim >= 2]
+    gains = [weight for weight in weights if weight.ndim < 2]
     groups = [
-        {"params": [w for w in weights if w.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": gains, "weight_decay": 0.0},
     ]
     fused = all(weight.device.type == "cuda" for weight in weights)
     return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, fused=fused)

@@ -1,4 +1,4 @@
-"""The trainer's options: fields of a dataclass, whose help texts make the command line."""
+"""The trainer's options: fields of a dataclass, from which the command line is made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def option(help_text: str, default: Any = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
-    """Declare a field of an options class; without a default the option must be given."""
+    """Declare a field of an options class. Without a default, the option is required."""
     return dataclasses.field(
         default=default, metadata={"help": help_text, "choices": list(choices) or None}
     )
@@ -28,9 +28,9 @@ class TrainOptions:
 
     data: str = option("output folder of the pipeline (has a manifest.json)")
     model: str = option("size of the model", choices=tuple(MODELS))
-    output: str = option("folder of this training run; one that is there is gone on with")
+    output: str = option("folder of this training run; a run that is there is continued")
 
-    cache: str | None = option("folder for the shards of a corpus that is elsewhere", None)
+    cache: str | None = option("folder for the shards of a remote corpus", None)
     max_steps: int | None = option(
         "steps of the whole run (default: as many as the recipe's token budget makes)", None
     )
@@ -40,22 +40,26 @@ class TrainOptions:
         None,
     )
     micro_batch_samples: int | None = option(
-        "samples of a process that are worked on at once; gradients are accumulated over the rest "
+        "samples that a process computes at once; gradients are accumulated over a step "
         "(default: up to 8)",
         None,
     )
-    learning_rate: float | None = option("its maximum (default: by the model's size)", None)
-    minimum_learning_rate_fraction: float = option("of the maximum, at the end of the cosine", 0.1)
+    learning_rate: float | None = option(
+        "maximum learning rate (default: by the model's size)", None
+    )
+    minimum_learning_rate_fraction: float = option(
+        "learning rate at the end of the cosine, as a fraction of the maximum", 0.1
+    )
     warmup_steps: int | None = option(
         "steps of linear warm-up (default: 2000, at most a tenth of the run)", None
     )
-    weight_decay: float = option("on matrices", 0.1)
+    weight_decay: float = option("weight decay of matrices", 0.1)
     max_gradient_norm: float = option("gradients are clipped to this norm", 1.0)
     within_documents: bool = option("keep attention within documents", False)
-    seed: int = option("of the initial weights and the order of samples", 0)
+    seed: int = option("seed of the initial weights and the order of samples", 0)
     precision: str = option(
-        "of the computation; weights and optimiser are float32 (default auto: bf16 on a GPU, fp32 "
-        "on a CPU)",
+        "precision of the computation; weights and optimiser are float32 (default auto: bf16 on a "
+        "GPU, fp32 on a CPU)",
         "auto",
         ("auto", "bf16", "fp32"),
     )
@@ -63,13 +67,13 @@ class TrainOptions:
     device: str = option("auto: a GPU where there is one", "auto", choices=("auto", "cuda", "cpu"))
     compile: bool | None = option("use torch.compile (default: on a GPU)", None)
     activation_checkpointing: str = option(
-        "what the backward pass works out again: nothing, all but matrix products and attention, "
-        "or all",
+        "activations that the backward pass computes again: none, all but those of matrix products "
+        "and attention, or all",
         "none",
         ACTIVATION_CHECKPOINTING,
     )
     loss_chunk_tokens: int = option(
-        "make the logits of so many tokens at a time; 0: all at once, faster by little", 0
+        "number of tokens whose logits are computed at a time; 0: all at once, a little faster", 0
     )
     workers: int = option("processes that read ahead, for each training process", 2)
 
@@ -83,7 +87,7 @@ class TrainOptions:
     wandb: bool = option("log to Weights & Biases too, which must be installed", False)
 
     def __post_init__(self) -> None:
-        """Check what can be checked without the data; raises ValueError in one line."""
+        """Check the options as far as possible without the data. Raises ValueError in one line."""
         for name in (
             "max_steps", "sequence_length", "batch_tokens", "micro_batch_samples",
             "learning_rate", "max_gradient_norm", "checkpoint_every", "keep", "log_every",
@@ -103,19 +107,19 @@ class TrainOptions:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line."""
+        """Print what is wrong in one line, and exit."""
         print(f"{self.prog}: error: {message} (--help lists the options)", file=sys.stderr)
         raise SystemExit(2)
 
 
 def parse(options_class: type[T], arguments: Sequence[str] | None, prog: str) -> T:
-    """Read the command line into an options class; exits with status 2 on a mistake in it."""
+    """Read the command line into an options class. Exits with status 2 on a mistake in it."""
     parser = _Parser(prog=prog, description=(options_class.__doc__ or "").splitlines()[0])
     types = get_type_hints(options_class)
     for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
         kind = types[field.name]
         if isinstance(kind, UnionType):
-            (kind,) = (one for one in get_args(kind) if one is not type(None))
+            (kind,) = (member for member in get_args(kind) if member is not type(None))
         settings: dict[str, Any] = {"help": field.metadata["help"].replace("%", "%%")}
         if kind is bool:
             settings["action"] = argparse.BooleanOptionalAction

@@ -1,7 +1,7 @@
-"""The order of samples: which source a position draws from, and which of the source's samples.
+"""The order of samples: the source that a position draws from, and the sample of that source.
 
-Both are closed forms, so nothing is shuffled or kept in memory, and any position is as near as the
-next. Arrays are over positions; all arithmetic is exact.
+Both are computed directly from the position. So nothing is shuffled or kept in memory, and any
+position takes the same time. Arrays have one entry a position. All arithmetic is exact.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
 ROUNDS = 6
-"""Rounds of the Feistel network; four make it pseudo-random (Luby and Rackoff)."""
+"""Rounds of the Feistel network. Four make it pseudo-random (Luby and Rackoff)."""
 
 MAX_SAMPLES = 1 << 52
-"""Samples of a run or of an epoch: quotients and roots are taken in float64."""
+"""Most samples of a run or of an epoch. Above it, quotients and roots in float64 are not exact."""
 
 
 def exact_shares(total: int, proportions: Sequence[Fraction]) -> list[int]:
-    """Divide ``total`` in these proportions, which add up to one, by largest remainder.
+    """Divide ``total`` into whole shares by the method of the largest remainder.
 
-    Every share is its exact value rounded up or down, and they add up to ``total``. Of equal
-    remainders the earlier is rounded up.
+    The proportions add up to one. Every share is its exact value rounded up or down, and the shares
+    add up to ``total``. Of equal remainders the first is rounded up.
     """
     exact = [total * proportion for proportion in proportions]
     shares = [math.floor(share) for share in exact]
@@ -39,18 +39,22 @@ def exact_shares(total: int, proportions: Sequence[Fraction]) -> list[int]:
 
 
 class Schedule:
-    """Spreads draws from several sources evenly over all positions.
+    """A schedule of draws from several sources, spread evenly over all positions.
 
-    The sources are the leaves of a balanced binary tree, a node's count the draws from all sources
-    below it. Of the first ``k`` draws that come to a node of ``m`` draws, the left child, of ``a``
-    draws, takes ``k a / m`` rounded to the nearest integer (Bresenham's line), the right child the
-    rest. So every source gets its draws to the last one, and a prefix of ``k`` of ``N`` positions
-    holds ``k counts[i] / N`` draws from source ``i`` to within ``depth / 2``: each level adds at
-    most one half to the error that it inherits, and scales that by ``a / m``, at most 1.
+    The sources are the leaves of a balanced binary tree. The count of a node is the number of draws
+    from all sources below it. Let a node have ``m`` draws and its left child ``a``. Of the first
+    ``k`` draws at the node, the left child takes ``k a / m``, rounded to the nearest integer
+    (Bresenham's line), and the right child takes the rest. So every source gets exactly its number
+    of draws. The first ``k`` of ``N`` positions hold ``k counts[i] / N`` draws from source ``i``,
+    with an error of at most ``depth / 2``: each level scales the error from above by ``a / m``,
+    which is at most 1, and adds at most one half.
     """
 
     def __init__(self, counts: Sequence[int]) -> None:
-        """Take the number of draws from each source; they add up to the number of positions."""
+        """Make the schedule for a number of draws from each source.
+
+        The numbers add up to the number of positions.
+        """
         self.depth = (len(counts) - 1).bit_length()
         n_leaves = 1 << self.depth
         tree = [0] * n_leaves + list(counts) + [0] * (n_leaves - len(counts))
@@ -58,10 +62,11 @@ class Schedule:
             tree[node] = tree[2 * node] + tree[2 * node + 1]
         self.n_positions = tree[1]
         assert self.n_positions <= MAX_SAMPLES
-        self._draws = np.array(tree, np.int64)  # node n has the children 2n and 2n + 1; the root, 1
+        # The children of node n are 2n and 2n + 1. The root is node 1.
+        self._draws = np.array(tree, np.int64)
 
     def draws(self, positions: Int64s) -> tuple[Int64s, Int64s]:
-        """Return each position's source and how many earlier positions drew from that source."""
+        """Return each position's source, and the number of earlier positions with that source."""
         earlier = positions
         node = np.ones_like(positions)
         for _ in range(self.depth):
@@ -73,15 +78,16 @@ class Schedule:
         return node - (1 << self.depth), earlier
 
 
-def _rounded_share(k: Int64s, a: Int64s, m: Int64s) -> Int64s:
-    """Return ``k a / m``, halves rounded up, exactly, though ``k a`` may overflow.
+def _rounded_share(draws: Int64s, part: Int64s, whole: Int64s) -> Int64s:
+    """Return ``draws * part / whole``, rounded to the nearest integer, halves up.
 
-    The quotient is estimated in float64, off by one at most; the remainder is then small, so
-    arithmetic modulo 2^64 gives it exactly.
+    The result is exact, though ``draws * part`` may overflow. The quotient is estimated in float64,
+    with an error of at most one. So the remainder is small, and arithmetic modulo 2^64 gives it
+    exactly.
     """
-    quotient = (k * (a / m)).astype(np.int64)
-    remainder = k * a - quotient * m
-    return quotient + (2 * remainder + m) // (2 * m)
+    quotient = (draws * (part / whole)).astype(np.int64)
+    remainder = draws * part - quotient * whole
+    return quotient + (2 * remainder + whole) // (2 * whole)
 
 
 def epoch_keys(source_keys: UInt64s, epochs: Int64s) -> UInt64s:
@@ -90,11 +96,12 @@ def epoch_keys(source_keys: UInt64s, epochs: Int64s) -> UInt64s:
 
 
 def permuted(indices: Int64s, sizes: Int64s, keys: UInt64s) -> Int64s:
-    """Return where pseudo-random permutations of ``range(size)`` send the indices.
+    """Return the images of indices under pseudo-random permutations of ``range(size)``.
 
-    A Feistel network over two digits of base ``ceil(sqrt(size))``; what falls outside the size is
-    sent on until it is inside (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
-    The base's square is so close to the size that most indices pass once.
+    A permutation is a Feistel network over two digits of base ``ceil(sqrt(size))``. A result that
+    is not below the size goes through the network again, until it is (Black and Rogaway, "Ciphers
+    with arbitrary finite domains", 2002). Most indices go through once, because the square of the
+    base is close to the size.
     """
     size = sizes.astype(np.uint64)
     base = np.ceil(np.sqrt(sizes)).astype(np.uint64)  # exact up to MAX_SAMPLES
@@ -116,7 +123,7 @@ _ROUND_KEYS = np.arange(ROUNDS, dtype=np.uint64) * _GOLDEN
 
 
 def _mixed(values: UInt64s) -> UInt64s:
-    """Mix the bits of each value (the finaliser of SplitMix64)."""
+    """Mix the bits of each value, by the finaliser of SplitMix64."""
     values = values + _GOLDEN
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

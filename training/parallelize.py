@@ -1,4 +1,7 @@
-"""What is done to the model for speed and memory, in one place; the model knows nothing of it."""
+"""Changes to the model for speed and memory: activation checkpointing, compilation, sharding.
+
+The code of the model itself does not depend on them.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _KEPT = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
     torch.ops.higher_order.flex_attention,
 }
-"""Operations that are dear to repeat: all matrix products and attention."""
+"""Operations that are expensive to repeat: all matrix products and attention."""
 
 
 def parallelize(
@@ -42,11 +45,13 @@ def parallelize(
 ) -> None:
     """Prepare a model, in place, for training by the processes of ``mesh``.
 
-    In this order: activations of a block are made again in the backward pass (``full``), or all
-    but those of matrix products and attention (``selective``); ``torch.compile`` on every block,
-    which compiles one and reuses it; FSDP2 on every block and on the rest. Master weights stay as
-    they are (float32), computation is in ``compute_dtype``, gradients are reduced in float32. One
-    process goes the same way: its gathers are no-ops.
+    There are three changes, in this order. With activation checkpointing, the backward pass
+    computes all activations of a block again (``full``), or all but those of matrix products and
+    attention (``selective``). ``torch.compile`` is applied to every block; it compiles one and
+    reuses it. FSDP2 shards every block, and then the rest.
+
+    Master weights stay in float32, computation is in ``compute_dtype``, and gradients are reduced
+    in float32. With one process all is the same, and gathering the weights does nothing.
     """
     blocks = module.model.blocks
     for i, block in enumerate(blocks):
@@ -63,9 +68,9 @@ def parallelize(
 
 @contextmanager
 def attention_kernels() -> Iterator[None]:
-    """Prefer cuDNN's attention, the fastest on recent GPUs, then flash attention.
+    """Prefer cuDNN's attention, the fastest on recent GPUs, and then flash attention.
 
-    Has no effect on CPU, which has one kernel, and on FlexAttention.
+    This has no effect on a CPU, which has one kernel, and none on FlexAttention.
     """
     order = [
         SDPBackend.CUDNN_ATTENTION,
@@ -99,11 +104,10 @@ def weight_name(name: str) -> str:
 
 @torch.no_grad()
 def materialise(module: LanguageModelLoss, device: torch.device, seed: int) -> None:
-    """Give a module that was built on the meta device its memory and its initial weights.
+    """Allocate the weights of a module that was built on the meta device, and initialise them.
 
-    Every weight is drawn whole, by a generator of its own, and a process keeps its part: so the
-    weights are the same on any number of processes. The dearest takes 0.7 GB for that moment
-    (65B).
+    Every weight is drawn whole, by its own generator, and a process keeps its part. So the weights
+    do not depend on the number of processes. The largest weight takes 0.7 GB meanwhile (65B).
     """
     module.to_empty(device=device)
     for number, (name, weight) in enumerate(module.named_parameters()):
@@ -118,7 +122,7 @@ def materialise(module: LanguageModelLoss, device: torch.device, seed: int) -> N
 def _part_of(whole: Tensor, like: Tensor) -> Tensor:
     if not isinstance(like, DTensor):
         return whole
-    # Every process has the whole tensor, so nothing is sent.
+    # Every process has the whole tensor, so nothing has to be sent.
     return distribute_tensor(
         whole, like.device_mesh, like.placements, src_data_rank=None
     ).to_local()

@@ -1,4 +1,4 @@
-"""What a training run is going to be: options and data, checked and put together."""
+"""The plan of a training run, made from its options and its data, with all checks."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from training.optimiser import RECIPES, default_warmup_steps
 from training.options import TrainOptions
 
 MICRO_BATCH_SAMPLES = 8
+"""Largest default micro-batch, in samples."""
 
 
 class Plan(NamedTuple):
-    """The numbers of a run."""
+    """The parameters of a run, with all defaults filled in."""
 
     config: ModelConfig
     n_steps: int
-    batch_samples: int  # of a step, over all processes
-    micro_batch_samples: int  # of a process at once
-    learning_rate: float  # its maximum
+    batch_samples: int  # samples of a step, over all processes
+    micro_batch_samples: int  # samples that a process computes at once
+    learning_rate: float  # the maximum of the schedule
     warmup_steps: int
     compute_dtype: torch.dtype
     compile: bool
-    identity: dict[str, Any]  # what may not change when the run is gone on with
+    identity: dict[str, Any]  # values that may not change when the run is continued
 
 
 def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tuple[Plan, Mixture]:
-    """Open the data and work out what the options leave open.
+    """Open the data, and fill in the defaults of the options that depend on it.
 
     The mixture holds exactly the run's samples, so that at the end of the run its proportions are
-    the recipe's. Raises ValueError, in one line, for what does not fit.
+    the recipe's. Raises ValueError, in one line, where options and data do not fit together.
     """
     recipe = RECIPES[options.model]
     length = options.sequence_length
@@ -47,7 +48,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         )
     share = batch_samples // n_processes
     micro = options.micro_batch_samples or next(
-        n for n in range(min(share, MICRO_BATCH_SAMPLES), 0, -1) if share % n == 0
+        size for size in range(min(share, MICRO_BATCH_SAMPLES), 0, -1) if share % size == 0
     )
     if share % micro:
         raise ValueError(
@@ -108,7 +109,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
 
 
 def describe(plan: Plan, n_processes: int, device: str) -> str:
-    """Return the line that a run begins with."""
+    """Return the line that is printed at the beginning of a run."""
     accumulated = plan.batch_samples // plan.micro_batch_samples // n_processes
     length = plan.identity["sequence_length"]
     return (

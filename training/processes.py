@@ -1,4 +1,4 @@
-"""The processes that train together: those that torchrun started, or this one alone."""
+"""The training processes: those that torchrun started, or this one alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 
 class Processes(NamedTuple):
-    """This process among those that train together."""
+    """This process, and its connections to the other training processes."""
 
     rank: int
     n_processes: int
@@ -23,23 +23,23 @@ class Processes(NamedTuple):
 
     @property
     def is_first(self) -> bool:
-        """Whether this process speaks for all."""
+        """Whether this process is the one that prints and logs."""
         return self.rank == 0
 
 
 def process_count() -> int:
-    """Return the number of processes that torchrun started; 1 without it."""
+    """Return the number of processes that torchrun started, 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first_process() -> bool:
-    """Whether this is the first of torchrun's processes, or the only one."""
+    """Tell whether this is the first of torchrun's processes, or the only one."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
 def processes(device_type: str) -> Iterator[Processes]:
-    """Connect the processes: NCCL between GPUs, gloo between CPUs and for checkpoints."""
+    """Connect the processes, by NCCL between GPUs, and by gloo between CPUs and for checkpoints."""
     backend = "cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo"
     device = torch.device(device_type)
     if device_type == "cuda":

@@ -1,7 +1,7 @@
-"""What identifies a training run, and the folder that it lives in.
+"""The folder of a training run: the run's identity, its lock, its metrics.
 
 ====================  ============================================================================
-``run.json``          what the run is: model, data, schedule; a run that differs is refused
+``run.json``          identity of the run: model, data, schedule; another run is refused
 ``metrics.jsonl``     one line a step, and one a validation
 ``tensorboard/``      the same for TensorBoard
 ``checkpoints/``      see :mod:`training.checkpoint`
@@ -23,7 +23,7 @@ METRICS_NAME = "metrics.jsonl"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file whole or not at all."""
+    """Write a small file atomically: it is there completely or not at all."""
     temporary = path.with_name(f".{path.name}.unfinished")
     with temporary.open("wb") as file:
         file.write(data)
@@ -33,7 +33,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def read_run(run: Path) -> dict[str, Any]:
-    """Read what a run is; raises ValueError where the folder holds none."""
+    """Read the identity of the run in a folder. Raises ValueError where there is none."""
     try:
         return dict(json.loads((run / RUN_NAME).read_bytes()))
     except FileNotFoundError:
@@ -45,9 +45,9 @@ def read_run(run: Path) -> dict[str, Any]:
 
 
 def claim(run: Path, identity: Mapping[str, Any]) -> None:
-    """Write down what the run in a folder is, or check that it is the one that is there.
+    """Write a run's identity to a folder, or check that the folder holds the same run.
 
-    Raises ValueError, which names every difference, where it is another.
+    Raises ValueError, with every difference, where the folder holds another run.
     """
     if not (run / RUN_NAME).exists():
         run.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def claim(run: Path, identity: Mapping[str, Any]) -> None:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep other trainers out of a folder; raises ValueError where one is in it."""
+    """Lock a folder against other trainers. Raises ValueError where one has the lock."""
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("w") as file:
         try:
@@ -82,7 +82,7 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def forget_metrics_after(run: Path, step: int) -> None:
-    """Take out of ``metrics.jsonl`` the steps that are going to be done again."""
+    """Remove the steps after ``step`` from ``metrics.jsonl``, because they will be done again."""
     path = run / METRICS_NAME
     if not path.exists():
         return

@@ -1,4 +1,4 @@
-"""Where a run's figures go: the terminal, ``metrics.jsonl``, TensorBoard, Weights & Biases."""
+"""Logs of a run's metrics: the terminal, ``metrics.jsonl``, TensorBoard, Weights & Biases."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from training.run_folder import METRICS_NAME, forget_metrics_after
 
 
 class RunLog:
-    """Writes figures by step; of the processes that train together, the first one's."""
+    """A log of metrics by step. Only the first of the training processes has one."""
 
     def __init__(self, run: Path, first_step: int, wandb_config: Mapping[str, Any] | None) -> None:
-        """Go on after ``first_step`` steps; ``wandb_config`` is None where it is not wanted."""
+        """Open the log of a run that continues after ``first_step`` steps.
+
+        ``wandb_config`` is None for no log at Weights & Biases.
+        """
         forget_metrics_after(run, first_step)
         self._metrics = (run / METRICS_NAME).open("a")
         self._tensorboard = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)
@@ -27,7 +30,7 @@ class RunLog:
             self._wandb = wandb.init(name=run.name, dir=str(run), config=dict(wandb_config))
 
     def figures(self, step: int, values: Mapping[str, float]) -> None:
-        """Write figures of a step, the first being 1."""
+        """Write the metrics of a step. The first step is 1."""
         self._metrics.write(json.dumps({"step": step, **values}) + "\n")
         self._metrics.flush()
         for name, value in values.items():
@@ -36,7 +39,7 @@ class RunLog:
             self._wandb.log(dict(values), step=step)
 
     def close(self) -> None:
-        """Write out what is held back."""
+        """Flush and close all logs."""
         self._metrics.close()
         self._tensorboard.close()
         if self._wandb is not None:
@@ -44,7 +47,7 @@ class RunLog:
 
 
 def terminal_line(step: int, n_steps: int, values: Mapping[str, float]) -> str:
-    """Return the line that a person reads."""
+    """Return the line on a step's metrics for the terminal."""
     parts = [
         f"step {step:,}/{n_steps:,}",
         f"loss {values['loss']:.4f}",

@@ -1,8 +1,8 @@
-"""The shards of each source as one stream of tokens, mapped into memory when they are read.
+"""Streams of tokens: the shards of each source, one after the other, mapped into memory.
 
-A source's stream is its shards' tokens in the corpus's order: document after document, each with
-its begin and end tokens. Locations in a stream are in tokens; a stream goes round, so that its end
-is followed by its beginning.
+A source's stream is the tokens of its shards in the corpus's order: document after document, each
+with its begin and end tokens. Locations in a stream are counted in tokens. A stream is circular:
+its beginning follows its end.
 
 Shapes: N ranges, T tokens of a range.
 """
@@ -23,31 +23,37 @@ from training.manifest import Shard
 Int64s = npt.NDArray[np.int64]
 
 MAX_OPEN_SHARDS = 128
-"""Shards that a process keeps mapped; a mapping holds a file open, and the pages that were read."""
+"""Most shards that a process keeps mapped. A mapping keeps a file open, and the pages read."""
 
 
 class DocumentSpan(NamedTuple):
-    """A part of a document that is a part of a sample."""
+    """A part of a document in a sample, with its edges in both.
+
+    All edges are in tokens. The document's include its begin token.
+    """
 
     source: str
     shard: str  # the .bin file, relative to the corpus's folder
     id: str
     url: str | None
-    begin: int  # of the part, in tokens of the document, its begin token included
+    begin: int
     end: int
-    sample_begin: int  # of the part, in tokens of the sample
+    sample_begin: int
     sample_end: int
 
 
 class Streams:
-    """Reads ranges of the sources' streams."""
+    """The streams of all sources, of which ranges can be read."""
 
     def __init__(self, files: Files, shards: list[Shard]) -> None:
-        """Take the shards of one part, in the corpus's order. Nothing is opened yet."""
+        """Make the streams of shards in the corpus's order. No file is opened yet.
+
+        The shards are those of one part, ``train`` or ``validation``.
+        """
         self._files = files
         self.sources = sorted({shard.source for shard in shards})
         self._shards = sorted(shards, key=lambda shard: shard.source)  # stable
-        # All streams lie behind one another on one line, so that one search finds any shard.
+        # All streams stand one after the other on one line, so that one search finds any shard.
         self._shard_ends: Int64s = np.cumsum([shard.n_tokens for shard in self._shards], dtype=int)
         ends = {
             shard.source: int(end)
@@ -58,15 +64,15 @@ class Streams:
         self._mapped: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
 
     def read(self, sources: Int64s, begins: Int64s, n_tokens: int) -> Int64s:
-        """Read ``n_tokens`` from each location on, as ``tokens_NT``.
+        """Read ``n_tokens`` tokens from each location on, as ``tokens_NT``.
 
-        ``sources`` are positions in :attr:`sources`; a location lies within its stream. Raises
-        ValueError, with the file's name, where a shard is missing or damaged.
+        ``sources`` are indices of :attr:`sources`, and ``begins`` locations within these streams.
+        Raises ValueError, with the file's name, where a shard is missing or damaged.
         """
         tokens_NT = np.empty((len(begins), n_tokens), np.int64)
         locations = self._stream_begins[sources] + begins
         shards = np.searchsorted(self._shard_ends, locations, "right")
-        ends = (self._shard_ends[shards] - locations).tolist()  # of the shard, from the location
+        ends = (self._shard_ends[shards] - locations).tolist()  # tokens to the end of the shard
         shard_numbers, token_begins = shards.tolist(), begins.tolist()
         for i in np.argsort(locations).tolist():  # each shard is opened once
             if n_tokens <= ends[i]:
@@ -81,7 +87,7 @@ class Streams:
         return tokens_NT
 
     def documents(self, source: int, begin: int, n_tokens: int) -> list[DocumentSpan]:
-        """Name the documents of a range, in order.
+        """Return the documents of a range, in order.
 
         Raises ValueError, with the file's name, where a file is missing or damaged.
         """
@@ -111,12 +117,12 @@ class Streams:
         return spans
 
     def check(self) -> None:
-        """Find every shard's file, fetching those that are remote; ValueError as for reading."""
+        """Find the file of every shard, and fetch remote ones. Raises as :meth:`read` does."""
         for shard in self._shards:
             self._files.path(shard.tokens)
 
     def _pieces(self, source: int, begin: int, n_tokens: int) -> Iterator[tuple[int, int, int]]:
-        """Cut a range at the ends of shards: each shard's number, begin and end within it."""
+        """Cut a range at the ends of shards. Yields each shard's number, and the edges in it."""
         stream_begin, stream_tokens = int(self._stream_begins[source]), int(self.n_tokens[source])
         while n_tokens:
             location = stream_begin + begin
@@ -129,7 +135,7 @@ class Streams:
             begin = (begin + here) % stream_tokens
 
     def _tokens(self, number: int) -> npt.NDArray[Any]:
-        """Return a shard's tokens, mapped; the longest unused mapping makes room."""
+        """Return a shard's mapped tokens. The least recently used mapping makes room."""
         tokens = self._mapped.get(number)
         if tokens is not None:
             self._mapped.move_to_end(number)
@@ -137,7 +143,7 @@ class Streams:
         shard = self._shards[number]
         with self._files.path(shard.tokens).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), shard.tokens.n_bytes, access=mmap.ACCESS_READ)
-        mapped.madvise(mmap.MADV_RANDOM)  # else each sample that is read brings in its surroundings
+        mapped.madvise(mmap.MADV_RANDOM)  # otherwise each sample would read ahead around it
         tokens = np.frombuffer(mapped, "<u2" if shard.token_bytes == 2 else "<i4")
         if len(self._mapped) >= MAX_OPEN_SHARDS:
             self._mapped.popitem(last=False)
@@ -145,7 +151,7 @@ class Streams:
         return tokens
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the mappings here when a loader's worker process gets a copy."""
+        """Copy without the mappings, as for a loader's worker process."""
         return {**self.__dict__, "_mapped": OrderedDict()}
 
 

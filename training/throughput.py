@@ -1,4 +1,4 @@
-"""Operations of a training step, and the share of the device's peak that they make (MFU)."""
+"""Operations of a training step and the peaks of devices, from which MFU is computed."""
 
 from __future__ import annotations
 
@@ -21,27 +21,31 @@ PEAK_FLOPS = {
     "RTX 4090": 165e12,
     "MI300X": 1307e12,
 }
-"""Dense bf16 operations a second by the makers' data sheets; the first name found counts."""
+"""Dense bf16 operations a second, by parts of device names, from the makers' data sheets. The first
+name that matches counts."""
 
 
 def peak_flops(device_name: str) -> float | None:
-    """Return a device's peak, None where the table does not have it."""
+    """Return a device's peak in operations a second, None where the table does not have it."""
     return next((peak for name, peak in PEAK_FLOPS.items() if name in device_name), None)
 
 
 def device_name(device: torch.device) -> str:
-    """Return what the device calls itself."""
+    """Return the name of a device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def matmul_flops_per_token(config: ModelConfig) -> int:
-    """Return 6N, the operations of forward and backward pass in the weights' matrix products.
+    """Return 6N, the operations a token in the matrix products of forward and backward pass.
 
-    N leaves out the input embedding, which is looked up.
+    N is the number of weights without the input embedding, which takes no matrix product.
     """
     return 6 * (config.n_parameters - config.vocabulary_size * config.dim)
 
 
 def attention_flops_per_token(config: ModelConfig, sequence_length: int) -> int:
-    """Return 12LTd, those of attention, as if it were not causal (the usual convention)."""
+    """Return 12LTd, the operations a token in attention, counted as if it were not causal.
+
+    That is the usual convention.
+    """
     return 12 * config.n_layers * sequence_length * config.dim

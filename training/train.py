@@ -5,7 +5,7 @@
 
 Exit status: 0 when the run is finished; 1 when the loss is not finite; 2 for a mistake in the
 options or the data, found before work starts; 143 after SIGTERM, with a checkpoint written. The
-same command goes on where the run was.
+same command continues a run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FINISHED, FAILED, MISTAKEN, STOPPED = 0, 1, 2, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train as the command line says; returns the exit status."""
+    """Run the training command; return the exit status."""
     options = parse(TrainOptions, arguments, "python -m training.train")
     try:
         device_type = choose_device(options.device)
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def choose_device(wish: str) -> str:
-    """Return ``cuda`` or ``cpu``; raises ValueError where there is not what is asked for."""
+    """Return ``cuda`` or ``cpu``. Raises ValueError for a GPU where there is none."""
     available = torch.cuda.is_available()
     if wish == "auto":
         return "cuda" if available else "cpu"
@@ -76,23 +76,23 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
 
 
 def _enter_run(run: Path, plan: Plan, own: Processes, stack: ExitStack) -> int:
-    """Claim the run's folder for as long as ``stack`` is open; returns the steps to go on after.
+    """Lock the run's folder while ``stack`` is open; return the number of steps already done.
 
-    The first process looks for all of them. Raises ValueError on every process where the folder
-    is another run's, or in use.
+    The first process does this for all. Raises ValueError on every process where the folder belongs
+    to another run, or is in use.
     """
-    found: list[int | str] = [0]
+    steps_or_error: list[int | str] = [0]
     if own.is_first:
         try:
             stack.enter_context(locked(run))
             claim(run, plan.identity)
-            found = [newest_whole(run, set_aside=True) or 0]
+            steps_or_error = [newest_whole(run, set_aside=True) or 0]
         except ValueError as error:
-            found = [str(error)]
-    dist.broadcast_object_list(found, 0, own.for_checkpoints)
-    if isinstance(found[0], str):
-        raise ValueError(found[0])
-    return found[0]
+            steps_or_error = [str(error)]
+    dist.broadcast_object_list(steps_or_error, 0, own.for_checkpoints)
+    if isinstance(steps_or_error[0], str):
+        raise ValueError(steps_or_error[0])
+    return steps_or_error[0]
 
 
 @contextmanager

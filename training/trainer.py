@@ -1,8 +1,8 @@
 """The training loop.
 
-Nothing in a step waits for the device: a step's loss and gradient norm are copied to the host while
-the next step is already queued, and are looked at then. A loss that is not finite is therefore
-noticed one step late, but before anything made from it is saved.
+Nothing in a step waits for the device. A step's loss and gradient norm are copied to the host, and
+are read when the next step is already queued. So a loss that is not finite is noticed one step
+late, but before any weights that it changed are saved.
 
 Shapes: B samples, T tokens of a sample, T1 = T + 1.
 """
@@ -44,28 +44,28 @@ from training.throughput import (
 )
 
 SAMPLES_NAMED = 8
-"""Samples that the message about a loss that is not finite names at most."""
+"""Most samples whose documents are named in the message about a loss that is not finite."""
 
 
 class NonFiniteError(Exception):
-    """The loss or its gradient is not finite; the text names the step and its documents."""
+    """The error of a loss or gradient that is not finite. It names the step and its documents."""
 
 
 class QueuedStep(NamedTuple):
-    """A step that is queued on the device."""
+    """A step that is queued on the device, and its results."""
 
-    number: int  # the first is 1
+    number: int  # the first step is 1
     learning_rate: float
-    micro_losses: Tensor  # of this process, one a micro-batch
+    micro_losses: Tensor  # losses of this process, one a micro-batch
     figures: Tensor  # on the host: loss, gradient norm, share of processes asked to stop
-    ready: torch.cuda.Event | None  # when the figures are
+    ready: torch.cuda.Event | None  # occurs when the figures can be read
 
 
 class Trainer:
-    """A run's model, optimiser and place in the data, in one of the processes that train."""
+    """A run's model, optimiser and position in the data, in one of the training processes."""
 
     def __init__(self, options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) -> None:
-        """Make the model with its initial weights; nothing is computed yet."""
+        """Make the model with its initial weights. No step is computed yet."""
         self._options, self._plan, self._mixture, self._own = options, plan, mixture, own
         run = Path(options.output)
         with torch.device("meta"):
@@ -101,11 +101,11 @@ class Trainer:
         self.clock = _Clock()
 
     def stop(self) -> None:
-        """Have all processes stop after a step or two, with a checkpoint; safe in a handler."""
+        """Stop all processes after a step or two, with a checkpoint. May be called in a handler."""
         self._asked_to_stop = True
 
     def load(self, step: int) -> None:
-        """Go on after a checkpoint; raises ValueError where it cannot be read."""
+        """Load the checkpoint of a step. Raises ValueError where it cannot be read."""
         state = self._state()
         checkpoint.load(Path(self._options.output), step, state, self._own.for_checkpoints)
         set_state_dict(
@@ -119,7 +119,7 @@ class Trainer:
         self._say(f"going on after step {step:,}")
 
     def run(self) -> bool:
-        """Train to the end of the run; returns False where it was asked to stop before.
+        """Train to the end of the run. Returns False if it was stopped before.
 
         Raises :class:`NonFiniteError`.
         """
@@ -159,11 +159,11 @@ class Trainer:
             self._log.close()
 
     def batches(self) -> Iterator[Tensor]:
-        """Return this process's samples of every step that is left, ``tokens_BT1``."""
+        """Return an iterator over this process's samples of the remaining steps, ``tokens_BT1``."""
         return iter(self._loader)
 
     def step(self, batches: Iterator[Tensor]) -> QueuedStep:
-        """Queue one step of the optimiser; its place in the log is :meth:`run`'s matter."""
+        """Queue one step of the optimiser. :meth:`run` reports it."""
         options, plan = self._options, self._plan
         rate = learning_rate(
             self.done_steps,
@@ -179,12 +179,12 @@ class Trainer:
         self.clock.waited += time.perf_counter() - asked
         tokens_BT1 = tokens_BT1.to(self._own.device, non_blocking=True)
         micro_batches = tokens_BT1.split(plan.micro_batch_samples)
-        # Gradients are averaged over the processes, and each works on as many tokens.
+        # Gradients are averaged over the processes, which all have the same number of tokens.
         n_targets = tokens_BT1.shape[0] * options.sequence_length
         losses = []
         for i, micro_BT1 in enumerate(micro_batches):
             if self._own.n_processes == 1:
-                # The weights in the type of computation are kept from one to the next.
+                # The weights, cast to the type of computation, are kept for the next micro-batch.
                 is_last = i == len(micro_batches) - 1
                 cast(FSDPModule, self.module).set_reshard_after_backward(is_last)
             inputs_BT, targets_BT = micro_BT1[:, :-1], micro_BT1[:, 1:]
@@ -214,9 +214,9 @@ class Trainer:
         return causal_document_mask(numbers_BT)
 
     def _report(self, step: QueuedStep) -> bool:
-        """Look at a step's figures, the same on every process; returns whether to stop.
+        """Check and log a step's figures; return whether to stop.
 
-        Raises :class:`NonFiniteError`.
+        The figures are the same on every process. Raises :class:`NonFiniteError`.
         """
         if step.ready is not None:
             step.ready.synchronize()
@@ -225,17 +225,17 @@ class Trainer:
             raise NonFiniteError(self._non_finite(step, loss, norm))
         values = {"loss": loss, "learning_rate": step.learning_rate, "gradient_norm": norm}
         self.clock.steps += 1
-        speaks = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
-        if speaks:
+        is_shown = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
+        if is_shown:
             values |= self._speed()
         if self._log is not None:
             self._log.figures(step.number, values)
-        if speaks:
+        if is_shown:
             self._say(terminal_line(step.number, self._plan.n_steps, values))
         return asked_to_stop > 0
 
     def _speed(self) -> dict[str, float]:
-        """Return figures of the time since they were last asked for."""
+        """Return speed and memory since the last call."""
         options, own, clock = self._options, self._own, self.clock
         seconds = time.perf_counter() - clock.started
         n_tokens = clock.steps * self._plan.batch_samples * options.sequence_length
@@ -256,7 +256,7 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self) -> None:
-        """Work out the loss of each source's held-out documents, in nats a token."""
+        """Compute and log the loss of each source's held-out documents, in nats a token."""
         started = time.perf_counter()
         options, plan, own = self._options, self._plan, self._own
         losses = {}
@@ -278,7 +278,7 @@ class Trainer:
                 totals[1] += (targets_BT != NO_TOKEN).sum()
             dist.all_reduce(totals)
             losses[source] = float(totals[0] / totals[1])
-        cast(FSDPModule, self.module).reshard()  # a forward pass alone leaves weights gathered
+        cast(FSDPModule, self.module).reshard()  # forward passes alone leave the weights gathered
         if self._log is not None:
             named = {f"validation_loss/{source}": loss for source, loss in losses.items()}
             self._log.figures(self.done_steps, named)
@@ -287,21 +287,24 @@ class Trainer:
         self.clock.started += time.perf_counter() - started
 
     def _state(self) -> dict[str, Any]:
-        """Return what a checkpoint holds."""
+        """Return the state for a checkpoint: model, optimiser, position in the data."""
         model, optimiser = get_state_dict(self.module, self._optimiser)
         return {"model": model, "optimiser": optimiser, "data": self._loader.state_dict()}
 
     def _non_finite(self, step: QueuedStep, loss: float, norm: float) -> str:
-        """Name the samples of a step whose loss is not finite; all, where only the gradient is."""
+        """Return the message about a step whose loss or gradient is not finite.
+
+        It names the documents of the samples with such a loss, or of all samples if there are none.
+        """
         options, plan, own = self._options, self._plan, self._own
         share = plan.batch_samples // own.n_processes
         first = (step.number - 1) * plan.batch_samples + own.rank * share
         bad = [i for i, value in enumerate(step.micro_losses.tolist()) if not math.isfinite(value)]
         micro = plan.micro_batch_samples
         mine = [first + i * micro + j for i in bad for j in range(micro)]
-        found: list[list[int]] = [[] for _ in range(own.n_processes)]
-        dist.all_gather_object(found, mine, own.for_checkpoints)
-        positions = sorted(position for part in found for position in part)
+        of_processes: list[list[int]] = [[] for _ in range(own.n_processes)]
+        dist.all_gather_object(of_processes, mine, own.for_checkpoints)
+        positions = sorted(position for part in of_processes for position in part)
         positions = positions or list(self._mixture.positions_of_step(
             step.number, plan.batch_samples * options.sequence_length))  # fmt: skip
         spans = [
@@ -325,21 +328,21 @@ class Trainer:
 
 
 class _Clock:
-    """What passed since the figures of speed were last worked out."""
+    """Time and steps since the speed was last computed."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
-        self.waited = 0.0  # seconds, for data
+        self.waited = 0.0  # seconds of waiting for data
         self.steps = 0
 
 
 def _whole(norm: Tensor) -> Tensor:
-    """Return the norm over all processes' parts, on every process."""
+    """Return the gradient norm over the parts of all processes."""
     return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Return the bytes in use at their peak: the device's, or this process's on a CPU."""
+    """Return the peak of the memory in use, in bytes: the device's, or this process's on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     import resource
@@ -348,7 +351,7 @@ def _peak_memory(device: torch.device) -> int:
 
 
 def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
-    """Return the ids of the tokens that documents begin and end with, None where they have none."""
+    """Return the ids of the tokens at documents' begin and end, None where there are none."""
     processor = SentencePieceProcessor(model_file=str(mixture.tokenizer["model"]))
     return (
         processor.bos_id() if mixture.tokenizer["bos"] else None,

@@ -1,9 +1,10 @@
 """The batch of documents that every reader yields and every transform takes and returns.
 
 A batch is a ``pyarrow.RecordBatch`` with :data:`SCHEMA`, a few megabytes of text. A transform is a
-function from batch to batch, with its parameters as keyword-only arguments. It never deletes a row:
-it writes into ``dropped_by`` why the row goes, and the pipeline sets the row aside before the next
-step. So a transform sees living documents only, and no decision is lost.
+function from batch to batch, with its parameters as keyword-only arguments. It never deletes a row.
+It writes the reason for dropping a row into ``dropped_by``, and the pipeline sets the row aside
+before the next step. So a transform sees only documents that are still kept, and no decision is
+lost.
 """
 
 from __future__ import annotations
@@ -26,21 +27,24 @@ SCHEMA = pa.schema(
         pa.field("perplexity", pa.float64()),
         pa.field("bucket", pa.string()),
         pa.field("metadata", pa.string()),  # a JSON object
-        pa.field("dropped_by", pa.string()),  # null while the document lives
+        pa.field("dropped_by", pa.string()),  # null while the document is kept
     ]
 )
 
 FilePath = NewType("FilePath", str)
-"""A step's parameter of this type, or a list of it, names files that must exist before any work."""
+"""Path in a step's parameters. The file must exist before a run starts, or the recipe is refused.
+
+A parameter is annotated with this type or with a list of it.
+"""
 
 _Step = TypeVar("_Step", bound=Callable[..., Any])
 
 
 def checked_by(check: Callable[..., None]) -> Callable[[_Step], _Step]:
-    """Give a step a check of its parameters, which raises ValueError before any work starts.
+    """Attach a check of a step's parameters, which raises ValueError before any work starts.
 
-    ``check`` is called with the recipe's parameters for the step, when the files that they name
-    exist.
+    ``check`` is called with the recipe's parameters for the step, once the files that they name are
+    known to exist.
     """
 
     def checked(step: _Step) -> _Step:
@@ -58,7 +62,7 @@ def documents(
     metadata: Sequence[str | None] | None = None,
     dropped_by: Sequence[str | None] | None = None,
 ) -> pa.RecordBatch:
-    """Make a batch from columns; those left out are null."""
+    """Make a batch from columns. Columns that are not given are null."""
     nulls = [None] * len(ids)
     columns: dict[str, Sequence[object]] = {
         "id": ids,
@@ -85,7 +89,10 @@ def with_column(
 
 
 def drop(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], reason: str) -> pa.RecordBatch:
-    """Mark the rows where ``mask`` is true as dropped by ``reason``; a first reason stays."""
+    """Mark the rows where ``mask`` is true as dropped for ``reason``.
+
+    A row that already has a reason keeps it.
+    """
     if not mask.any():
         return batch
     reasons = pc.if_else(pa.array(mask), pa.scalar(reason), pa.scalar(None, pa.string()))
@@ -95,10 +102,11 @@ def drop(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], reason: str) -> pa.
 def text_buffers(
     texts: pa.StringArray,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """View a string column as UTF-8 bytes and offsets, without copying the text.
+    """View a string column as UTF-8 bytes and byte offsets, without copying the text.
 
-    Returns ``data`` and ``offsets`` (``len(texts) + 1`` of them): row ``i`` is
-    ``data[offsets[i]:offsets[i + 1]]``. Slices of larger arrays are handled; nulls are empty.
+    Returns ``data`` and ``offsets``. There are ``len(texts) + 1`` offsets, and row ``i`` is
+    ``data[offsets[i]:offsets[i + 1]]``. A slice of a larger array works too. Nulls read as empty
+    texts.
     """
     if len(texts) == 0:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
@@ -111,7 +119,7 @@ def text_buffers(
 def texts_from_buffers(
     data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> pa.StringArray:
-    """Make a string column of UTF-8 bytes and offsets: the inverse of :func:`text_buffers`."""
+    """Make a string column from UTF-8 bytes and offsets, the inverse of :func:`text_buffers`."""
     return pa.StringArray.from_buffers(
         len(offsets) - 1, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)
     )

@@ -1,9 +1,10 @@
-"""Project Gutenberg's own words around its books: recognised, read and removed.
+"""Project Gutenberg's boilerplate around its books: finding, reading and removing it.
 
-Gutenberg has framed its texts in many ways since 1990: a header that ends with the "Small Print"
-(to 2003), "*** START OF THE PROJECT GUTENBERG EBOOK ..." (since 2001), "End of the Project
-Gutenberg Etext of ..." and "*** END OF ..." behind the text, the licence before it or behind it,
-and inside the frame the credits of those who produced the file, and transcribers' notes.
+The frame of a book is the header before its text and the footer after it. Frames have changed since
+1990. Headers ended with the "Small Print" until 2003; since 2001 they end with "*** START OF THE
+PROJECT GUTENBERG EBOOK ...". Footers begin with "End of the Project Gutenberg Etext of ..." or
+"*** END OF ...". The licence stands in the header or in the footer. Inside the frame stand the
+credits of the people who produced the file, and transcribers' notes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import pyarrow as pa
 from transforms.documents import drop, with_column
 
 MAX_FRAME_CHARS = 40_000
-"""Longest header or footer; what is longer is text. The longest licence has about 20,000."""
+"""Longest header or footer, in characters. A longer stretch counts as text of the book.
 
-_MAX_MARKER_LINES = 5
+The longest licence has about 20,000 characters.
+"""
+
+_MAX_MARKER_LINES = 5  # lines that the title in a marker may run over
 _MAX_CREDIT_CHARS = 2_500
-_MAX_CREDITS = 12  # paragraphs at either edge
-_MAX_NOTES_CHARS = 20_000  # of a transcriber's list of changes behind the text
+_MAX_CREDITS = 12  # credit paragraphs removed at each end of a book
+_MAX_NOTES_CHARS = 20_000  # longest list of a transcriber's changes after the text
 
 _KEYWORDS = ("utenberg", "UTENBERG", "MALL PRINT", "COPYRIGHTED", "ieses Etextes")
 _START = re.compile(r"[ \t]*\*{2,}[ ]?START OF (?:TH\w+ )?(?:PROJECT|COPYRIGHTED)\b", re.IGNORECASE)
@@ -82,6 +86,8 @@ _NAME_LINE = re.compile(
 
 
 class _Marker(NamedTuple):
+    """A line that begins or ends a frame, as character offsets of the text."""
+
     start: int
     end: int
     kind: str  # "start", "small print", "end"
@@ -90,8 +96,8 @@ class _Marker(NamedTuple):
 def strip_gutenberg(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Remove Project Gutenberg's headers, footers, licences, credits and transcribers' notes.
 
-    Lines end in ``\\n`` afterwards. Texts without Gutenberg's marks are not changed otherwise.
-    Documents that hold nothing but a frame are dropped as ``empty``.
+    Line ends become ``\\n`` in every text. A text without Gutenberg's markers is not changed
+    otherwise. A document that holds nothing but boilerplate is dropped as ``empty``.
     """
     texts = [without_frame(text) for text in batch["text"].to_pylist()]
     blank = np.array([not text or text.isspace() for text in texts], bool)
@@ -99,9 +105,9 @@ def strip_gutenberg(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def without_frame(text: str) -> str:
-    """Return the book alone of a Project Gutenberg text, and any other text as it is.
+    """Return a Project Gutenberg text without its frame, and any other text as it is.
 
-    A file of several framed books loses every frame. Line ends become ``\\n`` in both.
+    A file of several books loses the frame of each. Line ends become ``\\n`` in every text.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -116,12 +122,12 @@ def without_frame(text: str) -> str:
 def header_fields(text: str) -> dict[str, object]:
     """Read ``title``, ``author``, ``language`` and ``gutenberg_number`` from a Gutenberg header.
 
-    Fields that the header lacks are left out; a text without such a header has none.
+    Fields that the header lacks are left out. A text without such a header has no fields.
     """
     head = text[:MAX_FRAME_CHARS].replace("\r\n", "\n").replace("\r", "\n")
     if "Project Gutenberg" not in head:
         return {}
-    start = next((m.end for m in _markers(head) if m.kind != "end"), len(head))
+    start = next((marker.end for marker in _markers(head) if marker.kind != "end"), len(head))
     head = head[:start]
     fields: dict[str, object] = {}
     for name, value in _FIELD.findall(head):
@@ -137,7 +143,7 @@ def header_fields(text: str) -> dict[str, object]:
 
 
 def _markers(text: str) -> Iterator[_Marker]:
-    """Find the lines that begin or end a frame, in their order."""
+    """Yield the lines that begin or end a frame, in the order of the text."""
     lines = set()
     for keyword in _KEYWORDS:
         at = text.find(keyword)
@@ -160,7 +166,7 @@ def _line_end(text: str, begin: int) -> int:
 
 
 def _starred_end(text: str, begin: int) -> int:
-    """Return where a marker ends; a long title runs over lines up to the closing asterisks."""
+    """Return where a marker ends: at its closing asterisks, which may be some lines further on."""
     first = end = _line_end(text, begin)
     if not text.startswith("*", begin):
         return first
@@ -175,14 +181,14 @@ def _starred_end(text: str, begin: int) -> int:
 
 
 def _framed(text: str, markers: list[_Marker]) -> Iterator[tuple[int, int]]:
-    """Yield where the pieces of the book begin and end."""
+    """Yield the begin and end of every piece of text that lies between frames."""
     begin = 0
     is_open = True
     for marker in markers:
-        # More than a frame can hold is text, whatever the markers around it say.
+        # A stretch longer than any frame is text, whatever the markers around it say.
         if (is_open and marker.kind == "end") or marker.start - begin > MAX_FRAME_CHARS:
             yield begin, marker.start
-        # The small print ends headers to 2001 and footers after: there it begins nothing.
+        # The small print ends headers until 2001, and footers later, where no text follows it.
         is_open = marker.kind == "start" or (is_open and marker.kind == "small print")
         begin = marker.end
     if is_open or len(text) - begin > MAX_FRAME_CHARS:
@@ -213,14 +219,14 @@ def _without_edges(piece: str) -> str:
 
 
 def _first_paragraph(piece: str) -> int:
-    """Return where the first paragraph ends, with the note under it if it is but a heading."""
-    found = _PARAGRAPH_BREAK.search(piece)
-    end = found.start() if found else len(piece)
+    """Return where the first paragraph ends. A note's heading includes the paragraph below it."""
+    first_break = _PARAGRAPH_BREAK.search(piece)
+    end = first_break.start() if first_break else len(piece)
     if piece.startswith("[") and piece.find("]", 0, _MAX_CREDIT_CHARS) > end:
         return _line_end(piece, piece.find("]"))
-    if found and _NOTE_HEADING.fullmatch(piece, 0, end):
-        following = _PARAGRAPH_BREAK.search(piece, found.end())
-        end = following.start() if following else len(piece)
+    if first_break and _NOTE_HEADING.fullmatch(piece, 0, end):
+        second_break = _PARAGRAPH_BREAK.search(piece, first_break.end())
+        end = second_break.start() if second_break else len(piece)
     return end
 
 

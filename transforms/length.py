@@ -1,4 +1,4 @@
-"""Filters by the length of a document."""
+"""The filter by the length of a document."""
 
 from __future__ import annotations
 

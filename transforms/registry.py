@@ -8,9 +8,9 @@ from typing import Any
 
 
 class _Steps(Mapping[str, Callable[..., Any]]):
-    """Steps by their short names, each imported when it is asked for.
+    """Steps by their short names. A step's module is imported when the step is first looked up.
 
-    Many need numba, which takes longer to import than a look at a run takes.
+    Many steps need numba, whose import would slow down every command that only reads a run.
     """
 
     def __init__(self, places: Mapping[str, str]) -> None:
@@ -83,4 +83,4 @@ LEAVES_TEXTS = frozenset(
         "score_perplexity",
     }
 )
-"""Those that drop documents and describe them, and change no text."""
+"""Steps that change no text: they only drop documents or set other columns."""

@@ -1,1 +1,1 @@
-"""Dataflow without Google: jobs as its service would get them, and a folder in place of buckets."""
+"""Tests of Dataflow without Google: a stand-in of the service, and a folder in place of buckets."""

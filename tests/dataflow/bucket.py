@@ -1,11 +1,11 @@
-"""Run the main command with a local folder in the place of Google's buckets.
+"""The main command with a local folder in place of Google's buckets.
 
     build/envs/dataflow/bin/python -m tests.dataflow.bucket FOLDER [OPTION ...]
 
-``gs://BUCKET/NAME`` is ``FOLDER/BUCKET/NAME``. Beam's file system of buckets is the real one; what
-talks to the service below it is replaced by :class:`FolderIO`, which keeps its rules: no folders,
-prefixes are matched as text, a rename replaces what is there, a missing object is no error to
-delete.
+``gs://BUCKET/NAME`` is ``FOLDER/BUCKET/NAME``. Beam's own file system of buckets is used. Below it,
+:class:`FolderIO` replaces the connection to the service, with the service's rules: there are no
+folders, prefixes are matched as text, a rename replaces an existing object, and deleting a missing
+object is no error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import beam_runner
 
 
 class FolderIO:
-    """What Beam's ``GcsIO`` does, on a folder."""
+    """The operations of Beam's ``GcsIO``, on a folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -78,7 +78,7 @@ class FolderIO:
 
 
 def use_folder(root: Path) -> FolderIO:
-    """Put a folder in the place of all buckets, in this process."""
+    """Use a folder in place of all buckets, in this process."""
     io = FolderIO(root)
     gcsio.GcsIO = lambda *_, **__: io
     return io

@@ -1,11 +1,11 @@
-"""Run the main command on Dataflow, with a folder for its buckets and this process for its service.
+"""The main command on Dataflow, with a folder as its buckets and this process as its service.
 
     build/envs/dataflow/bin/python -m tests.dataflow.service FOLDER [OPTION ...]
 
-``gs://BUCKET/NAME`` is ``FOLDER/BUCKET/NAME`` (:mod:`tests.dataflow.bucket`). A job is translated,
-staged and submitted by Beam's own code; where the request would go to Google, the job is written to
-``FOLDER/jobs/N.json``, its graph to ``FOLDER/jobs/N.pb``, and the graph, as it was submitted, runs
-in this process. Every byte that goes into a shuffle is written to ``FOLDER/jobs/N.shuffled``.
+``gs://BUCKET/NAME`` is ``FOLDER/BUCKET/NAME`` (:mod:`tests.dataflow.bucket`). Beam's own code
+translates, stages and submits a job. In place of a request to Google, the job is written to
+``FOLDER/jobs/N.json`` and its graph to ``FOLDER/jobs/N.pb``. Then the submitted graph runs in this
+process. Every byte that goes into a shuffle is written to ``FOLDER/jobs/N.shuffled``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.dataflow.bucket import FolderIO, use_folder
 
 
 class Service:
-    """Takes jobs and runs them at once."""
+    """A stand-in of the service, which runs every job at once."""
 
     def __init__(self, io: FolderIO, jobs: Path) -> None:
         self.io = io
@@ -49,7 +49,7 @@ class Service:
         return self.done.setdefault(made.id, made)
 
     def _run(self, graph: bytes, options: Any, shuffled: BinaryIO) -> None:
-        """Run a graph, its container replaced by this process."""
+        """Run a graph in this process, in place of its container."""
         pipeline = beam_runner_api_pb2.Pipeline.FromString(graph)
         here = EmbeddedPythonEnvironment.default().to_runner_api(None)
         for environment in pipeline.components.environments.values():

@@ -1,4 +1,4 @@
-"""The container's file fits the package: it cannot be built where no images are to be had."""
+"""Checks that the container's file fits the package. Images cannot be fetched to build it here."""
 
 from __future__ import annotations
 

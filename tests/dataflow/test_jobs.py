@@ -1,6 +1,6 @@
-"""Runs on Dataflow: translated and submitted by Beam's own code, run by a stand-in of the service.
+"""Runs on Dataflow, which Beam's own code translates and submits to a stand-in of the service.
 
-And runs over buckets, which Beam's own file system reads, with a folder below it.
+Buckets are read by Beam's own file system, with a folder in their place.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def bucket(folder: Path) -> Path:
 
 
 def command(python: Path, module: str, folder: Path, *options: str) -> None:
-    """Run the main command over a folder's buckets; temporary files lie in the folder as well."""
+    """Run the main command over a folder's buckets, with temporary files in the folder, too."""
     (folder / "tmp").mkdir(exist_ok=True)
     done = subprocess.run(
         [python, "-m", f"tests.dataflow.{module}", folder, *ON_BUCKET, *options],
@@ -71,7 +71,7 @@ def local(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def submitted(python, tmp_path_factory) -> Path:
-    """A folder in which a whole run went through Dataflow."""
+    """The folder of a complete run on Dataflow."""
     folder = bucket(tmp_path_factory.mktemp("dataflow"))
     command(python, "service", folder, "--output", "gs://bucket/out", *SOURCES, *DATAFLOW)
     return folder
@@ -85,7 +85,7 @@ def graphs(folder: Path) -> list[beam_runner_api_pb2.Pipeline]:
 
 
 def lines_read(output: Path) -> Iterator[tuple[str, str]]:
-    """Yield the longer lines of all documents that a local run has read, with their source."""
+    """Yield the longer lines of all documents that a local run read, with their source."""
     recipe = recipe_from_mapping(json.loads((output / "run.json").read_text())["recipe"])
     for split in read_plan(str(output)):
         if split.holds == "documents":
@@ -97,7 +97,10 @@ def lines_read(output: Path) -> Iterator[tuple[str, str]]:
 
 
 def results(output: Path) -> dict[str, str]:
-    """Digest what a run makes of its documents; other files name the paths of its input."""
+    """Return the digests of the files that a run makes of its documents.
+
+    Other files name the paths of its input, and so differ.
+    """
     made = ("decisions/", "joined/", "ledger/", "ledger.parquet", "shards/")
     return {name: digest for name, digest in digests(output).items() if name.startswith(made)}
 

@@ -1,4 +1,4 @@
-"""What a run on Dataflow lacks is told in one line, before any work."""
+"""Errors for missing options of a run on Dataflow, in one line, before any work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMPLETE = [
 
 @pytest.fixture
 def google(monkeypatch):
-    """Let Google's packages be here; the checks look no further than their import."""
+    """Pretend that Google's packages are installed. The checks only try to import them."""
     name = "apache_beam.runners.dataflow.internal.apiclient"
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
 
@@ -64,7 +64,7 @@ def test_missing_packages_are_told():
 
 
 def told(capsys, *arguments: str) -> str:
-    """Run the command, which must refuse in one line; returns the line."""
+    """Run the command, which must refuse in one line; return the line."""
     assert beam_runner.main(["--runner=DataflowRunner", *arguments, *COMPLETE]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -1,9 +1,9 @@
-"""Read exports with the libraries they are made for, and write the token ids that these give.
+"""Reading of exports with the libraries that they are made for, to get the token ids back.
 
-Runs in an environment of its own (``make build/envs/readers/.installed``), as those libraries want
-other versions than the pipeline: ``python read_back.py EXPORTS ...`` reads each ``EXPORTS/FORMAT``
-that is there and writes ``EXPORTS/FORMAT.npz``: an array for each source, or for each document
-where the format has documents.
+It runs in an environment of its own (``make build/envs/readers/.installed``), because those
+libraries need other versions than the pipeline. ``python read_back.py EXPORTS ...`` reads each
+``EXPORTS/FORMAT`` that exists and writes ``EXPORTS/FORMAT.npz``. That file has an array for each
+source, or for each document where the format has documents.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def described(folder: Path) -> dict[str, Any]:
 
 
 def litdata(folder: Path) -> dict[str, np.ndarray]:
-    """Every block of ``TokensLoader``; with blocks of one token, of the sources that are small."""
+    """Return every block of ``TokensLoader``, and blocks of one token for the small sources."""
     from litdata import StreamingDataset, TokensLoader
 
     found = {}
@@ -62,7 +62,7 @@ def mds_sequences(folder: Path) -> dict[str, np.ndarray]:
 
 
 def nanotron(folder: Path) -> dict[str, np.ndarray]:
-    """Windows of tokens, and where in its document, as the window has it, each token stands."""
+    """Return windows of tokens, and the position of each token in its part of a document."""
     from datatrove.utils.dataset import DatatroveFolderDataset
 
     size = np.dtype(described(folder)["token_type"]).itemsize
@@ -85,13 +85,13 @@ def megatron(folder: Path) -> dict[str, np.ndarray]:
         prefix = Path(line.split()[1])
         dataset = IndexedDataset(str(prefix))
         for number in range(len(dataset)):
-            tokens = dataset[number].copy()  # it closes its mapping
+            tokens = dataset[number].copy()  # the dataset closes its mapping
             found[f"{prefix.parent.name}/{prefix.name}/{number:06d}"] = tokens
     return found
 
 
 def olmo(folder: Path) -> dict[str, np.ndarray]:
-    """OLMo-core's fixed-length dataset, and its documents by the metadata alone."""
+    """Return the samples of OLMo-core's fixed-length dataset, and the documents by its metadata."""
     from olmo_core.data.numpy_dataset import NumpyFSLDataset
     from olmo_core.data.utils import iter_document_indices, load_array_slice
 
@@ -114,7 +114,7 @@ def olmo(folder: Path) -> dict[str, np.ndarray]:
 
 
 def hf(folder: Path) -> dict[str, np.ndarray]:
-    """The card's configurations: all sources by default, or one."""
+    """Return the documents of the card's configurations: all sources by default, or one."""
     from datasets import load_dataset
 
     with tempfile.TemporaryDirectory() as cache:

@@ -1,1 +1,1 @@
-"""Kills, full disks and failing reads: whatever stops a run, the same command ends it."""
+"""Tests of faults. After kills, full disks and failing reads the same command completes a run."""

@@ -1,4 +1,4 @@
-"""One undisturbed run, which every run that was disturbed must come out like."""
+"""Fixtures: an undisturbed run, which every disturbed run must equal in the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.runs import Run, copy_inputs
 
 @pytest.fixture(scope="session")
 def whole_run(shared_data, shared_models, tmp_path_factory) -> Run:
-    """A run in memory over real files; it is not started."""
+    """A run over real files in a folder in memory, which is not started yet."""
     folder = tmp_path_factory.mktemp("faults")
     data = copy_inputs(shared_data, folder / "data")
     return Run(folder / "undisturbed", data, shared_models, workers=1)

@@ -1,7 +1,7 @@
-"""Kill a run at random, give its command again until it is complete, compare what came out.
+"""Kills of a run at random. Its command is given again until the run is complete.
 
-A seed determines runner, victim and moment. The moment is a pass and a time behind its beginning;
-the pass that the run was really in when the signal was sent is told in the outcome.
+A seed determines runner, victim and moment. The moment is a pass, and a time after its beginning.
+The outcome names the pass that the run was really in when the signal was sent.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from tests.support.spark_cluster import KEEP_PYTHON, Cluster
 
 
 class Runner(NamedTuple):
-    """A way to run, and whom a signal can hit there."""
+    """A runner with its options, and the victims that a signal can hit there."""
 
     name: str
     workers: int
-    victims: tuple[str, ...]  # the driver's process group, or one process
+    victims: tuple[str, ...]  # "group" is the driver's process group; others are one process
     more: tuple[str, ...] = ()  # options
 
 
@@ -46,9 +46,9 @@ RUNNERS = {
 CLUSTER_RUNNERS = tuple(name for name in RUNNERS if name.startswith("cluster"))
 
 _REPLACED = ("executor", "Python worker", "Spark worker")
-"""Of whom a cluster has others: the command goes on by itself, or says that it gives up."""
+"""Victims that a cluster can replace. The command continues by itself, or says that it gives up."""
 
-_CASE = "TEST_FAULTS_CASE"  # in the environment of every process of a case
+_CASE = "TEST_FAULTS_CASE"  # environment variable that marks every process of a case
 _WITHIN_SECONDS = {
     "join": 2.0,
     "first pass": 2.0,
@@ -57,14 +57,14 @@ _WITHIN_SECONDS = {
     "second pass": 4.0,
     "mix": 0.3,
 }
-_RUN_SECONDS = 300  # however loaded the machine is; a run that hangs takes for ever
-_STOP_SECONDS = 120  # from the death of a worker to the end of the command
+_RUN_SECONDS = 300  # longest run on a loaded machine; a longer one hangs
+_STOP_SECONDS = 120  # longest time from the death of a worker to the end of the command
 _ORPHAN_SECONDS = 10
-_BUSY_SECONDS = 75  # a Python worker whose executor died before it called looks for it for 60
+_BUSY_SECONDS = 75  # a Python worker looks for a dead executor for 60 seconds
 
 
 class Command(Protocol):
-    """A command that was given: ``subprocess.Popen`` is one."""
+    """A running command, such as ``subprocess.Popen``."""
 
     pid: int
     returncode: int | Any
@@ -78,47 +78,47 @@ Start = Callable[[Run, dict[str, str]], Command]
 
 
 def whole_command(run: Run, environment: dict[str, str]) -> Command:
-    """Start the command as a user gives it."""
+    """Start the command as a user does."""
     return run.start(**environment)
 
 
 class Kill(NamedTuple):
-    """Whom to kill and when."""
+    """A planned kill: its victim and its moment."""
 
     victim: str
     pass_name: str
-    seconds: float  # behind the beginning of the pass
-    which: float  # of several such processes, in [0, 1): the share of them with smaller ids
+    seconds: float  # after the beginning of the pass
+    which: float  # chooses among several such processes, in [0, 1): the share with smaller ids
 
 
 class Case(NamedTuple):
-    """What a seed stands for: a run, and the kills on the way to its end."""
+    """A case, which a seed determines: a runner, and the kills before the end of the run."""
 
     seed: int
-    runner: str  # of RUNNERS
+    runner: str  # a key of RUNNERS
     kills: tuple[Kill, ...]
 
 
 class Killed(NamedTuple):
-    """A kill that was done."""
+    """A kill that happened."""
 
     victim: str
-    pass_name: str  # that the run was in
-    seconds: float  # since the command was given
-    error: str  # what the command said, where it was not the one killed
+    pass_name: str  # the pass that the run was in
+    seconds: float  # since the start of the command
+    error: str  # the command's message, if the command itself was not killed
 
 
 class Outcome(NamedTuple):
-    """What became of a case; it is as it should be where ``problems`` is empty."""
+    """The outcome of a case. It is right if ``problems`` is empty."""
 
     case: Case
     killed: list[Killed]
-    resumed: int  # how often the command was given again
+    resumed: int  # number of times that the command was given again
     problems: list[str]
 
 
 def case_of(seed: int, runners: Sequence[str] = tuple(RUNNERS)) -> Case:
-    """Draw runner, victims and moments: one to three kills, each in a later try of the run."""
+    """Draw a runner and one to three kills. Each kill hits a later attempt of the run."""
     draw = random.Random(seed)
     runner = draw.choice(runners)
     passes = sorted(draw.choices(PASSES, k=draw.choice((1, 2, 3))), key=PASSES.index)
@@ -133,9 +133,9 @@ def try_case(
     case: Case, run: Run, expected: dict[str, str], start: Start = whole_command,
     cluster: Cluster | None = None,
 ) -> Outcome:  # fmt: skip
-    """Run a case in its own output folder; ``expected`` are the digests of an undisturbed run.
+    """Run a case in its own output folder. ``expected`` are the digests of an undisturbed run.
 
-    ``cluster`` is the one that the runners of a cluster run on.
+    ``cluster`` is used by the runners that need one.
     """
     assert (cluster is not None) == (case.runner in CLUSTER_RUNNERS)
     mark = uuid.uuid4().hex
@@ -163,24 +163,24 @@ def try_case(
 
 
 def is_complete(run: Run) -> bool:
-    """Tell whether the command has done all that it does."""
+    """Tell whether the command has done all its work."""
     left = any((run.output / name).exists() for name in ("work", ".lock"))
     return (run.output / "manifest.json").exists() and not left
 
 
-def differences(found: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
-    """Say, a line each, in which files a run is not like the undisturbed one."""
-    for name in sorted(found.keys() | expected.keys()):
+def differences(written: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
+    """Yield a line for every file in which a run differs from the undisturbed one."""
+    for name in sorted(written.keys() | expected.keys()):
         if name not in expected:
             yield f"{name} is left over"
-        elif name not in found:
+        elif name not in written:
             yield f"{name} is missing"
-        elif found[name] != expected[name]:
+        elif written[name] != expected[name]:
             yield f"{name} differs"
 
 
 def processes_of(mark: str) -> list[psutil.Process]:
-    """Find the processes of a case."""
+    """Return the processes of a case."""
     return [process for process in psutil.process_iter() if _environment(process) == mark]
 
 
@@ -194,7 +194,7 @@ def _environment(process: psutil.Process) -> str | None:
 def _killed_run(
     run: Run, kills: Sequence[Kill], mark: str, start: Start, cluster: Cluster | None
 ) -> tuple[list[Killed], list[str]]:
-    """Give the command and kill, as long as it goes on; returns what was killed, and problems."""
+    """Give the command and carry out kills while it runs; return the kills and the problems."""
     started, started_at = time.monotonic(), time.time()
     process = start(run, _surroundings(run, mark))
     killed: list[Killed] = []
@@ -216,31 +216,30 @@ def _killed_run(
         printed, _ = process.communicate(timeout=_RUN_SECONDS if goes_on else _STOP_SECONDS)
     except subprocess.TimeoutExpired:
         _end(process, mark)
-        return killed, [f"hangs after {_told(killed)}"]
+        return killed, [f"hangs after {_kills_in_words(killed)}"]
     problems = _orphans(mark)
     if killed and killed[-1].victim in ("group", "driver"):
         return killed, problems
     if process.returncode:
         said = errors(printed)
         if not (killed and len(said) == 1 and "the same command goes on" in said[0]):
-            problems.append(f"says after {_told(killed)}: {printed[-500:]}")
+            problems.append(f"says after {_kills_in_words(killed)}: {printed[-500:]}")
         else:
             killed[-1] = killed[-1]._replace(error=said[0])
     return killed, problems
 
 
-def _told(killed: list[Killed]) -> str:
-    return (
-        ", ".join(f"the death of its {one.victim} in {one.pass_name}" for one in killed) or "none"
-    )
+def _kills_in_words(killed: list[Killed]) -> str:
+    deaths = (f"the death of its {kill.victim} in {kill.pass_name}" for kill in killed)
+    return ", ".join(deaths) or "none"
 
 
 def _victim(
     kill: Kill, run: Run, process: Command, started_at: float, cluster: Cluster | None
 ) -> Callable[[], None] | None:
-    """Wait for the moment of a kill; returns what does it, or None where the command has ended.
+    """Wait for the moment of a kill; return the function that kills.
 
-    Raises TimeoutError where neither comes.
+    Returns None where the command ends before, and raises TimeoutError where it hangs.
     """
     behind = PASSES[PASSES.index(kill.pass_name) :]
     pause = kill.seconds
@@ -259,13 +258,13 @@ def _victim(
 
 
 def _is_locked_since(output: Path, started_at: float) -> bool:
-    """Tell whether a command has opened the output folder, and not only one that was killed."""
+    """Tell whether the command has locked the output folder, not only a killed one before."""
     lock = output / ".lock"
     return lock.exists() and lock.stat().st_mtime > started_at - 0.02
 
 
 def _candidates(victim: str, process: Command, cluster: Cluster | None) -> list[Callable[[], None]]:
-    """Return, for each that a kill can hit now, what sends SIGKILL."""
+    """Return a function that sends SIGKILL for each process that a kill can hit now."""
     if victim == "group":
         return [lambda: os.killpg(process.pid, signal.SIGKILL)]
     if victim == "driver":
@@ -292,7 +291,7 @@ def _is(victim: str, process: psutil.Process) -> bool:
 
 
 def _orphans(mark: str) -> list[str]:
-    """Wait for the end of what a dead command has left; returns what does not end."""
+    """Wait for the end of a dead command's processes; return problems of those that do not end."""
     deadline = time.monotonic() + _ORPHAN_SECONDS
     while left := processes_of(mark):
         if time.monotonic() > deadline:
@@ -306,7 +305,7 @@ def _orphans(mark: str) -> list[str]:
 
 
 def _busy(cluster: Cluster) -> list[str]:
-    """Wait for the end of all tasks on a cluster; returns what does not end."""
+    """Wait for the end of all tasks on a cluster; return a problem for those that do not end."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while left := [*cluster.executors(), *cluster.python_workers()]:
         if time.monotonic() > deadline:
@@ -316,7 +315,7 @@ def _busy(cluster: Cluster) -> list[str]:
 
 
 def _completed(run: Run, mark: str, start: Start) -> list[str]:
-    """Give the command undisturbed; returns problems."""
+    """Give the command without disturbing it; return the problems."""
     process = start(run, _surroundings(run, mark))
     try:
         printed, _ = process.communicate(timeout=_RUN_SECONDS)
@@ -329,28 +328,28 @@ def _completed(run: Run, mark: str, start: Start) -> list[str]:
 
 
 def _end(process: Command, mark: str) -> None:
-    process.kill()  # a fork has the environment that its parent began with, and no mark
+    process.kill()  # a fork has its parent's first environment, without the mark
     for left in processes_of(mark):
         left.kill()
     process.communicate()
 
 
 def _surroundings(run: Run, mark: str) -> dict[str, str]:
-    """Return the environment of a case: a mark, and temporary folders that go with the case."""
+    """Return the environment of a case: its mark, and temporary folders in the case's folder."""
     folder = run.output.with_suffix(".tmp")
     folder.mkdir(exist_ok=True)
     return {_CASE: mark, "TMPDIR": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
 
 
 def undisturbed(run: Run, start: Start = whole_command) -> dict[str, str]:
-    """Run to the end without a fault; returns the digests of all files."""
+    """Run to the end without a fault; return the digests of all files."""
     problems = _completed(run, uuid.uuid4().hex, start)
     assert not problems, problems
     return digests(run.output)
 
 
 def remove_run(run: Run) -> None:
-    """Remove what a case has written."""
+    """Remove the files that a case wrote."""
     for folder in (run.output, run.output.with_suffix(".tmp")):
         shutil.rmtree(folder, ignore_errors=True)
 

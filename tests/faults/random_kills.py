@@ -1,10 +1,10 @@
-"""Kill runs at random, and print what became of each:
+"""A program that kills runs at random, and prints the outcome of each:
 
     python -m tests.faults.random_kills --kills 50 --seed 1
 
-A line a case: how many kills so far, the seed that makes the same case again (but for how fast the
-machine is), whom the signal hit and in which pass, how often the command was given again, and
-whether every file is that of an undisturbed run.
+Every case has a line: the number of kills so far, the seed that repeats the case (as far as the
+machine's speed allows), the victim and the pass, the number of times that the command was given
+again, and whether every file equals that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def warm(run: Run, environment: dict[str, str]) -> WarmCommand:
 
 
 def main() -> int:
-    """Run the command; returns 1 where a run did not come out as it should."""
+    """Run the program; return 1 where a run has a problem."""
     parser = argparse.ArgumentParser(prog="tests.faults.random_kills")
     parser.add_argument("--kills", type=int, default=50, help="stop after so many (default: 50)")
     parser.add_argument("--seed", type=int, default=1, help="of the first case (default: 1)")
@@ -61,7 +61,7 @@ def main() -> int:
         while kills < options.kills:
             case = case_of(seed, runners)
             this = run._replace(output=folder / f"seed-{seed}")
-            # A fork does not end the Java that it has started, as a whole command does.
+            # A fork does not end the Java processes that it started, as a whole command does.
             start = whole_command if RUNNERS[case.runner].name == "SparkRunner" else warm
             mine = cluster if case.runner in CLUSTER_RUNNERS else None
             outcome = try_case(case, this, expected, start, mine)

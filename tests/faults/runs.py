@@ -1,4 +1,4 @@
-"""The run that faults are tried on: its inputs, its command, and where in it a run stands."""
+"""The run that faults are tried on: its inputs, its command, and the pass that it is in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = {
         "stackexchange/datascience.meta.stackexchange.com_2022-06_a/Posts.xml",
     ],
 }
-"""Real samples with records to join, repeated lines, near-duplicate books and equal documents."""
+"""Input files: real samples with posts to join, repeated lines, similar books, equal documents."""
 
 PASSES = (
     "join",
@@ -36,11 +36,11 @@ PASSES = (
     "second pass",
     "mix",
 )
-"""The passes of a run, in the order in which what they write appears."""
+"""The passes of a run, in the order in which their files appear."""
 
 
 def copy_inputs(shared_data: Path, folder: Path) -> Path:
-    """Lay the inputs out in a folder, one folder a source; returns it."""
+    """Copy the inputs to a folder with one folder a source; return it."""
     for source, names in FILES.items():
         for name in names:
             target = folder / source / "-".join(Path(name).parts[1:])
@@ -50,7 +50,7 @@ def copy_inputs(shared_data: Path, folder: Path) -> Path:
 
 
 class Run(NamedTuple):
-    """A command that is given until the run is complete."""
+    """A run, whose command is given until it is complete."""
 
     output: Path
     data: Path
@@ -69,7 +69,7 @@ class Run(NamedTuple):
         ]  # fmt: skip
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
-        """Give the command, in a process group of its own."""
+        """Start the command in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "beam_runner", *self.arguments()],
             cwd=ROOT, text=True, start_new_session=True, env={**os.environ, **environment},
@@ -78,12 +78,12 @@ class Run(NamedTuple):
 
 
 def errors(printed: str) -> list[str]:
-    """Return what a command printed beside the lines of its progress and summary."""
+    """Return the lines that a command printed, without those of its progress and summary."""
     return [line for line in printed.splitlines() if line.startswith("error:")]
 
 
 def current_pass(output: Path) -> str:
-    """Say which pass a run is in by the files that it has written; "" before the first."""
+    """Return the pass that a run is in, by the files that it has written; "" before the first."""
     if (output / "manifest.json").exists() or not (output / "plan.jsonl").exists():
         return ""
     splits: dict[str, set[int]] = {}

@@ -1,4 +1,4 @@
-"""Reads that fail: an error that passes changes nothing, one that stays stops the run."""
+"""Reads that fail. A passing error changes nothing, and a lasting error stops the run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.runs import digests
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
-    """The library whose ``read`` fails."""
+    """The preloaded library whose ``read`` fails now and then."""
     path = tmp_path_factory.mktemp("library") / "failing_reads.so"
     source = Path(__file__).with_name("failing_reads.cpp")
     compiler = os.environ.get("CXX", "c++")
@@ -26,7 +26,7 @@ def library(tmp_path_factory) -> Path:
 def _read_badly(
     run: Run, library: Path, *, seed: int, per_mille: int, in_a_row: int
 ) -> tuple[int, str, int]:
-    """Give the command; returns exit status, what it printed, and how many reads failed."""
+    """Run the command; return its exit status, its output, and the number of failed reads."""
     log = run.output.with_suffix(".failures")
     log.unlink(missing_ok=True)
     process = run.start(

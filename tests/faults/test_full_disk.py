@@ -1,4 +1,4 @@
-"""A disk that is full: the run stops in a line, and goes on when there is room."""
+"""A full disk. The run stops with one line, and continues when there is room."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.faults.runs import Run, errors
 from tests.support.runs import digests, skip
 
 SIZES = ("200k", "900k", "64m")
-"""Of the disk, one after the other; the last has room for all."""
+"""Sizes of the disk, one after the other. The last one has room for all files."""
 
 
 @pytest.fixture
 def disk(tmp_path) -> Iterator[Path]:
-    """A disk of its own, very small."""
+    """A very small disk for the test alone."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(

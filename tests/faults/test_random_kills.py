@@ -1,7 +1,7 @@
-"""Runs that are killed at random end as if they had not been.
+"""Runs that are killed at random. In the end their files are those of an undisturbed run.
 
-``FAULTS_SEEDS=100,101`` in the environment tries other seeds than those that stand here;
-``python -m tests.faults.random_kills`` any number.
+``FAULTS_SEEDS=100,101`` in the environment tries other seeds than the ones here.
+``python -m tests.faults.random_kills`` tries any number.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def test_a_run_killed_at_random_comes_out_as_if_it_had_not_been(
         case = case_of(int(seed), [runner])
         run = whole_run._replace(output=tmp_path / seed)
         outcome = try_case(case, run, expected, cluster=cluster)
-        with capsys.disabled():  # a test that passes tells as well which kills it was
+        with capsys.disabled():  # the kills are printed for a passing test, too
             print(f"\n{TABLE_HEAD}\n{table_line(len(outcome.killed), outcome)}")
         assert not outcome.problems, table_line(len(outcome.killed), outcome)
         assert outcome.killed, "the run was complete before it could be killed"

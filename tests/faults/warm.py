@@ -1,7 +1,7 @@
-"""Commands in forks of a process that has imported all that they need.
+"""Commands in forks of a process that has already imported all modules.
 
-Most of what a run of few files takes is imports: forked, fifty kills take a third of the time. The
-process that forks must have started no thread, which is why tests give whole commands.
+Most of the time of a small run is spent on imports. In forks, fifty kills take a third of the time.
+The forking process must not have started a thread, so the tests themselves run whole commands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAUSE_SECONDS = 0.02
 
 
 class WarmCommand:
-    """``beam_runner`` in a process group of its own, with what a test uses of ``Popen``."""
+    """``beam_runner`` in its own process group, with the methods of ``Popen`` that tests use."""
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
         self.returncode: int | None = None
@@ -30,7 +30,7 @@ class WarmCommand:
             os._exit(_command(arguments, environment, log))
 
     def poll(self) -> int | None:
-        """Return the exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal, None while the command runs."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
@@ -42,7 +42,7 @@ class WarmCommand:
         os.kill(self.pid, signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
-        """Wait for its end; returns what it printed."""
+        """Wait for the end of the command; return its output."""
         deadline = time.monotonic() + (timeout or float("inf"))
         while self.poll() is None:
             if time.monotonic() > deadline:

@@ -1,1 +1,1 @@
-"""Hostile input: damaged and malicious files for every reader, and what must hold all the same."""
+"""Tests of hostile input: damaged and malicious files for every reader, and promises to keep."""

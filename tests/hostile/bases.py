@@ -1,7 +1,7 @@
 """Small, sound files of every reader's formats, cut from the real samples of its source.
 
-A base is a payload and the container it comes in, apart, so that damage can be done to what a
-compressed file or an archive holds as well as to its bytes.
+A base is a payload and its container, kept apart. So the content of a compressed file or archive
+can be damaged as well as its bytes.
 """
 
 from __future__ import annotations
@@ -28,55 +28,55 @@ from py7zr.helpers import ArchiveTimestamp
 from tests.conftest import ROOT, SHARED
 
 MAX_PAYLOAD_BYTES = 48_000
-"""Of a base: small enough that a thousand files are read in a minute or so."""
+"""Largest payload of a base, in bytes. A thousand such files are read in about a minute."""
 
 BUNDLED = ROOT / "samples" / "data"
 
 
 class Base(NamedTuple):
-    """A file as its publisher would make it: ``wrap(payload)``, called ``name``."""
+    """A file in the form of its publisher: ``wrap(payload)``, called ``name``."""
 
     name: str
     payload: bytes
     wrap: Callable[[bytes], bytes]
 
     def data(self) -> bytes:
-        """Return the file."""
+        """Return the bytes of the file."""
         return self.wrap(self.payload)
 
 
 def samples() -> Path:
-    """Return the folder of real samples, or that of the bundled ones where there are none."""
+    """Return the folder of real samples, or of the bundled samples where there is none."""
     return SHARED / "data" if (SHARED / "data").is_dir() else BUNDLED
 
 
 def plain(data: bytes) -> bytes:
-    """Put into no container."""
+    """Return the data without a container."""
     return data
 
 
 def zstd(data: bytes) -> bytes:
-    """Compress as one zstd frame."""
+    """Return the data compressed as one zstd frame."""
     return zstandard.ZstdCompressor().compress(data)
 
 
 def gzipped(data: bytes) -> bytes:
-    """Compress as one gzip member, without a time."""
+    """Return the data compressed as one gzip member, without a time."""
     return gzip.compress(data, 6, mtime=0)
 
 
 def zipped(data: bytes, name: str = "a.txt") -> bytes:
-    """Put into a zip archive as its only member."""
+    """Return a zip archive with the data as its only member."""
     return _zip({name: data})
 
 
 def tarred(data: bytes, name: str = "a.tex", form: int = tarfile.PAX_FORMAT) -> bytes:
-    """Put into a tar archive as its only member."""
+    """Return a tar archive with the data as its only member."""
     return tar_of([(name, data)], form)
 
 
 def tar_of(members: list[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> bytes:
-    """Make a tar archive."""
+    """Return a tar archive of members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
         for name, data in members:
@@ -87,17 +87,17 @@ def tar_of(members: list[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> 
 
 
 def seven_zip(data: bytes, name: str = "Posts.xml") -> bytes:
-    """Put into a 7z archive as its only member."""
+    """Return a 7z archive with the data as its only member."""
     buffer = io.BytesIO()
     with py7zr.SevenZipFile(buffer, "w") as archive:
         archive.writestr(data, name)
         for file in archive.header.files_info.files:
-            file["lastwritetime"] = ArchiveTimestamp(0)  # the same bytes at any time
+            file["lastwritetime"] = ArchiveTimestamp(0)  # a fixed time: the same bytes
     return buffer.getvalue()
 
 
 def epub(chapter: bytes) -> bytes:
-    """Make an EPUB of one chapter, XHTML or what is left of it."""
+    """Return an EPUB of one chapter. The chapter is XHTML, and may be damaged."""
     container = b'<container><rootfiles><rootfile full-path="b.opf"/></rootfiles></container>'
     package = (
         b'<package xmlns="http://www.idpf.org/2007/opf"><manifest><item id="c" href="c.xhtml" '
@@ -117,7 +117,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 @functools.cache
 def bases() -> dict[str, list[Base]]:
-    """Return some bases for every reader."""
+    """Return bases for every reader."""
     made = {
         "wet": _web("wet"),
         "warc": _web("warc"),
@@ -135,7 +135,7 @@ def bases() -> dict[str, list[Base]]:
 
 
 def _files(*patterns: str) -> Iterator[Path]:
-    """Yield the samples of some patterns, and the bundled ones where there is none."""
+    """Yield the sample files that match patterns, or the bundled ones where none does."""
     for root in (samples(), BUNDLED):
         found = sorted(path for pattern in patterns for path in root.glob(pattern))
         if found:
@@ -170,14 +170,14 @@ def _web(kind: str) -> list[Base]:
 
 
 def _members_of(compress: Callable[[bytes], bytes], payload: bytes) -> bytes:
-    """Compress every record by itself, as Common Crawl does."""
+    """Compress every record as a member of its own, as Common Crawl does."""
     ends = [match.start() for match in re.finditer(rb"(?<=\n)WARC/1\.", payload)] + [len(payload)]
     begins = [0, *ends[:-1]]
     return b"".join(compress(payload[begin:end]) for begin, end in zip(begins, ends, strict=True))
 
 
 def _lines(path: Path, most: int) -> bytes:
-    """Return whole lines of the beginning of a file."""
+    """Return the first whole lines of a file."""
     kept: list[bytes] = []
     size = 0
     for line in _head(path, 1 << 20).splitlines(keepends=True):
@@ -212,7 +212,7 @@ def _github() -> list[Base]:
 
 
 def _columns_of_lines(columns: tuple[str, ...], payload: bytes) -> pa.Table:
-    """Make a table of lines of JSON; of lines that are none, the line is each column's value."""
+    """Return a table of lines of JSON. A line of another kind is the value of every column."""
     rows: list[dict[str, bytes]] = []
     for line in payload.splitlines():
         try:
@@ -275,7 +275,7 @@ def _wikipedia() -> list[Base]:
 
 
 def _streams(cut: int, payload: bytes) -> bytes:
-    """Compress as two bzip2 streams, as multistream dumps are made."""
+    """Return the data compressed as two bzip2 streams, as in multistream dumps."""
     return bz2.compress(payload[:cut]) + bz2.compress(payload[cut:])
 
 
@@ -320,7 +320,7 @@ def _arxiv() -> list[Base]:
 
 
 def _tex_files(data: bytes) -> list[bytes]:
-    """Return the main files of a submission, or the submission where it is one file."""
+    """Return the main files of a submission, or the submission itself if it is one file."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             contents = [archive.extractfile(m) for m in archive if m.name.endswith(".tex")]
@@ -331,7 +331,7 @@ def _tex_files(data: bytes) -> list[bytes]:
 
 
 def _bulk(tex: bytes) -> bytes:
-    """Make one of arXiv's bulk files, of three submissions."""
+    """Return a bulk file of arXiv's kind with three submissions."""
     return tar_of(
         [
             ("2401/2401.00001.gz", gzipped(tex)),

@@ -1,4 +1,4 @@
-"""One hostile file through its reader and the steps of its source, and what must hold."""
+"""Checks of one hostile file, which goes through its reader and the steps of its source."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ SOURCE_OF = {
     "books": "books", "arxiv": "arxiv", "stackexchange": "stackexchange",
     "huggingface": "huggingface",
 }  # fmt: skip
-"""The source of the recipe that goes through each reader."""
+"""Source of the recipe for each reader."""
 
 SMALL = {
     "batch_bytes": 16_384, "split_bytes": 20_000, "max_record_bytes": 12_000,
     "joined_part_bytes": 20_000,
 }  # fmt: skip
-"""Limits of reading that small files run into as well."""
+"""Limits of reading that even small files reach."""
 
-PARTITIONS = 3  # of posts that are joined
+PARTITIONS = 3  # partitions of joined posts
 
 REASONS = {
     "arxiv": "pdf_only no_main_file withdrawn record_too_large archive_too_large hostile_archive"
@@ -80,16 +80,16 @@ REASONS = {
     "cut_latex": "empty",
     "opt_out": "opted_out",
 }
-"""All that a reader, or a step, may say of a document that it drops."""
+"""All reasons for which a reader or a step may drop a document."""
 
 
 class BrokenPromiseError(AssertionError):
-    """A file made the pipeline break one of its promises."""
+    """The error of a file for which the pipeline broke one of its promises."""
 
 
 @functools.cache
 def recipe(small: bool) -> Recipe:
-    """Return the recipe of the real samples, or of the demo where its models are not here."""
+    """Return the recipe of the real samples, or of the demo where the models are missing."""
     models = SHARED / "models" if (SHARED / "models").is_dir() else ROOT / "samples" / "models"
     settings = [f"data={models}", f"models={models}"]
     if not (SHARED / "models").is_dir():
@@ -107,10 +107,9 @@ def recipe(small: bool) -> Recipe:
 
 
 def examine(reader: str, name: str, path: str, *, small: bool) -> dict[str, int]:
-    """Run a file through reader and steps; returns some counts of what came of it.
+    """Run a file through reader and steps; return counts of the results.
 
-    Raises :class:`BrokenPromiseError` where one of the promises does not hold, and whatever the
-    pipeline raises.
+    Raises :class:`BrokenPromiseError` where a promise does not hold, and any error of the pipeline.
     """
     with tempfile.TemporaryDirectory() as output:
         return _Examination(reader, name, path, output, recipe(small)).run()
@@ -125,7 +124,7 @@ class _Examination:
         self.source: Source = made.source(SOURCE_OF[reader])
         self.name = f"{self.source.name}/{name}"
         self.ids: Counter[str] = Counter()
-        self.n_damaged: list[int | None] = []  # rows that each damage stands for, where told
+        self.n_damaged: list[int | None] = []  # rows that each damage stands for, None if unknown
         self.tally = Tally()
         self.kept = 0
 
@@ -163,7 +162,7 @@ class _Examination:
         )
 
     def _joined(self, split: Split) -> Iterator[Split]:
-        """Join records as the pipeline does, and check that none is lost."""
+        """Join records as the pipeline does; check that none is lost."""
         join = self.source.reader.join
         assert join is not None
         held: dict[int, list[pa.RecordBatch]] = {number: [] for number in range(PARTITIONS)}
@@ -238,7 +237,7 @@ class _Examination:
                     self.n_damaged.append(fields.get("rows"))
 
     def _check_count(self) -> None:
-        """Compare the number of rows with what a plain search of a plain file finds."""
+        """Compare the number of rows with the records that a plain search finds in a plain file."""
         data = Path(self.path).read_bytes()
         if self.reader == "json_lines" and not _COMPRESSED.match(data):
             lines = sum(bool(line.strip()) for line in data.split(b"\n"))
@@ -247,7 +246,7 @@ class _Examination:
             self._expect(data.count(b"<page>"))
         elif data[:4] == b"PAR1" and (groups := _row_groups(self.path)) is not None:
             told = [n for n in self.n_damaged if n is not None]
-            if len(told) == len(self.n_damaged):  # one of which nothing is told is all of the file
+            if len(told) == len(self.n_damaged):  # a damage of unknown size may be the whole file
                 self._expect(sum(max(n, 0) for n in groups), sum(told) - len(told))
         elif (
             self.reader in ("wet", "warc", "bigquery_github", "books", "huggingface")
@@ -258,14 +257,14 @@ class _Examination:
             raise BrokenPromiseError("a file disappeared without a row")
 
     def _expect(self, rows: int, also: int = 0) -> None:
-        """Compare with the rows that came, and ``also`` those that had none of their own."""
+        """Compare a number of rows with the rows read, plus ``also`` records without a row."""
         found = self.ids.total() + also
         if found != rows:
             raise BrokenPromiseError(f"{rows} records in the file, {found} rows")
 
 
 def _row_groups(path: str) -> list[int] | None:
-    """Return how many rows the row groups of a Parquet file have, None where it is none."""
+    """Return the numbers of rows of a Parquet file's row groups, None for another file."""
     try:
         metadata = pq.read_metadata(path)
     except (pa.ArrowException, OSError):

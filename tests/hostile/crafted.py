@@ -1,8 +1,8 @@
 # ruff: noqa: E501 (tables)
-"""Files made to break one thing: bombs, loops, nesting, lies about sizes.
+"""Files that attack one thing each: bombs, loops, nesting, false sizes.
 
-Each takes a size in bytes where it has one, so that a test can see how time and memory grow with
-it. Names are those of the files as a recipe would find them.
+Most take a size in bytes, so that a test can measure how time and memory grow. Their names are those
+under which a recipe would find the files.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Crafted(NamedTuple):
 
 
 def crafted() -> Iterator[Crafted]:
-    """Yield all of them."""
+    """Yield all crafted files."""
     for label, make in _WEB.items():
         yield Crafted(
             label, "warc" if label.startswith(("html", "http")) else "wet", "a.warc", make

@@ -1,4 +1,4 @@
-"""Bombs and lies in files of columns: Parquet for two readers, and Arrow's files and streams."""
+"""Bombs and false sizes in columnar files: Parquet for two readers, and Arrow files and streams."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Make = Callable[[int], bytes]
 
 
 def parquet(column: str, values: pa.Array, **options: object) -> bytes:
-    """Make a Parquet file of one column."""
+    """Return a Parquet file of one column."""
     sink = io.BytesIO()
     pq.write_table(pa.table({column: values}), sink, **options)
     return sink.getvalue()
 
 
 def ipc(column: str, values: pa.Array, form: Callable[..., object] = pa.ipc.new_stream) -> bytes:
-    """Make an Arrow file or stream of one column, compressed by zstd."""
+    """Return an Arrow file or stream of one column, compressed by zstd."""
     sink = io.BytesIO()
     batch = pa.record_batch([values], [column])
     options = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -38,7 +38,7 @@ def ipc(column: str, values: pa.Array, form: Callable[..., object] = pa.ipc.new_
 
 
 def _repeated_value(size: int) -> pa.Array:
-    """Make rows that all are one value of the dictionary."""
+    """Return rows that are all the same value of a dictionary."""
     value = pa.array(["a" * (8 * size)])
     return pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), value)
 
@@ -52,7 +52,7 @@ def _same(size: int, n_rows: int) -> pa.Array:
 
 
 def _views(size: int) -> pa.Array:
-    """Make strings that all are the whole of one buffer."""
+    """Return string views that all cover the whole of one buffer."""
     view = np.array([size, 0x61616161, 0, 0], np.int32)
     buffers = [None, pa.py_buffer(np.tile(view, 10_000)), pa.py_buffer(b"a" * size)]
     return pa.Array.from_buffers(pa.string_view(), 10_000, buffers)
@@ -64,7 +64,7 @@ def _long_list() -> pa.Array:
 
 
 def _list_of_one_value(size: int) -> pa.Array:
-    """Make a row of a million items that all are one value of the dictionary."""
+    """Return a row with a million items, all the same value of a dictionary."""
     indices = pa.array(np.zeros(1_000_000, np.int32))
     items = pa.DictionaryArray.from_arrays(indices, pa.array(["a" * size]))
     return pa.ListArray.from_arrays(pa.array([0, len(items)], pa.int32()), items)
@@ -86,7 +86,7 @@ _zstd = functools.partial(parquet, compression="zstd", use_dictionary=False)
 
 
 def bombs(text: str) -> dict[str, Make]:
-    """Return Parquet files whose texts lie in a column of this name."""
+    """Return Parquet files whose texts are in the column ``text``."""
     return {
         "dictionary bomb": lambda n: parquet(
             text, _repeated_value(n), compression="zstd", row_group_size=2_000, store_schema=False
@@ -145,7 +145,7 @@ _IPC: dict[str, Make] = {
 
 
 def tables() -> Iterator[tuple[str, str, str, Make]]:
-    """Yield the label, reader, name and maker of every file."""
+    """Yield the label, the reader, the name and the maker of every file."""
     for label, make in _TABLES.items():
         yield label, "huggingface", "a.parquet", make
     for label, make in _IPC.items():

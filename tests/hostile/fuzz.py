@@ -1,7 +1,7 @@
-"""Mutated files through all readers: ``python -m tests.hostile.fuzz --files 10000``.
+"""A fuzzer of all readers: ``python -m tests.hostile.fuzz --files 10000``.
 
-Each file follows from its seed. One that breaks a promise is kept, with the seed, what was done to
-it, and the command that reads it again.
+A seed determines each mutated file. A file that breaks a promise is kept, with its seed, its
+mutations, and the command that reads it again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Failure(NamedTuple):
 
 
 class Totals:
-    """What a number of files came to."""
+    """Counts over the files that were read."""
 
     def __init__(self) -> None:
         self.files = self.documents_in = self.documents_out = 0
@@ -57,7 +57,7 @@ class Totals:
 
 
 def fuzz(seeds: range, reader: str | None, keep: Path, totals: Totals) -> Iterator[Failure]:
-    """Read the files of some seeds, all readers in turn or one; yields those that fail."""
+    """Read the files of seeds, by all readers in turn or by one; yield those that fail."""
     with Harness() as harness:
         for seed in seeds:
             made = mutant(seed, reader)
@@ -72,7 +72,7 @@ def fuzz(seeds: range, reader: str | None, keep: Path, totals: Totals) -> Iterat
 
 
 def main() -> int:
-    """Run from the command line; returns 1 where a file failed."""
+    """Run from the command line; return 1 where a file failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.fuzz", description=__doc__)
     parser.add_argument("--files", type=int, default=1_000, help="how many files (1000)")
     parser.add_argument("--first", type=int, default=0, help="seed of the first one (0)")

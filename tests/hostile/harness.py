@@ -1,4 +1,4 @@
-"""Hostile files given to a limited worker, one after the other, and the worker's end survived."""
+"""A harness that gives hostile files to a limited worker, and starts another when it dies."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.conftest import ROOT
 from tests.hostile.worker import Allowance, allowed
 
 START_SECONDS = 300
-WALL_SECONDS_PER_SECOND = 4  # of processor time, on a machine that does other things as well
+WALL_SECONDS_PER_SECOND = 4  # wall time for each second of processor time, on a loaded machine
 
 
 class Outcome(NamedTuple):
-    """What came of a file; ``error`` is None where every promise was kept."""
+    """The outcome of a file. ``error`` is None if every promise was kept."""
 
     error: str | None
     seconds: float
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
 
 class Harness:
-    """A worker, and a folder that nothing but its own files may appear in."""
+    """A worker, and a folder in which only the worker's own files may appear."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="hostile-")
@@ -56,7 +56,7 @@ class Harness:
     def run(
         self, reader: str, name: str, data: bytes, *, small: bool, limit: Allowance | None = None
     ) -> Outcome:
-        """Have the worker read a file of this content and name."""
+        """Write a file with this content and name, and let the worker read it."""
         path = self.root / "input" / Path(name).name
         path.write_bytes(data)
         try:
@@ -67,7 +67,7 @@ class Harness:
     def run_file(
         self, reader: str, name: str, path: Path, *, small: bool, limit: Allowance | None = None
     ) -> Outcome:
-        """Have the worker read a file that lies in :attr:`root`'s folder ``input``."""
+        """Let the worker read a file in :attr:`root`'s folder ``input``."""
         limit = limit or allowed(path.stat().st_size)
         worker = self._started()
         job = {
@@ -86,7 +86,7 @@ class Harness:
             return Outcome(f"the worker died: {worker.returncode}\n{log}", 0, 0, {})
         answer: dict[str, Any] = json.loads(line)
         error = answer["error"] or self._strayed()
-        if error:  # what went wrong may have left something behind
+        if error:  # a failure may have left files behind
             self._end()
         return Outcome(error, answer["seconds"], answer["memory_bytes"], answer["counts"] or {})
 
@@ -108,7 +108,7 @@ class Harness:
         return self._worker
 
     def _line(self, seconds: float) -> str | None:
-        """Return the worker's next line, an empty one where it died, None where it takes longer."""
+        """Return the worker's next line, "" if it died, None if it takes over ``seconds``."""
         assert self._worker and self._worker.stdout
         with selectors.DefaultSelector() as selector:
             selector.register(self._worker.stdout, selectors.EVENT_READ)
@@ -129,7 +129,7 @@ class Harness:
             shutil.rmtree(left)
 
     def _strayed(self) -> str | None:
-        """Tell what was written where nothing is to be written."""
+        """Return an error for files outside of the worker's own, None where there are none."""
         places = {
             self.root: {"input", "canary", "tmp", "log"},
             self.root / "canary": {"bird"},

@@ -1,4 +1,4 @@
-"""Files of columns that lie: page headers, footers and buffers, each changed in one place."""
+"""Columnar files with a false statement in a page header, a footer or a buffer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 VALUE_BYTES = 3_000_000
-"""Of each text. In a page header this size takes as many bytes as those that are said instead."""
+"""Bytes of each text. In a page header, this size and the false ones take the same bytes."""
 
 
 def _unsigned(value: int) -> bytes:
-    """Encode a count as Thrift's compact protocol does."""
+    """Return a count in Thrift's compact protocol."""
     data = b""
     while value >= 0x80:
         value, data = value >> 7, data + bytes([value & 0x7F | 0x80])
@@ -26,9 +26,9 @@ def _signed(value: int) -> bytes:
 
 
 def lying_page(text: str, says_bytes: int, codec: str, *, dictionary: bool = False) -> bytes:
-    """Make a Parquet file of three row groups, in the second of which a page lies about its size.
+    """Return a Parquet file of three row groups. In the second, a page states a false size.
 
-    The page is that of the dictionary, or the one of data.
+    The page is that of the dictionary, or that of the data.
     """
     sink = io.BytesIO()
     texts = pa.table({text: [letter * VALUE_BYTES for letter in "abc"]})
@@ -46,7 +46,7 @@ def lying_page(text: str, says_bytes: int, codec: str, *, dictionary: bool = Fal
 
 
 def _with_footer(data: bytes, old: bytes, new: bytes) -> bytes:
-    """Change what stands once in a Parquet file's footer."""
+    """Replace bytes that occur once in a Parquet file's footer."""
     begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     footer = data[begin:-8]
     assert footer.count(old) == 1
@@ -55,7 +55,7 @@ def _with_footer(data: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def groups_over_each_other(text: str, size: int, count: int) -> bytes:
-    """Make a Parquet file whose footer has its one row group ``count`` times."""
+    """Return a Parquet file whose footer lists its one row group ``count`` times."""
     letters = np.random.default_rng(0).integers(97, 123, size, np.uint8).tobytes().decode()
     sink = io.BytesIO()
     pq.write_table(
@@ -74,7 +74,10 @@ def groups_over_each_other(text: str, size: int, count: int) -> bytes:
 
 
 def lying_row_count(text: str, says_rows: int) -> bytes:
-    """Make a Parquet file of row groups of 300, 301 and 302 rows; the footer lies of the second."""
+    """Return a Parquet file of row groups of 300, 301 and 302 rows, with a false footer.
+
+    The footer states ``says_rows`` rows for the second row group.
+    """
     sink = io.BytesIO()
     schema = pa.schema([(text, pa.string())])
     with pq.ParquetWriter(sink, schema) as writer:
@@ -85,7 +88,7 @@ def lying_row_count(text: str, says_rows: int) -> bytes:
 
 
 def lying_buffer(says_bytes: int) -> bytes:
-    """Make an Arrow stream of two batches, the second of which lies about the size of its texts."""
+    """Return an Arrow stream of two batches. The second states a false size of its texts."""
     batches = [pa.record_batch({"text": [letter * VALUE_BYTES]}) for letter in "ab"]
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")

@@ -1,4 +1,4 @@
-"""Files of every format around a hostile content: pages, dumps, papers, archives, bombs."""
+"""Makers of files of every format around hostile content: pages, dumps, papers, archives, bombs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from tests.hostile.bases import gzipped, tar_of, tarred
 
 
 def repeated(unit: bytes | str, size: int) -> bytes:
-    """Repeat up to ``size`` bytes."""
+    """Return ``unit`` repeated up to ``size`` bytes."""
     data = unit if isinstance(unit, bytes) else unit.encode()
     return data * (size // len(data) + 1)
 
 
 def wet(payload: bytes, **headers: str) -> bytes:
-    """Make a WET file of one page."""
+    """Return a WET file of one page."""
     return warc_record(b"conversion", payload, headers)
 
 
 def warc(body: bytes, head: bytes = b"Content-Type: text/html\r\n") -> bytes:
-    """Make a WARC file of one response."""
+    """Return a WARC file of one response."""
     payload = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body
     return warc_record(b"response", payload, {"Content_Type": "application/http; msgtype=response"})
 
 
 def warc_record(kind: bytes, payload: bytes, headers: dict[str, str]) -> bytes:
-    """Make a record of a WARC file."""
+    """Return a record of a WARC file."""
     fields = {"WARC-Target-URI": "http://a.example/", "Content-Length": str(len(payload))}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
@@ -37,13 +37,13 @@ def warc_record(kind: bytes, payload: bytes, headers: dict[str, str]) -> bytes:
 
 
 def html(body: bytes | str) -> bytes:
-    """Make a WARC file of one page with a body."""
+    """Return a WARC file of one page with a body."""
     data = body if isinstance(body, bytes) else body.encode()
     return warc(b"<html><head><title>t</title></head><body>" + data + b"</body></html>")
 
 
 def wiki(text: bytes | str) -> bytes:
-    """Make a dump of one page of wikitext."""
+    """Return a dump of one page of wikitext."""
     data = text if isinstance(text, bytes) else text.encode()
     data = data.replace(b"&", b"&amp;").replace(b"<", b"&lt;")
     return (
@@ -53,7 +53,7 @@ def wiki(text: bytes | str) -> bytes:
 
 
 def paper(body: bytes | str, preamble: bytes | str = b"") -> bytes:
-    """Make a submission of one file."""
+    """Return a submission of one file."""
     parts = [part if isinstance(part, bytes) else part.encode() for part in (preamble, body)]
     return gzipped(
         b"\\documentclass{article}\n" + parts[0] + b"\n\\begin{document}\\section{A}\n"
@@ -62,7 +62,7 @@ def paper(body: bytes | str, preamble: bytes | str = b"") -> bytes:
 
 
 def posts(body: str, answer: str = "yes") -> bytes:
-    """Make a ``Posts.xml`` of a question and an answer."""
+    """Return a ``Posts.xml`` with a question and an answer."""
 
     def escaped(text: str) -> str:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
@@ -75,23 +75,23 @@ def posts(body: str, answer: str = "yes") -> bytes:
 
 
 def line(**fields: object) -> bytes:
-    """Make a file of one line of JSON."""
+    """Return a file of one line of JSON."""
     return json.dumps(fields).encode() + b"\n"
 
 
 def code(content: str, licence: str = "mit", path: str = "a.py") -> bytes:
-    """Make a BigQuery export of one file."""
+    """Return a BigQuery export of one file."""
     return line(repo_name="a/b", path=path, content=content, license=licence)
 
 
 def bomb(compress: Callable[[bytes], bytes], unit: bytes, size: int) -> bytes:
-    """Compress a thousand times ``size`` bytes, in members of a megabyte."""
+    """Return a thousand times ``size`` bytes, compressed in members of a megabyte."""
     member = compress(repeated(unit, 1 << 20))
     return member * max(1, 1_000 * size >> 20)
 
 
 def zip_of(data: bytes, name: str, method: int) -> bytes:
-    """Make a zip archive of one member."""
+    """Return a zip archive of one member."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         archive.writestr(name, data)
@@ -99,7 +99,7 @@ def zip_of(data: bytes, name: str, method: int) -> bytes:
 
 
 def many_members(size: int) -> bytes:
-    """Make a zip archive of empty members, of ``size`` bytes about."""
+    """Return a zip archive of empty members, of about ``size`` bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(size // 100):
@@ -108,7 +108,7 @@ def many_members(size: int) -> bytes:
 
 
 def climbing_tar(compress: Callable[[bytes], bytes]) -> bytes:
-    """Make a tar archive whose members lead outside, as paths, links and devices."""
+    """Return a tar archive whose members lead outside of it, by paths, links and devices."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in (
@@ -129,7 +129,7 @@ def climbing_tar(compress: Callable[[bytes], bytes]) -> bytes:
 
 
 def nested_tar(depth: int) -> bytes:
-    """Put a paper into tar archives within each other."""
+    """Return a paper in tar archives within each other."""
     data = b"\\documentclass{a}\\begin{document}x\\end{document}"
     for number in range(depth):
         data = tarred(data, f"{number}.tar")
@@ -137,7 +137,7 @@ def nested_tar(depth: int) -> bytes:
 
 
 def huge_tar_size(size: int) -> bytes:
-    """Make a tar archive whose member says that it is larger than any disk."""
+    """Return a tar archive whose member states a size larger than any disk."""
     data = bytearray(tar_of([("a/b/c.py", b"x" * 100)]))
     data[124:136] = b"\x80" + b"\x7f" * 11
     data[148:156] = b" " * 8
@@ -146,21 +146,21 @@ def huge_tar_size(size: int) -> bytes:
 
 
 def importing_paper(depth: int) -> bytes:
-    """Make a paper of files that import one another from folder to folder."""
+    """Return a paper of files that import one another from folder to folder."""
     files = [("main.tex", b"\\documentclass{a}\\begin{document}\\import{f/}{n0}\\end{document}")]
     files += [(f"n{n}.tex", b"\\import{f/}{n%d}" % (n + 1)) for n in range(depth)]
     return gzipped(tar_of(files))
 
 
 def paper_of_macros(definitions: int) -> bytes:
-    """Make a paper of macros that each read a file."""
+    """Return a paper with macros that each read a file."""
     names = ["".join(chr(97 + int(digit)) for digit in str(n)) for n in range(definitions)]
     lines = [f"\\newcommand{{\\{name}}}[1]{{\\input{{#1}}}}" for name in names]
     return paper("\n".join(f"\\{name}{{x}}" for name in names), "\n".join(lines))
 
 
 def xml_bomb(encoding: str) -> bytes:
-    """Make an EPUB whose container is an entity of ten others, each of ten, twelve deep."""
+    """Return an EPUB whose container is an entity of ten others, each of ten, twelve deep."""
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(12))
     document = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [{entities}]><a>&l11;</a>'
     buffer = io.BytesIO()
@@ -173,6 +173,6 @@ WARC_HEAD = b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: %d\r\n\r\n"
 
 
 def open_formatting(size: int) -> str:
-    """Make tags that HTML's algorithm opens again behind every block that ends."""
+    """Return formatting tags that HTML's algorithm opens again after every block."""
     count = size // 40
     return "<center>" * count + "".join(f"<b id={n}>" for n in range(count)) + "</center>x" * count

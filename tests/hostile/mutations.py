@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (tables)
-"""Damage done to files: everything follows from a seed."""
+"""Mutations of files. A seed determines every mutation."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ TOKENS: tuple[bytes, ...] = (
     b'<namespace key="' + b"7" * 5_000 + b'">x</namespace>', b"*** START OF THE PROJECT GUTENBERG EBOOK",
     b"Project Gutenberg", b"[Transcriber's Note:", b" " * 20_000, b"\n" * 20_000, b"\t", b"Copyright (c) 2001",
 )  # fmt: skip
-"""What means something to one of the readers or steps, or to none where it should."""
+"""Byte strings with a meaning to a reader or a step, and a few that might have one."""
 
 
 class Mutant(NamedTuple):
-    """A damaged file, and how it came about."""
+    """A damaged file, and the mutations that made it."""
 
     reader: str
     name: str
@@ -44,7 +44,7 @@ class Mutant(NamedTuple):
 
 
 def mutant(seed: int, reader: str | None = None) -> Mutant:
-    """Make the file of a seed, for ``reader`` or for the one that the seed says."""
+    """Return the file of a seed, for ``reader`` or for the reader that the seed determines."""
     rng = random.Random(seed)
     names = list(bases())
     chosen = names[seed % len(names)] if reader is None else reader
@@ -72,7 +72,7 @@ def _damaged(rng: random.Random, data: bytes, reader: str) -> tuple[bytes, str]:
 
 
 def _place(rng: random.Random, data: bytes) -> int:
-    """Choose an offset; the ends of files are where headers and directories stand."""
+    """Choose an offset, often near an end, where headers and directories are."""
     edge = rng.random()
     if edge < 0.2:
         return rng.randrange(min(len(data), 64) + 1)
@@ -126,7 +126,7 @@ def _insert_token(rng: random.Random, data: bytes, reader: str) -> bytes:
 
 
 def _repeat_tokens(rng: random.Random, data: bytes, reader: str) -> bytes:
-    """Put in a short phrase of tokens and letters, many times."""
+    """Insert a short phrase of tokens and letters, many times."""
     words = [token for token in TOKENS if len(token) < 40] + [b"a", b" ", b"\n", b"x1"]
     phrase = b"".join(rng.choice(words) for _ in range(rng.randint(1, 4)))
     at = _place(rng, data)
@@ -135,7 +135,7 @@ def _repeat_tokens(rng: random.Random, data: bytes, reader: str) -> bytes:
 
 
 def _number(rng: random.Random, data: bytes, reader: str) -> bytes:
-    """Replace a number that stands in digits."""
+    """Replace a number that is written in digits."""
     begin = _place(rng, data)
     while begin < len(data) and not data[begin : begin + 1].isdigit():
         begin += 1
@@ -147,7 +147,7 @@ def _number(rng: random.Random, data: bytes, reader: str) -> bytes:
 
 
 def _splice(rng: random.Random, data: bytes, reader: str) -> bytes:
-    """Put a piece of another file in, of any source and format."""
+    """Insert a piece of another file, of any source and format."""
     other = rng.choice(bases()[rng.choice((reader, *bases()))])
     piece = rng.choice((other.payload, other.data()))
     begin, end = _slice(rng, piece, rng.choice((100, 4_000, MAX_MUTANT_BYTES)))
@@ -156,7 +156,7 @@ def _splice(rng: random.Random, data: bytes, reader: str) -> bytes:
 
 
 def _lines(rng: random.Random, data: bytes, reader: str) -> bytes:
-    """Shuffle lines, join them, or end them otherwise."""
+    """Shuffle lines, join them, or change their ends."""
     lines = data.split(b"\n")
     rng.shuffle(lines)
     return rng.choice((b"\n", b"\r\n", b"\r", b"", b"\n\n")).join(lines)
@@ -169,7 +169,7 @@ _DAMAGES: tuple[Callable[[random.Random, bytes, str], bytes], ...] = (
 
 
 def _recontained(rng: random.Random, data: bytes) -> tuple[bytes, str]:
-    """Put a file into a container that it does not say, or break the one it has."""
+    """Put a file into a container that its name does not say, or damage its own container."""
     half = len(data) // 2
     ways: dict[str, Callable[[], bytes]] = {
         "gzip": lambda: gzipped(data),

@@ -1,4 +1,4 @@
-"""Files made to break one thing: bounded time and memory, every promise kept."""
+"""Crafted files: time and memory are bounded, and every promise is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.hostile.harness import Harness
 from tests.hostile.worker import Allowance
 
 SIZE = 200_000
-"""Bytes of a file, about: a quadratic step takes minutes at ten times this, and shows here."""
+"""Approximate size of a file, in bytes. A quadratic step is noticed at this size."""
 
 LONG_LINE_BYTES, EMPTY_LINES = 100_000_000, 10_000_000
 

@@ -1,4 +1,4 @@
-"""A thousand mutated files through all readers: no crash, no hang, a ledger that adds up."""
+"""A thousand mutated files through all readers: no crash, no hang, and all records counted."""
 
 from __future__ import annotations
 

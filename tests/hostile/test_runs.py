@@ -1,4 +1,4 @@
-"""Mutated files of every source through a whole run: passes, shards, ledger, manifest."""
+"""Whole runs over mutated files of every source: passes, shards, ledger, manifest."""
 
 from __future__ import annotations
 

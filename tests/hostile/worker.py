@@ -1,7 +1,7 @@
-"""The process that hostile files are read in: warm, limited, and replaced when it dies.
+"""The process that reads hostile files. It is warmed up, limited, and replaced when it dies.
 
-It reads jobs from its standard input, a JSON object a line, and answers each by a line. What a
-file may take is a matter of its size alone (:func:`allowed`).
+It reads jobs from its standard input, a JSON object a line, and answers each with a line. Time and
+memory for a file depend on its size alone (:func:`allowed`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 ADDRESS_BYTES = 4 << 30
-"""Of the whole process: what asks for more gets none, and the worker dies of it."""
+"""Address space of the whole process, in bytes. A request for more fails, and ends the worker."""
 
 SECONDS = 5.0
 SECONDS_PER_MB = 30.0
@@ -30,20 +30,20 @@ MEMORY_BYTES_PER_BYTE = 60
 
 
 class Allowance(NamedTuple):
-    """What one file may take, of processor time and of memory beyond the idle worker's."""
+    """Limits for one file: processor time, and memory beyond the idle worker's."""
 
     seconds: float
     memory_bytes: int
 
 
 def allowed(size: int) -> Allowance:
-    """Return what a file of ``size`` bytes may take, unpacking included (docs/hostile.md)."""
+    """Return the limits for a file of ``size`` bytes, unpacking included (docs/hostile.md)."""
     seconds = SECONDS + SECONDS_PER_MB * size / 1e6
     return Allowance(seconds, MEMORY_BYTES + MEMORY_BYTES_PER_BYTE * size)
 
 
 class OvertimeError(BaseException):
-    """The time is up. No exception of the usual kind, so that nobody takes it for one."""
+    """The error of a file that takes too long. No ``Exception``, so that no code catches it."""
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
 
     signal.signal(signal.SIGPROF, _overtime)
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     _warm()
     resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize:") + ADDRESS_BYTES,) * 2)
     answers.write("ready\n")
@@ -117,7 +117,7 @@ def _answer(examine: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forget_peak() -> None:
-    """Let the peak of the memory begin anew (proc(5), clear_refs)."""
+    """Reset the peak of the memory (proc(5), clear_refs)."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

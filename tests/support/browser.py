@@ -1,4 +1,4 @@
-"""Chromium for the tests of pages: what a page says in the console and asks of the network."""
+"""Chromium for tests of pages, with the console messages and network requests of a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 
 def chromium_path() -> str:
-    """Return where Chromium is; skips the test where it is not, which fails under CI."""
+    """Return the path of Chromium. Without it the test is skipped, or fails in CI."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         reason = "needs Chromium: 'apt-get install chromium', or 'make test' as root"
@@ -38,10 +38,10 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watched:
-    """A page that may reach nothing but addresses that begin with ``origin``.
+    """A page that may only reach urls that begin with ``origin``.
 
-    ``errors`` holds what it said in the console as errors and warnings and the exceptions it threw,
-    ``requests`` the addresses beyond ``origin`` that it asked for; these are blocked.
+    ``errors`` are the errors and warnings in its console, and its exceptions. ``requests`` are its
+    requests for other urls, which are blocked.
     """
 
     def __init__(self, browser: Browser, origin: str, **context: Any) -> None:
@@ -66,7 +66,7 @@ class Watched:
             self.errors.append(message.text)
 
     def overflow(self) -> int:
-        """Return by how many pixels the page is wider than its window."""
+        """Return the number of pixels by which the page is wider than its window."""
         return int(
             self.page.evaluate(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -80,7 +80,7 @@ class Watched:
 
 @contextmanager
 def watched(browser: Browser, origin: str, **context: Any) -> Iterator[Watched]:
-    """Open a page; ``context`` are options of playwright's ``Browser.new_context``."""
+    """Open a page. ``context`` are options of playwright's ``Browser.new_context``."""
     page = Watched(browser, origin, **context)
     try:
         yield page

@@ -1,4 +1,4 @@
-"""Files of columns made by hypothesis: any table, in any of the forms that pyarrow writes."""
+"""Columnar files made by hypothesis: any table, in any of the forms that pyarrow writes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SCHEMA = pa.schema(
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[pa.Table]:
-    """Draw some tables of one schema, empty ones among them; of long ones rows are repeated."""
+    """Draw tables of one schema. Some are empty, and long ones repeat rows."""
     made = []
     for _ in range(draw(st.integers(1, 4))):
         rows = draw(st.lists(_ROW, max_size=6)) * draw(st.sampled_from([1, 1, 7, 120]))
@@ -47,11 +47,11 @@ def tables(draw: st.DrawFn) -> list[pa.Table]:
 
 @st.composite
 def parquet_files(draw: st.DrawFn) -> bytes:
-    """Draw a Parquet file, of each table a row group or more."""
+    """Draw a Parquet file in which each table is one row group or more."""
     options: dict[str, Any] = {
         "compression": draw(st.sampled_from(["none", "snappy", "zstd", "gzip", "lz4", "brotli"])),
         "data_page_version": draw(st.sampled_from(["1.0", "2.0"])),
-        # Below about 10, pyarrow cannot read what it wrote of a list in a struct.
+        # Below about 10, pyarrow cannot read the lists in structs that it wrote.
         "data_page_size": draw(st.sampled_from([30, 100, 1 << 20])),
         "write_batch_size": draw(st.sampled_from([1, 10, 1024])),
         "dictionary_pagesize_limit": draw(st.sampled_from([50, 1 << 20])),
@@ -69,12 +69,12 @@ def parquet_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def ipc_files(draw: st.DrawFn) -> bytes:
-    """Draw an IPC stream or file, of each table a record batch or more."""
+    """Draw an IPC stream or file in which each table is one record batch or more."""
     sink = io.BytesIO()
     codec = draw(st.sampled_from([None, "zstd", "lz4"]))
     options = pa.ipc.IpcWriteOptions(compression=codec, emit_dictionary_deltas=draw(st.booleans()))
     form, made = draw(st.sampled_from([pa.ipc.new_stream, pa.ipc.new_file])), draw(tables())
-    if form is pa.ipc.new_file:  # which has one dictionary
+    if form is pa.ipc.new_file:  # a file has one dictionary only
         made = pa.concat_tables(made).unify_dictionaries().to_batches()
     with form(sink, _SCHEMA, options=options) as writer:
         for table in made:

@@ -1,4 +1,4 @@
-"""Small corpora in the form that a run leaves, and their tokens read without the project's code."""
+"""Small corpora in the form of a run's output, and their tokens, read by independent code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.output.layout import DOCS_SCHEMA, MANIFEST_NAME, sealed, shard_fil
 from tokenizer.shards import ShardWriter
 
 Documents = Sequence[Sequence[int]]
-"""Tokens of documents."""
+"""Documents as lists of tokens."""
 
 
 def write_corpus(
@@ -29,7 +29,7 @@ def write_corpus(
     validation: Mapping[str, Sequence[Documents]] | None = None,
     dtype: npt.DTypeLike = np.uint16,
 ) -> None:
-    """Write shards and manifest; ``train`` and ``validation`` have each source's shards."""
+    """Write shards and a manifest. ``train`` and ``validation`` have the shards of each source."""
     shards = []
     for source, shards_of_source in train.items():
         for number, documents in enumerate(shards_of_source):
@@ -80,7 +80,7 @@ def _write_part(folder, source, part, number, documents, dtype):
 
 
 def plain_streams(folder: Path, part: str) -> dict[str, npt.NDArray[np.int64]]:
-    """Return every source's tokens, read by the manifest and the description of the format."""
+    """Return every source's tokens, read by the format's description and the manifest."""
     manifest = json.loads((folder / "manifest.json").read_text())
     streams: dict[str, list[npt.NDArray[np.int64]]] = {}
     for shard in manifest["shards"]:

@@ -1,9 +1,9 @@
-"""What the test of the pages does with a command beyond running it as it is written.
+"""Lists of the commands in the docs that the test of the pages does not run as they are written.
 
-A command that none of these lists names is run, in the order of the pages and their lines, in a
-scratch folder that looks like the project, with the demo's output in ``out/demo``. Those that
-cannot run there are listed here, with the reason or with the test that runs the like. Commands may
-hold placeholders, which ``FILLED_IN`` replaces.
+All other commands are run, in the order of the pages and their lines. They run in a scratch folder
+that looks like the project, with the demo's output in ``out/demo``. Commands that cannot run there
+are listed here, with the reason, or with the test that runs a similar command. ``FILLED_IN``
+replaces placeholders in commands.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COVERED = {
     "python -m pytest tests/hostile": "tests/hostile/test_fuzz.py::"
     "test_mutated_files_break_no_promise",
 }
-"""How a command begins, and the test that runs the like with arguments of its own."""
+"""Beginnings of commands, with the test that runs a similar command with other arguments."""
 
 CANNOT_RUN = {
     "make test": "it is what runs this test",
@@ -75,7 +75,7 @@ CANNOT_RUN = {
     ".venv/bin/python -m training.export OUT/run": AFTER_DOWNLOADS,
     'LM_OPTIONS="--pieces 16000': "all real samples; " + FROM_SCRATCH + " runs it over a few",
 }
-"""How a command begins, and why it is not run."""
+"""Beginnings of commands that are not run, with the reason."""
 
 FILLED_IN = {
     "README.md": {
@@ -86,4 +86,4 @@ FILLED_IN = {
     "docs/hostile.md": {"--files 100000": "--files 5"},
     "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2"},
 }
-"""By page: what is replaced in its commands, so that they have an object or end in seconds."""
+"""Replacements in a page's commands, so that their inputs exist or they end within seconds."""

@@ -1,4 +1,4 @@
-"""The commands, files, links and names of README.md and the pages of docs/."""
+"""Parser of README.md and the pages of docs/: their commands, files, links and names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("aws ", "bq ", "corpus ", "curl ", "docker ", "gcloud ", "hf ", "make ", "mkdir ",
             "pip ", "printf ", "python ", "python3.11 ", "rsync ", "run ", "torchrun ",
             "scripts/", "$SPARK_HOME/", ".venv/bin/")  # fmt: skip
-"""How a line of a block begins that is a command; other lines are what a command prints."""
+"""Beginnings of lines that are commands. Other lines of a block are output of a command."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ENVIRONMENT = re.compile(r"(\w+=(\"[^\"]*\"|\S*) )*")
@@ -19,13 +19,13 @@ _FILE_NAME = re.compile(r"# ([\w/.-]+\.\w+)\n")
 
 
 class Command(NamedTuple):
-    """A command of a page, in one line, as the page has it."""
+    """A command of a page, joined to one line."""
 
     text: str
 
 
 class File(NamedTuple):
-    """A file that a page shows whole: a block whose first line is a comment with its name."""
+    """A file that a page shows whole, in a block whose first line is a comment with its name."""
 
     name: str
     text: str
@@ -39,8 +39,8 @@ def pages() -> list[Path]:
 def actions(page: Path) -> Iterator[Command | File]:
     """Yield the commands and files of a page's fenced blocks, in order.
 
-    A command stands in a block without a language. It begins with its line, goes on after a
-    backslash, and ends at two spaces or a comment, behind which the page says what it does.
+    A command is in a block without a language. It begins a line, may continue after a backslash,
+    and ends before two spaces or a comment, after which the page explains it.
     """
     for language, text in _FENCE.findall((ROOT / page).read_text()):
         if named := _FILE_NAME.match(text):
@@ -61,11 +61,11 @@ def _prose(page: Path) -> str:
 
 
 def inline_code(page: Path) -> list[str]:
-    """Return what stands between backticks outside the blocks, each in one line."""
+    """Return the texts between backticks outside of blocks, each in one line."""
     return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", _prose(page))]
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of links within the project, without what follows a ``#``."""
+    """Return the targets of links within the project, without the part after a ``#``."""
     targets = re.findall(r"\]\(([^)\s]+)\)", _prose(page))
     return [t.split("#")[0] for t in targets if not re.match(r"[a-z]+:|#", t)]

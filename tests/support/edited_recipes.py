@@ -1,4 +1,4 @@
-"""The demo's recipe with a change in it, as a user may write it."""
+"""The demo's recipe with changes that a user might make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline on a local Spark master, of which one task puts out more than Beam's queue holds."""
+"""A pipeline for a local Spark master. One task emits more messages than Beam's queue holds."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pipeline.runners.spark import spark_options
 from tests.support.work import work
 
 N_MESSAGES = 140
-"""Beam's queue takes 100; Python keeps some 20 on its side."""
+"""Number of messages. Beam's queue holds 100, and Python about 20 more."""
 
 MESSAGE_BYTES = 10 << 20
 
 
 def values(_: None) -> Iterator[tuple[int, bytes]]:
-    """Yield values of a message each."""
+    """Yield values that are one message each."""
     for number in range(N_MESSAGES):
         yield number, bytes([number]) * MESSAGE_BYTES
 
 
 def check(element: tuple[int, list[bytes]]) -> None:
-    """Raise ValueError where a value is not what was put out."""
+    """Raise ValueError where a value is not the one that was emitted."""
     number, (value,) = element[0], list(element[1])
     if value != bytes([number]) * MESSAGE_BYTES:
         raise ValueError(f"value {number} came out changed")

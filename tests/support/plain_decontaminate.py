@@ -1,7 +1,7 @@
-"""Decontamination the slow and plain way: sets of tuples of words.
+"""A plain implementation of decontamination, by sets of tuples of words.
 
-Written from the description in ``docs/filters.md``, with Python's own strings and sets. Tests
-compare with it, benchmarks measure against it.
+It was written from the description in ``docs/filters.md``, with Python's own strings and sets.
+Tests and benchmarks compare with it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ _WITHOUT_SPACES = re.compile(
 
 
 def plain_words(text: str) -> list[str]:
-    """Split at white space, in lower case, without punctuation; some scripts by characters."""
+    """Return a text's words: split at white space, lower case, without punctuation.
+
+    In scripts without spaces every character is a word.
+    """
     words = []
     for word in text.split():
         kept = ""
-        for c in word:
-            if unicodedata.category(c)[0] not in "PSC":
-                kept += f" {c} " if _WITHOUT_SPACES.match(c) else c.lower()[0]
+        for character in word:
+            if unicodedata.category(character)[0] not in "PSC":
+                is_word = _WITHOUT_SPACES.match(character)
+                kept += f" {character} " if is_word else character.lower()[0]
         words += kept.split()
     return words
 
@@ -36,7 +40,7 @@ def n_grams(words: list[str], n: int) -> NGrams:
 
 
 def n_grams_of_items(items: Iterable[str], n: int, least: int) -> NGrams:
-    """Return what documents must not hold: n-grams, and shorter items of at least ``least``."""
+    """Return the n-grams of items, and shorter items of at least ``least`` words as a whole."""
     grams: NGrams = set()
     for words in map(plain_words, items):
         grams |= n_grams(words, n)
@@ -46,6 +50,6 @@ def n_grams_of_items(items: Iterable[str], n: int, least: int) -> NGrams:
 
 
 def is_contaminated(text: str, grams: NGrams, sizes: Iterable[int]) -> bool:
-    """Tell whether a text holds one of the n-grams, which are of these sizes."""
+    """Tell whether a text holds one of the n-grams, whose sizes in words are ``sizes``."""
     words = plain_words(text)
     return any(grams & n_grams(words, size) for size in sizes)

@@ -1,7 +1,7 @@
-"""Gopher's rules, the slow and plain way: a document, a line, a word at a time.
+"""A plain implementation of Gopher's rules, one document, line and word at a time.
 
-Written from the rules' description (``docs/filters.md``), with Python's own strings, sets and
-counters. Tests compare with it, benchmarks measure against it.
+It was written from the description of the rules (``docs/filters.md``), with Python's own strings,
+sets and counters. Tests and benchmarks compare with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REPETITION = {
     "max_top_n_gram_char_fraction": {2: 0.20, 3: 0.18, 4: 0.16},
     "max_duplicate_n_gram_char_fraction": {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10},
 }
-"""The thresholds of the paper, arXiv 2112.11446."""
+"""The paper's thresholds (arXiv 2112.11446)."""
 
 _BULLETS = tuple("•‣▶►◀◦■□▪▫●○–-*")
 
@@ -41,7 +41,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def paragraphs_of(text: str) -> list[str]:
-    """Return the runs of lines between blank ones."""
+    """Return the runs of lines between blank lines."""
     paragraphs: list[list[str]] = [[]]
     for line in text.split("\n"):
         if line.strip():
@@ -125,7 +125,7 @@ def repetition_reason(
 
 
 def repeats_of(units: Sequence[str]) -> list[str]:
-    """Return every unit that stood before."""
+    """Return every unit that equals an earlier one."""
     seen: set[str] = set()
     repeats = []
     for unit in units:
@@ -136,7 +136,7 @@ def repeats_of(units: Sequence[str]) -> list[str]:
 
 
 def top_n_gram_chars(words: Sequence[str], n: int) -> int:
-    """Return the characters of the most frequent n-gram, times its count, if it is repeated."""
+    """Return the characters of the most frequent n-gram times its count, 0 if it occurs once."""
     counts = Counter(" ".join(words[i : i + n]) for i in range(len(words) - n + 1))
     if not counts:
         return 0
@@ -145,7 +145,7 @@ def top_n_gram_chars(words: Sequence[str], n: int) -> int:
 
 
 def duplicate_n_gram_chars(words: Sequence[str], n: int) -> int:
-    """Return the characters of words in n-grams that stood before, none of them counted twice."""
+    """Return the characters of words in n-grams that occurred before, each counted once."""
     seen: set[tuple[str, ...]] = set()
     chars = i = 0
     while i + n <= len(words):

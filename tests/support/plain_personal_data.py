@@ -1,6 +1,7 @@
-"""Personal data found by regular expressions and the module ipaddress, independent of the kernels.
+"""A plain search for personal data, by regular expressions and the module ipaddress.
 
-What counts as an e-mail address, an IP address or a phone number is said in ``docs/filters.md``.
+It does not use the kernels. ``docs/filters.md`` defines e-mail addresses, IP addresses and phone
+numbers.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ _SPECIAL_IPV4 = [
 ]
 
 
-class Found(NamedTuple):
-    """Personal data in a text."""
+class PersonalData(NamedTuple):
+    """An item of personal data, with its edges in the text."""
 
     start: int
     end: int
@@ -42,7 +43,7 @@ class Found(NamedTuple):
 
 
 def scrub(text: str, placeholders: Mapping[str, Sequence[str]]) -> tuple[str, dict[str, int]]:
-    """Replace personal data of the kinds that have placeholders; return the text and the counts."""
+    """Replace personal data of the kinds with placeholders; return the text and the counts."""
     parts = []
     counts: Counter[str] = Counter()
     at = 0
@@ -54,21 +55,21 @@ def scrub(text: str, placeholders: Mapping[str, Sequence[str]]) -> tuple[str, di
     return "".join([*parts, text[at:]]), dict(counts)
 
 
-def personal_data(text: str, kinds: set[str]) -> Iterator[Found]:
-    """Find e-mail addresses, and the numbers in what is left between them."""
+def personal_data(text: str, kinds: set[str]) -> Iterator[PersonalData]:
+    """Yield e-mail addresses, and the numbers in the text between them."""
     at = 0
     for start, end in [*(emails(text) if "email" in kinds else []), (len(text), len(text))]:
         yield from (
-            Found(at + number.start, at + number.end, number.kind)
+            PersonalData(at + number.start, at + number.end, number.kind)
             for number in numbers(text[at:start], kinds)
         )
         if start < end:
-            yield Found(start, end, "email")
+            yield PersonalData(start, end, "email")
         at = end
 
 
 def emails(text: str) -> Iterator[tuple[int, int]]:
-    """Find the edges of all e-mail addresses."""
+    """Yield the edges of all e-mail addresses."""
     behind = 0
     for at in (i for i, c in enumerate(text) if c == "@"):
         local = _LOCAL.search(text, max(behind, at - 65), at)
@@ -91,8 +92,8 @@ def emails(text: str) -> Iterator[tuple[int, int]]:
             yield at - len(name), behind
 
 
-def numbers(text: str, kinds: set[str]) -> Iterator[Found]:
-    """Find IP addresses and phone numbers, from left to right."""
+def numbers(text: str, kinds: set[str]) -> Iterator[PersonalData]:
+    """Yield IP addresses and phone numbers, from left to right."""
     at = 0
     while found := _TRIGGER.search(text, at):
         at = found.start()
@@ -100,7 +101,7 @@ def numbers(text: str, kinds: set[str]) -> Iterator[Found]:
         if not end:
             end, kind = _phone_end(text, at) if "phone" in kinds else 0, "phone"
         if end:
-            yield Found(at, end, kind)
+            yield PersonalData(at, end, kind)
         at = end or at + 1
 
 
@@ -146,7 +147,7 @@ def _phone_end(text: str, at: int) -> int:
 
 
 def _international_end(text: str, at: int, run_end: int) -> int:
-    """Take groups of digits of a run behind a plus sign, as long as they are a phone number's."""
+    """Return the end of the phone number after a plus sign, within a run of digits and gaps."""
     limit = 11 if text[at + 1] == "1" else 15
     digits, end = "", 0
     for number, group in enumerate(re.finditer(r"[0-9]+", text[at:run_end])):

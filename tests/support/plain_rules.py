@@ -1,7 +1,7 @@
-"""The rules for web pages as plain loops over lines and words, independent of the kernels.
+"""A plain implementation of the rules for web pages, by loops over lines and words.
 
-Written from the papers and the behaviour of the published code. Tests compare with it, benchmarks
-measure against it.
+It was written from the papers and the behaviour of the published code. It does not use the kernels.
+Tests and benchmarks compare with it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _SENTENCE_END = re.compile(r"""[.?!][.?!"')\]»’”]*(?:\s|$)""")
 
 
 class Verdict(NamedTuple):
-    """What becomes of a page: its text, and why it goes."""
+    """The result for a page: its text, and the reason for which it is dropped."""
 
     text: str
     reason: str | None
 
 
 class C4Rules(NamedTuple):
-    """The parameters of C4's rules, as a recipe has them; None or empty: no rule."""
+    """The parameters of C4's rules, as in a recipe. None or an empty value switches a rule off."""
 
     max_page_chars: int | None
     max_word_chars: int | None
@@ -39,7 +39,7 @@ class C4Rules(NamedTuple):
 
 
 def sentences(text: str) -> list[str]:
-    """Divide a text into sentences by their end marks."""
+    """Return the sentences of a text, divided by end marks."""
     parts = []
     at = 0
     for end in _SENTENCE_END.finditer(text):
@@ -52,12 +52,12 @@ def sentences(text: str) -> list[str]:
 
 
 def has_words(text: str) -> bool:
-    """Tell whether anything but white space and end marks is in a text."""
+    """Tell whether a text has more than white space and end marks."""
     return bool(re.search(r"[^\s.?!]", text))
 
 
 def lower(text: str) -> str:
-    """Return the lower case of each character by itself, where that is one character."""
+    """Return a text with each character in lower case, where that is one character."""
     if text.isascii():
         return text.lower()
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
@@ -108,7 +108,7 @@ def c4(text: str, rules: C4Rules) -> Verdict:
 
 
 class FineWebRules(NamedTuple):
-    """The parameters of FineWeb's own rules, as a recipe has them; None: no rule."""
+    """The parameters of FineWeb's own rules, as in a recipe. None switches a rule off."""
 
     line_end_marks: Sequence[str]
     min_marked_line_fraction: float | None

@@ -1,4 +1,4 @@
-"""The documents of a run read by SentencePiece and numpy alone, to compare what looks at them."""
+"""A plain reader of a run's documents, by SentencePiece and numpy alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tokenizer_of(output: Path) -> Any:
 
 
 def plain_documents(output: Path) -> list[Document]:
-    """Read every kept document and decode it by itself."""
+    """Return all kept documents, each decoded alone."""
     tokenizer = tokenizer_of(output)
     marks = {tokenizer.bos_id(), tokenizer.eos_id()}
     found = []
@@ -42,7 +42,7 @@ def plain_documents(output: Path) -> list[Document]:
 
 
 def plain_dropped(output: Path) -> list[dict[str, Any]]:
-    """Read the rows of every dropped document."""
+    """Return the rows of all dropped documents."""
     return [
         row
         for path in sorted((output / "shards").rglob("dropped-*.parquet"))

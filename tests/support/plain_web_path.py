@@ -1,8 +1,7 @@
-"""The web path as a plain loop over documents and lines, independent of the pipeline.
+"""A plain implementation of the web path, by loops over documents and lines.
 
-The same libraries (fasttext, sentencepiece, kenlm, hashlib) and the same decisions as CCNet's
-published code, one document at a time and one line at a time. Tests compare with it, benchmarks
-measure against it.
+It uses the libraries of CCNet's published code (fasttext, sentencepiece, kenlm, hashlib) and makes
+the same decisions. It does not use the pipeline. Tests and benchmarks compare with it.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ _DIGIT_RE = re.compile(r"\d")
 
 
 class Page(NamedTuple):
-    """A page on its way; text is None once it is dropped."""
+    """A page. ``text`` is None once it is dropped."""
 
     id: str
     lines: list[str]
 
 
 def read_pages(path: Path, source: str) -> Iterator[Page]:
-    """Read the conversion records of a gzipped WET file; the title line is left out."""
+    """Yield the pages of a gzipped WET file, without their title lines."""
     data = gzip.decompress(path.read_bytes())
     at = number = 0
     while at < len(data):
@@ -54,7 +53,7 @@ def read_pages(path: Path, source: str) -> Iterator[Page]:
 
 
 def line_key(line: str) -> bytes:
-    """Hash a line as CCNet does."""
+    """Return CCNet's hash of a line."""
     line = line.strip()
     if line:
         line = _DROPPED_RE.sub("", _DIGIT_RE.sub("0", line.lower()))
@@ -62,7 +61,7 @@ def line_key(line: str) -> bytes:
 
 
 def normalise_for_lm(text: str) -> str:
-    """Normalise a document for the language model as CCNet does."""
+    """Return CCNet's normal form of a document for the language model."""
     text = text.strip()
     if not text:
         return text
@@ -74,19 +73,19 @@ def normalise_for_lm(text: str) -> str:
 
 def language(model: Any, text: str) -> tuple[str, float]:
     """Return fastText's top label and its probability."""
-    # The package's own predict ends the line so, for </s>, but its wrapper breaks with numpy 2.
+    # fastText's own predict adds this newline, for </s>. Its wrapper fails with numpy 2.
     ((probability, label),) = model.f.predict(text.replace("\n", "") + "\n", 1, 0.0, "strict")
     return label.removeprefix("__label__"), probability
 
 
 def perplexity(pieces_model: Any, lm: Any, text: str) -> float:
-    """Score a document as one sentence."""
+    """Return the perplexity of a document that is scored as one sentence."""
     pieces = pieces_model.encode(normalise_for_lm(text), out_type=str)
     return 10.0 ** (-lm.score(" ".join(pieces)) / (len(pieces) + 1))
 
 
 class Kept(NamedTuple):
-    """A page that went through, with what was found out about it."""
+    """A kept page, with its language, score and perplexity."""
 
     id: str
     text: str
@@ -96,7 +95,7 @@ class Kept(NamedTuple):
 
 
 def shared_keys(pages: Iterable[Page], min_chars: int) -> set[bytes]:
-    """Return the keys of lines that stand in more than one page."""
+    """Return the keys of lines that are in more than one page."""
     seen: set[bytes] = set()
     shared: set[bytes] = set()
     for page in pages:
@@ -112,7 +111,7 @@ def kept_pages(
     pages: Iterable[Page], shared: set[bytes], models: dict[str, Any], *, min_chars: int,
     min_score: float, cutoff: float,
 ) -> Iterator[Kept]:  # fmt: skip
-    """Run CCNet's second pass: lines removed, English kept, head and middle kept."""
+    """Yield the pages that CCNet's second pass keeps: English, head or middle, unique lines."""
     for page in pages:
         if len("\n".join(page.lines)) < min_chars:
             continue
@@ -135,7 +134,7 @@ def kept_pages(
 
 
 def load_models(folder: Path, tokenizer: Path) -> dict[str, Any]:
-    """Load the models by their own libraries."""
+    """Load the models with their own libraries."""
     import fasttext
     import kenlm
     from sentencepiece import SentencePieceProcessor

@@ -1,4 +1,4 @@
-"""Small files of each format, damages to do to them, and rows to compare."""
+"""Helpers for tests of readers: records, damages to files, and rows to compare."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def read_rows(reader: str, data: bytes | io.BufferedIOBase, **changes: Any) -> list[dict[str, Any]]:
-    """Read a file of any reader into plain rows, each validated as Arrow."""
+    """Read a file with any reader; return plain rows, after validation by Arrow."""
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     rows = []
     for batch in READERS[reader].read(stream, "s/f", **(LIMITS | OPTIONS[reader] | changes)):
@@ -37,7 +37,7 @@ def read_rows(reader: str, data: bytes | io.BufferedIOBase, **changes: Any) -> l
 def warc_record(
     payload: bytes, kind: str = "conversion", line_end: bytes = b"\r\n", **headers: str
 ) -> bytes:
-    """Write one record; headers with underscores for hyphens override the usual ones."""
+    """Return a WARC record. ``headers``, with underscores for hyphens, override the usual ones."""
     fields = {"WARC-Type": kind, "WARC-Target-URI": "http://a.example/"}
     fields |= {"WARC-Date": "2024-01-01T00:00:00Z", "Content-Length": str(len(payload))}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -48,18 +48,18 @@ def warc_record(
 def http_response(
     body: bytes, content_type: str = "text/html", status: str = "200 OK", headers: bytes = b""
 ) -> bytes:
-    """Write an HTTP response."""
+    """Return an HTTP response."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\n".encode()
     return head + headers + b"\r\n" + body
 
 
 def members(records: Iterable[bytes]) -> bytes:
-    """Compress each record as a gzip member of its own."""
+    """Return records, each compressed as a gzip member of its own."""
     return b"".join(gzip.compress(record, mtime=0) for record in records)
 
 
 def edits() -> st.SearchStrategy[list[tuple[str, float, float, bytes]]]:
-    """Damages: what, where and how long as fractions of the file, and bytes to put in."""
+    """Draw damages: their kind, place and length as fractions of the file, and bytes to insert."""
     fraction = st.floats(0, 1, exclude_max=True)
     kinds = st.sampled_from(["flip", "cut", "put", "repeat", "truncate"])
     return st.lists(
@@ -70,7 +70,7 @@ def edits() -> st.SearchStrategy[list[tuple[str, float, float, bytes]]]:
 
 
 def edited(data: bytes, changes: list[tuple[str, float, float, bytes]]) -> tuple[bytes, int]:
-    """Do the damages; return the file and the offset up to which it is as it was."""
+    """Damage a file; return it, and the offset up to which it is unchanged."""
     intact = len(data)
     for kind, where, length, extra in changes:
         at = int(where * len(data))
@@ -94,7 +94,7 @@ def edited(data: bytes, changes: list[tuple[str, float, float, bytes]]) -> tuple
 
 
 def lying_in(pieces: list[bytes], intact: int) -> int:
-    """Count the pieces that lie wholly before ``intact``."""
+    """Count the pieces that end before the offset ``intact``."""
     end = 0
     for count, piece in enumerate(pieces):
         end += len(piece)

@@ -1,4 +1,4 @@
-"""Web text for the tests of rules: all of the real samples, and text that hypothesis makes up."""
+"""Web text for tests of rules: that of all real samples, and text that hypothesis draws."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SPACES = [" ", "\n", "\n\n", "\u3000", "\x1c", "\x85", "\u2003", "\r\n", "\t", 
 
 
 def wild_texts() -> st.SearchStrategy[str]:
-    """Return texts of a few words many times over, odd spaces, and any characters at all."""
+    """Draw texts of a few repeated words, odd spaces, and any characters."""
     pieces = st.sampled_from(_PIECES)
     spaces = st.one_of(st.just(" "), st.sampled_from(_SPACES), st.just(""))
     anything = st.text(max_size=6)

@@ -1,4 +1,4 @@
-"""What a reader of a report expects of the page, in a browser."""
+"""Checks of a report's page in a browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.browser import watched
 
 
 def assert_report_opens(browser: Browser, report: Path) -> None:
-    """Open the page on a desktop and on a phone, in light and dark: quiet, drawn, no wider."""
+    """Check the page on a desktop and a phone, light and dark: no errors, charts, no overflow."""
     url = report.absolute().as_uri()
     for width, scheme in ((1280, "light"), (390, "dark")):
         size = {"width": width, "height": 844}

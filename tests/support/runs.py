@@ -1,4 +1,4 @@
-"""Helpers of the tests that run whole recipes."""
+"""Helpers for tests that run whole recipes."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from transforms.registry import LEAVES_TEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER_SOURCES = "github,wikipedia,books,arxiv,stackexchange"
-"""All sources but those of the web."""
+"""The sources that are not web pages."""
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip the test, but fail it in CI, where all that tests need is there."""
+    """Skip the test, but fail it in CI, where everything is installed."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def slow(batch: pa.RecordBatch, *, seconds: float) -> pa.RecordBatch:
-    """A step of the user's own that takes its time, so that a test can kill a run in the middle."""
+    """A user's step that sleeps, so that a test can kill a run in the middle."""
     time.sleep(seconds)
     return batch
 
 
 def run_demo(output: Path, *more: str, workers: int = 1) -> int:
-    """Run the demo recipe in this process; returns the exit status."""
+    """Run the demo recipe in this process; return the exit status."""
     return beam_runner.main(["--output", str(output), "--workers", str(workers), *more])
 
 
 def run_samples(output: Path, data: Path, models: Path, *more: str) -> int:
-    """Run the recipe of the real samples in this process; returns the exit status."""
+    """Run the recipe of the real samples in this process; return the exit status."""
     return beam_runner.main(
         ["--recipe", str(ROOT / "recipes" / "samples.yaml"), "--output", str(output),
          "--workers", "1", "--set", f"data={data}", "--set", f"models={models}", *more]
@@ -74,7 +74,7 @@ def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -
 
 
 def digests(output: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a run but for those that hold its times."""
+    """Return the SHA-256 of every file of a run, without those that hold times."""
     names = {path.relative_to(output).as_posix(): path for path in sorted(output.rglob("*"))}
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -84,13 +84,13 @@ def digests(output: Path) -> dict[str, str]:
 
 
 def assert_steps_leave_texts(output: Path) -> None:
-    """Check that no step has changed a text that is said to change none."""
+    """Check that the steps of ``LEAVES_TEXTS`` changed no text."""
     changed = read_ledger(str(output)).filter(pc.field("outcome") == "changed")
     assert LEAVES_TEXTS.isdisjoint(changed["step"].to_pylist())
 
 
 def assert_readme_has_counts_of(output: Path) -> None:
-    """Check the README's table of the real samples against a run over them."""
+    """Check the README's table of the real samples by a run over them."""
     readme = (ROOT / "README.md").read_text()
     for name, source in statistics(str(output))["sources"].items():
         counts = source["mixture"]

@@ -1,6 +1,7 @@
 """A standalone Spark cluster on this machine: a master, two workers, and a pool of Python workers.
 
-All of the ``pyspark`` package and of the project, on free ports, with their logs in one folder.
+Its programs come from the ``pyspark`` package and this project. They use free ports, and write logs
+to one folder.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ WORKER_MEMORY = "2g"
 EXECUTOR_MEMORY = "768m"
 
 KEEP_PYTHON = "--environment_cache_millis=60000"
-"""Makes Python start once a pass, not once a stage: for runs none of whose Python is killed."""
+"""Option with which Python starts once a pass, not once a stage. For runs whose Python is not
+killed."""
 
 
-# The kernel ends a program whose parent dies, so that nothing is left of a test that is killed.
+# The kernel ends a program when its parent dies, so a killed test leaves no process.
 WITH_ITS_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
@@ -42,7 +44,7 @@ class Program:
             )  # fmt: skip
 
     def wait_for(self, pattern: str) -> str:
-        """Wait until the log has a line that matches; returns the pattern's first group."""
+        """Wait until the log has a line that matches; return the pattern's first group."""
         deadline = time.monotonic() + 120
         while not (found := re.search(pattern, self.log.read_text(errors="replace"))):
             assert self.process.poll() is None, self.log.read_text(errors="replace")
@@ -51,9 +53,9 @@ class Program:
         return found.group(1)
 
     def end(self) -> None:
-        """End the program with all that it started, whatever state they are in."""
+        """End the program and all processes that it started, whatever their state."""
         if self.process.poll() is not None:
-            return  # its id may be another's
+            return  # the id may belong to another process now
         processes = _descendants(self.process.pid)
         self.process.kill()
         self.process.wait()
@@ -69,12 +71,12 @@ def _descendants(pid: int) -> list[psutil.Process]:
 def _runs(process: psutil.Process, program: str) -> bool:
     try:
         return program in " ".join(process.cmdline())
-    except psutil.Error:  # it has just ended
+    except psutil.Error:  # the process has just ended
         return False
 
 
 class Cluster:
-    """What a run and a killer need to know of the cluster."""
+    """The cluster, with the addresses for runs and the processes for kills."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
@@ -90,7 +92,7 @@ class Cluster:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options with which a run of the SparkRunner goes to this cluster."""
+        """The options with which the SparkRunner uses this cluster."""
         return (
             f"--spark_master_url={self.url}",
             "--environment_type=EXTERNAL",
@@ -99,12 +101,12 @@ class Cluster:
         )
 
     def executors(self) -> list[psutil.Process]:
-        """Return the executors, Java programs that the workers have started."""
+        """Return the executors, which are Java programs that the workers started."""
         programs = [one for worker in self.workers for one in _descendants(worker.process.pid)]
         return [one for one in programs if _runs(one, "CoarseGrainedExecutorBackend")]
 
     def python_workers(self) -> list[psutil.Process]:
-        """Return the Python workers that the pool has started and that have not ended."""
+        """Return the Python workers of the pool that are running."""
         return [one for one in _descendants(self.pool.process.pid) if _runs(one, "SdkHarness")]
 
     def kill_worker(self, number: int) -> None:
@@ -138,7 +140,7 @@ class Cluster:
 
 @contextmanager
 def spark_cluster(folder: Path) -> Iterator[Cluster]:
-    """Run a cluster whose logs and files are in ``folder``; all of it has ended afterwards."""
+    """Run a cluster whose logs and files are in ``folder``. All its processes end afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         yield Cluster(folder, stack)

@@ -1,4 +1,4 @@
-"""All real web text at hand, in batches: WET, the main text of WARC, and C4's samples."""
+"""All real web text of the samples, in batches: WET, the main text of WARC, and C4."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LIMITS = {"start": 0, "end": None, "batch_bytes": 1 << 22, "max_record_bytes": 1
 
 @cache
 def web_batches(data: Path) -> list[pa.RecordBatch]:
-    """Read the living documents of all samples in a folder like ``../shared/data``, once."""
+    """Read the kept documents of all samples, from a folder like ``../shared/data``."""
     living = (batch.filter(pc.is_null(batch["dropped_by"])) for batch in _batches(data))
     return [batch for batch in living if batch.num_rows]
 
 
 def wet_batches(data: Path) -> Iterator[pa.RecordBatch]:
-    """Read the pages of the WET samples, those that the reader drops among them."""
+    """Read the pages of the WET samples, with those that the reader drops."""
     for path in sorted((data / "commoncrawl" / "wet").glob("*.warc.wet.gz")):
         with path.open("rb") as stream:
             yield from read_wet(stream, f"wet/{path.name}", **LIMITS)

@@ -1,4 +1,4 @@
-"""Token ids against SentencePiece's own, on real text of every kind and on wild text."""
+"""Token ids, compared with SentencePiece's, on real text of every kind and on drawn text."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def test_no_cut_within_a_piece(shared_models: Path) -> None:
 
 
 def test_models_that_were_cut_between_two_fields(shared_models: Path, tmp_path: Path) -> None:
-    """SentencePiece itself opens such a file, as a smaller model or with other rules."""
+    """SentencePiece itself opens such files, as a smaller model or with other rules."""
     data = (shared_models / "en.sp.model").read_bytes()
     ends = [end for number, _, _, end in _spans(data) if number in (1, TRAINER)]
     path = tmp_path / "cut.model"

@@ -1,4 +1,4 @@
-"""Shards against a reader written from the format's description."""
+"""Shards, compared with a reader that was written from the format's description."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def test_no_changed_byte_passes_unless_it_says_the_same_tokens(at: int, byte: in
         index = parse_index(data)
     except ValueError:
         return
-    # What is left are other types of token and another length of the last document, and both
-    # show in the size of the .bin file or in the type.
+    # The remaining changes are other types of token and another length of the last document. Both
+    # are noticed by the size of the .bin file or by the type.
     assert index.bin_bytes != 6 or index.dtype != np.uint16
 
 

@@ -1,4 +1,4 @@
-"""Training a tokenizer from which every text comes back."""
+"""Training of a tokenizer that decodes every text to itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ODD = ["", " ", "  ", "\n", " \n\n  \n", "\r\n", "\t\t", "\x00", "a\x00b", "\x10
        "\x10_", "▁", "▁▁ ▁", "a▁b", "▅ ⁇ \ufffd", " ⁇ ", "<s>", "</s><unk>", "<0x41>",
        "<0x10>", "\ufeffé", "e\u0301 é", "ﬁ Ⅳ ①", "\u3000\u00a0\u2028\u0085", "\U0010ffff\uffff",
        "1234567890 12.5", "👩‍👩‍👧 😀", "١٢٣", "x" * 5_000, " " * 100, "\x7f\x1a"]  # fmt: skip
-"""Texts that tokenizers are known to lose something of."""
+"""Texts of which tokenizers are known to lose a part."""
 
 
 def texts() -> list[str]:
@@ -45,7 +45,7 @@ def encoder(model) -> BatchEncoder:
 
 
 def check(encoder: BatchEncoder, batch: list[str]) -> None:
-    """Every text comes back, from SentencePiece alone as well, and the ids are SentencePiece's."""
+    """Check that texts come back, also from SentencePiece alone, with SentencePiece's ids."""
     ids, offsets = encoder.encode(pa.array(batch, pa.string()), bos=False, eos=False)
     expected = encoder.processor.encode(batch)
     assert [row.tolist() for row in np.split(ids, offsets[1:-1])][: len(batch)] == expected

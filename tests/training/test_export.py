@@ -1,4 +1,4 @@
-"""What is exported loads in Hugging Face's classes, with the same logits and the same ids."""
+"""Exported models in Hugging Face's classes: equal logits and equal ids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.generate import load_exported
 
 @pytest.fixture(scope="module")
 def run(demo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two steps, with a checkpoint of each."""
+    """A run of two steps, with a checkpoint after each."""
     folder = tmp_path_factory.mktemp("export") / "run"
     given = [
         "--data", str(demo_run), "--output", str(folder), "--model", "10M", "--device", "cpu",

@@ -1,4 +1,4 @@
-"""Corpora elsewhere: fetched once, checked, and safe when several processes need a file at once."""
+"""Remote corpora: files are fetched once and checked, also for several processes at once."""
 
 from __future__ import annotations
 

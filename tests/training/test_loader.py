@@ -1,4 +1,4 @@
-"""The batches of any number of ranks and workers are one sequence of samples, also after a stop."""
+"""The loader: with any ranks and workers, its batches are one sequence, also after a stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH = 8
 
 @pytest.fixture
 def mixture(tmp_path: Path) -> Mixture:
-    """180 samples of two sources in three shards, over several epochs."""
+    """A mixture of 180 samples from two sources in three shards, over several epochs."""
     train = {"books": [[range(0, 100)], [range(100, 150)]], "c4": [[range(200, 420)]]}
     write_corpus(
         tmp_path, train, {"books": 0.6, "c4": 0.4}, 180 * LENGTH,
@@ -30,7 +30,7 @@ def mixture(tmp_path: Path) -> Mixture:
 
 
 def joined(mixture: Mixture, world_size: int, workers: int, state: dict | None = None, batches=99):
-    """Return the samples of all ranks' batches, a batch after another, and the ranks' loaders."""
+    """Return the samples of all ranks' batches in their order, and the ranks' loaders."""
     loaders = [
         Loader(mixture, batch_samples=BATCH, rank=r, world_size=world_size, workers=workers)
         for r in range(world_size)

@@ -1,4 +1,4 @@
-"""The loss in chunks against the plain one."""
+"""The loss in chunks, compared with the plain loss."""
 
 from __future__ import annotations
 

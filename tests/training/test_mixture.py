@@ -1,4 +1,4 @@
-"""Samples of small corpora against brute force over tokens read independently; the real demo."""
+"""Samples of small corpora, compared with brute force over independently read tokens; the demo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = ["books", "c4", "github", "wikipedia"]
 
 @st.composite
 def corpora(draw):
-    """Shards of documents for one to four sources; tokens count up, each unlike all others."""
+    """Draw shards of documents for one to four sources. All tokens are different, and count up."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
     weights = [draw(st.integers(1, 9)) for _ in names]
     lengths = st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=4)
@@ -136,7 +136,11 @@ def test_few_shards_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_documents_of_samples_that_go_round(tmp_path: Path) -> None:
-    shards = [[4, 0, 5, 1, 1, 0, 7, 2, 3, 0, 0, 3, 9], [2], [0, 1, 30, 1, 1]]  # lengths, in tokens
+    shards = [
+        [4, 0, 5, 1, 1, 0, 7, 2, 3, 0, 0, 3, 9],
+        [2],
+        [0, 1, 30, 1, 1],
+    ]  # lengths of documents in tokens
     documents, starts, first = [], {}, 0
     for number, lengths in enumerate(shards):
         documents.append([])

@@ -1,4 +1,4 @@
-"""The model against Hugging Face's, with the same weights, in float32."""
+"""The model, compared with Hugging Face's with the same weights, in float32."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIG = ModelConfig(64, 4, 3, vocabulary_size=101)
 
 
 def make_model(seed: int) -> Llama:
-    """A tiny model whose weights are all drawn, norms too."""
+    """Return a tiny model whose weights are all random, also those of the norms."""
     torch.manual_seed(seed)
     model = Llama(CONFIG)
     for weight in model.parameters():
@@ -39,7 +39,7 @@ def hugging_face(model: Llama) -> LlamaForCausalLM:
 
 
 def error(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    """Return the error of a tensor by its norm."""
+    """Return the norm of a tensor's error, relative to the norm of the tensor."""
     return float(((ours - theirs).norm() / theirs.norm()).detach())
 
 

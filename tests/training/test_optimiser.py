@@ -1,4 +1,4 @@
-"""The schedule and what decays."""
+"""The learning rate schedule, and the weights that decay."""
 
 from __future__ import annotations
 

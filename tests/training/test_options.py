@@ -1,4 +1,4 @@
-"""Mistakes in the options are told in one line, before any work."""
+"""Errors for mistakes in the options, in one line, before any work."""
 
 from __future__ import annotations
 

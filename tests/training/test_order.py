@@ -1,4 +1,4 @@
-"""The closed forms of the order, against brute force and exact rational numbers."""
+"""The order of samples, compared with brute force and with exact rational numbers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_parts_of_huge_permutations_have_no_repeats(size: int, first: float) -> 
     values = permuted(indices, np.full(n, size), np.full(n, 3, np.uint64))
     assert len(np.unique(values)) == n
     assert values.min() >= 0 and values.max() < size
-    # An order is no better than its spread: each 64th of the range gets its share, 5 sigma.
+    # The order is spread evenly: each 64th of the range gets its share, within 5 sigma.
     counts = np.bincount(values // -(-size // 64), minlength=64)
     assert np.abs(counts - n / 64).max() < 5 * (n / 64) ** 0.5
 
@@ -56,7 +56,7 @@ def test_permutations_look_random() -> None:
     sizes, rounds = 1000, 200
     orders = np.array([permutation(sizes, key) for key in range(rounds)])
     fixed = (orders == np.arange(sizes)).sum()
-    assert abs(fixed - rounds) < 5 * rounds**0.5  # one a permutation is expected
+    assert abs(fixed - rounds) < 5 * rounds**0.5  # one fixed point a permutation is expected
     steps = np.diff(orders, axis=1)
     assert abs((steps == 1).mean() - 1 / sizes) < 5 * (1 / sizes / steps.size) ** 0.5
     where_first = np.bincount(orders[:, 0] // 100, minlength=10)

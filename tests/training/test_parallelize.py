@@ -1,4 +1,4 @@
-"""Sharding, recomputation and compilation change nothing but speed and memory."""
+"""Sharding, recomputation and compilation, which change speed and memory, but no result."""
 
 from __future__ import annotations
 

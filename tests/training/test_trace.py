@@ -1,4 +1,4 @@
-"""``corpus trace`` names the documents whose tokens are in a step's batch."""
+"""The command ``corpus trace``, which names the documents in a step's batch."""
 
 from __future__ import annotations
 

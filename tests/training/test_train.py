@@ -1,4 +1,4 @@
-"""Training as a user starts it: one process and two, stopped in every way, and gone on with."""
+"""The training command: one process and two, stopped in every way, and continued."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> None:
-    torch.set_num_threads(1)  # as in the processes below, so that sums come out the same
+    torch.set_num_threads(1)  # as in the processes below, so that sums are equal
 
 
 def arguments(corpus: Path, run: Path, *more: str) -> list[str]:
@@ -53,7 +53,7 @@ def losses(run: Path) -> dict[int, float]:
 
 
 def start(given: list[str], n_processes: int) -> subprocess.Popen[bytes]:
-    """Start training by itself."""
+    """Start the training command in a process group of its own."""
     command = ["-m", "training.train"]
     if n_processes > 1:
         command = ["-m", "torch.distributed.run", "--nproc_per_node", str(n_processes), *command]
@@ -65,7 +65,7 @@ def start(given: list[str], n_processes: int) -> subprocess.Popen[bytes]:
 
 
 def kill(process: subprocess.Popen[bytes], condition: Callable[[], bool], delay: float = 0) -> None:
-    """Kill it with SIGKILL, ``delay`` seconds after a condition holds, with all it started."""
+    """Kill a command and its processes with SIGKILL, ``delay`` seconds after a condition holds."""
     deadline = time.monotonic() + 240
     while not condition():
         assert process.poll() is None, "it ended before it could be killed"
@@ -91,7 +91,7 @@ def lines_written(run: Path) -> int:
 
 
 def when(condition: Callable[[], bool], action: Callable[[], object]) -> None:
-    """Do something in another thread as soon as a condition holds."""
+    """Call a function in another thread as soon as a condition holds."""
 
     def wait() -> None:
         while not condition():
@@ -133,7 +133,7 @@ def test_accumulated_gradients_and_a_chunked_loss_give_the_same_curve(
 def test_two_processes_killed_and_gone_on_with_by_one(
     undisturbed: Path, demo_run: Path, tmp_path: Path
 ) -> None:
-    """Two processes give one's curve; killed, the run goes on as if nothing had happened."""
+    """Two processes give the curve of one. After a kill, one continues on the same curve."""
     process = start(arguments(demo_run, tmp_path), 2)
     kill(process, lambda: newest_whole(tmp_path) is not None and lines_written(tmp_path) > 4)
     by_two = losses(tmp_path)
@@ -222,7 +222,7 @@ def test_a_loss_that_is_not_finite_names_its_documents(
 
 @pytest.mark.slow
 def test_a_model_learns_the_demos_shards(demo_run: Path, tmp_path: Path) -> None:
-    """The loss falls well under the entropy of the tokens' frequencies, validation loss too."""
+    """Training and validation loss fall well below the entropy of the tokens' frequencies."""
     given = [
         "--data", str(demo_run), "--output", str(tmp_path), "--model", "10M", "--device", "cpu",
         "--sequence_length", "128", "--batch_tokens", "1024", "--max_steps", "90",

@@ -1,4 +1,4 @@
-"""Project Gutenberg's frames of all years, on real books and on the forms that they lack."""
+"""Project Gutenberg's frames of all years, on real books, and on forms that these lack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START = "*** START OF THE PROJECT GUTENBERG EBOOK NIGHT ***"
 END = "*** END OF THE PROJECT GUTENBERG EBOOK NIGHT ***"
 SMALL_PRINT = "*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*"
 
-# The first and last words of each book, as the printed editions have them.
+# The first and last words of each book in the printed editions.
 REAL = {
     "pg11-": (r"ALICE.S ADVENTURES IN WONDERLAND", "THE END"),
     "pg120-": (r"TREASURE ISLAND", r"Pieces of eight!\W*"),
@@ -59,7 +59,7 @@ def test_real_books(shared_data: Path):
         assert not re.search(frame, book, re.IGNORECASE | re.MULTILINE), path.name
         assert "\r" not in book and book == book.strip("\n")
         assert without_frame(book) == book
-        # A frame is at most header and licence: all else stays.
+        # At most header and licence are removed.
         assert len(text.replace("\r\n", "\n")) - len(book) < 45_000
         assert book in text.replace("\r\n", "\n")
         seen += 1

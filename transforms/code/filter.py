@@ -1,7 +1,7 @@
-"""The heuristics that keep files of code apart from data: lengths of lines, kinds of characters.
+"""A filter that tells files of code from data by the length of lines and the kinds of characters.
 
 LLaMA (arXiv 2302.13971) filters "by heuristics based on the line length, or proportion of
-alphanumeric characters"; the measures are those of RedPajama's reproduction.
+alphanumeric characters". The measures are those of RedPajama's reproduction.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from transforms.kernels.character_kinds import (
 )
 
 MAX_TOKEN_LETTERS = 6
-"""Where a run of letters is cut: pieces of code in a vocabulary of 32,000 have 5 or 6 letters."""
+"""Longest run of letters in one token. A tokenizer of 32,000 pieces has 5 or 6 letters a piece on
+code."""
 
 
 class CodeMeasures(NamedTuple):
-    """What is counted of each text, in characters."""
+    """Counts of characters, lines and tokens for each text."""
 
     chars: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
-    line_chars: npt.NDArray[np.int64]  # of all lines together, without their ends
+    line_chars: npt.NDArray[np.int64]  # characters of all lines together, without line ends
     longest_line_chars: npt.NDArray[np.int64]
     letters: npt.NDArray[np.int64]
     alphanumerics: npt.NDArray[np.int64]
@@ -48,14 +49,15 @@ def filter_code(
     min_letters_per_token: float,
     extensions: list[str],
 ) -> pa.RecordBatch:
-    """Drop files that do not look like text that people write, each for the first reason found.
+    """Drop files that do not look like code that people write, each for the first reason in order.
 
-    ``other_extension``: the file's name ends in none of ``extensions`` (with their dot, in any
-    case) and is none of them (``Makefile``); an empty list keeps all. ``line_too_long``: a line of
-    more than ``max_longest_line_chars`` characters. ``lines_too_long``: lines of more than
-    ``max_mean_line_chars`` on average, empty ones included. ``few_alphanumerics``: letters and
-    digits are less than ``min_alphanumeric_fraction`` of all characters, spaces included.
-    ``few_letters``: fewer than ``min_letters_per_token`` letters a token, see :func:`measure`.
+    ``other_extension``: the file's name ends in none of ``extensions`` (such as ``.py``, in any
+    case) and equals none of them (such as ``Makefile``); an empty list keeps all files.
+    ``line_too_long``: a line has more than ``max_longest_line_chars`` characters.
+    ``lines_too_long``: lines have more than ``max_mean_line_chars`` characters on average, empty
+    lines included. ``few_alphanumerics``: letters and digits are less than
+    ``min_alphanumeric_fraction`` of all characters, white space included. ``few_letters``: fewer
+    than ``min_letters_per_token`` letters a token, see :func:`measure`.
     """
     if extensions:
         batch = drop(batch, ~_has_extension(batch["metadata"], extensions), "other_extension")
@@ -73,11 +75,13 @@ def filter_code(
 def measure(texts: pa.StringArray) -> CodeMeasures:
     r"""Count characters, lines and tokens of each text.
 
-    Lines end in ``\n``, ``\r\n`` or ``\r``; behind the last end is no line. Letters and
-    alphanumeric characters are those of ``str.isalpha`` and ``str.isalnum``. RedPajama's tokens are
-    those of a trained tokenizer; these are about the same, by rule: a part of a word (a run of
-    letters, cut before a capital behind a small letter and after every
-    :data:`MAX_TOKEN_LETTERS`), a digit, or a run of one other character. White space is none.
+    Lines end in ``\n``, ``\r\n`` or ``\r``. An end of line at the end of the text begins no further
+    line. Letters and alphanumeric characters are those of ``str.isalpha`` and ``str.isalnum``.
+
+    RedPajama's tokens are those of a trained tokenizer. The tokens counted here are about as many,
+    and follow rules. A token is a part of a word, a digit, or a run of one other character. A part
+    of a word is a run of letters, cut before a capital that follows a small letter, and after every
+    :data:`MAX_TOKEN_LETTERS` letters. White space is no token.
     """
     data, offsets = text_buffers(texts)
     return CodeMeasures(*_measure(character_kinds(), data, offsets))
@@ -93,17 +97,18 @@ def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.
 
 @njit(cache=True, nogil=True)
 def _measure(kinds, data, offsets):  # type: ignore[no-untyped-def]
-    n = offsets.size - 1
-    chars, lines, line_chars = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    longest, letters = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    alphanumerics, tokens = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for t in range(n):
+    n_texts = offsets.size - 1
+    chars, lines = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    line_chars, longest = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    letters, alphanumerics = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    tokens = np.zeros(n_texts, np.int64)
+    for t in range(n_texts):
         end = offsets[t + 1]
         i = offsets[t]
-        before = np.uint32(0)  # the character before, 0 at the beginning
+        before = np.uint32(0)  # the previous character, 0 at the beginning
         class_before = 0
-        run = 0  # letters of the token that goes on
-        line = 0
+        run = 0  # letters of the current token so far
+        line = 0  # characters of the current line so far
         while i < end:
             code = np.uint32(data[i])
             i += 1

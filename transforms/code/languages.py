@@ -1,4 +1,4 @@
-"""Programming languages by file name, and how each writes its comments."""
+"""Programming languages by file name, and the marks of comments in each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class CommentStyle(NamedTuple):
-    """The marks that begin a comment of one line, and the pairs around one of several lines."""
+    """Marks of comments. ``line`` marks begin a comment, and ``block`` pairs enclose one."""
 
     line: tuple[str, ...] = ()
     block: tuple[tuple[str, str], ...] = ()
@@ -80,7 +80,9 @@ _LANGUAGES: dict[str, tuple[CommentStyle, str]] = {
     "Prolog": (CommentStyle(("%",), (("/*", "*/"),)), ".pro .prolog"),
     "Protocol Buffer": (_SLASHES, ".proto"),
     "Python": (
-        CommentStyle(("#",), tuple((q, q[-3:]) for q in ('"""', "'''", 'r"""', 'u"""', 'R"""'))),
+        CommentStyle(
+            ("#",), tuple((mark, mark[-3:]) for mark in ('"""', "'''", 'r"""', 'u"""', 'R"""'))
+        ),
         ".py .pyx .pxd .pyi .pyw .bzl BUILD BUILD.bazel WORKSPACE SConstruct",
     ),
     "R": (_HASH, ".r .rmd"),
@@ -116,10 +118,10 @@ _BY_NAME = {name: language for language, (_, names) in _LANGUAGES.items() for na
 
 
 def language_of_path(path: str) -> str | None:
-    """Return the language of a file by its name or its extension; None where neither is known.
+    """Return the language of a file by its name or its extension, None where neither is known.
 
-    A name known as a whole (``CMakeLists.txt``) goes before the extension, and an extension as it
-    is written before its lower case. ``.m`` is MATLAB here, and Objective-C by its comments.
+    A whole name (``CMakeLists.txt``) has precedence over an extension, and an extension as written
+    over its lower case. ``.m`` counts as MATLAB; its marks of comments include Objective-C's.
     """
     name = path.rpartition("/")[2]
     if name in _BY_NAME:
@@ -131,9 +133,9 @@ def language_of_path(path: str) -> str | None:
 
 
 def comment_style(path: str, first_line: str) -> CommentStyle:
-    """Return how comments are written in a file; ``first_line`` may hold a shebang.
+    """Return the marks of comments in a file. ``first_line`` may hold a shebang.
 
-    Of a file of unknown language, the usual marks of many languages are taken.
+    A file of an unknown language gets the usual marks of many languages.
     """
     language = language_of_path(path)
     if language:

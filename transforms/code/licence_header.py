@@ -1,8 +1,8 @@
-"""Licence and copyright notices in the comments that files of code begin with.
+"""Removal of licence and copyright notices from the comments at the beginning of files of code.
 
 LLaMA (arXiv 2302.13971): "we removed boilerplate, such as headers, with regular expressions". Here
-the comments ahead of the first code are cut into paragraphs, and the paragraphs that are notices
-go; other comments stay, and so do lines that programs read (shebang, encoding, modes of editors).
+the comments before the first code are divided into paragraphs. Paragraphs that are notices are
+removed. Other comments stay, and so do lines for programs (shebang, encoding, modes of editors).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from transforms.code.languages import CommentStyle, comment_style
 from transforms.documents import drop, with_column
 
 MAX_HEADER_CHARS = 1 << 16
-"""How far comments at the beginning of a file are looked at."""
+"""Longest part of a file that is searched for comments, in characters from its beginning."""
 
 _HINT = re.compile(
     r"copy|licen[sc]e|\(c\)|©|spdx|rights|public|warrant|redistribut|permission|free|software",
     re.IGNORECASE,
 )
-"""Some word of every notice, to pass over most comments at once."""
+"""Pattern that every notice matches. Comments without a match are not looked at further."""
 
 _NOTICE_LINE = re.compile(
     r"""\bcopyright(?:ed)?\b\W{0,3}(?:\(c\)|©|&copy;|(?:19|20)\d\d)
@@ -37,7 +37,7 @@ _NOTICE_LINE = re.compile(
     | \bspdx-(?:licen[sc]e-identifier|filecopyrighttext|filecontributor)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""A line of a notice by itself."""
+"""Pattern of a line that is a notice by itself."""
 
 _NOTICE_TEXT = re.compile(
     r"""\b(?:
@@ -72,10 +72,10 @@ _NOTICE_TEXT = re.compile(
     | creativecommons\.org/(?:licenses|publicdomain)""",
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
-"""Words of a licence: its sentence may go on over lines."""
+"""Pattern of the words of a licence. They may run over several lines."""
 
 _CONDITION = re.compile(r"\W*(?:\d{1,2}|[a-zA-Z])[.)]\s")
-"""How a condition begins, in a list."""
+"""Pattern of the begin of a licence's condition in a list of conditions."""
 
 _FOR_PROGRAMS = re.compile(
     r"#!|.*(?:-\*-.*-\*-|\bcoding[:=]\s*[-\w.]+|\bvim?:\s*(?:set?\b|\w+=)|\bemacs\b.*:)"
@@ -88,13 +88,18 @@ _SENTENCE_END = re.compile(r"[.!][)\"'>]*$")
 
 
 class _Line(NamedTuple):
-    begin: int  # of what goes with a notice: of a block's first line, what is behind its mark
-    end: int  # of what goes: the line with its newline, or what is ahead of the block's last mark
-    content: str  # without the marks of the comment
+    """A line of a comment, and the part of the text that is removed if it belongs to a notice.
+
+    The part is the line with its newline, but without the marks around a block comment.
+    """
+
+    begin: int
+    end: int
+    content: str  # the line without marks of comments
 
 
 class _Unit(NamedTuple):
-    """A comment: a block, or lines of comments one after the other."""
+    """A comment: a block of several lines, or consecutive comments of one line."""
 
     begin: int
     end: int
@@ -103,10 +108,10 @@ class _Unit(NamedTuple):
 
 
 def strip_licence_header(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Remove the licence and copyright notices that files begin with.
+    """Remove licence and copyright notices at the beginning of files of code.
 
-    Comments are told by the language of the metadata's ``path``. Documents of which nothing is left
-    are dropped as ``only_licence_header``.
+    The metadata's ``path`` tells the language, and so the marks of comments. Documents without any
+    other text are dropped as ``only_licence_header``.
     """
     paths = [json.loads(text or "{}").get("path") or "" for text in batch["metadata"].to_pylist()]
     texts = batch["text"].to_pylist()
@@ -118,7 +123,7 @@ def strip_licence_header(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def without_licence_header(text: str, path: str) -> str:
-    """Return ``text``, the content of the file ``path``, without the notices it begins with."""
+    """Return ``text``, the content of the file ``path``, without the notices at its beginning."""
     kept = ""
     at = done = 0
     style = comment_style(path, text[:2])
@@ -138,7 +143,7 @@ def without_licence_header(text: str, path: str) -> str:
             kept += text[done:begin]
             done = removed_end
             if (begin, removed_end) == (unit.begin, unit.end) and _ends_blank(kept):
-                done = at = _behind_blank_lines(text, at)
+                done = at = _skip_blank_lines(text, at)
     return kept + text[done:]
 
 
@@ -151,7 +156,7 @@ def _ends_blank(text: str) -> bool:
     return not lines or not lines[-1].strip()
 
 
-def _behind_blank_lines(text: str, at: int) -> int:
+def _skip_blank_lines(text: str, at: int) -> int:
     while at < len(text):
         end = _line_end(text, at)
         if text[at:end].strip():
@@ -161,9 +166,9 @@ def _behind_blank_lines(text: str, at: int) -> int:
 
 
 def _is_for_programs(line: str, style: CommentStyle) -> bool:
-    """Tell lines that stay and after which a notice may stand.
+    """Tell whether a line is for programs: it stays, and a notice may follow it.
 
-    A mode line inside a block comment that goes on is no such line.
+    A mode line that begins a block comment of several lines is none.
     """
     if not _FOR_PROGRAMS.match(line):
         return False
@@ -174,23 +179,24 @@ def _is_for_programs(line: str, style: CommentStyle) -> bool:
 
 
 def _unit(text: str, at: int, style: CommentStyle) -> _Unit | None:
-    """Return the comment that begins in the line at ``at``; None where it is code."""
+    """Return the comment that begins in the line at ``at``, None where the line is code."""
     lines: list[_Line] = []
     begin = at
-    while found := _block(text, at, style):
-        if found.is_block:
+    while block := _block(text, at, style):
+        if block.is_block:
             if lines:
                 break
-            return found
-        content = found.lines[0].content if found.lines else ""
-        lines.append(_Line(found.begin, found.end, content))
-        at = found.end
+            return block
+        content = block.lines[0].content if block.lines else ""
+        lines.append(_Line(block.begin, block.end, content))
+        at = block.end
         if text[at - 1] != "\n":
             break
     return _Unit(begin, at, lines, is_block=False) if lines else _line_comments(text, begin, style)
 
 
 def _block(text: str, at: int, style: CommentStyle) -> _Unit | None:
+    """Return the comment between a pair of marks that begins in the line at ``at``."""
     first = text[at : _line_end(text, at)]
     begin = at + len(first) - len(first.lstrip(" \t"))
     for mark, end_mark in style.block:
@@ -203,7 +209,8 @@ def _block(text: str, at: int, style: CommentStyle) -> _Unit | None:
             line_end = _line_end(text, inner)
             stop = min(line_end, close)
             if not lines and stop == line_end:
-                stop = inner + len(text[inner:line_end].rstrip("\r\n"))  # the mark keeps its line
+                # The newline stays, so that the opening mark keeps its line.
+                stop = inner + len(text[inner:line_end].rstrip("\r\n"))
             lines.append(_Line(inner, stop, text[inner:stop].strip(_DECORATION)))
             inner = line_end
         end = close + len(end_mark)
@@ -214,6 +221,7 @@ def _block(text: str, at: int, style: CommentStyle) -> _Unit | None:
 
 
 def _line_comments(text: str, at: int, style: CommentStyle) -> _Unit | None:
+    """Return the consecutive one-line comments that begin in the line at ``at``."""
     begin, lines = at, []
     while at < len(text):
         end = _line_end(text, at)
@@ -228,7 +236,7 @@ def _line_comments(text: str, at: int, style: CommentStyle) -> _Unit | None:
 
 
 def _removed(unit: _Unit) -> list[tuple[int, int]]:
-    """Return the parts of a comment that are notices, as offsets of the text."""
+    """Return the parts of a comment that are notices, as character offsets of the text."""
     contents = [line.content for line in unit.lines]
     notice = _notice_lines(contents)
     if not any(notice):
@@ -245,7 +253,7 @@ def _removed(unit: _Unit) -> list[tuple[int, int]]:
 
 
 def _runs(contents: list[str], notice: list[bool]) -> list[tuple[int, int]]:
-    """Return the runs of lines that go: notices, and empty lines that would stand double."""
+    """Return the runs of lines to remove: notices, and empty lines that would be left double."""
     runs = []
     at = 0
     while at < len(contents):
@@ -268,14 +276,15 @@ def _runs(contents: list[str], notice: list[bool]) -> list[tuple[int, int]]:
 def _notice_lines(contents: list[str]) -> list[bool]:
     """Tell which lines of a comment belong to notices.
 
-    Lines of copyright go one by one. In a paragraph with words of a licence, the lines from the
-    first of them to the end of the last one's sentence go; so do numbered paragraphs behind it.
+    Lines of copyright are decided one by one. In a paragraph with words of a licence, the lines
+    from the first of these words to the end of the sentence with the last one belong to the notice.
+    So do the numbered paragraphs that follow.
     """
     notice = [bool(_NOTICE_LINE.search(content)) for content in contents]
     for i in range(1, len(contents)):
         names_go_on = contents[i - 1].endswith((",", " and")) or contents[i].startswith("and ")
         notice[i] = notice[i] or (notice[i - 1] and names_go_on and bool(contents[i]))
-    text_before = False  # in the paragraph before
+    text_before = False  # whether the previous paragraph has words of a licence
     begin = 0
     while begin < len(contents):
         end = begin
@@ -295,7 +304,7 @@ def _notice_lines(contents: list[str]) -> list[bool]:
 def _sentence_lines(
     contents: list[str], matches: list[re.Match[str]], begin: int, end: int
 ) -> range:
-    """Return the lines from the first match in a paragraph to the last one's end of sentence."""
+    """Return the lines from a paragraph's first match to the end of the last match's sentence."""
     if not matches:
         return range(0)
     first, last = matches[0], matches[-1]

@@ -1,4 +1,4 @@
-"""Licences of repositories: their families, and the licence of a LICENSE file by its text."""
+"""Licences: a filter by families of licences, and recognition of a LICENSE file by its text."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ FAMILIES: dict[str, frozenset[str]] = {
     ),
     "isc": frozenset({"isc"}),
 }  # fmt: skip
-"""SPDX identifiers of each family, in lower case, which is how BigQuery spells them.
+"""SPDX identifiers of each family of licences, in lower case as in BigQuery.
 
-ISC, which means what MIT does, is a family of its own, so that the three of the LLaMA paper are
-what it says. Names of BSD that restrict use (BSD-Protection, the no-nuclear ones) are in none.
+ISC means the same as MIT, but is a family of its own, so that the three families of the LLaMA paper
+hold nothing more. BSD licences that restrict use (BSD-Protection, the no-nuclear ones) are in no
+family.
 """
 
 _ALIASES = {
@@ -47,12 +48,12 @@ LICENCE_NAMES = frozenset().union(
         "unlicense", "wtfpl", "zlib",
     },
     {
-        f"{name}-{which}"
+        f"{name}-{versions}"
         for name in ("agpl-3.0", "gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0")
-        for which in ("only", "or-later")
+        for versions in ("only", "or-later")
     },
 )  # fmt: skip
-"""Licences that a reason may name; the name of any other is whatever stands in the file."""
+"""Licences whose names may be part of a reason. Other names come from the data as they are."""
 
 
 def check_keep_licences(*, families: list[str]) -> None:
@@ -65,13 +66,14 @@ def check_keep_licences(*, families: list[str]) -> None:
 
 @checked_by(check_keep_licences)
 def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBatch:
-    """Drop documents whose ``licence`` in the metadata is of none of ``families``.
+    """Drop documents whose ``licence`` in the metadata is in none of ``families``.
 
-    The reason is ``licence_`` and the licence's name in lower case if it is of
+    The reason is ``licence_`` and the licence's name in lower case if it is one of
     :data:`LICENCE_NAMES`, ``licence_unknown`` where there is none, and otherwise ``licence_other``.
-    A licence is an SPDX identifier in any case or an expression of them: of ``A OR B`` one must be
-    kept, of ``A AND B`` all, and an exception after ``WITH`` only permits more. Raises ValueError
-    for families that are not in :data:`FAMILIES`.
+    A licence is an SPDX identifier in any case, or an expression of identifiers. One licence of
+    ``A OR B`` must be in the families, and both of ``A AND B``. An exception after ``WITH`` is
+    ignored, because it only permits more. Raises ValueError for families that are not in
+    :data:`FAMILIES`.
     """
     check_keep_licences(families=families)
     kept = frozenset().union(*(FAMILIES[family] for family in families))
@@ -84,14 +86,14 @@ def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBat
 
 
 def licence_name(licence: str) -> str:
-    """Write one licence's name as BigQuery does: SPDX identifier, lower case; ``unknown``."""
+    """Return a licence's SPDX identifier in lower case, as in BigQuery, or ``unknown``."""
     name = re.sub(r"[\s_]+", "-", licence.strip().lower())
     name = _ALIASES.get(name, name)
     return "unknown" if name in _NO_LICENCE else name
 
 
 def _refused(licence: str | None, kept: frozenset[str]) -> str | None:
-    """Return the name of the licence that keeps a document from being kept, if one does."""
+    """Return the name of the licence for which a document is dropped, None if it is kept."""
     refused = []
     expression = " ".join((licence or "").split()).lower()
     for alternative in expression.strip(" ()").split(" or "):
@@ -112,7 +114,7 @@ LICENCE_FILE = re.compile(
     r"(?:\.(?:txt|md|rst|markdown|html))?",
     re.IGNORECASE,
 )
-"""Names of files that hold a licence's text, to match in full."""
+"""Pattern of whole names of files that hold a licence's text."""
 
 _GNU = r"gnu (affero|lesser|library)?\s?general public licen[sc]e"
 _MARKS: list[tuple[str, re.Pattern[str]]] = [
@@ -148,27 +150,28 @@ _PERMISSIVE = frozenset().union(*FAMILIES.values())
 
 
 def licence_of_text(text: str) -> str | None:
-    """Tell the licence of a LICENSE file by sentences that only its text holds.
+    """Return the licence of a LICENSE file, recognised by sentences of its text.
 
-    Returns the SPDX identifier in lower case; where several licences stand in the text, all of them
-    as ``a AND b``, because any may hold for any file; None where none is known. A text that adds a
-    restriction to a permissive licence (no commercial use, for instance) is None as well.
+    The licence is given as an SPDX identifier in lower case. If the text holds several licences,
+    all are given, as ``a AND b``, because any of them may hold for any file. Returns None for an
+    unknown text, and for a permissive licence with a restriction (no commercial use, for instance).
     """
     words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
-    found = {
+    licences = {
         name.format(".".join(match[1].split()) if pattern.groups else "")
         for name, pattern in _MARKS
         for match in pattern.finditer(words)
     }
-    if not any(name.startswith(("mpl", "epl", "eupl", "cddl")) for name in found):
-        found |= _gnu_licences(words)  # those four name the GNU licences without being under them
+    # The texts of these four licences mention the GNU licences.
+    if not any(name.startswith(("mpl", "epl", "eupl", "cddl")) for name in licences):
+        licences |= _gnu_licences(words)
     if _MIT in words:
-        found.add(_mit_kind(words))
-    if _BSD in words and "apache-1.1" not in found:
-        found.add(_bsd_kind(words))
-    if found <= _PERMISSIVE and any(restriction in words for restriction in _RESTRICTIONS):
+        licences.add(_mit_kind(words))
+    if _BSD in words and "apache-1.1" not in licences:
+        licences.add(_bsd_kind(words))
+    if licences <= _PERMISSIVE and any(restriction in words for restriction in _RESTRICTIONS):
         return None
-    return " AND ".join(sorted(found)) or None
+    return " AND ".join(sorted(licences)) or None
 
 
 def _mit_kind(words: str) -> str:
@@ -188,7 +191,7 @@ def _bsd_kind(words: str) -> str:
 
 
 def _gnu_licences(words: str) -> set[str]:
-    """Find the GNU licence that a text is or names: the first, for their texts name each other."""
+    """Return the GNU licence that a text holds or names. The first counts: they name each other."""
     match = re.search(
         _GNU + r"(?: (?:as published by the free software foundation )?(?:either )?"
         r"version ([0-9])(?: ([0-9]))?(?: |$))?",

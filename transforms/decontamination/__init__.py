@@ -1,1 +1,1 @@
-"""Documents that share long runs of words with evaluation sets."""
+"""Decontamination: dropping documents that share long runs of words with evaluation sets."""

@@ -1,8 +1,8 @@
-"""Decontamination: documents that share text with the evaluation sets of the model go.
+"""The decontamination step. It drops documents that share text with evaluation sets.
 
-Text is shared where the same n-gram of words stands in a document and in an item of an evaluation
-set. That is how GPT-3 (arXiv 2005.14165, appendix C) and most corpora since are cleaned, with 13
-words. ``transforms.decontamination.evaluation_sets`` says what items and words are.
+A document shares text with an evaluation set if one of its n-grams of words is also in an item of
+the set. GPT-3 (arXiv 2005.14165, appendix C) and most corpora since have been cleaned in this way,
+with n-grams of 13 words. ``transforms.decontamination.evaluation_sets`` defines items and words.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from transforms.kernels.hashing import BASE
 class Match(NamedTuple):
     """An n-gram that a document shares with an item."""
 
-    document: int  # its row
+    document: int  # row of the document
     item: Item
     words: str
 
@@ -42,7 +42,7 @@ def check_decontaminate(
     n_gram_words: int,
     min_item_words: int,
 ) -> None:
-    """Raise ValueError for files that are no evaluation sets, and for impossible numbers."""
+    """Raise ValueError for files that are not evaluation sets, and for impossible numbers."""
     if not evaluation_sets:
         raise ValueError("evaluation_sets: names no file; name some, or leave the step out")
     if not 1 <= min_item_words <= n_gram_words:
@@ -63,11 +63,12 @@ def decontaminate(
 ) -> pa.RecordBatch:
     """Drop documents that share ``n_gram_words`` consecutive words with an evaluation set.
 
-    They are dropped as ``contaminated``, and ``contaminated_by`` in their metadata says with which
-    file, line and words. An item of fewer words is looked for whole, down to ``min_item_words``;
-    shorter ones are in too many documents by chance and are ignored (GPT-3 has 8 words at least).
-    ``fields`` are the fields of JSON lines that hold items; an empty list takes every string.
-    Raises ValueError as ``load_evaluation_sets`` does.
+    They are dropped as ``contaminated``. The file, line and words that they share are written to
+    their metadata as ``contaminated_by``. An item of fewer words counts only as a whole, and must
+    have at least ``min_item_words`` words. Shorter items are ignored, because they occur in too
+    many documents by chance (GPT-3's minimum is 8 words). ``fields`` are the fields of JSON lines
+    that hold items; an empty list takes every string. Raises ValueError as
+    ``load_evaluation_sets`` does.
     """
     index = load_evaluation_sets(
         tuple(evaluation_sets), tuple(fields), n_gram_words, min_item_words
@@ -80,18 +81,18 @@ def decontaminate(
     for match in matches:
         is_contaminated[match.document] = True
         known = json.loads(metadata[match.document] or "{}")
-        found: dict[str, Any] = {"file": match.item.file, "line": match.item.line}
-        known["contaminated_by"] = {**found, "words": match.words}
+        place: dict[str, Any] = {"file": match.item.file, "line": match.item.line}
+        known["contaminated_by"] = {**place, "words": match.words}
         metadata[match.document] = json.dumps(known, ensure_ascii=False)
     batch = with_column(batch, "metadata", metadata)
     return drop(batch, is_contaminated, "contaminated")
 
 
 def find_matches(texts: pa.StringArray, index: EvaluationIndex) -> list[Match]:
-    """Return a match of every text that has one, in their order.
+    """Return one match for every text that has matches, in the order of the texts.
 
-    It is the first in the text of the longest n-grams there are, with the first item that has it.
-    What the hashes find is compared word by word, so no two that differ are taken to be equal.
+    Longer n-grams come first. Of these the first in the text is taken, with the first item that
+    holds it. N-grams with equal hashes are compared word by word, so a collision is no match.
     """
     words, offsets = word_hashes(folds(), *text_buffers(texts))
     search = index.n_gram_words, index.hashes, index.filter, index.filter_shift
@@ -112,12 +113,12 @@ def find_matches(texts: pa.StringArray, index: EvaluationIndex) -> list[Match]:
 
 
 def _owner(index: EvaluationIndex, value: np.uint64, n_gram: list[str]) -> Item | None:
-    """Return the first item with an n-gram, among those that have its hash."""
+    """Return the first item that holds an n-gram, whose hash is ``value``."""
     begin, end = (np.searchsorted(index.hashes, value, side) for side in ("left", "right"))
     for owner in index.owners[begin:end].tolist():
         words = words_of(index.items[owner].text)
-        n = len(n_gram)
-        if any(words[i : i + n] == n_gram for i in range(len(words) - n + 1)):
+        size = len(n_gram)
+        if any(words[i : i + size] == n_gram for i in range(len(words) - size + 1)):
             return index.items[owner]
     return None
 
@@ -140,14 +141,14 @@ def _next_hit(  # type: ignore[no-untyped-def]
 ):
     """Find the next n-gram of ``words[first:last]`` whose hash is among ``hashes``.
 
-    The search goes through the lengths ``n_gram_words``, and for each through the places of the
-    text, from a level and a place on. Returns level, place and hash; behind the last one, the
-    number of levels.
+    A level is an index of ``n_gram_words``, the lengths of n-grams in words. The search begins at
+    the given level and place, goes through the places of the text, and then to the next level.
+    Returns level, place and hash. After the last n-gram, the level is the number of levels.
     """
     while level < n_gram_words.size:
         length = n_gram_words[level]
         state = np.uint64(0)
-        factor = np.uint64(1)  # of the word that leaves
+        factor = np.uint64(1)  # weight of the n-gram's first word, which is subtracted
         if place + length <= last:
             for k in range(length - 1):
                 state = state * BASE + words[place + k]
@@ -166,7 +167,7 @@ def _next_hit(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _first_hits(words, offsets, n_gram_words, hashes, filter_bits, filter_shift):  # type: ignore[no-untyped-def]
-    """Return what :func:`_next_hit` finds first in every text."""
+    """Return the first n-gram that :func:`_next_hit` finds in every text."""
     n_texts = offsets.size - 1
     levels, places = np.empty(n_texts, np.int64), np.empty(n_texts, np.int64)
     values = np.empty(n_texts, np.uint64)

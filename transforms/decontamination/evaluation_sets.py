@@ -1,13 +1,13 @@
-"""Evaluation sets given as files: their items, and the n-grams by which text is compared with them.
+"""Evaluation sets in files: reading their items, and an index of the items' n-grams.
 
-A file is one of two forms, each plain or in gzip. A name that ends in ``.jsonl``, ``.ndjson`` or
-``.json`` (before ``.gz``) is of JSON lines: one object a line, of which every string is an item by
-itself, at any depth, or those under the named fields. Any other is of text, one item a line. Blank
-lines are passed over.
+A file has one of two forms, plain or in gzip. A name that ends in ``.jsonl``, ``.ndjson`` or
+``.json`` (before ``.gz``) means JSON lines, with one object a line. Every string of the object, or
+of its named fields, is an item by itself, at any depth. A file of another name is text, with one
+item a line. Blank lines are skipped.
 
 Words are those of GPT-3's appendix C (arXiv 2005.14165): lower case, split at white space, without
-punctuation. Symbols and characters that are not printed go as punctuation does, and in scripts
-without spaces every character is a word.
+punctuation. Symbols and unprinted characters are removed like punctuation. In scripts without
+spaces every character is a word.
 """
 
 from __future__ import annotations
@@ -40,21 +40,25 @@ _FILTER_BITS_PER_N_GRAM = 16
 
 
 class Item(NamedTuple):
-    """A text of an evaluation set, and where it stands."""
+    """A text of an evaluation set, with its file and line."""
 
     file: str
-    line: int  # from 1
+    line: int  # counted from 1
     text: str
 
 
 class EvaluationIndex(NamedTuple):
-    """The n-grams of evaluation sets."""
+    """An index of the n-grams of evaluation sets.
+
+    ``filter`` has 2**k bits. The bits that the top k bits of the hashes number are set, so most
+    look-ups of other hashes end there.
+    """
 
     items: tuple[Item, ...]
-    n_gram_words: npt.NDArray[np.int64]  # the lengths there are, descending
-    hashes: Hashes  # ascending; equal ones in the order of their items
-    owners: npt.NDArray[np.int64]  # the item that each hash is of
-    filter: npt.NDArray[np.uint8]  # 2**k bits: of every hash, the one that its top k bits number
+    n_gram_words: npt.NDArray[np.int64]  # the different lengths of n-grams in words, descending
+    hashes: Hashes  # hashes of all n-grams, ascending; equal ones in the order of their items
+    owners: npt.NDArray[np.int64]  # the item of each hash
+    filter: npt.NDArray[np.uint8]
     filter_shift: int  # 64 - k
 
 
@@ -64,14 +68,16 @@ def load_evaluation_sets(
 ) -> EvaluationIndex:
     """Read evaluation sets and index their n-grams, once a process.
 
-    Items of at least ``n_gram_words`` words give all their n-grams of so many; shorter ones, of at
-    least ``min_item_words``, are one whole; those under that are ignored. ``fields`` are those of
-    JSON lines that hold items; none: every string does. Raises ValueError, with file and line, for
-    what is not UTF-8 or no JSON object, for files in which no line has one of the fields, and for
+    An item of at least ``n_gram_words`` words gives all its n-grams of that size. A shorter item of
+    at least ``min_item_words`` words is one n-gram as a whole. Items that are shorter still are
+    ignored. ``fields`` are the fields of JSON lines that hold items; without any, every string is
+    an item. Raises ValueError, with file and line, for text that is not UTF-8 and for lines that
+    are not JSON objects. Raises it, too, for files in which no line has one of the fields, and for
     files without an item that is long enough.
     """
     items = [item for file in files for item in read_items(file, fields)]
-    words, offsets = word_hashes(folds(), *text_buffers(pa.array([i.text for i in items])))
+    texts = pa.array([item.text for item in items])
+    words, offsets = word_hashes(folds(), *text_buffers(texts))
     sizes = np.diff(offsets)
     longest = dict.fromkeys(files, 0)
     for item, size in zip(items, sizes.tolist(), strict=True):
@@ -92,7 +98,7 @@ def load_evaluation_sets(
 
 
 def read_items(file: str, fields: Sequence[str]) -> Iterator[Item]:
-    """Yield the items of a file; raises ValueError as :func:`load_evaluation_sets` does."""
+    """Yield the items of a file. Raises ValueError as :func:`load_evaluation_sets` does."""
     data = Path(file).read_bytes()
     if data.startswith(b"\x1f\x8b"):
         try:
@@ -136,7 +142,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 @cache
 def folds() -> npt.NDArray[np.uint32]:
-    """Return the table by which ``shingles.word_hashes`` finds the words, made once a process."""
+    """Return the table of code points for ``shingles.word_hashes``, made once a process."""
     kinds = character_kinds()
     table = lower_case().copy()
     table[[point for point in range(0x110000) if is_word_alone(point)]] |= ALONE
@@ -146,7 +152,7 @@ def folds() -> npt.NDArray[np.uint32]:
 
 
 class _Translation(dict[int, str]):
-    """The same table as ``str.translate`` takes it, filled as it is asked."""
+    """The table of :func:`folds` in the form for ``str.translate``, filled on demand."""
 
     def __missing__(self, point: int) -> str:
         fold = int(folds()[point])
@@ -166,7 +172,7 @@ _TRANSLATION = _Translation()
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, as they are compared."""
+    """Return the words of a text in the form that is compared."""
     return text.translate(_TRANSLATION).split()
 
 
@@ -179,13 +185,16 @@ def _filter_of(hashes: Hashes) -> tuple[npt.NDArray[np.uint8], int]:
 
 @njit(cache=True, nogil=True, inline="always")
 def n_gram_hash(state, length):  # type: ignore[no-untyped-def]
-    """Finish the hash of ``length`` words, whose ``state`` is a polynomial of their hashes."""
+    """Return the hash of an n-gram of ``length`` words from the polynomial of the words' hashes."""
     return mix(state + np.uint64(length))
 
 
 @njit(cache=True, nogil=True)
 def _n_gram_hashes(words, offsets, lengths):  # type: ignore[no-untyped-def]
-    """Return the hashes of every item's n-grams of its length, 0 for none, and whose they are."""
+    """Return the hashes of all items' n-grams, and the item of each hash.
+
+    ``lengths`` has the size of each item's n-grams in words, 0 for an ignored item.
+    """
     n_hashes = 0
     for t in range(lengths.size):
         if lengths[t]:

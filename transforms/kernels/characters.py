@@ -1,7 +1,7 @@
-"""What every code point is to the rules over text: white space, line break, digit, part of a word.
+"""Classes of code points that filters count by: white space, line break, digit, part of a word.
 
-The classes are Python's own, so that a kernel over UTF-8 bytes and a plain loop over ``str`` tell
-the same lines, words and digits apart.
+The classes are Python's own. So a kernel over UTF-8 bytes finds the same lines, words and digits as
+a plain loop over ``str``.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from numba import njit
 from transforms.kernels.codepoints import decode
 
 SPACE = 1
-"""``str.isspace``: what ``str.split`` and ``str.strip`` go by."""
+"""Flag of white space, as in ``str.isspace``, ``str.split`` and ``str.strip``."""
 LINE_BREAK = 2
-"""What ``str.splitlines`` divides at; ``\\r\\n`` is one break."""
+"""Flag of a line break, as in ``str.splitlines``. Callers count ``\\r\\n`` as one break."""
 DIGIT = 4
-"""``str.isdecimal``: ``\\d`` of a regular expression."""
+"""Flag of a decimal digit, as in ``str.isdecimal`` and ``\\d`` of a regular expression."""
 WORD = 8
-"""``str.isalnum`` and the underscore: ``\\w`` of a regular expression."""
+"""Flag of a part of a word: ``str.isalnum`` or the underscore, as in ``\\w``."""
 
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 @cache
 def character_classes() -> npt.NDArray[np.uint8]:
-    """Return the table from code points to their classes, made once a process."""
+    """Return the class flags of every code point. The table is made once a process."""
     characters = np.arange(0x110000, dtype=np.uint32).view("U1")
     table = np.strings.isspace(characters) * np.uint8(SPACE)
     table += np.strings.isdecimal(characters) * np.uint8(DIGIT)
     table += np.strings.isalnum(characters) * np.uint8(WORD)
     table[ord("_")] |= WORD
-    table[[ord(c) for c in _LINE_BREAKS]] |= LINE_BREAK
+    table[list(map(ord, _LINE_BREAKS))] |= LINE_BREAK
     return table
 
 
 @njit(cache=True, nogil=True, inline="always")
 def character_at(data, i):  # type: ignore[no-untyped-def]
-    """Return the code point of the UTF-8 character at ``i`` and its length in bytes."""
+    """Return the code point of the UTF-8 character at byte ``i``, and its length in bytes."""
     if data[i] < 0x80:
         return np.int64(data[i]), 1
     return decode(data, i)
@@ -48,7 +48,7 @@ def character_at(data, i):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def count_words(classes, data, start, end):  # type: ignore[no-untyped-def]
-    """Count the runs of characters other than white space in ``data[start:end]``."""
+    """Count the words of ``data[start:end]``: runs of characters other than white space."""
     words = 0
     in_word = False
     i = start
@@ -63,7 +63,10 @@ def count_words(classes, data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def has_at(data, i, text, start, end):  # type: ignore[no-untyped-def]
-    """Tell whether ``data`` holds the bytes ``text[start:end]`` at ``i``, where there is room."""
+    """Tell whether ``data`` holds the bytes ``text[start:end]`` at ``i``.
+
+    ``data`` must have at least ``end - start`` bytes from ``i`` on.
+    """
     k = start
     while k < end and data[i + k - start] == text[k]:
         k += 1
@@ -72,9 +75,12 @@ def has_at(data, i, text, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def ends_with_any(data, start, end, endings, offsets):  # type: ignore[no-untyped-def]
-    """Tell whether ``data[start:end]`` ends in one of the strings of a column's buffers."""
-    for e in range(offsets.size - 1):
-        first = end - (offsets[e + 1] - offsets[e])
-        if first >= start and has_at(data, first, endings, offsets[e], offsets[e + 1]):
+    """Tell whether ``data[start:end]`` ends in one of several strings.
+
+    ``endings`` and ``offsets`` are the buffers of a column with these strings.
+    """
+    for i in range(offsets.size - 1):
+        first = end - (offsets[i + 1] - offsets[i])
+        if first >= start and has_at(data, first, endings, offsets[i], offsets[i + 1]):
             return True
     return False

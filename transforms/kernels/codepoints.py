@@ -1,14 +1,15 @@
 """CCNet's two normalisers of text, as tables over code points that kernels apply to UTF-8 bytes.
 
 Both follow ``text_normalizer.py`` of CCNet's published code (arXiv 1911.00359). The *hash*
-normaliser makes the form under which lines are compared: stripped, lower case, every decimal digit
-0, CCNet's Unicode punctuation and the non-printing characters dropped. The *language model*
-normaliser makes the form that is scored: it strips accents too, and maps that punctuation to ASCII.
+normaliser makes the form in which lines are compared. It strips the line, makes it lower case,
+replaces every decimal digit by 0, and drops CCNet's Unicode punctuation and non-printing
+characters. The *language model* normaliser makes the form that is scored. It also removes accents,
+and maps that punctuation to ASCII.
 
-Each step of theirs but two works on one character at a time, so a table from a code point to its
-bytes does them all at once. The two are marked in the table, and text that holds them takes the
-plain way: the lower case of capital sigma depends on its neighbours, and marks with a combining
-class that are kept (those of Javanese and Balinese, for instance) may change places.
+Almost all of this works on one character at a time, so one look-up in a table of code points does
+it all. There are two exceptions. The lower case of capital sigma depends on its neighbours. Kept
+marks with a combining class (of Javanese and Balinese, for instance) may change places. The table
+marks these characters, and a text that has one is normalised in plain Python.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ PUNCTUATION = {
     "\uff05": "%",
     "\u25ba": "-",
 }
-"""CCNet's Unicode punctuation and what the language model's normaliser makes of it."""
+"""CCNet's Unicode punctuation, with what the language model normaliser replaces it by."""
 
 _NON_PRINTING = frozenset(map(chr, [*range(32), *range(127, 160)]))
 _DIGIT = re.compile(r"\d")
@@ -72,19 +73,19 @@ _HASH_DROPPED = dict.fromkeys(map(ord, [*PUNCTUATION, *_NON_PRINTING]))
 _LM_REPLACED = str.maketrans({**dict.fromkeys(_NON_PRINTING, ""), **PUNCTUATION})
 
 _SPECIAL = np.uint32(0xFFFFFFFF)
-"""Form of a code point that makes its text take the plain way."""
+"""Entry of a code point whose text has to be normalised in plain Python."""
 
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _ONES = np.uint64(0x0101010101010101)
 
 
 class Normaliser(NamedTuple):
-    """A table of code points."""
+    """The table of a normaliser, by code point."""
 
     forms: npt.NDArray[np.uint32]  # start << 8 | length in replacements; 0: unchanged
-    replacements: npt.NDArray[np.uint8]
+    replacements: npt.NDArray[np.uint8]  # UTF-8 of all replacements, one after the other
     spaces: npt.NDArray[np.bool_]  # what str.strip removes, up to the last such code point
-    growth: int  # the result is at most so many times as long as the text, in bytes
+    growth: int  # longest result of a text, in multiples of the text's bytes
 
 
 def normalise_line_plain(line: str) -> str:
@@ -95,38 +96,39 @@ def normalise_line_plain(line: str) -> str:
 def normalise_document_plain(text: str) -> str:
     """Return the language model normaliser's form of a text, in plain Python."""
     decomposed = unicodedata.normalize("NFD", text.strip().lower())
-    bare = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
+    bare = "".join(point for point in decomposed if unicodedata.category(point) != "Mn")
     return _DIGIT.sub("0", bare).translate(_LM_REPLACED)
 
 
 @cache
 def hash_normaliser() -> Normaliser:
     """Return the hash normaliser's table, made once a process."""
-    return _table(normalise_line_plain, lambda c: c == "Σ")
+    return _table(normalise_line_plain, lambda character: character == "Σ")
 
 
 @cache
 def lm_normaliser() -> Normaliser:
     """Return the language model normaliser's table, made once a process."""
 
-    def is_special(c: str) -> bool:
-        return c == "Σ" or any(
+    def is_special(character: str) -> bool:
+        return character == "Σ" or any(
             unicodedata.combining(mark) and unicodedata.category(mark) != "Mn"
-            for mark in unicodedata.normalize("NFD", c.lower())
+            for mark in unicodedata.normalize("NFD", character.lower())
         )
 
     return _table(normalise_document_plain, is_special)
 
 
 def _candidates() -> list[str]:
-    """Return every code point that some step of either normaliser changes, and more."""
+    """Return all characters that either normaliser may change, and some that neither does."""
     points = np.arange(0x110000, dtype="<u4")
     points = points[(points < 0xD800) | (points > 0xDFFF)]
     everything = points.tobytes().decode("utf-32-le")
     categories = list(map(unicodedata.category, everything))
-    # Lower case is for letters, and for the numbers and symbols in circles and the like.
+    # Nl and So: some numbers and symbols (Roman, in circles) have a lower case, as letters do.
     kinds = {"Lu", "Lt", "Nl", "So", "Mn", "Mc", "Me", "Nd", "Cc", "Zs", "Zl", "Zp"}
-    changed = {c for c, kind in zip(everything, categories, strict=True) if kind in kinds}
+    pairs = zip(everything, categories, strict=True)
+    changed = {character for character, kind in pairs if kind in kinds}
     changed.update(filter(unicodedata.decomposition, everything))
     changed.update(map(chr, range(0xAC00, 0xD7A4)))  # Hangul decomposes by rule, not by table
     changed.update(PUNCTUATION)
@@ -138,25 +140,29 @@ def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -
     replacements = bytearray(b"\0")
     spaces = np.zeros(0x3001, np.bool_)
     growth = 1
-    for c in _candidates():
-        if c.isspace():
-            spaces[ord(c)] = True
-        if is_special(c):
-            forms[ord(c)] = _SPECIAL
+    for character in _candidates():
+        point = ord(character)
+        if character.isspace():
+            spaces[point] = True
+        if is_special(character):
+            forms[point] = _SPECIAL
             continue
-        # Between letters, so that a character which str.strip removes at an edge stays.
-        form = normalise(f"a{c}a")[1:-1]
-        if form != c:
+        # Between letters, because the normalisers strip white space at the edges.
+        form = normalise(f"a{character}a")[1:-1]
+        if form != character:
             encoded = form.encode()
-            forms[ord(c)] = len(replacements) << 8 | len(encoded)
+            forms[point] = len(replacements) << 8 | len(encoded)
             replacements += encoded
-            growth = max(growth, -(-len(encoded) // len(c.encode())))
+            growth = max(growth, -(-len(encoded) // len(character.encode())))
     return Normaliser(forms, np.frombuffer(bytes(replacements), np.uint8), spaces, growth)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def decode(data, i):  # type: ignore[no-untyped-def]
-    """Return the code point of the character of several bytes at ``i`` and its length in bytes."""
+    """Return the code point of the UTF-8 character at byte ``i``, and its length in bytes.
+
+    The character must have two bytes or more.
+    """
     lead = np.int64(data[i])
     second = np.int64(data[i + 1]) & 0x3F
     if lead < 0xE0:
@@ -169,7 +175,7 @@ def decode(data, i):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
-    """Narrow ``data[start:end]`` as ``str.strip`` does."""
+    """Return ``start`` and ``end`` without the white space that ``str.strip`` would remove."""
     while start < end:
         point, length = np.int64(data[start]), 1
         if point >= 0x80:
@@ -192,7 +198,7 @@ def stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _at_least(word, byte):  # type: ignore[no-untyped-def]
-    """Set the high bit of every byte of an ASCII word that is ``byte`` or more."""
+    """Set the high bit of each of a word's eight ASCII bytes that is ``byte`` or more."""
     return (word + _ONES * np.uint64(0x80 - byte)) & _HIGH_BITS
 
 
@@ -200,8 +206,8 @@ def _at_least(word, byte):  # type: ignore[no-untyped-def]
 def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped-def]
     """Write the normal form of the UTF-8 text ``data[start:end]`` to ``out`` from ``at`` on.
 
-    Returns the end of what is written, or -1 where the text must take the plain way. ``out`` has
-    room for ``table.growth`` times the text and 8 bytes.
+    Returns the end of what was written, or -1 where the text must be normalised in plain Python.
+    From ``at`` on, ``out`` must have room for ``table.growth`` times the text's bytes, and 8 more.
     """
     forms, replacements = table.forms, table.replacements
     i, end = stripped(table.spaces, data, start, end)
@@ -234,10 +240,10 @@ def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped
             return -1
         else:
             first = np.int64(form >> 8)
-            n = np.int64(form & 0xFF)
-            for k in range(n):
+            form_length = np.int64(form & 0xFF)
+            for k in range(form_length):
                 out[at + k] = replacements[first + k]
-            at += n
+            at += form_length
         i += length
     return at
 
@@ -261,11 +267,11 @@ def _normalise_texts(table, data, offsets, out):  # type: ignore[no-untyped-def]
 def normalise_for_lm(texts: pa.StringArray) -> pa.StringArray:
     """Normalise whole documents for CCNet's language model (see the module's description).
 
-    Every result is that of :func:`normalise_document_plain`. Nulls become empty.
+    The result equals that of :func:`normalise_document_plain`. Nulls become empty texts.
     """
     table = lm_normaliser()
     data, offsets = text_buffers(texts)
-    # What is not written to of this takes no memory.
+    # The part of this array that is never written to takes no memory.
     out = np.empty((offsets[-1] - offsets[0]) * table.growth + 8, np.uint8)
     out_offsets, special = _normalise_texts(table, data, offsets, out)
     made = texts_from_buffers(out[: out_offsets[-1]], out_offsets)

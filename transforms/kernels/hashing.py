@@ -1,8 +1,8 @@
-"""XXH64 over byte arrays, inside numba kernels: the key of everything that is compared exactly.
+"""The hash XXH64 over byte arrays, for numba kernels. Texts, lines and urls are compared by it.
 
 The algorithm is that of the xxHash specification
-(https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) with seed 0, so any other tool can
-make the same keys.
+(https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) with seed 0, so other tools can
+compute the same hashes.
 """
 
 from __future__ import annotations
@@ -93,19 +93,16 @@ def xxh64(data, start, end):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(32))
 
 
-_M1 = np.uint64(0xFF51AFD7ED558CCD)
-
-
-_M2 = np.uint64(0xC4CEB9FE1A85EC53)
-
+_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 
 BASE = np.uint64(0x9E3779B185EBCA87)
-"""An odd number of random bits, to multiply hashes by."""
+"""Odd multiplier for polynomial hashes of sequences. Its bits look random."""
 
 
 @njit(cache=True, nogil=True, inline="always")
 def mix(value):  # type: ignore[no-untyped-def]
-    """The finaliser of MurmurHash3, 64 bits."""
-    value = (value ^ (value >> np.uint64(33))) * _M1
-    value = (value ^ (value >> np.uint64(33))) * _M2
+    """Mix the bits of a 64-bit hash, by the finaliser of MurmurHash3."""
+    value = (value ^ (value >> np.uint64(33))) * _MIX_1
+    value = (value ^ (value >> np.uint64(33))) * _MIX_2
     return value ^ (value >> np.uint64(33))

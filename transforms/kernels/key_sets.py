@@ -1,4 +1,4 @@
-"""Sorted sets of 64-bit keys that are looked up by many documents at once."""
+"""Sets of texts (urls, domains, ids) as sorted 64-bit hashes, looked up for a column at a time."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from transforms.kernels.hashing import xxh64
 from transforms.kernels.lines import document_keys
 
 KeySet = npt.NDArray[np.uint64]
-"""Keys, ascending."""
+"""XXH64 hashes of a set's texts, ascending."""
 
 
 def key_set(texts: pa.StringArray) -> KeySet:
-    """Make the set of some hosts or pages; nulls are left out."""
+    """Make the set of a column's texts. Nulls are left out."""
     return np.sort(document_keys(texts.drop_null()))
 
 
 def in_key_set(texts: pa.StringArray, keys: KeySet) -> npt.NDArray[np.bool_]:
-    """Tell which texts the set holds; nulls are in no set."""
+    """Tell which texts are in the set. Nulls are in no set."""
     data, offsets = text_buffers(texts)
     return _whole_in(data, offsets, keys) & texts.is_valid().to_numpy(zero_copy_only=False)
 
 
 @njit(cache=True, nogil=True)
 def holds(keys, key):  # type: ignore[no-untyped-def]
-    """Tell whether ascending ``keys`` hold ``key``."""
+    """Tell whether ``key`` is among ``keys``, which are ascending."""
     low, high = 0, keys.size
     while low < high:
         middle = (low + high) // 2
@@ -41,7 +41,7 @@ def holds(keys, key):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _whole_in(data, offsets, keys):  # type: ignore[no-untyped-def]
-    found = np.zeros(offsets.size - 1, np.bool_)
+    is_in_set = np.zeros(offsets.size - 1, np.bool_)
     for t in range(offsets.size - 1):
-        found[t] = holds(keys, xxh64(data, offsets[t], offsets[t + 1]))
-    return found
+        is_in_set[t] = holds(keys, xxh64(data, offsets[t], offsets[t + 1]))
+    return is_in_set

@@ -1,8 +1,8 @@
-"""CCNet's paragraphs: the lines of a text, their keys, and texts without some of their lines.
+"""Keys of lines, and removal of lines from texts. CCNet calls the lines of a text paragraphs.
 
-Lines are what ``"\\n"`` alone separates: a text with ``k`` newlines has ``k + 1`` lines, the empty
-text one. A line's key is the XXH64 of its hash-normalised form (``transforms.kernels.codepoints``).
-CCNet takes 8 bytes of SHA-1 instead; which lines are equal is the same.
+Only ``"\\n"`` separates lines: a text with ``k`` newlines has ``k + 1`` lines, and the empty text
+has one. A line's key is the XXH64 of its hash-normalised form (``transforms.kernels.codepoints``).
+CCNet's key is 8 bytes of SHA-1; the same lines are equal under both.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ def _line_keys(table, data, offsets, line_offsets, scratch):  # type: ignore[no-
 
 
 def paragraph_keys(texts: pa.StringArray) -> ParagraphKeys:
-    """Return the key of every line of every text, and which lines are whose. Nulls are empty."""
+    """Return the key of every line of every text, and the lines of each text.
+
+    Nulls read as empty texts.
+    """
     table = hash_normaliser()
     data, offsets = text_buffers(texts)
     line_offsets = _line_offsets(data, offsets)
@@ -92,7 +95,10 @@ def paragraph_keys(texts: pa.StringArray) -> ParagraphKeys:
 
 @njit(cache=True, nogil=True)
 def _copy_kept_lines(data, offsets, line_offsets, keep_mask, out):  # type: ignore[no-untyped-def]
-    """Return the offsets of what is kept, or none where the lines are not those of the texts."""
+    """Copy the kept lines to ``out``; return the offsets of the texts there.
+
+    No offset is returned where ``line_offsets`` does not fit the texts.
+    """
     out_offsets = np.zeros(offsets.size, np.int64)
     at = 0
     for t in range(offsets.size - 1):
@@ -122,11 +128,11 @@ def keep_lines(
     line_offsets: npt.NDArray[np.int64],
     keep_mask: npt.NDArray[np.bool_],
 ) -> pa.StringArray:
-    """Return the texts of their kept lines alone, joined by newlines.
+    """Return the texts without the lines whose ``keep_mask`` is false.
 
-    ``line_offsets`` is that of :func:`paragraph_keys`; line ``l`` stays where ``keep_mask[l]``. A
-    text without a kept line becomes empty. Raises ValueError if the lines are not those of the
-    texts, as when decisions are applied to another input than they were made on.
+    ``line_offsets`` comes from :func:`paragraph_keys`. Kept lines are joined by newlines, and a
+    text without one becomes empty. Raises ValueError if the lines do not fit the texts, as when
+    decisions are applied to another input than the one they were made on.
     """
     data, offsets = text_buffers(texts)
     if len(line_offsets) == len(offsets) and line_offsets[-1] == len(keep_mask):
@@ -149,10 +155,10 @@ def _text_keys(data, offsets):  # type: ignore[no-untyped-def]
 
 
 def document_keys(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Return the XXH64 of each whole text, byte for byte: the key of exact duplicates."""
+    """Return the XXH64 of the bytes of each text, by which exact duplicates are found."""
     return _text_keys(*text_buffers(texts))
 
 
 def id_hashes(ids: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Return the hashes that order documents: XXH64 of their ids."""
+    """Return the XXH64 of each document's id. Random order and held-out sets go by this hash."""
     return document_keys(ids)

@@ -1,8 +1,9 @@
-"""Many phrases looked for at once, in any case of letters: the automaton of Aho and Corasick.
+"""Search for many phrases at once, in any case of letters, by an Aho-Corasick automaton.
 
-*Efficient string matching: an aid to bibliographic search* (1975). The automaton runs over
-characters, not bytes: a table gives every code point the symbol of its lower case, and all code
-points that stand in no phrase share one. So the time does not depend on the number of phrases.
+See *Efficient string matching: an aid to bibliographic search* (1975). The automaton reads
+characters, not bytes. A table maps every code point to the symbol of its lower case; all code
+points that occur in no phrase share one symbol. The search time does not depend on the number of
+phrases.
 """
 
 from __future__ import annotations
@@ -19,65 +20,72 @@ from numba import njit
 from transforms.kernels.characters import WORD, character_at
 
 _WHOLE_WORDS_END = 128
+"""Flag of a state in which a phrase of whole words may end."""
 
 
 class PhraseScanner(NamedTuple):
-    """An automaton over symbols; state 0 is the start. Up to seven kinds of phrases, a bit each."""
+    """An automaton over symbols, which starts in state 0.
 
-    symbols: npt.NDArray[np.uint16]  # of every code point; 0: in no phrase
-    transitions: npt.NDArray[np.int32]  # [state, symbol]
-    found: npt.NDArray[np.uint8]  # kinds that end in a state; 128: see whole_word_chars
-    whole_word_chars: npt.NDArray[np.int32]  # of the longest phrase of whole words that ends here
-    shorter: npt.NDArray[np.int32]  # state of the next shorter such phrase; 0: none
+    It finds up to seven kinds of phrases. A kind is one bit. Phrases of one of the kinds match
+    whole words only; the others match anywhere.
+    """
+
+    symbols: npt.NDArray[np.uint16]  # symbol of every code point; 0: in no phrase
+    transitions: npt.NDArray[np.int32]  # next state, by [state, symbol]
+    kinds: npt.NDArray[np.uint8]  # kinds of the phrases that end in a state, and _WHOLE_WORDS_END
+    whole_word_chars: npt.NDArray[np.int32]  # length of the whole-word phrase that a state spells
+    shorter: npt.NDArray[np.int32]  # state of the next shorter whole-word phrase; 0: none
     whole_words_kind: int
 
 
 def lower_characters(text: str) -> str:
-    """Return the lower case of each character by itself, where that is one character."""
-    return "".join(lower if len(lower := c.lower()) == 1 else c for c in text)
+    """Return the text with each character in lower case, where that is one character."""
+    return "".join(
+        lower if len(lower := character.lower()) == 1 else character for character in text
+    )
 
 
 def make_scanner(
     parts: Mapping[int, Iterable[str]], whole_words: tuple[int, Iterable[str]]
 ) -> PhraseScanner:
-    """Make the scanner of phrases that are found anywhere, and of those found as whole words only.
+    """Make a scanner of phrases that match anywhere, and of phrases that match whole words only.
 
-    ``parts`` has phrases by their kind, a power of two up to 64; ``whole_words`` is a kind and its
-    phrases, which count where neither neighbour is part of a word (``\\w``).
+    ``parts`` holds the phrases that match anywhere, by their kind, a power of two up to 64.
+    ``whole_words`` is a kind and its phrases. They match where neither the character before nor the
+    one after is part of a word (``\\w``).
     """
     alphabet: dict[str, int] = {}
     children: list[dict[int, int]] = [{}]
-    found = [0]
+    kinds = [0]
     whole_word_chars = [0]
-    kinds = [*parts.items(), whole_words]
-    for number, (kind, phrases) in enumerate(kinds):
+    for number, (kind, phrases) in enumerate([*parts.items(), whole_words]):
         for phrase in map(lower_characters, phrases):
             state = 0
-            for c in phrase:
-                symbol = alphabet.setdefault(c, len(alphabet) + 1)
+            for character in phrase:
+                symbol = alphabet.setdefault(character, len(alphabet) + 1)
                 if symbol not in children[state]:
                     children[state][symbol] = len(children)
                     children.append({})
-                    found.append(0)
+                    kinds.append(0)
                     whole_word_chars.append(0)
                 state = children[state][symbol]
             if number < len(parts):
-                found[state] |= kind
+                kinds[state] |= kind
             elif state:
                 whole_word_chars[state] = len(phrase)
     transitions = np.zeros((len(children), len(alphabet) + 1), np.int32)
     shorter = [0] * len(children)
     fallback = [0] * len(children)
     states = deque([0])
-    while states:  # by length, so that what a state falls back to is finished
+    while states:  # shorter prefixes first, so that the state to fall back to is finished
         state = states.popleft()
         back = fallback[state]
         transitions[state] = transitions[back]
         if state:
-            found[state] |= found[back]
+            kinds[state] |= kinds[back]
             shorter[state] = back if whole_word_chars[back] else shorter[back]
         if whole_word_chars[state] or shorter[state]:
-            found[state] |= _WHOLE_WORDS_END
+            kinds[state] |= _WHOLE_WORDS_END
         for symbol, child in children[state].items():
             fallback[child] = int(transitions[back, symbol]) if state else 0
             transitions[state, symbol] = child
@@ -85,7 +93,7 @@ def make_scanner(
     return PhraseScanner(
         _symbols(alphabet),
         transitions,
-        np.array(found, np.uint8),
+        np.array(kinds, np.uint8),
         np.array(whole_word_chars, np.int32),
         np.array(shorter, np.int32),
         whole_words[0],
@@ -95,14 +103,14 @@ def make_scanner(
 def _symbols(alphabet: Mapping[str, int]) -> npt.NDArray[np.uint16]:
     symbols = np.zeros(0x110000, np.uint16)
     capitals = _capitals()
-    for c, symbol in alphabet.items():
-        symbols[[ord(c), *capitals.get(c, [])]] = symbol
+    for character, symbol in alphabet.items():
+        symbols[[ord(character), *capitals.get(character, [])]] = symbol
     return symbols
 
 
 @cache
 def _capitals() -> dict[str, list[int]]:
-    """Return, for each character that is a lower case, the code points whose lower case it is."""
+    """Map each lower-case character to the other code points that have it as their lower case."""
     capitals: dict[str, list[int]] = {}
     for point in range(0x110000):
         lower = chr(point).lower()
@@ -114,7 +122,7 @@ def _capitals() -> dict[str, list[int]]:
 @njit(cache=True, nogil=True)
 def scan(scanner, classes, data, start, end):  # type: ignore[no-untyped-def]
     """Return the kinds of all phrases in the UTF-8 text ``data[start:end]``, one bit each."""
-    symbols, transitions, found = scanner.symbols, scanner.transitions, scanner.found
+    symbols, transitions, kinds_of_state = scanner.symbols, scanner.transitions, scanner.kinds
     state = 0
     kinds = 0
     i = start
@@ -122,9 +130,9 @@ def scan(scanner, classes, data, start, end):  # type: ignore[no-untyped-def]
         point, length = character_at(data, i)
         i += length
         state = transitions[state, symbols[point]]
-        if found[state]:
-            kinds |= found[state]
-            if found[state] & _WHOLE_WORDS_END and _ends_whole_word(
+        if kinds_of_state[state]:
+            kinds |= kinds_of_state[state]
+            if kinds_of_state[state] & _WHOLE_WORDS_END and _ends_whole_word(
                 scanner, classes, data, start, i, end, state
             ):
                 kinds |= scanner.whole_words_kind
@@ -133,7 +141,7 @@ def scan(scanner, classes, data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _ends_whole_word(scanner, classes, data, start, i, end, state):  # type: ignore[no-untyped-def]
-    """Tell whether one of the phrases that end before ``i`` stands between other than words."""
+    """Tell whether one of the phrases that end before byte ``i`` is made of whole words there."""
     if i < end and classes[character_at(data, i)[0]] & WORD:
         return False
     if scanner.whole_word_chars[state] == 0:

@@ -1,4 +1,4 @@
-"""Which whole lines a step took out of documents: their texts before and after are compared."""
+"""The lines that a step removed from documents, found by comparing their texts before and after."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from transforms.kernels.lines import line_end
 
 
 class RemovedLines(NamedTuple):
-    """The lines that stand in ``before`` and no more in ``after``.
+    """The lines of ``before`` that are missing from ``after``.
 
-    Blank lines count among those removed, and are not listed. A document of which more was changed
-    than lines taken out has no removed line.
+    ``lines`` and ``removed`` have a number for each document. The other columns list the removed
+    lines that are not blank. A document that was changed in another way than by removing lines has
+    no removed line.
     """
 
-    lines: npt.NDArray[np.int64]  # of each document before
-    removed: npt.NDArray[np.int64]  # of those
-    keys: npt.NDArray[np.uint64]  # XXH64 of each removed line, cut, without white space around it
-    starts: npt.NDArray[np.int64]  # where that lies in the bytes of ``before``
-    ends: npt.NDArray[np.int64]
+    lines: npt.NDArray[np.int64]  # lines of each document before the step
+    removed: npt.NDArray[np.int64]  # how many of these were removed, blank ones included
+    keys: npt.NDArray[np.uint64]  # XXH64 of each removed line, stripped and cut
+    starts: npt.NDArray[np.int64]  # first byte of each stripped and cut line in ``before``
+    ends: npt.NDArray[np.int64]  # end of its bytes there
 
 
 def removed_lines(
     before: pa.StringArray, after: pa.StringArray, *, max_line_bytes: int
 ) -> RemovedLines:
-    """Compare the texts of the same documents ahead of a step and after it.
+    """Compare the texts of the same documents before a step and after it.
 
-    Lines are cut at the last character that ends within ``max_line_bytes``; those that are alike up
-    to there are the same. A document that has become empty has lost all its lines.
+    Removed lines are cut to whole characters within ``max_line_bytes``. So lines that are equal up
+    to there have the same key. A document that became empty has lost all its lines.
     """
     return RemovedLines(*_compare(*text_buffers(before), *text_buffers(after), max_line_bytes))
 
@@ -50,12 +51,12 @@ def _compare(before, before_offsets, after, after_offsets, max_line_bytes):  # t
     keys = np.empty(n_lines, np.uint64)
     starts = np.empty(n_lines, np.int64)
     ends = np.empty(n_lines, np.int64)
-    n = 0
+    n_listed = 0
     for t in range(n_texts):
         start, stop = before_offsets[t], before_offsets[t + 1]
         at, at_stop = after_offsets[t], after_offsets[t + 1]
         all_gone = at == at_stop and start < stop
-        first = n
+        first = n_listed
         while start <= stop:
             end = line_end(before, start, stop)
             lines[t] += 1
@@ -65,15 +66,15 @@ def _compare(before, before_offsets, after, after_offsets, max_line_bytes):  # t
                 removed[t] += 1
                 begin, to = _cut(before, *_stripped(before, start, end), max_line_bytes)
                 if begin < to:
-                    keys[n] = xxh64(before, begin, to)
-                    starts[n] = begin
-                    ends[n] = to
-                    n += 1
+                    keys[n_listed] = xxh64(before, begin, to)
+                    starts[n_listed] = begin
+                    ends[n_listed] = to
+                    n_listed += 1
             start = end + 1
         if not all_gone and at != at_stop + 1:
-            n = first
+            n_listed = first
             removed[t] = 0
-    return lines, removed, keys[:n], starts[:n], ends[:n]
+    return lines, removed, keys[:n_listed], starts[:n_listed], ends[:n_listed]
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +91,7 @@ def _is_line(data, start, end, other, at, stop):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _stripped(data, start, end):  # type: ignore[no-untyped-def]
-    """Leave out the ASCII white space and control characters around a line."""
+    """Return the edges of a line without the ASCII white space and controls around it."""
     while start < end and data[start] <= 32:
         start += 1
     while end > start and data[end - 1] <= 32:
@@ -100,7 +101,7 @@ def _stripped(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _cut(data, start, end, max_bytes):  # type: ignore[no-untyped-def]
-    """Cut a line ahead of the character that does not end within so many bytes."""
+    """Return the edges of a line cut to the whole characters within ``max_bytes``."""
     if end - start > max_bytes:
         end = start + max_bytes
         while end > start and data[end] & 0xC0 == 0x80:

@@ -1,4 +1,4 @@
-"""Sentences, counted by their end marks."""
+"""A count of sentences by their end marks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from numba import njit
 from transforms.kernels.characters import SPACE, character_at
 
 _CLOSING = (0x22, 0x27, 0x29, 0x5D, 0xBB, 0x2019, 0x201D)
-"""Quotation marks and brackets that may stand between an end mark and the space behind it."""
+"""Closing quotation marks and brackets that may stand between an end mark and the space after it,
+as code points."""
 
 
 @njit(cache=True, nogil=True)
 def count_sentences(classes, data, start, end, enough):  # type: ignore[no-untyped-def]
-    """Count the sentences of ``data[start:end]`` up to ``enough``, where counting stops.
+    """Count the sentences of ``data[start:end]``. Counting stops at ``enough``.
 
-    A sentence ends at a run of ``.``, ``?`` and ``!``, with closing quotation marks and brackets
-    behind it, that white space or the end follows; what is left over at the end is one more. A
-    sentence has at least one character other than white space and end marks.
+    A sentence ends at a run of ``.``, ``?`` and ``!``. Closing quotation marks and brackets may
+    follow the run, and then white space or the end of the text must follow. Text after the last
+    such end counts as one more sentence. A sentence has at least one character other than white
+    space and end marks.
     """
     sentences = 0
     is_begun = False

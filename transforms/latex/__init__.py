@@ -1,1 +1,1 @@
-"""Steps for LaTeX sources: comments, macros, and what is cut off."""
+"""Steps for LaTeX sources: removing comments, expanding macros, cutting a paper to its body."""

@@ -1,4 +1,4 @@
-"""Macros as text, and the arguments of their calls."""
+"""Macros and environments as data, and the reading of the arguments of their calls."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Literal, NamedTuple
 
 from transforms.latex.scan import brace_pairs
 
-MAX_ARGUMENT_CHARS = 20_000  # of an argument that no brace closes, before it counts as runaway
-MAX_TESTS = 32  # of arguments, in the body of a macro; each reads the body again
+MAX_ARGUMENT_CHARS = 20_000
+"""Longest delimited argument, in characters. A search for a delimiter stops there."""
+
+MAX_TESTS = 32
+"""Most tests of arguments in a macro's body, such as ``\\IfValueTF``. The rest of the body is read
+again after each."""
 
 CONTROL_SEQUENCE = {
     False: re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z])", re.DOTALL),
     True: re.compile(r"\\(?:[A-Za-z@]+|[^A-Za-z@])", re.DOTALL),
 }
-"""By whether @ is a letter."""
+"""Pattern of a control sequence, by whether ``@`` is a letter."""
 
-_SPACE = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")  # what TeX skips: not a paragraph's end
+_SPACE = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")  # TeX skips this, but no blank line
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _PARAMETER = re.compile(r"#(#|[1-9])")
 _DELIMITER_TOKEN = re.compile(r"\s+|\\[A-Za-z@]+|\\.|[\s\S]")
@@ -33,25 +37,29 @@ Kind = Literal["mandatory", "optional", "star", "delimited"]
 
 
 class Parameter(NamedTuple):
-    """A parameter; ``text`` is an optional one's default (None: no value) or the delimiter."""
+    """A parameter of a macro.
+
+    ``text`` is the default of an optional parameter (None: no value), or the delimiter after a
+    delimited one.
+    """
 
     kind: Kind
     text: str | None = None
 
 
 class Macro(NamedTuple):
-    """What a macro stands for."""
+    """A macro: its parameters, and the body that replaces a call."""
 
     parameters: tuple[Parameter, ...]
     body: str
-    at_letter: bool  # @ was a letter where it was defined
-    prefix: str = ""  # what must stand before the first parameter
+    at_letter: bool  # whether @ was a letter where the macro was defined
+    prefix: str = ""  # text that must stand before the first argument
     frozen: bool = False  # the body is one command that is not expanded again
     tests_arguments: bool = False  # the body may hold \IfValueTF and the like
 
     @property
     def keeps_space(self) -> bool:
-        """Tell whether spaces behind a call without arguments make no difference to TeX."""
+        """Tell whether spaces after a call without arguments make no difference to TeX."""
         return self.frozen or _ENDS_IN_COMMAND.search(self.body[-120:]) is not None
 
     @property
@@ -61,31 +69,32 @@ class Macro(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """What an environment's ends stand for; ``begin`` takes the arguments."""
+    """An environment: the macros for its begin and its end. ``begin`` takes the arguments."""
 
     begin: Macro
     end: Macro
 
 
 class Text(NamedTuple):
-    """A text with its pairs of braces, and whether @ is a letter in it."""
+    """A text with its pairs of braces, and whether ``@`` is a letter in it."""
 
     text: str
-    pairs: Mapping[int, int]
+    pairs: Mapping[int, int]  # position of each opening brace to that of its closing brace
     at_letter: bool
 
 
 def skip_space(text: str, at: int) -> int:
-    """Return where TeX goes on reading after a control word: behind spaces and one newline."""
+    """Return where TeX continues after a control word: after blanks and at most one newline."""
     match = _SPACE.match(text, at)
     assert match is not None
     return match.end()
 
 
 def read_argument(source: Text, at: int) -> tuple[str, int] | None:
-    """Read an undelimited argument, a group or one token; None where there is none.
+    """Read an undelimited argument: a group in braces, or one token.
 
-    A blank line is a token as well, the end of the paragraph.
+    Returns the argument and the position after it, None where there is no argument. A blank line is
+    a token as well: the end of the paragraph.
     """
     text = source.text
     at = skip_space(text, at)
@@ -110,7 +119,10 @@ def read_argument(source: Text, at: int) -> tuple[str, int] | None:
 
 
 def read_option(source: Text, at: int) -> tuple[str, int] | None:
-    """Read an argument in square brackets; None where there is none."""
+    """Read an argument in square brackets.
+
+    Returns the argument and the position after it, None where there is no argument.
+    """
     at = skip_space(source.text, at)
     if not source.text.startswith("[", at):
         return None
@@ -118,9 +130,10 @@ def read_option(source: Text, at: int) -> tuple[str, int] | None:
 
 
 def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None], int, int] | None:
-    """Read the arguments of a call from behind its name; None where they are not all there.
+    """Read the arguments of a call whose name ends at ``at``.
 
-    Returns the values, where the call ends, and how many brackets were read in vain for an option.
+    Returns the values, the position after the call, and how many brackets of optional arguments
+    were opened but never closed. Returns None where an argument is missing.
     """
     open_options = 0
     values: list[str | None] = []
@@ -131,20 +144,21 @@ def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None
             return None
         at = end
     for kind, text in macro.parameters:
-        found: tuple[str, int] | None
+        argument: tuple[str, int] | None
         if kind == "star":
             star = skip_space(source.text, at)
-            found = ("*", star + 1) if source.text.startswith("*", star) else None
+            argument = ("*", star + 1) if source.text.startswith("*", star) else None
         elif kind == "optional":
-            found = read_option(source, at)
-            open_options += not found and source.text.startswith("[", skip_space(source.text, at))
+            argument = read_option(source, at)
+            is_open = source.text.startswith("[", skip_space(source.text, at))
+            open_options += argument is None and is_open
         elif kind == "mandatory":
-            found = read_argument(source, at)
+            argument = read_argument(source, at)
         else:
             assert text is not None
-            found = _read_delimited(source, at, text)
-        if found:
-            value, at = found
+            argument = _read_delimited(source, at, text)
+        if argument:
+            value, at = argument
             values.append(value)
         elif kind in ("mandatory", "delimited"):
             return None
@@ -154,8 +168,8 @@ def read_arguments(source: Text, at: int, macro: Macro) -> tuple[list[str | None
 
 
 def substitute(macro: Macro, values: Sequence[str | None], max_chars: int) -> str | None:
-    """Put arguments into a macro's body; None where more than ``max_chars`` would come out."""
-    body = _decided(macro.body, values) if macro.tests_arguments else macro.body
+    """Return a macro's body with the arguments in it, None where it exceeds ``max_chars``."""
+    body = _with_branches_taken(macro.body, values) if macro.tests_arguments else macro.body
     if body is None:
         return None
     pieces: list[str] = []
@@ -183,8 +197,11 @@ def _ends_in_word(text: str) -> bool:
     return _WORD_END.search(text[-60:]) is not None
 
 
-def _decided(body: str, values: Sequence[str | None]) -> str | None:
-    """Take the branches of xparse's tests of arguments; None where there are too many tests."""
+def _with_branches_taken(body: str, values: Sequence[str | None]) -> str | None:
+    """Replace xparse's tests of arguments by the branch that each takes.
+
+    Returns None where there are too many tests.
+    """
     tests = 0
     while match := _XPARSE_TEST.search(body):
         tests += 1
@@ -195,18 +212,21 @@ def _decided(body: str, values: Sequence[str | None]) -> str | None:
         source = Text(body, brace_pairs(body), True)
         at, taken = match.end(), ""
         for branch in match["form"]:
-            found = read_argument(source, at)
-            if found is None:
+            argument = read_argument(source, at)
+            if argument is None:
                 return body
             if is_true == (branch == "T"):
-                taken = found[0]
-            at = found[1]
+                taken = argument[0]
+            at = argument[1]
         body = body[: match.start()] + taken + body[at:]
     return body
 
 
 def _read_delimited(source: Text, at: int, delimiter: str) -> tuple[str, int] | None:
-    """Read up to ``delimiter`` at the level of braces where reading begins."""
+    """Read an argument up to a ``delimiter`` that is in no further braces.
+
+    Returns the argument and the position after the delimiter, None where the delimiter is missing.
+    """
     text, start = source.text, at
     last = min(len(text), start + MAX_ARGUMENT_CHARS)
     token = re.compile(r"\\[\s\S]|[{}]|" + re.escape(delimiter[0]))
@@ -231,7 +251,10 @@ def _read_delimited(source: Text, at: int, delimiter: str) -> tuple[str, int] | 
 
 
 def _match_delimiter(text: str, at: int, delimiter: str) -> int | None:
-    """Return the end of ``delimiter`` at ``at``, where any white space stands for any other."""
+    """Return where the ``delimiter`` that begins at ``at`` ends, None where none begins there.
+
+    White space in the delimiter matches any white space.
+    """
     for match in _DELIMITER_TOKEN.finditer(delimiter):
         token = match.group()
         if token.isspace():

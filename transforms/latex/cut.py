@@ -1,4 +1,4 @@
-"""Which parts of a LaTeX paper are its text: from the first section on, without bibliography."""
+"""The body of a LaTeX paper: its text from the first section on, without the bibliography."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BACK_MATTER = re.compile(
     re.IGNORECASE,
 )
 _FRONT_MATTER = re.compile(r"\W*(?:abstract|keywords?|(?:table of )?contents)\W*\Z", re.IGNORECASE)
-# Pandoc puts a section's heading into the last argument of this.
+# Pandoc puts a section's heading into the last argument of this command.
 _HYPERTARGET = re.compile(r"\\hypertarget\{[^{}]{0,200}\}\{\s*\Z")
 _APPENDIX = re.compile(r"\\appendix(?![A-Za-z@])|\\begin[ \t]*\{appendi(?:x|ces)\*?\}")
 _FLOAT = re.compile(r"\\begin[ \t]*\{(?:figure|table|deluxetable)\*?\}")
@@ -36,7 +36,7 @@ _REFERENCES_HEADING = re.compile(
     r"\\(?:section|chapter)\*?[ \t]*\{\W*(?:references|bibliography|literature cited)\W*\}\s*\Z",
     re.IGNORECASE,
 )
-# A list of references made by hand has a heading of its own, alone on a line.
+# Heading of a list of references without an environment, alone on a line.
 _HANDMADE = re.compile(
     r"^[ \t]{0,8}(?:\\(?:noindent|centerline|(?:sub)?section\*?|chapter\*?))?[ \t]{0,8}"
     r"\{?[ \t]{0,8}(?:\\(?:bf|bfseries|large|Large|textbf|textsc|sc|it)[ \t]{0,8})*"
@@ -49,13 +49,13 @@ _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
 def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bool) -> str:
-    """Return the body of a paper, with its title and abstract ahead if they are to be kept.
+    """Return the body of a paper, after its title and abstract if these are kept.
 
-    The body begins at the first part, chapter or section (headings such as that of the
-    acknowledgements do not count, nor that of the abstract), or, in papers without any, behind
-    title and abstract. It ends at ``\\end{document}``, or at the appendix if that is dropped. The
-    bibliography is cut out of it, with its heading and the commands that ask for one. More than one
-    blank line becomes one.
+    The body begins at the first part, chapter or section. Headings of the abstract, of
+    acknowledgements and the like do not count. In a paper without sections it begins after title
+    and abstract. It ends at ``\\end{document}``, or at the appendix if that is dropped. The
+    bibliography is cut out, with its heading and the commands that print one. Runs of blank lines
+    become one blank line.
     """
     scan = Scan(text)
     pairs = brace_pairs(text, scan.spans)
@@ -68,10 +68,10 @@ def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bo
     body = _first_section(scan, pairs, start, end)
     if body is None:
         body = start
-        for place in (title, abstract, _found(scan, _MAKETITLE, start, end)):
+        for place in (title, abstract, _first_match(scan, _MAKETITLE, start, end)):
             if place:
                 body = max(body, place[1])
-    if drop_appendix and (appendix := _found(scan, _APPENDIX, body, end)):
+    if drop_appendix and (appendix := _first_match(scan, _APPENDIX, body, end)):
         end = appendix[0]
     kept = [title, abstract] if keep_title_and_abstract else []
     pieces = [_tidy(scan, *place) for place in kept if place and place[1] <= body]
@@ -86,7 +86,9 @@ def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bo
     return f"{joined}\n" if joined else ""
 
 
-def _found(scan: Scan, pattern: re.Pattern[str], start: int, end: int) -> tuple[int, int] | None:
+def _first_match(
+    scan: Scan, pattern: re.Pattern[str], start: int, end: int
+) -> tuple[int, int] | None:
     match = scan.search(pattern, start)
     return match.span() if match and match.start() < end else None
 
@@ -94,7 +96,10 @@ def _found(scan: Scan, pattern: re.Pattern[str], start: int, end: int) -> tuple[
 def _braced(
     scan: Scan, pairs: dict[int, int], pattern: re.Pattern[str], start: int, end: int
 ) -> tuple[int, int] | None:
-    """Find a command with its argument in braces, which ``pattern`` ends before."""
+    """Return the edges of a command and its argument in braces.
+
+    ``pattern`` matches the command up to the opening brace.
+    """
     match = scan.search(pattern, start)
     closing = pairs.get(match.end()) if match else None
     if match is None or closing is None or closing >= end:
@@ -131,41 +136,47 @@ def _first_section(scan: Scan, pairs: dict[int, int], start: int, end: int) -> i
 
 
 def _bibliographies(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
-    """Find what to cut; a ``\\bibliography`` with the bibliography made of it behind it is one."""
+    """Return the edges of the bibliographies to cut.
+
+    A first ``\\bibliography`` and the list that BibTeX made from it, if it follows before the next
+    section, are one.
+    """
     places: list[tuple[int, int]] = []
-    found_list = found_file = False
+    has_list = has_file = False
     at = start
     while (match := scan.search(_BIBLIOGRAPHY, at)) and match.start() < end:
         begin, at = match.span()
         environment = match["environment"]
-        if match["file"] and not found_file:
-            found_file = True
+        if match["file"] and not has_file:
+            has_file = True
             made = scan.search(_BIBLIOGRAPHY_ENVIRONMENT, at)
             section = scan.search(_SECTION, at)
             if made and made.start() < end and not (section and section.start() < made.start()):
                 environment, at = "thebibliography", made.end()
         if environment:
-            found_list = True
+            has_list = True
             closing = re.compile(rf"\\end[ \t]*\{{{environment}\*?\}}").search(scan.text, at, end)
             at = closing.end() if closing else end
         heading = _REFERENCES_HEADING.search(scan.text, max(start, begin - _HEADING_CHARS), begin)
         places.append((heading.start() if heading else begin, at))
-    if not found_list:
+    if not has_list:
         places += _handmade_bibliography(scan, (start + end) // 2, end)
     return sorted(places)
 
 
 def _handmade_bibliography(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
-    """Find a list of references without an environment, in the second half of the body."""
-    heading = _found(scan, _HANDMADE, start, end)
+    """Return the edges of a list of references that is in no environment, from its heading on."""
+    heading = _first_match(scan, _HANDMADE, start, end)
     if heading is None:
         return []
-    behind = [_found(scan, pattern, heading[1], end) for pattern in (_SECTION, _APPENDIX, _FLOAT)]
-    return [(heading[0], min([place[0] for place in behind if place], default=end))]
+    next_parts = [
+        _first_match(scan, pattern, heading[1], end) for pattern in (_SECTION, _APPENDIX, _FLOAT)
+    ]
+    return [(heading[0], min([part[0] for part in next_parts if part], default=end))]
 
 
 def _tidy(scan: Scan, start: int, end: int) -> str:
-    """Return a part of the text with runs of blank lines cut to one, outside of verbatim text."""
+    """Return a part of the text in which runs of blank lines outside of spans become one."""
     pieces: list[str] = []
     at = start
     for span in scan.between(start, end):

@@ -1,4 +1,4 @@
-"""Definitions in a LaTeX source: which command or environment, with which parameters, as what."""
+"""Definitions of commands and environments in a LaTeX source, and the reading of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from transforms.latex.arguments import (
 from transforms.latex.scan import brace_pairs
 
 _COUNT = re.compile(r"\[[ \t\n]*([0-9])[ \t\n]*\]")
-# Commands that look at what is behind the call, or make names: text cannot stand for them.
+# Commands that read tokens after the call or that build names. A macro whose body has one cannot be
+# expanded as text.
 _PROGRAMS = re.compile(
     r"\\(?:futurelet|@startsection|expandafter|csname|catcode|afterassignment|aftergroup|@testopt"
     r"|@dblarg|@xp|loop|read|string|meaning|lowercase|@for|@whilenum|mathpalette|@namedef|@nameuse|scantokens"
@@ -47,7 +48,7 @@ _LATEX_DEFINERS = (
 )
 _COMMANDS = frozenset(_LATEX_DEFINERS.split())
 MAX_PREFIXES = 8
-"""Of one definition; TeX has four, and any number of each may stand there."""
+"""Most prefixes of one definition, such as ``\\long``. TeX has four, which may be repeated."""
 
 _PREFIXES = frozenset(("global", "long", "protected", "outer"))
 _OTHER_DEFINERS = (
@@ -63,20 +64,20 @@ DEFINERS = _COMMANDS | _XPARSE | _XPARSE_ENVIRONMENTS | set(_OTHER_DEFINERS.spli
 
 
 class Definition(NamedTuple):
-    """A definition; ``value`` is None where calls of the name are to be left as they are.
+    """A definition. ``value`` is None where calls of the name are left as they are.
 
-    ``name`` is that of a command, without its backslash, or of an environment, in braces.
+    ``name`` is the name of a command, without its backslash, or of an environment, in braces.
     """
 
     name: str
     value: Macro | Environment | None
-    end: int  # of the definition in its text
+    end: int  # position after the definition
     is_global: bool = False
-    only_new: bool = False
+    only_new: bool = False  # whether an existing definition of the name wins
 
 
 def _name(source: Text, at: int) -> tuple[str, int] | None:
-    """Read the name of a command, in braces or not."""
+    """Read the name of a command, in braces or not; return it and the position after it."""
     text = source.text
     at = skip_space(text, at)
     braced = text.startswith("{", at)
@@ -97,10 +98,10 @@ def _name(source: Text, at: int) -> tuple[str, int] | None:
 def read_definition(
     source: Text, word: str, at: int, known: Mapping[str, Macro | Environment | None]
 ) -> Definition | None:
-    """Read the definition that the command ``word`` begins; ``at`` is behind it.
+    """Read the definition that the command ``word`` begins. ``at`` is the position after the word.
 
-    Returns None for what is no definition, or none that can be understood. ``known`` are the macros
-    defined so far.
+    Returns None where no definition follows, or one that is not understood. ``known`` are the
+    macros and environments defined so far.
     """
     is_global = False
     for _ in range(MAX_PREFIXES):
@@ -112,11 +113,11 @@ def read_definition(
         if control is None:
             return None
         word, at = control.group()[1:], control.end()
-    found = _unprefixed(source, word, at, known)
-    return found._replace(is_global=True) if found and is_global else found
+    definition = _without_prefix(source, word, at, known)
+    return definition._replace(is_global=True) if definition and is_global else definition
 
 
-def _unprefixed(
+def _without_prefix(
     source: Text, word: str, at: int, known: Mapping[str, Macro | Environment | None]
 ) -> Definition | None:
     if word in _COMMANDS:
@@ -142,7 +143,7 @@ def _defined(name: str, macro: Macro, end: int) -> Definition:
 
 
 def _signature(source: Text, at: int) -> tuple[tuple[Parameter, ...], int] | None:
-    """Read LaTeX's number of parameters and the default of the first."""
+    """Read LaTeX's signature: the number of parameters, and the default of the first."""
     at = skip_space(source.text, at)
     count = _COUNT.match(source.text, at)
     if count is None:
@@ -273,7 +274,7 @@ def _defined_environment(name: str, begin: Macro, end_body: str, end: int) -> De
     understood = name not in _STRUCTURAL_ENVIRONMENTS and not (
         _PROGRAMS.search(begin.body) or _PROGRAMS.search(end_body)
     )
-    # xparse's environments may use their arguments at the end as well.
+    # In xparse's environments the end may use the arguments, too.
     end_macro = begin._replace(body=end_body)
     return Definition(f"{{{name}}}", Environment(begin, end_macro) if understood else None, end)
 
@@ -313,7 +314,7 @@ def _xparse_parameters(signature: str) -> tuple[Parameter, ...] | None:
 
 
 def _paired_delimiter(source: Text, at: int) -> Definition | None:
-    """Read mathtools' ``\\DeclarePairedDelimiter``: starred, or with a size, or plain."""
+    """Read mathtools' ``\\DeclarePairedDelimiter``. Its command may have a star or a size."""
     named = _name(source, at)
     left = read_argument(source, named[1]) if named else None
     right = read_argument(source, left[1]) if left else None

@@ -1,8 +1,8 @@
 """Expansion of the macros that a LaTeX source defines, where it calls them.
 
-TeX's own procedure, on text: the source is read from its beginning, a definition counts from where
-it stands to the end of its group, and what a call stands for is read in its place, so that the
-macros in it are expanded as well. Commands that the source does not define are left alone.
+The procedure is TeX's, but on text. The source is read from the beginning. A definition holds from
+its place to the end of its group. The body of a macro is read in place of the call, so that calls
+in the body are expanded, too. Commands that the source does not define are left alone.
 """
 
 from __future__ import annotations
@@ -18,14 +18,20 @@ from transforms.latex.scan import BEGIN_ENVIRONMENT, Scan, brace_pairs, inline_v
 from transforms.latex.scope import ARGUMENT, Scope
 from transforms.latex.writing import Output, OutputState
 
-MAX_DEPTH = 200  # of expansions within one another, as no macro has that does not call itself
-MAX_FAILURES = 16  # calls given up in a document before it gets no further expansion
-MAX_RUNAWAYS = 100  # calls of a macro without its arguments before it is left alone
+MAX_DEPTH = 200
+"""Most expansions within one another. Only macros that call themselves go deeper."""
+
+MAX_FAILURES = 16
+"""Most calls in a document that exceed a limit. After these nothing more is expanded."""
+
+MAX_RUNAWAYS = 100
+"""Most calls of a macro with missing arguments. After these the macro is left alone."""
 
 _GROUP_BEGINS = {"begingroup": "begingroup", "bgroup": "{"}
 _GROUP_ENDS = {"endgroup": "begingroup", "egroup": "{"}
-# Commands that carry out their arguments, by how many braces come behind them.
-_CARRIED_OUT = {
+# Commands that execute arguments in braces, with the number of the arguments. Definitions in such
+# an argument hold after it.
+_EXECUTES_ARGUMENTS = {
     "AtBeginDocument": 1,
     "AtEndPreamble": 1,
     "@ifpackageloaded": 3,
@@ -43,7 +49,7 @@ _TOKEN = {
 }
 _END_ENVIRONMENT = re.compile(r"\\end[ \t]*\{([^{}\n]{1,100})\}")
 _BLANK_REST = re.compile(r"[ \t]*\n")
-# The exceptions of the package xspace, with the braces.
+# What the package xspace puts no space before, and braces.
 _NO_XSPACE = re.compile(r"[.,'/?;:!~)}{-]|\\(?:[\s/]|footnote)|\n|\Z")
 _XSPACE_WINDOW_CHARS = 64
 
@@ -51,14 +57,14 @@ _XSPACE_WINDOW_CHARS = 64
 def expanded(text: str, *, max_expansions: int, max_growth: float) -> str:
     """Return a LaTeX source with its own macros expanded, and without their definitions.
 
-    A call that takes more than ``max_expansions`` expansions, or makes more text than
-    ``max_growth`` times the source's characters, is left as it is.
+    A call that takes more than ``max_expansions`` expansions, or that makes the text longer than
+    about ``max_growth`` times the source's characters, is left as it is.
     """
     return _Expansion(text, max_expansions, int(max_growth * len(text)) + 1000).run()
 
 
 class _Checkpoint(NamedTuple):
-    """The state before a call in the source, to go back to."""
+    """The state before a call in the source, to which a call over the limits goes back."""
 
     word: str
     at: int
@@ -68,6 +74,8 @@ class _Checkpoint(NamedTuple):
 
 
 class _Expansion:
+    """The expansion of one source: its input, its output, and the definitions that hold."""
+
     def __init__(self, text: str, max_expansions: int, max_chars: int) -> None:
         scan = Scan(text)
         pairs = brace_pairs(text, scan.spans)
@@ -77,7 +85,6 @@ class _Expansion:
         self._span = next(self._spans, None)
         self._scope = Scope()
         self._output = Output()
-        # Bounds.
         self._max_expansions = max_expansions
         self._max_chars = max_chars
         self._expansions_left = len(text) + max_expansions
@@ -119,7 +126,7 @@ class _Expansion:
         return self._output.text()
 
     def _pass_span(self, frame: Frame) -> bool:
-        """Copy verbatim text and comments, if reading has come to some."""
+        """Copy the span (verbatim text or a comment) at the current position, if there is one."""
         while self._span and self._span.start < frame.at:
             self._span = next(self._spans, None)
         if self._span and self._span.start == frame.at:
@@ -141,7 +148,7 @@ class _Expansion:
         self._output.arity = group.arity if group else 0
 
     def _end_line_left_blank(self) -> None:
-        """Skip the newline behind something removed that leaves nothing on its line."""
+        """Skip the rest of a line and its newline, if a removal left the whole line blank."""
         frame = self._frames[-1]
         rest = _BLANK_REST.match(frame.text, frame.at)
         if rest and self._output.last_line_is_blank():
@@ -156,8 +163,6 @@ class _Expansion:
         self._scope.define(definition)
         self._end_line_left_blank()
         return True
-
-    # Commands
 
     def _command(self, frame: Frame, token: str, start: int) -> None:
         word = token[1:]
@@ -184,9 +189,9 @@ class _Expansion:
             self._xspace()
         elif word in ("@ifstar", "@ifnextchar") and len(self._frames) > 1:
             self._branch(frame, token)
-        elif word in _CARRIED_OUT:
+        elif word in _EXECUTES_ARGUMENTS:
             self._output.write_command(token)
-            frame.mark_arguments(_CARRIED_OUT[word])
+            frame.mark_arguments(_EXECUTES_ARGUMENTS[word])
         elif inline := inline_verbatim(frame.text, token, start):
             self._output.write(inline.group())
             frame.at = inline.end()
@@ -257,32 +262,30 @@ class _Expansion:
             self._output.write(" ")
 
     def _branch(self, frame: Frame, token: str) -> None:
-        """Take a branch of ``\\@ifstar`` or ``\\@ifnextchar`` by what follows."""
+        """Take the branch of ``\\@ifstar`` or ``\\@ifnextchar`` that the following text decides."""
         count = 2 if token == r"\@ifstar" else 3
         arguments: list[str] = []
         at = frame.at
         for _ in range(count):
-            found = read_argument(frame.source, at)
-            if found is None:
+            argument = read_argument(frame.source, at)
+            if argument is None:
                 self._output.write_command(token)
                 return
-            arguments.append(found[0])
-            at = found[1]
+            arguments.append(argument[0])
+            at = argument[1]
         frame.at = at
         wanted = "*" if count == 2 else arguments[0]
         ahead = self._input.ahead(_XSPACE_WINDOW_CHARS)
         blank = skip_space(ahead, 0)
-        there = bool(wanted) and ahead.startswith(wanted, blank)
-        if there and count == 2:
+        is_there = bool(wanted) and ahead.startswith(wanted, blank)
+        if is_there and count == 2:
             self._input.consume(blank + 1)
-        taken = arguments[-2] if there else arguments[-1]
+        taken = arguments[-2] if is_there else arguments[-1]
         if self._count(len(taken)):
             self._frames.append(Frame(taken, at_letter=frame.at_letter))
 
-    # Calls
-
     def _may_expand(self, token: str) -> bool:
-        """Open a call, unless calls of this command are left as they are."""
+        """Tell whether a call may be expanded; keep the state before it if it is in the source."""
         if token in self._left or self._failures >= MAX_FAILURES:
             return False
         chars_left = self._chars_left - self._input.looked_ahead_chars
@@ -300,7 +303,10 @@ class _Expansion:
         return True
 
     def _count(self, chars: int) -> bool:
-        """Count an expansion; where it is one too many, go back to before the call."""
+        """Count an expansion of ``chars`` characters; tell whether the limits still hold.
+
+        If they do not, everything goes back to the state before the call.
+        """
         self._call_expansions += 1
         self._call_chars += chars
         self._expansions_left -= 1
@@ -365,7 +371,7 @@ class _Expansion:
 
     def _substituted(self, macro: Macro, values: list[str | None]) -> str | None:
         body = substitute(macro, values, self._max_chars)
-        read = len(macro.body) if macro.tests_arguments else 0  # again for each test
+        read = len(macro.body) if macro.tests_arguments else 0  # each test reads the body again
         if not self._count(self._max_chars + 1 if body is None else max(read, len(body))):
             return None
         return body

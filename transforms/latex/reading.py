@@ -1,4 +1,4 @@
-"""What is still to be read: the source, and what stands for the calls in it."""
+"""The input of macro expansion: the source, and the bodies of the calls that are being read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from transforms.latex.arguments import MAX_ARGUMENT_CHARS, Macro, Text, read_arguments, skip_space
 from transforms.latex.scan import brace_pairs
 
-_NEAR_CHARS = 500
+_NEAR_CHARS = 500  # text that is looked at first for arguments
 
 
 class Frame:
-    """A text that is being read, from ``at`` on; ``at_end`` is called behind its end.
+    """A text that is being read. Reading is at ``at``, and ``at_end`` is called after the end.
 
-    ``no_groups`` holds opening braces, of arguments that TeX reads without a group around them.
+    ``no_groups`` holds the positions of opening braces that begin an argument but no group.
     """
 
     __slots__ = ("_pairs", "at", "at_end", "at_letter", "no_groups", "text")
@@ -41,7 +41,7 @@ class Frame:
         return Text(self.text, self._pairs, self.at_letter)
 
     def mark_arguments(self, count: int) -> None:
-        """Note that the next ``count`` braces are no groups, but arguments that are carried out."""
+        """Note that the next ``count`` arguments in braces are executed and are no groups."""
         pairs = self.source.pairs
         at = self.at
         for _ in range(count):
@@ -53,12 +53,12 @@ class Frame:
 
 
 class Input:
-    """Texts within one another; reading goes on in the outer one where the inner one ends."""
+    """A stack of texts. At the end of the innermost one, reading continues in the one outside."""
 
     def __init__(self, source: Frame) -> None:
         self.frames = [source]
-        self.looked_ahead_chars = 0  # beyond the innermost text, for arguments
-        self.open_options = 0  # brackets that were read for an option, and that nothing closes
+        self.looked_ahead_chars = 0  # characters read beyond the innermost text for arguments
+        self.open_options = 0  # brackets of optional arguments that were never closed
 
     def pop(self) -> None:
         """Leave the innermost text."""
@@ -67,7 +67,7 @@ class Input:
             frame.at_end()
 
     def ahead(self, chars: int) -> str:
-        """Return what comes next, up to where something is to be done at a text's end."""
+        """Return the next ``chars`` characters, but not beyond a text that has an ``at_end``."""
         pieces: list[str] = []
         for frame in reversed(self.frames):
             pieces.append(frame.text[frame.at : frame.at + chars])
@@ -77,7 +77,7 @@ class Input:
         return "".join(pieces)
 
     def consume(self, chars: int) -> None:
-        """Go past so many characters."""
+        """Skip ``chars`` characters."""
         for frame in reversed(self.frames):
             step = min(chars, len(frame.text) - frame.at)
             frame.at += step
@@ -86,16 +86,16 @@ class Input:
                 return
 
     def skip_space(self) -> None:
-        """Go past what TeX skips behind a control word."""
+        """Skip the white space that TeX skips after a control word."""
         for frame in reversed(self.frames):
             frame.at = skip_space(frame.text, frame.at)
             if frame.at < len(frame.text) or frame.at_end:
                 return
 
     def arguments(self, macro: Macro) -> list[str | None] | None:
-        """Read a call's arguments, also from behind the end of the text that the call stands in.
+        """Read a call's arguments. They may continue in the outer texts.
 
-        Returns None where they are not there, and then nothing is read.
+        Returns None where arguments are missing. Then nothing is skipped.
         """
         if not macro.parameters and not macro.prefix:
             return []
@@ -103,20 +103,21 @@ class Input:
         while len(self.frames) > 1 and frame.at_end is None and self._is_read(frame):
             self.frames.pop()
             frame = self.frames[-1]
-        found = read_arguments(frame.source, frame.at, macro)
-        if found:
-            self.open_options += found[2]
-            frame.at = found[1]
-            return found[0]
+        arguments = read_arguments(frame.source, frame.at, macro)
+        if arguments:
+            values, frame.at, open_options = arguments
+            self.open_options += open_options
+            return values
         if len(self.frames) == 1:
             return None
         for chars in (_NEAR_CHARS, MAX_ARGUMENT_CHARS):
             ahead = self.ahead(chars)
             self.looked_ahead_chars += len(ahead)
-            found = read_arguments(Text(ahead, brace_pairs(ahead), frame.at_letter), 0, macro)
-            if found:
-                self.consume(found[1])
-                return found[0]
+            arguments = read_arguments(Text(ahead, brace_pairs(ahead), frame.at_letter), 0, macro)
+            if arguments:
+                values, end, _ = arguments
+                self.consume(end)
+                return values
             if len(ahead) < chars:
                 break
         return None

@@ -1,7 +1,8 @@
-"""What of a LaTeX source TeX does not read as commands: comments, dead branches, verbatim text.
+"""Parts of a LaTeX source that TeX does not read as commands: comments, dead branches, verbatim.
 
-One pass over the source, linear in its length. Macros and included files are looked for in what is
-left, so that a commented ``\\input`` is not followed and a ``\\verb`` stays as it is written.
+One pass over the source finds them, in time linear in its length. Macros and included files are
+searched only in the rest. So a commented ``\\input`` is not followed, and ``\\verb`` stays as it is
+written.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 MAX_NAMES = 100
-"""Verbatim environments of the author's own: for each, the source may be searched to its end."""
+"""Most verbatim or comment environments that a source may define itself. For each of them the
+source may be searched to its end."""
 
 BEGIN_ENVIRONMENT = re.compile(r"\\begin[ \t]*\{([^{}\n]{1,100})\}")
 
@@ -24,7 +26,7 @@ _VERBATIM_NAMES = (
 )
 _VERBATIM_ENVIRONMENTS = frozenset(_VERBATIM_NAMES.split())
 _OPTION = r"(?:\[[^\]\n]{0,200}\])?"
-_DELIMITED = r"([!-)+-/:-@\[\]^_`|~0-9])[^\n]*?\1"  # ASCII, so that a line is searched rarely
+_DELIMITED = r"([!-)+-/:-@\[\]^_`|~0-9])[^\n]*?\1"  # only ASCII, so that few lines are searched
 _INLINE_VERBATIM = {
     r"\verb": re.compile(r"\\verb\*?" + _DELIMITED),
     r"\lstinline": re.compile(rf"\\lstinline{_OPTION}(?:\{{[^{{}}\n]*\}}|{_DELIMITED})"),
@@ -32,7 +34,7 @@ _INLINE_VERBATIM = {
         rf"\\mintinline{_OPTION}\{{[^{{}}\n]{{0,40}}\}}(?:\{{[^{{}}\n]*\}}|{_DELIMITED})"
     ),
 }
-# A percent sign in an address begins no comment, and macros in it are not expanded.
+# A percent sign in a url begins no comment, and macros in a url are not expanded.
 _ADDRESS = re.compile(r"\\[a-z]+\*?[ \t]*(?:\[[^\]\n]{0,200}\][ \t]*)?\{[^{}\n]*\}")
 _INLINE_VERBATIM |= dict.fromkeys((r"\url", r"\href", r"\path", r"\nolinkurl"), _ADDRESS)
 
@@ -52,11 +54,11 @@ _EXCLUDED = re.compile(r"\\excludecomment[ \t]*\{([A-Za-z*]{1,60})\}")
 
 
 class Span(NamedTuple):
-    """A stretch of a source, and what TeX takes it for.
+    """A part of a source that TeX does not read as commands, in character offsets.
 
-    ``comment`` is from the percent sign to the end of the line, without the newline; ``excluded`` a
-    ``comment`` environment; ``false`` a branch of ``\\iffalse`` with what delimits it; ``verbatim``
-    is text.
+    A ``comment`` runs from the percent sign to the end of the line, without the newline. An
+    ``excluded`` span is a ``comment`` environment. A ``false`` span is a dead branch of
+    ``\\iffalse`` with the commands around it. A ``verbatim`` span is text.
     """
 
     kind: Literal["comment", "excluded", "false", "verbatim"]
@@ -65,7 +67,7 @@ class Span(NamedTuple):
 
 
 class Scan:
-    """The spans of a source, in order, which do not overlap."""
+    """The spans of a source, in their order. They do not overlap."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -85,11 +87,11 @@ class Scan:
         return [span for span in self.spans[first:last] if span.end <= end]
 
     def search(self, pattern: re.Pattern[str], start: int = 0) -> re.Match[str] | None:
-        """Return the first match that begins outside of every span, from ``start`` on."""
+        """Return the first match from ``start`` on that begins outside of every span."""
         return next(self.matches(pattern, start), None)
 
     def matches(self, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.Match[str]]:
-        """Yield the matches that begin outside of every span, from ``start`` on."""
+        """Yield the matches from ``start`` on that begin outside of every span."""
         at = start
         while match := pattern.search(self.text, at):
             span = self.span_at(match.start())
@@ -101,13 +103,16 @@ class Scan:
 
 
 def inline_verbatim(text: str, word: str, start: int) -> re.Match[str] | None:
-    """Match the verbatim text that the control word ``word``, at ``start``, begins, if it does."""
+    """Match the inline verbatim text that begins with the control word ``word`` at ``start``.
+
+    Returns None for other control words.
+    """
     pattern = _INLINE_VERBATIM.get(word)
     return pattern.match(text, start) if pattern else None
 
 
 def brace_pairs(text: str, spans: Sequence[Span] = ()) -> dict[int, int]:
-    """Map the position of each opening brace to that of its closing one, outside of ``spans``."""
+    """Map the position of each opening brace to that of its closing brace, outside of ``spans``."""
     pairs: dict[int, int] = {}
     open_braces: list[int] = []
     starts = [span.start for span in spans] + [len(text)]
@@ -123,7 +128,7 @@ def brace_pairs(text: str, spans: Sequence[Span] = ()) -> dict[int, int]:
 
 
 def _names(defines: re.Pattern[str], text: str) -> set[str]:
-    """Find the environments of a kind that a source defines, not more than :data:`MAX_NAMES`."""
+    """Return the names in the matches of ``defines``, at most :data:`MAX_NAMES` matches."""
     return {match[1] for match in islice(defines.finditer(text), MAX_NAMES)}
 
 
@@ -132,7 +137,7 @@ def _spans(text: str) -> Iterator[Span]:
     excluded = {"comment"} | _names(_EXCLUDED, text)
     branches: dict[int, tuple[int | None, int]] | None = None
     unclosed: set[str] = set()
-    ends: list[int] = []  # of \fi whose \iffalse had an \else
+    ends: list[int] = []  # ends of each \fi whose \iffalse had an \else
     at = 0
     while match := _TOKEN.search(text, at):
         start, at = match.span()
@@ -169,9 +174,10 @@ def _spans(text: str) -> Iterator[Span]:
 
 
 def _false_branches(text: str) -> dict[int, tuple[int | None, int]]:
-    """Map each ``\\iffalse`` to the ends of its ``\\else``, if it has one, and of its ``\\fi``.
+    """Map the position of each ``\\iffalse`` to the ends of its ``\\else`` and its ``\\fi``.
 
-    One whose branch is not closed within its group is part of a definition, and left out.
+    The end of the ``\\else`` is None where there is none. An ``\\iffalse`` without a ``\\fi`` in
+    its group is part of a definition and is left out.
     """
     branches: dict[int, tuple[int | None, int]] = {}
     depth = 0

@@ -1,4 +1,4 @@
-"""Which definitions hold where: from where they stand to the end of their group."""
+"""Scopes of definitions: a definition holds from its place to the end of its group."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import NamedTuple
 from transforms.latex.arguments import Environment, Macro
 from transforms.latex.definitions import Definition
 
-ARGUMENT = "argument"  # in braces, but definitions in it hold behind it
+ARGUMENT = "argument"
+"""Kind of a group that is an executed argument in braces. Definitions in it hold after it."""
 
 
 class Group(NamedTuple):
     """An open group."""
 
     kind: str  # "{", "begingroup", "begin NAME" of an environment, or ARGUMENT
-    undo: int  # length of the undo log where it begins
-    arity: int = 0  # arguments that the command before it waits for besides
-    end: Macro | None = None  # what the end of an environment of the source stands for
-    wrapped: bool = False  # the environment is written as a group
+    undo: int  # length of the undo log at its begin
+    arity: int = 0  # further arguments that the command before the group may take
+    end: Macro | None = None  # macro for the end of an environment that the source defines
+    wrapped: bool = False  # whether the environment is written as a group
 
 
 class Scope:
-    """The definitions that hold at a place, and the groups that are open there.
+    """The definitions that hold at the current place, and the groups that are open there.
 
-    Definitions are kept by the name that :class:`Definition` has; None stands for one that was not
-    understood. As TeX does, a log keeps what the end of a group brings back.
+    Definitions are kept by the name in :class:`Definition`. None stands for a definition that was
+    not understood. As in TeX, an undo log holds the values that the end of a group restores.
     """
 
     def __init__(self) -> None:
@@ -36,12 +37,15 @@ class Scope:
         self._last_global: dict[str, int] = {}
 
     def macro(self, name: str) -> Macro | None:
-        """Find a macro."""
+        """Return the macro of this name, None where there is none."""
         value = self.known.get(name)
         return value if isinstance(value, Macro) else None
 
     def environment(self, name: str) -> Environment | None:
-        """Find an environment, also one of two commands that its ends call."""
+        """Return the environment of this name, None where there is none.
+
+        Two commands ``\\name`` and ``\\endname`` are an environment, too.
+        """
         value = self.known.get(f"{{{name}}}")
         if isinstance(value, Environment):
             return value
@@ -49,7 +53,7 @@ class Scope:
         return Environment(begin, end) if begin and end and not end.parameters else None
 
     def define(self, definition: Definition) -> None:
-        """Let a definition hold to the end of the group, or of the source if it is global."""
+        """Add a definition that holds to the end of the group, or of the source if it is global."""
         name = definition.name
         if definition.only_new and name in self.known:
             return
@@ -74,11 +78,14 @@ class Scope:
         return group
 
     def close_if(self, kind: str) -> Group | None:
-        """Close the innermost group if it is of this kind."""
+        """Close the innermost group if it is of this kind, and return it."""
         return self.close() if self.groups and self.groups[-1].kind == kind else None
 
     def innermost(self, kind: str) -> Group | None:
-        """Close what was left open within the innermost group of this kind, and return that."""
+        """Return the innermost group of this kind, after closing all groups inside it.
+
+        Returns None where no such group is open.
+        """
         if self._open[kind] <= 0:
             return None
         while self.groups[-1].kind != kind:
@@ -86,11 +93,14 @@ class Scope:
         return self.groups[-1]
 
     def log_length(self) -> int:
-        """Return the length of the log, for :meth:`undo_to`."""
+        """Return the length of the undo log, for :meth:`undo_to`."""
         return len(self._undo)
 
     def undo_to(self, length: int) -> None:
-        """Bring back what held when the log was so long, but for what was defined globally."""
+        """Restore the definitions that held when the undo log had this length.
+
+        Global definitions made since then stay.
+        """
         while len(self._undo) > length:
             name, old, was_known = self._undo.pop()
             if self._last_global.get(name, -1) > len(self._undo):

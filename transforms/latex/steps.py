@@ -1,7 +1,7 @@
 """Cleaning of LaTeX sources, as LLaMA (arXiv 2302.13971) does with arXiv's papers.
 
-The text stays LaTeX. Comments go, the authors' macros are expanded where they are called, and what
-is no prose of the paper is cut: what comes before the first section, and the bibliography.
+The text stays LaTeX. Comments are removed, the authors' macros are expanded where they are called,
+and everything before the first section and the bibliography are cut.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transforms.latex.macros import expanded
 from transforms.latex.scan import Scan, Span
 
 _CONTROL_WORD_END = re.compile(r"\\[A-Za-z@]+\*?\Z")
-# Ends of a line behind which TeX skips spaces, or where a space makes no difference.
+# Ends of a line after which TeX skips spaces, or where a space makes no difference.
 _NEWLINE_MAY_STAY = re.compile(r"(?:\\[A-Za-z@]+\*?|\\\\|&|\\(?:begin|end)\{[^{}\n]{0,60}\})\Z")
 _LINE_END_CHARS = 80
 _BLANKS = re.compile(r"[ \t]*")
@@ -28,16 +28,16 @@ _BLANK_LINE_REST = re.compile(r"[ \t]*(?:\n|\Z)")
 def remove_latex_comments(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Remove comments, ``comment`` environments and ``\\iffalse`` branches from LaTeX sources.
 
-    What is left reads for TeX as before: a line that holds only a comment goes whole, and at the
-    end of a line a comment takes the newline along where TeX would see no space there. Escaped
-    percent signs and those in verbatim text and addresses stay. Documents without anything else are
+    TeX reads the rest as before. A line that holds only a comment is removed whole. A comment at
+    the end of a line is removed with the newline where TeX would see no space there. Percent signs
+    that are escaped or stand in verbatim text or urls stay. Documents without any other text are
     dropped as ``empty``.
     """
     return _changed(batch, without_comments)
 
 
 def check_expand_macros(*, max_expansions: int, max_growth: float) -> None:
-    """Raise ValueError for limits that leave a text no room."""
+    """Raise ValueError for negative ``max_expansions``, and for ``max_growth`` below 1."""
     if max_expansions < 0:
         raise ValueError(f"max_expansions: expected 0 or more, found {max_expansions}")
     if max_growth < 1:
@@ -50,9 +50,10 @@ def expand_macros(
 ) -> pa.RecordBatch:
     """Expand the macros and environments that LaTeX sources define, and remove the definitions.
 
-    A call that takes more than ``max_expansions`` expansions, or makes the text longer than
-    ``max_growth`` times the document's length, is left as it is; so are calls of macros that
-    packages define, and of those that program TeX in ways beyond :mod:`transforms.latex.macros`.
+    A call that takes more than ``max_expansions`` expansions, or that makes the text longer than
+    ``max_growth`` times the document's length, is left as it is. Calls of macros that packages
+    define stay, too, and calls of macros that program TeX in ways that
+    :mod:`transforms.latex.macros` does not cover.
     """
     check_expand_macros(max_expansions=max_expansions, max_growth=max_growth)
     return _changed(
@@ -63,9 +64,10 @@ def expand_macros(
 def cut_latex(
     batch: pa.RecordBatch, *, keep_title_and_abstract: bool, drop_appendix: bool
 ) -> pa.RecordBatch:
-    """Cut what is before the first section of LaTeX papers, the bibliography and what is behind.
+    """Cut LaTeX papers to their body: from the first section on, without the bibliography.
 
-    See :func:`transforms.latex.cut.body_of_paper`.
+    Title and abstract stay with ``keep_title_and_abstract``. With ``drop_appendix`` the body ends
+    at the appendix. See :func:`transforms.latex.cut.body_of_paper`.
     """
     return _changed(
         batch,
@@ -84,8 +86,8 @@ def _changed(batch: pa.RecordBatch, change: Callable[[str], str]) -> pa.RecordBa
 def without_comments(text: str) -> str:
     """Return a LaTeX source without its comments; see :func:`remove_latex_comments`."""
     kept: list[str] = []
-    at = 0  # of what is not decided yet
-    joined = False  # the line at hand goes on that of a comment before it
+    at = 0  # all text before this position is done
+    joined = False  # whether a removed comment joined the current line to the one before it
     for span in Scan(text).spans:
         if span.kind == "verbatim":
             continue
@@ -110,7 +112,10 @@ def without_comments(text: str) -> str:
 
 
 def _cut_span(text: str, kept: list[str], at: int, span: Span, *, whole_lines: bool) -> int:
-    """Cut an environment or a branch, with the lines that would be left blank."""
+    """Cut an environment or a branch, with the lines that would be left blank.
+
+    Appends the text before it to ``kept``, and returns the position to continue at.
+    """
     rest = _BLANK_LINE_REST.match(text, span.end)
     if whole_lines and rest:
         kept.append(text[at : span.start].rstrip(" \t"))
@@ -122,10 +127,11 @@ def _cut_span(text: str, kept: list[str], at: int, span: Span, *, whole_lines: b
 
 
 def _cut_inline(text: str, kept: list[str], before: str, end: int) -> tuple[int, bool]:
-    """Cut a comment behind text; ``end`` is behind its newline. Tells where to go on and if joined.
+    """Cut a comment that follows text on its line. ``end`` is the position after its newline.
 
-    TeX reads no newline there, and skips the blanks at the beginning of the next line, but reads a
-    blank line as the end of the paragraph all the same.
+    Returns the position to continue at, and whether the next line was joined to this one. TeX reads
+    no newline after a comment, and skips blanks at the beginning of the next line. But it reads a
+    blank next line as the end of the paragraph.
     """
     stripped = before.rstrip(" \t")
     if stripped != before:

@@ -1,11 +1,11 @@
-"""The text that expansion writes, with what TeX needs between its commands."""
+"""The output of macro expansion. It puts a space between a control word and a following letter."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-_LAST_PIECES = 8  # of the output, to tell whether its last line is blank
-# Commands whose argument may be one token, so that what a call there stands for needs braces.
+_LAST_PIECES = 8  # pieces at the end that are searched for the begin of the last line
+# Commands whose argument may be one token. A macro's body that replaces such a token needs braces.
 _ONE_ARGUMENT = (
     "sqrt hat widehat tilde widetilde bar overline underline vec dot ddot check breve acute grave"
     " mathring mathbf mathbb mathcal mathrm mathsf mathit mathtt mathfrak mathscr boldsymbol bm"
@@ -17,7 +17,7 @@ _ARITY = dict.fromkeys(_ONE_ARGUMENT.split(), 1) | dict.fromkeys(_TWO_ARGUMENTS.
 
 
 class OutputState(NamedTuple):
-    """A place to go back to."""
+    """A state of the output to go back to."""
 
     pieces: int
     chars: int
@@ -25,9 +25,10 @@ class OutputState(NamedTuple):
 
 
 class Output:
-    """Pieces of text, in their order.
+    """Pieces of text in their order.
 
-    ``chars`` counts them, and ``arity`` says how many arguments the command written last may take.
+    ``chars`` is the number of characters written. ``arity`` is the number of arguments that the
+    last command may still take.
     """
 
     def __init__(self) -> None:
@@ -37,11 +38,11 @@ class Output:
         self._after_word = False
 
     def text(self) -> str:
-        """Return all that was written."""
+        """Return the whole output."""
         return "".join(self._pieces)
 
     def write(self, text: str) -> None:
-        """Write text, kept apart from the control word before it."""
+        """Write text, after a space if it would otherwise continue a control word."""
         if not text:
             return
         if self._after_word and text[0].isalpha():
@@ -72,18 +73,18 @@ class Output:
         return len(self._pieces) < _LAST_PIECES
 
     def end_blank_line(self) -> None:
-        """Take back the blanks at the end, of a line of which nothing else was written."""
+        """Remove the blanks at the end of the output, where the last line is blank."""
         if self._pieces:
             last = self._pieces[-1]
             self._pieces[-1] = last.rstrip(" \t")
             self.chars -= len(last) - len(self._pieces[-1])
 
     def state(self) -> OutputState:
-        """Return the place where writing is."""
+        """Return the current state, for :meth:`go_back`."""
         return OutputState(len(self._pieces), self.chars, self._after_word)
 
     def go_back(self, state: OutputState) -> None:
-        """Take back what was written since ``state``."""
+        """Remove everything written since ``state``."""
         del self._pieces[state.pieces :]
         self.chars, self._after_word = state.chars, state.after_word
         self.arity = 0

@@ -1,1 +1,1 @@
-"""Personal data and opt-out lists."""
+"""Scrubbing of personal data, and opt-out lists."""

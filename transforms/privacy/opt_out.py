@@ -1,8 +1,9 @@
 """The opt-out list: ids, urls and domains whose documents are left out at their owners' request.
 
-One entry a line; blank lines and lines that begin with ``#`` are passed over. An entry with ``://``
-is a url, one with ``#`` a document's id (``SOURCE/FILE#RECORD``), any other a domain, which stands
-for what lies below it as well. Urls and domains are compared as :mod:`transforms.web.urls` does it.
+The list has one entry a line. Blank lines and lines that begin with ``#`` are skipped. An entry
+with ``://`` is a url, and one with ``#`` is a document's id (``SOURCE/FILE#RECORD``). Any other is
+a domain, which also covers everything below it. :mod:`transforms.web.urls` says how urls and
+domains are compared.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+\.?")
 
 
 class OptOutList(NamedTuple):
-    """The keys of a list's entries, by kind."""
+    """The hashes of a list's entries, by kind."""
 
     ids: KeySet
     urls: KeySet
@@ -34,18 +35,18 @@ class OptOutList(NamedTuple):
         return all(np.isin(its, mine).all() for mine, its in zip(self, other, strict=True))
 
     def matches(self, ids: pa.StringArray, urls: pa.StringArray) -> npt.NDArray[np.bool_]:
-        """Tell of each document whether it is to be left out; a url may be null."""
-        found = in_key_set(ids, self.ids)
+        """Tell which documents the list names. A url may be null."""
+        is_named = in_key_set(ids, self.ids)
         if len(self.urls):
-            found |= in_key_set(pages_of(urls), self.urls)
+            is_named |= in_key_set(pages_of(urls), self.urls)
         if len(self.domains):
-            found |= in_domains(hosts_of(urls), self.domains)
-        return found
+            is_named |= in_domains(hosts_of(urls), self.domains)
+        return is_named
 
 
 @functools.lru_cache(maxsize=4)
 def parse_opt_out(data: bytes) -> OptOutList:
-    """Parse a list, UTF-8. Raises ValueError, with the line, where an entry is of no kind."""
+    """Parse a list in UTF-8. Raises ValueError, with the line, for an entry of no known kind."""
     kinds: dict[str, list[str]] = {"ids": [], "urls": [], "domains": []}
     try:
         lines = data.decode("utf-8-sig").split("\n")

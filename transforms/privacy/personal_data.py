@@ -1,7 +1,7 @@
-"""E-mail addresses, IP addresses and phone numbers in texts give way to placeholders.
+"""Replacement of e-mail addresses, IP addresses and phone numbers in texts by placeholders.
 
-FineWeb (arXiv 2406.17557) replaces e-mail addresses and public IP addresses. What is replaced here
-has to be certain: a number that may be a version, a sum or a date stays. The patterns are those of
+FineWeb (arXiv 2406.17557) replaces e-mail addresses and public IP addresses. Only certain cases are
+replaced: a number that may be a version, a sum or a date stays. The patterns are in
 ``transforms.privacy.personal_data_patterns``.
 """
 
@@ -31,7 +31,10 @@ _EMAIL, _IP, _PHONE = range(3)
 
 
 class _Placeholders(NamedTuple):
-    """The placeholders of all kinds: of kind ``k``, ``firsts[k]`` to ``firsts[k + 1]``."""
+    """The placeholders of all kinds, as a string column's buffers.
+
+    Kind ``k`` has the placeholders ``firsts[k]`` to ``firsts[k + 1]``.
+    """
 
     data: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
@@ -47,10 +50,10 @@ def scrub_personal_data(
 ) -> pa.RecordBatch:
     """Replace e-mail addresses, public IP addresses and phone numbers by placeholders.
 
-    The n-th that is replaced in a text takes the n-th placeholder of its kind, and after the last
-    the first again; an empty list leaves the kind alone. What equals a placeholder stays, so
-    scrubbing twice is scrubbing once. The metadata of a changed document counts what was replaced,
-    by kind, as ``personal_data``.
+    The placeholders of a kind are used in turn: the n-th item of a text takes the n-th, and after
+    the last one the first again. A kind with an empty list is not replaced. Text that equals a
+    placeholder stays, so scrubbing a text twice gives the same as once. The metadata of a changed
+    document has the number of replacements of each kind, as ``personal_data``.
     """
     lists = (email_placeholders, ip_placeholders, phone_placeholders)
     placeholders = _Placeholders(
@@ -72,27 +75,29 @@ def scrub_personal_data(
 def _with_counts(metadata: pa.Array, counts: npt.NDArray[np.int64]) -> list[str | None]:
     rows: list[str | None] = metadata.to_pylist()
     for row in np.flatnonzero(counts.sum(axis=1)).tolist():
-        found = {kind: n for kind, n in zip(KINDS, counts[row].tolist(), strict=True) if n}
-        rows[row] = json.dumps({**json.loads(rows[row] or "{}"), "personal_data": found})
+        replaced = {
+            kind: count for kind, count in zip(KINDS, counts[row].tolist(), strict=True) if count
+        }
+        rows[row] = json.dumps({**json.loads(rows[row] or "{}"), "personal_data": replaced})
     return rows
 
 
 @njit(cache=True, nogil=True)
 def _find(placeholders, data, offsets):  # type: ignore[no-untyped-def]
-    """Return start, end and kind of everything to replace, and how many of each kind a text has."""
-    n = offsets.size - 1
-    counts = np.zeros((n, 3), np.int64)
+    """Return start, end and kind of every span to replace, and each text's counts by kind."""
+    n_texts = offsets.size - 1
+    counts = np.zeros((n_texts, 3), np.int64)
     spans = np.empty((64, 3), np.int64)
     at = 0
     wanted = placeholders.firsts[1:] > placeholders.firsts[:-1]
-    for t in range(n):
+    for t in range(n_texts):
         i = offsets[t]
         end = offsets[t + 1]
         while i < end:
             email_start, email_end = end, end
             if wanted[_EMAIL]:
                 email_start, email_end = _next_email(data, i, end)
-            # Numbers are looked for in what is left between addresses.
+            # Numbers are searched in the text between e-mail addresses.
             at, spans = _find_numbers(
                 placeholders, wanted, data, i, email_start, spans, at, counts[t]
             )
@@ -106,7 +111,7 @@ def _find(placeholders, data, offsets):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _next_email(data, start, end):  # type: ignore[no-untyped-def]
-    """Return the edges of the first e-mail address of ``data[start:end]``, both its end if none."""
+    """Return the edges of the first e-mail address of ``data[start:end]``, or ``end`` twice."""
     for i in range(start, end):
         if data[i] == 0x40:
             first, last = email_around(data, start, i, end)
@@ -126,24 +131,24 @@ def _find_numbers(placeholders, wanted, data, start, end, spans, at, counts):  #
             i += 1
             continue
         before = data[i - 1] if i > start else np.uint8(0x20)
-        found = 0
+        number_end = 0
         kind = _IP
         if wanted[_IP] and is_digit and not is_word_byte(before) and before != 0x2E:
-            found = ipv4_end(data, i, end)
-            if found == 0 and before != 0x3A:
-                found = ipv6_end(data, i, end)
-        if found == 0 and wanted[_PHONE]:
+            number_end = ipv4_end(data, i, end)
+            if number_end == 0 and before != 0x3A:
+                number_end = ipv6_end(data, i, end)
+        if number_end == 0 and wanted[_PHONE]:
             kind = _PHONE
             if byte == 0x2B:
                 if not is_word_byte(before) and before != 0x2B:
-                    found = international_phone_end(data, i, end)
+                    number_end = international_phone_end(data, i, end)
             elif byte == 0x28 or not (
                 is_word_byte(before) or before == 0x2B or before == 0x2D or before == 0x2E
             ):
-                found = north_american_phone_end(data, i, end)
-        if found:
-            at, spans = _add(placeholders, data, i, found, kind, spans, at, counts)
-            i = found
+                number_end = north_american_phone_end(data, i, end)
+        if number_end:
+            at, spans = _add(placeholders, data, i, number_end, kind, spans, at, counts)
+            i = number_end
         else:
             i += 1
             while is_digit and i < end and 0x30 <= data[i] <= 0x39:
@@ -153,9 +158,9 @@ def _find_numbers(placeholders, wanted, data, start, end, spans, at, counts):  #
 
 @njit(cache=True, nogil=True)
 def _add(placeholders, data, start, end, kind, spans, at, counts):  # type: ignore[no-untyped-def]
-    """Add a span, unless it is a placeholder itself; returns the number of spans and the spans."""
-    for p in range(placeholders.firsts[kind], placeholders.firsts[kind + 1]):
-        first, last = placeholders.offsets[p], placeholders.offsets[p + 1]
+    """Add a span, unless it is a placeholder itself; return the number of spans and the spans."""
+    for number in range(placeholders.firsts[kind], placeholders.firsts[kind + 1]):
+        first, last = placeholders.offsets[number], placeholders.offsets[number + 1]
         if last - first == end - start and has_at(data, start, placeholders.data, first, last):
             return at, spans
     if at == spans.shape[0]:
@@ -169,7 +174,7 @@ def _add(placeholders, data, start, end, kind, spans, at, counts):  # type: igno
 
 @njit(cache=True, nogil=True)
 def _placeholder_of_each(placeholders, counts, kinds):  # type: ignore[no-untyped-def]
-    """Return which placeholder each span takes: those of its kind in turn, anew in every text."""
+    """Return the placeholder of each span. Those of a kind are used in turn, anew in every text."""
     used = np.empty(kinds.size, np.int64)
     at = 0
     for t in range(counts.shape[0]):
@@ -185,7 +190,7 @@ def _placeholder_of_each(placeholders, counts, kinds):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def _replace(placeholders, data, offsets, starts, ends, used, out):  # type: ignore[no-untyped-def]
-    """Write the texts with the spans replaced; returns their offsets."""
+    """Write the texts with the spans replaced to ``out``; return the offsets of the texts there."""
     out_offsets = np.zeros(offsets.size, np.int64)
     at = 0
     span = 0

@@ -1,8 +1,8 @@
-"""What an e-mail address, an IP address and a phone number look like in UTF-8 bytes.
+"""Patterns of e-mail addresses, IP addresses and phone numbers in UTF-8 bytes.
 
-Each function is given a place and the edges of the text, and returns where what begins there ends,
-or 0. Only ASCII letters and digits are part of what they look at: a character of another script may
-stand directly before or behind, as it does in Chinese.
+Each function gets a position and the edges of the text. It returns the end of the address or number
+at that position, or 0. Only ASCII letters and digits can be part of one. So a character of another
+script may stand directly before or after it, as in Chinese.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy.typing as npt
 from numba import njit
 
 MAX_LOCAL_CHARS = 64
-"""Of an e-mail address before its ``@`` (RFC 5321)."""
+"""Longest part of an e-mail address before its ``@``, in characters (RFC 5321)."""
 
 VERSION_NUMBERS_BELOW = 32
-"""Numbers of version and section numbers (5.3.6.61): an IPv4 address has two that are not below."""
+"""Bound for the parts of version and section numbers (5.3.6.61). An IPv4 address counts only if two
+of its parts are not below it."""
 
-_NOT_PUBLIC = (  # IANA's registry of special addresses (RFC 6890), multicast and reserved ones
+_NOT_PUBLIC = (  # IANA's registry of special addresses (RFC 6890), multicast, reserved addresses
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
     *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
     *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
@@ -34,7 +35,7 @@ _NORTH_AMERICAN_DIGITS = 11  # with the country code
 
 def _ranges() -> npt.NDArray[np.int64]:
     networks = map(ipaddress.IPv4Network, _NOT_PUBLIC)
-    return np.array([[int(net[0]), int(net[-1])] for net in networks], np.int64)
+    return np.array([[int(network[0]), int(network[-1])] for network in networks], np.int64)
 
 
 def _byte_table(characters: str) -> npt.NDArray[np.bool_]:
@@ -76,11 +77,12 @@ def _is_letter(byte):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def email_around(data, start, at, end):  # type: ignore[no-untyped-def]
-    """Return the edges of the e-mail address whose ``@`` is ``data[at]``; (0, 0): it is none.
+    """Return the edges of the e-mail address whose ``@`` is ``data[at]``, (0, 0) for none.
 
-    Before it, up to 64 letters, digits and ``._%+-``, from a letter or digit on, without two dots
-    in a row or one at the end. Behind it, at least two labels of letters, digits and hyphens, the
-    last of two letters or more. Domains reserved for examples (RFC 2606) are none.
+    Before the ``@`` stand up to 64 letters, digits and ``._%+-``. The first is a letter or digit,
+    and there are no two dots in a row and no dot at the end. After the ``@`` stand at least two
+    labels of letters, digits and hyphens. The last label has two letters or more. Addresses at
+    domains reserved for examples (RFC 2606) do not count.
     """
     first = at
     while first > start and _IS_LOCAL[data[first - 1]]:
@@ -107,7 +109,7 @@ def email_around(data, start, at, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _last_label(data, start, end):  # type: ignore[no-untyped-def]
-    """Return where the last label of a domain begins; 0: it is no domain of the public internet."""
+    """Return where the last label of a domain begins, 0 for no domain of the public internet."""
     label = start
     for i in range(start, end + 1):
         if i == end or data[i] == 0x2E:
@@ -154,11 +156,11 @@ def _is_name(data, start, end, first_name, last_name):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def ipv4_end(data, i, end):  # type: ignore[no-untyped-def]
-    """Return the end of the public IPv4 address that begins at ``i``; 0: there is none.
+    """Return the end of the public IPv4 address that begins at ``i``, 0 for none.
 
-    Four numbers up to 255 without leading zeros, two of them at least 32, which version numbers
-    hardly have, and no word or further number behind. Private, documentation and other special
-    addresses are none.
+    The address is four numbers up to 255 without leading zeros. Two of them are at least 32, which
+    version numbers hardly have. No word or further number follows. Private addresses, those for
+    documentation and other special addresses do not count.
     """
     address = high = 0
     for part in range(4):
@@ -177,15 +179,15 @@ def ipv4_end(data, i, end):  # type: ignore[no-untyped-def]
         address = address << 8 | number
     if high < 2 or _goes_on(data, i, end):
         return 0
-    for r in range(_NOT_PUBLIC_RANGES.shape[0]):
-        if _NOT_PUBLIC_RANGES[r, 0] <= address <= _NOT_PUBLIC_RANGES[r, 1]:
+    for row in range(_NOT_PUBLIC_RANGES.shape[0]):
+        if _NOT_PUBLIC_RANGES[row, 0] <= address <= _NOT_PUBLIC_RANGES[row, 1]:
             return 0
     return i
 
 
 @njit(cache=True, nogil=True)
 def _goes_on(data, i, end):  # type: ignore[no-untyped-def]
-    """Tell whether a word goes on at ``i``, or a number behind a dot or hyphen."""
+    """Tell whether a word continues at ``i``, or a number after a dot or hyphen."""
     if i >= end:
         return False
     if _IS_WORD[data[i]]:
@@ -196,7 +198,7 @@ def _goes_on(data, i, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _hex_value(byte):  # type: ignore[no-untyped-def]
-    """Return the value of a hexadecimal digit; -1: it is none."""
+    """Return the value of a hexadecimal digit, -1 for any other byte."""
     if _is_digit(byte):
         return np.int64(byte) - 0x30
     if 0x61 <= byte | 0x20 <= 0x66:
@@ -206,10 +208,11 @@ def _hex_value(byte):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def ipv6_end(data, i, end):  # type: ignore[no-untyped-def]
-    """Return the end of the public IPv6 address that begins at ``i``; 0: there is none.
+    """Return the end of the public IPv6 address that begins at ``i``, 0 for none.
 
-    Of global unicast (2000::/3), written as eight groups, or as three to seven with one ``::``.
-    Documentation (2001:db8::/32, 3fff::/20) and protocol assignments (2001::/23) are none.
+    The address is in global unicast (2000::/3). It is written as eight groups, or as three to seven
+    groups with one ``::``. Addresses for documentation (2001:db8::/32, 3fff::/20) and protocol
+    assignments (2001::/23) do not count.
     """
     if data[i] != 0x32 and data[i] != 0x33:
         return 0
@@ -254,15 +257,16 @@ def ipv6_end(data, i, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def international_phone_end(data, i, end):  # type: ignore[no-untyped-def]
-    """Return the end of the phone number that begins with the ``+`` at ``i``; 0: there is none.
+    """Return the end of the phone number that begins with the ``+`` at ``i``, 0 for none.
 
-    Eight to fifteen digits in groups (E.164), with one to three of ``" -./()"`` between them. A
-    group of one digit stands behind the country code only, and none is of zeros alone (``+25 000``
-    is a sum). Country code 1 has ten more digits, of the North American plan.
+    The number has eight to fifteen digits in groups (E.164), with one to three characters of
+    ``" -./()"`` between the groups. Only the first two groups may have a single digit. No group of
+    several digits is of zeros alone (``+25 000`` is a sum). Country code 1 has ten more digits, of
+    the North American plan.
     """
     is_north_american = i + 1 < end and data[i + 1] == 0x31
     max_digits = _NORTH_AMERICAN_DIGITS if is_north_american else _MAX_PHONE_DIGITS
-    digits = groups = number = found = 0
+    digits = groups = number = number_end = 0
     i += 1
     if i >= end or not 0x31 <= data[i] <= 0x39:
         return 0
@@ -282,30 +286,31 @@ def international_phone_end(data, i, end):  # type: ignore[no-untyped-def]
         digits += length
         groups += 1
         number = number * 10**length + value
-        found = i
-        while i < end and i - found < 3 and _IS_PHONE_GAP[data[i]]:
+        number_end = i
+        while i < end and i - number_end < 3 and _IS_PHONE_GAP[data[i]]:
             i += 1
-        if i == found:
+        if i == number_end:
             break
     if digits < _MIN_PHONE_DIGITS:
         return 0
     if is_north_american and (digits < max_digits or not _is_north_american(number)):
         return 0
-    return found
+    return number_end
 
 
 @njit(cache=True, nogil=True)
 def _is_north_american(number):  # type: ignore[no-untyped-def]
-    """Tell whether the last ten digits of a number are of the plan, and not kept for fiction."""
+    """Tell whether a number's last ten digits fit the North American plan, and are not fiction."""
     area, exchange = number // 10**9 % 10, number // 10**6 % 10
     return area >= 2 and exchange >= 2 and number // 100 % 10**5 != _FICTITIOUS_LINE
 
 
 @njit(cache=True, nogil=True)
 def north_american_phone_end(data, i, end):  # type: ignore[no-untyped-def]
-    """Return the end of the North American phone number that begins at ``i``; 0: there is none.
+    """Return the end of the North American phone number that begins at ``i``, 0 for none.
 
-    ``(212) 736-5000``, ``212-736-5000`` or ``212.736.5000``, with or without ``1-`` before.
+    It is written ``(212) 736-5000``, ``212-736-5000`` or ``212.736.5000``, and may begin with
+    ``1-``.
     """
     if data[i] == 0x31 and i + 1 < end and (data[i + 1] == 0x20 or 0x2D <= data[i + 1] <= 0x2E):
         i += 2
@@ -336,11 +341,11 @@ def north_american_phone_end(data, i, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _digits_at(data, i, n, end):  # type: ignore[no-untyped-def]
-    """Return the number that ``n`` digits at ``i`` make, -1 where there are fewer, and its end."""
+def _digits_at(data, i, n_digits, end):  # type: ignore[no-untyped-def]
+    """Return the number of ``n_digits`` digits at ``i``, -1 where there are fewer, and its end."""
     value = 0
-    for k in range(n):
+    for k in range(n_digits):
         if i + k >= end or not _is_digit(data[i + k]):
             return -1, i
         value = value * 10 + _digit_value(data[i + k])
-    return value, i + n
+    return value, i + n_digits

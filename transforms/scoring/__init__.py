@@ -1,1 +1,1 @@
-"""Scores by models: language, class and perplexity."""
+"""Steps that score documents with models: language, class and perplexity."""

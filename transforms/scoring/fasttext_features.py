@@ -1,8 +1,8 @@
-"""The vector that a fastText classifier makes of a text, for a column of texts at a time.
+"""Text vectors of a fastText classifier, for a column of texts at a time.
 
-It is the mean of the input rows of the text's words, of the words' character n-grams and of the end
-of the sentence (arXiv 1607.01759). Words repeat, so the numbers of a word's rows are kept in a
-cache of fixed size, from which a word that falls on the same slot ousts an older one.
+The vector of a text is the mean of rows of the input matrix: those of its words, of their character
+n-grams, and of the end of the sentence (arXiv 1607.01759). Words repeat, so the row numbers of a
+word are kept in a cache of fixed size. A word replaces an older one in the same slot.
 """
 
 from __future__ import annotations
@@ -18,39 +18,41 @@ from transforms.kernels.hashing import load_u64
 from transforms.scoring.fasttext_model import FastTextModel
 
 _CACHE_SLOTS = 1 << 16
-"""Words whose rows are kept, at 128 bytes each; a power of two."""
+"""Slots of the word cache, of 128 bytes each. A power of two."""
 
 _LONGEST_CACHED = 32
-"""Bytes of a word; longer ones seldom come again."""
+"""Longest word in the cache, in bytes. Longer words seldom repeat."""
 
 _FIRST_ROW = 9
-"""Where in a cache slot, counted in 32 bits, the rows begin: after the word and their number."""
+"""Index of the first row number in a cache slot, in units of 32 bits. The word and the number of
+its rows stand before it."""
 
 _SLOT_ROWS = 32 - _FIRST_ROW
+"""Most row numbers in a cache slot. A word with more rows is not cached."""
 
 _LABEL_START = np.uint64(int.from_bytes(b"__label_", "little"))
 
 
 class Features(NamedTuple):
-    """What a kernel needs to find the input rows of a word."""
+    """A model's tables, by which a kernel finds the input rows of a word."""
 
     matrix: npt.NDArray[np.float32]
     vocabulary: StringTable  # the words, then the labels, in the model's order
     n_words: int
-    end_of_sentence: int  # its row, or -1
+    end_of_sentence: int  # row of the end of the sentence, or -1
     minn: int
     maxn: int
     bucket: int
-    kept: npt.NDArray[np.uint64]  # for 64 buckets: a bit for each that has a row; how many before
-    row_of_kept: npt.NDArray[np.int32]
+    kept: npt.NDArray[np.uint64]  # for every 64 buckets: bits of those kept; how many kept before
+    row_of_kept: npt.NDArray[np.int32]  # row of every kept bucket
 
 
-_hash_bytes = njit(inline="always")(hash_bytes.py_func)  # a call would count references
+_hash_bytes = njit(inline="always")(hash_bytes.py_func)  # inlined: a call would count references
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _number_in(slots, hashes, ends, arena, data, start, end):  # type: ignore[no-untyped-def]
-    """Return the number of the word ``data[start:end]``, or -1."""
+    """Return the number of the word ``data[start:end]`` in the vocabulary, or -1."""
     value = _hash_bytes(data, start, end)
     mask = np.uint64(slots.size - 1)
     at = value & mask
@@ -78,10 +80,13 @@ def _bits_set(word):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _find_ngrams(  # type: ignore[no-untyped-def]
-    kept, row_of_kept, bucket, minn, maxn, data, start, end, found, n_found
+    kept, row_of_kept, bucket, minn, maxn, data, start, end, rows, n_rows
 ):
-    """Write the rows of the character n-grams of ``data[start:end]`` to ``found``; count them."""
-    first = n_found
+    """Append the rows of the character n-grams of ``data[start:end]`` to ``rows``.
+
+    ``rows`` has ``n_rows`` rows before. Returns the new number of rows.
+    """
+    first = n_rows
     for i in range(start, end):
         if data[i] & 0xC0 == 0x80:
             continue
@@ -100,14 +105,14 @@ def _find_ngrams(  # type: ignore[no-untyped-def]
             if n >= minn and not (n == 1 and (i == start or j == end)):
                 at = np.uint32(value) % np.uint32(bucket)
                 # Without a branch, which would be mispredicted too often.
-                found[n_found] = at
-                n_found += kept[at >> 6, 0] >> np.uint64(at & 63) & 1
+                rows[n_rows] = at
+                n_rows += kept[at >> 6, 0] >> np.uint64(at & 63) & 1
             n += 1
-    for k in range(first, n_found):
-        at = found[k]
+    for k in range(first, n_rows):
+        at = rows[k]
         lower = kept[at >> 6, 0] & ~(~np.uint64(0) << np.uint64(at & 63))
-        found[k] = row_of_kept[np.int64(kept[at >> 6, 1]) + _bits_set(lower)]
-    return n_found
+        rows[k] = row_of_kept[np.int64(kept[at >> 6, 1]) + _bits_set(lower)]
+    return n_rows
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -128,13 +133,16 @@ def _is_end_of_sentence(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _most_rows(features, n_bytes):  # type: ignore[no-untyped-def]
-    """Return how many rows a word of so many bytes may have."""
+    """Return the most rows that a word of ``n_bytes`` bytes may have."""
     return 1 + (n_bytes + 2) * max(features.maxn - features.minn + 1, 0)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _word_key(data, start, end):  # type: ignore[no-untyped-def]
-    """Return a word of up to 32 bytes as four numbers, filled with zeros, which no word holds."""
+    """Return a word of up to 32 bytes as four 64-bit numbers, padded with zero bytes.
+
+    No word holds a zero byte, so different words have different keys.
+    """
     key0, key1, key2, key3 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     n = end - start
     last = load_u64(data, start + (n - 1) // 8 * 8)
@@ -165,13 +173,13 @@ def _slot(key0, key1, key2, key3, n_slots):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sum_text(features, cache, data, end, found, total):  # type: ignore[no-untyped-def]
-    """Add the rows of the text ``data[1:end]``, and of its end, to ``total``; count them.
+def _sum_text(features, cache, data, end, rows, total):  # type: ignore[no-untyped-def]
+    """Add the rows of the text ``data[1:end]``, and of its end, to ``total``; return their number.
 
-    The rows are added one by one, in fastText's order: in a long text the sum of float32 numbers
-    depends on it more than the score may.
+    The rows are added one by one, in fastText's order. The sum of float32 numbers depends on the
+    order, in a long text by more than the score may differ.
     """
-    # Every use of a tuple's array counts its references up and down, so they are taken out first.
+    # Each use of a tuple's array would count its references, so the arrays are taken out first.
     matrix, kept, row_of_kept = features.matrix, features.kept, features.row_of_kept
     bucket, minn, maxn = features.bucket, features.minn, features.maxn
     slots, hashes, ends, arena, _ = features.vocabulary
@@ -198,39 +206,39 @@ def _sum_text(features, cache, data, end, found, total):  # type: ignore[no-unty
                     and cache[slot, 2] == key2
                     and cache[slot, 3] == key3
                 ):
-                    n = np.int64(numbers[slot, _FIRST_ROW - 1])
-                    for k in range(n):
+                    n_rows = np.int64(numbers[slot, _FIRST_ROW - 1])
+                    for k in range(n_rows):
                         row = numbers[slot, _FIRST_ROW + k]
                         for d in range(total.size):
                             total[d] += matrix[row, d]
-                    count += int(n)
+                    count += int(n_rows)
                     i += 1
                     continue
-            # The word is new to the cache: its own row first, then those of its n-grams.
-            n = np.int64(0)
+            # The word is not in the cache. Its own row comes first, then the rows of its n-grams.
+            n_rows = np.int64(0)
             entry = _number_in(slots, hashes, ends, arena, data, start, i)
             if 0 <= entry < features.n_words:
-                found[0] = entry
-                n = np.int64(1)
-            is_word = entry < features.n_words and (n or not _starts_with_label(data, start, i))
-            if is_word and maxn > 0:
+                rows[0] = entry
+                n_rows = np.int64(1)
+            is_label = not n_rows and _starts_with_label(data, start, i)
+            if entry < features.n_words and not is_label and maxn > 0:
                 data[start - 1] = 60
                 data[i] = 62
-                n = _find_ngrams(
-                    kept, row_of_kept, bucket, minn, maxn, data, start - 1, i + 1, found, n
+                n_rows = _find_ngrams(
+                    kept, row_of_kept, bucket, minn, maxn, data, start - 1, i + 1, rows, n_rows
                 )
-            if slot >= 0 and n <= _SLOT_ROWS:
+            if slot >= 0 and n_rows <= _SLOT_ROWS:
                 cache[slot, 0] = key0
                 cache[slot, 1] = key1
                 cache[slot, 2] = key2
                 cache[slot, 3] = key3
-                numbers[slot, _FIRST_ROW - 1] = n
-                for k in range(n):
-                    numbers[slot, _FIRST_ROW + k] = found[k]
-            for k in range(n):
+                numbers[slot, _FIRST_ROW - 1] = n_rows
+                for k in range(n_rows):
+                    numbers[slot, _FIRST_ROW + k] = rows[k]
+            for k in range(n_rows):
                 for d in range(total.size):
-                    total[d] += matrix[found[k], d]
-            count += int(n)
+                    total[d] += matrix[rows[k], d]
+            count += int(n_rows)
         i += 1
     if features.end_of_sentence >= 0:
         total += matrix[features.end_of_sentence]
@@ -240,7 +248,7 @@ def _sum_text(features, cache, data, end, found, total):  # type: ignore[no-unty
 
 @njit(cache=True, nogil=True)
 def text_vectors(features, cache, data, offsets, delete_newlines):  # type: ignore[no-untyped-def]
-    """Return the mean of the rows of each text, and which texts have any."""
+    """Return the mean of the rows of each text, and which texts have rows."""
     n_texts = offsets.size - 1
     dim = features.matrix.shape[1]
     vectors = np.zeros((n_texts, dim), np.float32)
@@ -249,14 +257,14 @@ def text_vectors(features, cache, data, offsets, delete_newlines):  # type: igno
     for t in range(n_texts):
         longest = max(longest, offsets[t + 1] - offsets[t])
     text = np.zeros(longest + 2 + _LONGEST_CACHED, np.uint8)
-    found = np.empty(_most_rows(features, longest), np.int32)
+    rows = np.empty(_most_rows(features, longest), np.int32)
     for t in range(n_texts):
         end = 1
         for i in range(offsets[t], offsets[t + 1]):
             text[end] = data[i]
             end += data[i] != 10 or not delete_newlines
         total = np.zeros(dim, np.float32)
-        count = _sum_text(features, cache, text, end, found, total)
+        count = _sum_text(features, cache, text, end, rows, total)
         if count:
             has_rows[t] = True
             vectors[t] = total * np.float32(1.0 / count)
@@ -270,7 +278,7 @@ def _insert_all(table, data, offsets):  # type: ignore[no-untyped-def]
 
 
 def features_of(model: FastTextModel) -> Features:
-    """Lay out what the kernel needs of a model."""
+    """Make the tables of a model that the kernel reads."""
     bucket = max(model.bucket, 1)
     has_row = np.zeros(-(-bucket // 64) * 64, np.uint8)
     if model.pruned is None:
@@ -297,7 +305,7 @@ def features_of(model: FastTextModel) -> Features:
 
 
 def _vocabulary(entries: list[bytes]) -> StringTable:
-    # A table of s slots holds s / 2 entries of 8 * s bytes.
+    # A table holds half as many entries as it has slots, and 8 bytes of words a slot.
     slots = max(2 * len(entries), sum(map(len, entries)) // 8 + 1)
     table = empty_table(1 << slots.bit_length())
     offsets = np.cumsum([0, *map(len, entries)])
@@ -307,5 +315,5 @@ def _vocabulary(entries: list[bytes]) -> StringTable:
 
 
 def empty_cache() -> npt.NDArray[np.uint64]:
-    """Make the cache of words: in a slot the word (no word is empty), its number of rows, they."""
+    """Make an empty word cache. A slot holds a word, how many rows it has, and the row numbers."""
     return np.zeros((_CACHE_SLOTS, 16), np.uint64)

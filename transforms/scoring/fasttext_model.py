@@ -24,18 +24,21 @@ _CENTROIDS = 256
 
 @dataclass(frozen=True)
 class FastTextModel:
-    """The parts of a model that prediction needs, in fastText's names."""
+    """The parts of a model that prediction needs, under fastText's names.
+
+    A bucket is a hash value of a character n-gram.
+    """
 
     model: int
     loss: int
-    word_ngrams: int
-    bucket: int
-    minn: int
-    maxn: int
+    word_ngrams: int  # longest n-gram of words
+    bucket: int  # number of buckets
+    minn: int  # shortest character n-gram
+    maxn: int  # longest character n-gram
     entries: list[bytes]  # the words, then the labels
     n_words: int
     label_counts: npt.NDArray[np.int64]
-    pruned: dict[int, int] | None  # row after the words of each kept bucket; None: all are kept
+    pruned: dict[int, int] | None  # input row of each kept bucket, less n_words; None: all are kept
     input_rows: npt.NDArray[np.float32]
     output_rows: npt.NDArray[np.float32]
 
@@ -71,7 +74,7 @@ class _Reader:
 
 
 def read_model(path: str) -> FastTextModel:
-    """Read a model file. Raises ValueError if it is no fastText model or breaks off."""
+    """Read a model file. Raises ValueError if it is not a fastText model or is cut off."""
     try:
         return _read(_Reader(Path(path).read_bytes()))
     except (struct.error, ValueError, IndexError) as error:
@@ -129,7 +132,11 @@ def _quantised_matrix(reader: _Reader) -> npt.NDArray[np.float32]:
 
 
 def _quantiser(reader: _Reader) -> tuple[int, int, npt.NDArray[np.float32]]:
-    """Read a product quantiser: dimensions of a part, of the last part, the parts' centroids."""
+    """Read a product quantiser.
+
+    Returns the dimensions of a part, the dimensions of the last part, and the centroids of all
+    parts.
+    """
     dim, _, part_dim, last_part_dim = reader.numbers("4i")
     return part_dim, last_part_dim, reader.array("<f4", dim * _CENTROIDS).astype(np.float32)
 

@@ -1,8 +1,8 @@
 """Prediction with supervised fastText models, a column of texts at a time.
 
-This is fastText's own arithmetic (arXiv 1607.01759): the labels' probabilities follow from a text's
-vector by softmax or by hierarchical softmax. Models that this does not cover (other losses, n-grams
-of words) go through the package ``fasttext``, a text at a time.
+The arithmetic is fastText's own (arXiv 1607.01759). Softmax or hierarchical softmax over a text's
+vector gives the probabilities of the labels. Other models (with other losses, or with n-grams of
+words) are run by the package ``fasttext``, a text at a time.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from transforms.scoring.fasttext_model import (
 Scores = npt.NDArray[np.float64]
 
 _NO_LABEL_BELOW = 1e-5
-"""fastText's hierarchical softmax does not return labels below this."""
+"""Lowest probability of a label that fastText's hierarchical softmax returns."""
 
 
 @njit(cache=True, nogil=True)
 def _products(vectors, matrix):  # type: ignore[no-untyped-def]
-    """Return ``vectors @ matrix.T``, without the threads that a BLAS would start for it."""
+    """Return ``vectors @ matrix.T``. A BLAS would start threads for it."""
     products = np.zeros((vectors.shape[0], matrix.shape[0]), np.float32)
     for t in range(vectors.shape[0]):
         for row in range(matrix.shape[0]):
@@ -44,37 +44,38 @@ def _products(vectors, matrix):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _huffman_children(counts):  # type: ignore[no-untyped-def]
-    """Return the children of the inner nodes, which are numbered after the labels."""
-    n = counts.size
-    weights = np.full(2 * n - 1, np.int64(10**15))
-    weights[:n] = counts
-    children = np.zeros((n - 1, 2), np.int64)
-    leaf = n - 1
-    node = n
-    for parent in range(n, 2 * n - 1):
+    """Return the two children of each inner node. Inner nodes are numbered after the labels."""
+    n_labels = counts.size
+    weights = np.full(2 * n_labels - 1, np.int64(10**15))
+    weights[:n_labels] = counts
+    children = np.zeros((n_labels - 1, 2), np.int64)
+    leaf = n_labels - 1
+    node = n_labels
+    for inner in range(n_labels - 1):
         for side in range(2):
             if leaf >= 0 and weights[leaf] < weights[node]:
-                children[parent - n, side] = leaf
+                children[inner, side] = leaf
                 leaf -= 1
             else:
-                children[parent - n, side] = node
+                children[inner, side] = node
                 node += 1
-        weights[parent] = weights[children[parent - n, 0]] + weights[children[parent - n, 1]]
+        weights[n_labels + inner] = weights[children[inner, 0]] + weights[children[inner, 1]]
     return children
 
 
 @njit(cache=True, nogil=True)
 def _tree_scores(children, logits):  # type: ignore[no-untyped-def]
     """Return the log probability of each label from the logits of the inner nodes."""
-    n = children.shape[0] + 1
-    scores = np.zeros((logits.shape[0], 2 * n - 1))
+    n_inner = children.shape[0]
+    n_labels = n_inner + 1
+    scores = np.zeros((logits.shape[0], n_labels + n_inner))
     for t in range(logits.shape[0]):
-        for parent in range(2 * n - 2, n - 1, -1):
-            right = 1.0 / (1.0 + np.exp(-np.float64(logits[t, parent - n])))
-            here = scores[t, parent]
-            scores[t, children[parent - n, 0]] = here + np.log(1.0 - right + 1e-5)
-            scores[t, children[parent - n, 1]] = here + np.log(right + 1e-5)
-    return scores[:, :n]
+        for inner in range(n_inner - 1, -1, -1):
+            right = 1.0 / (1.0 + np.exp(-np.float64(logits[t, inner])))
+            here = scores[t, n_labels + inner]
+            scores[t, children[inner, 0]] = here + np.log(1.0 - right + 1e-5)
+            scores[t, children[inner, 1]] = here + np.log(right + 1e-5)
+    return scores[:, :n_labels]
 
 
 class BatchClassifier:
@@ -87,14 +88,14 @@ class BatchClassifier:
         self._children = (
             _huffman_children(model.label_counts) if model.loss == HIERARCHICAL_SOFTMAX else None
         )
-        # A thread takes a cache out while it predicts; list.pop and append are atomic.
+        # A thread takes a cache out while it predicts. list.pop and list.append are atomic.
         self._caches = [empty_cache()]
 
     def probabilities(self, texts: pa.StringArray, *, delete_newlines: bool) -> Scores:
         """Return the probability of each label (columns) for each text (rows).
 
-        As in fastText, they add up to a little more than 1, and a text of no known feature has
-        none: its row is 0. Newlines are deleted, or else part words as spaces do.
+        As in fastText, they add up to a little more than 1. The row of a text without any known
+        word or n-gram is 0. Newlines are deleted, or separate words as spaces do.
         """
         vectors, has_rows = self._vectors(texts, delete_newlines)
         if self._children is None:
@@ -154,14 +155,15 @@ def _read_classifier(path: str) -> FastTextModel:
 def classifier_labels(path: str) -> list[str]:
     """Read a supervised model to the end and return its labels.
 
-    Raises ValueError if the file holds none. Takes a fraction of :func:`load_classifier`.
+    Raises ValueError if the file is not such a model. This is much faster than
+    :func:`load_classifier`.
     """
     return _read_classifier(path).labels
 
 
 @cache
 def load_classifier(path: str) -> BatchClassifier | PackageClassifier:
-    """Load a supervised model, once a process. Raises ValueError if the file holds none."""
+    """Load a supervised model, once a process. Raises ValueError for any other file."""
     model = _read_classifier(path)
     if model.loss in (HIERARCHICAL_SOFTMAX, SOFTMAX) and model.word_ngrams == 1:
         return BatchClassifier(model)

@@ -1,9 +1,9 @@
-"""KenLM's binary models, read by memory map and queried a batch of sentences at a time.
+"""KenLM's binary models, mapped into memory and laid out for kernels.
 
-The file is KenLM's trie (Heafield, 2011, "KenLM: Faster and Smaller Language Model Queries"),
-with or without quantised probabilities and array-compressed pointers: n-grams in reverse, the
-last word first, each order a bit-packed array sorted within its parent. The sums are KenLM's own,
-word by word in single precision, so that a score is the same to the last bit.
+The file is KenLM's trie (Heafield, 2011, "KenLM: Faster and Smaller Language Model Queries"), with
+or without quantised probabilities and array-compressed pointers. It holds n-grams in reverse, the
+last word first. The n-grams of each order are an array of bit-packed entries. The children of an
+n-gram, its longer n-grams, stand together and are sorted by word.
 """
 
 from __future__ import annotations
@@ -24,43 +24,52 @@ _SANITY = struct.pack("<56s3f3IQ", MAGIC, 0.0, 1.0, -0.5, 1, 0xFFFFFFFF, 0, 1)
 _PARAMETERS = struct.Struct("<B3xfiB3xI")
 
 TRIE, QUANTISED_TRIE, ARRAY_TRIE, QUANTISED_ARRAY_TRIE = 2, 3, 4, 5
-"""Kinds of models that are read here; 0 and 1 are hash tables."""
+"""Kinds of models that can be read, by their numbers in the file. Kinds 0 and 1 are hash tables."""
 
 TRIE_VERSION = 1
 QUANTISATION_VERSION = 2
 ARRAY_VERSION = 0
 MAX_ORDER = 6
-"""What the package ``kenlm`` is compiled for."""
+"""Highest order of a model, the one that the package ``kenlm`` is compiled for."""
 
 _MURMUR = np.uint64(0xC6A4A7935BD1E995)
 UNIGRAM_BYTES = 16
 MAX_BUCKETS = 1 << 16
+"""Most buckets of a level. They shorten the search in the level's offset array."""
 
 
 class LanguageModel(NamedTuple):
-    """A model's file and where its parts lie, ready for the kernels."""
+    """A model's file and the places of its parts, for the kernels.
+
+    A level is the array of n-grams of one order, from 2 on.
+    """
 
     data: npt.NDArray[np.uint8]  # the whole file
-    hashes: npt.NDArray[np.uint64]  # of the words from word 1 on, ascending; word 0 is <unk>
+    hashes: npt.NDArray[np.uint64]  # hashes of the words from word 1 on, ascending; word 0 is <unk>
     unigrams: npt.NDArray[np.uint8]
-    """16 bytes a word: its log10 probability and back-off as float32, its first bigram as uint64,
-    which is the end of the last word's."""
-    levels: npt.NDArray[np.int64]  # a row an order from 2 on, see the constants below
-    bins: npt.NDArray[np.float32]  # of all levels: probabilities, then back-offs
+    """The words, 16 bytes each: log10 probability and back-off as float32, and the number of the
+    word's first bigram as uint64. The bigrams of a word end where those of the next begin."""
+    levels: npt.NDArray[np.int64]
+    """One row a level. The constants below are its columns."""
+    bins: npt.NDArray[np.float32]
+    """Quantised values of all levels. In each level the probabilities come before the back-offs."""
     buckets: npt.NDArray[np.int64]
-    """Of all levels: where in the offset array to look for an entry, by the entry's high bits."""
+    """Where to begin the search for an entry in its level's offset array, by the high bits of the
+    entry's number. All levels, one after the other."""
     order: int
     word_bits: int
     probability_bits: int  # 0: not quantised
     backoff_bits: int
-    begin: int  # the word <s>
-    end: int  # the word </s>
+    begin: int  # number of the word <s>
+    end: int  # number of the word </s>
 
 
 FIRST_BIT, ENTRY_BITS, NEXT_BITS, OFFSETS, N_OFFSETS, BUCKETS, BUCKET_SHIFT, BINS = range(8)
-"""Columns of ``levels``: the first entry's bit, bits an entry and of its pointer; where the offset
-array begins in the file and its length, 0 for none; where the level's part of ``buckets`` and
-``bins`` begins, and how far an entry's number is shifted to find its bucket."""
+"""Columns of ``levels``. FIRST_BIT: where in the file the first entry begins, in bits. ENTRY_BITS,
+NEXT_BITS: bits of an entry, and of the pointer in it. OFFSETS, N_OFFSETS: where in the file the
+offset array begins, in bytes, and its length, 0 for none. BUCKETS, BINS: where the level's part of
+``buckets`` and ``bins`` begins. BUCKET_SHIFT: bits by which an entry's number is shifted to find
+its bucket."""
 
 
 def _bits(number: int) -> int:
@@ -78,9 +87,10 @@ def _chopped_bits(n_entries: int, max_next: int, max_chopped: int) -> int:
 
 
 def load(path: str) -> LanguageModel | None:
-    """Map a binary KenLM model into memory; None where it is of a kind that is not read here.
+    """Map a binary KenLM model into memory.
 
-    Raises ValueError where the file cannot be opened or is shorter than its header says.
+    Returns None for kinds of models that cannot be read here. Raises ValueError where the file
+    cannot be opened or is shorter than its header says.
     """
     try:
         with Path(path).open("rb") as file:
@@ -167,7 +177,7 @@ def _layout(data: npt.NDArray[np.uint8], order: int, kind: int) -> LanguageModel
 def word_numbers(
     model: LanguageModel, words: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint32]:
-    """Return the model's numbers of some words, 0 (``<unk>``) for those that it does not know.
+    """Return the model's numbers of words, 0 (``<unk>``) for unknown words.
 
     Word ``i`` is ``words[offsets[i]:offsets[i + 1]]``.
     """
@@ -194,16 +204,16 @@ def _numbers(hashes, words, offsets):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _murmur_hash(data, start, end):  # type: ignore[no-untyped-def]
     """Hash a word by MurmurHash64A (Austin Appleby's MurmurHash2 of 64 bits) with seed 0."""
-    h = np.uint64(end - start) * _MURMUR
+    value = np.uint64(end - start) * _MURMUR
     while start + 8 <= end:
         part = load_u64(data, start) * _MURMUR
         part = (part ^ (part >> np.uint64(47))) * _MURMUR
-        h = (h ^ part) * _MURMUR
+        value = (value ^ part) * _MURMUR
         start += 8
     if start < end:
         part = np.uint64(0)
         for i in range(start, end):
             part |= np.uint64(data[i]) << np.uint64(8 * (i - start))
-        h = (h ^ part) * _MURMUR
-    h = (h ^ (h >> np.uint64(47))) * _MURMUR
-    return h ^ (h >> np.uint64(47))
+        value = (value ^ part) * _MURMUR
+    value = (value ^ (value >> np.uint64(47))) * _MURMUR
+    return value ^ (value >> np.uint64(47))

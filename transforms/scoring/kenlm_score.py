@@ -1,10 +1,11 @@
-"""Scores of sentences by KenLM's trie, a batch at a time.
+"""Scores of sentences by a KenLM trie, a batch of sentences at a time.
 
-:mod:`transforms.scoring.kenlm_model` reads the trie.
+The trie is read by :mod:`transforms.scoring.kenlm_model`. As in KenLM, the n-grams that end in a
+word are looked up from the word back through its context. Scores are added word by word in single
+precision, so a score equals KenLM's to the last bit.
 
-A word's n-grams are looked up as KenLM does, from the word itself back through its context, and the
-scores added in its order. What is looked up among many siblings is remembered in a cache that
-each slot of holds the last one only: most are pairs of words that come again and again.
+Look-ups among many n-grams are cached, because the same pairs of words come again and again. A slot
+of the cache holds the last look-up that fell on it.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ from transforms.scoring.kenlm_model import (
 )
 
 CACHE_BITS = 16
+"""Binary logarithm of the number of slots in the cache."""
+
 MANY_SIBLINGS = 16
-"""Among so many, a look-up takes longer than the cache does."""
+"""Number of n-grams above which a look-up among them is cached: it takes longer than the cache."""
 
 SCANNED = 6
-"""A word that is guessed to lie nearer than this is looked for one by one."""
+"""Distance, in entries, below which a word is searched entry by entry."""
 
 MAX_GUESSES = 8
+"""Most guesses of a word's place before the entries are searched one by one."""
+
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SIGN = np.uint64(0x80000000)
 _LOW_32 = np.uint64(0xFFFFFFFF)
@@ -48,7 +53,7 @@ _WORD_POINTER = ir.IntType(64).as_pointer()
 _FLOAT_POINTER = ir.FloatType().as_pointer()
 
 
-# The helpers take addresses: arrays would have their references counted at each call of them.
+# The helpers take addresses, because passing arrays would count their references at each call.
 
 
 @intrinsic
@@ -73,7 +78,7 @@ def _load_float(typingctx, address):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def _as_float(typingctx, bits):  # type: ignore[no-untyped-def]
-    """Take the low 32 bits of a number for a float32."""
+    """Return the float32 whose bits are the low 32 bits of a number."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         low = builder.trunc(arguments[0], ir.IntType(32))
@@ -95,16 +100,17 @@ def _as_bits(typingctx, number):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _read(data, bit, mask):  # type: ignore[no-untyped-def]
-    """Return up to 57 bits from bit number ``bit`` on."""
+    """Return up to 57 bits, those of ``mask``, from bit number ``bit`` on."""
     return (_load_u64(data + (bit >> 3)) >> np.uint64(bit & 7)) & mask
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _find(data, first_bit, entry_bits, mask, word, density, begin, end):  # type: ignore[no-untyped-def]
-    """Return the entry of ``word`` among those from ``begin`` to ``end``, or -1.
+    """Return the entry of ``word`` among the entries from ``begin`` to ``end``, or -1.
 
-    Words are numbered by their hashes, and so lie evenly: from any entry, the distance to the
-    word's is guessed by ``density``, the entries a word if all had as many.
+    Words are numbered in the order of their hashes, so their entries are spread evenly.
+    ``density`` is one over the number of words. With it the distance from an entry to that of
+    ``word`` is guessed from the difference of their numbers.
     """
     last = end - 1
     at = begin
@@ -136,7 +142,7 @@ def _find(data, first_bit, entry_bits, mask, word, density, begin, end):  # type
 
 @njit(cache=True, nogil=True, inline="always")
 def _values(data, bit, bins, n_bits, backoff_bits, is_longest):  # type: ignore[no-untyped-def]
-    """Return an entry's log10 probability and, but for the longest n-grams, its back-off."""
+    """Return an entry's log10 probability and its back-off, which is 0 for the longest n-grams."""
     if n_bits == 0:
         probability = _as_float(_read(data, bit, _LOW_32) | _SIGN)
         if is_longest:
@@ -155,20 +161,20 @@ def _values(data, bit, bins, n_bits, backoff_bits, is_longest):  # type: ignore[
 def _children(  # type: ignore[no-untyped-def]
     data, bit, entry_bits, next_bits, entry, offsets, n_offsets, bucket
 ):
-    """Return the first of an entry's children at the next level, and the end of them.
+    """Return the first of an entry's children in the next level, and the end of its children.
 
-    ``bit`` is that of the entry's pointer, ``bucket`` the address of its bucket.
+    ``bit`` is the first bit of the entry's pointer, and ``bucket`` the address of its bucket.
     """
     mask = (_ONE << np.uint64(next_bits)) - _ONE
     begin = np.int64(_read(data, bit, mask))
     end = np.int64(_read(data, bit + entry_bits, mask))
     if n_offsets:
         low = np.int64(_load_u64(bucket))
-        n = np.int64(_load_u64(bucket + 8)) - low + 1
-        while n > 1:  # without a branch that no processor can foretell
-            half = n >> 1
+        n_left = np.int64(_load_u64(bucket + 8)) - low + 1
+        while n_left > 1:  # binary search without a branch, which would be mispredicted too often
+            half = n_left >> 1
             low += half * np.int64(np.int64(_load_u64(offsets + 8 * (low + half))) <= entry)
-            n -= half
+            n_left -= half
         begin |= low << next_bits
         while low + 1 < n_offsets and np.int64(_load_u64(offsets + 8 * low + 8)) <= entry + 1:
             low += 1
@@ -202,7 +208,7 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
             end = np.int64(_load_u64(at_word + 24))
             other = 1 - side
             backoffs[other, 0] = backoff
-            # A back-off of -0.0 says that no longer n-gram begins so, one of 0.0 that some does.
+            # A back-off of -0.0 means that no longer n-gram extends this one, 0.0 that some do.
             n_next = np.int64(_as_bits(backoff) != _SIGN)
             n_found = np.int64(1)
             level = np.int64(0)
@@ -271,7 +277,7 @@ def _score(model, words, offsets, cache, totals):  # type: ignore[no-untyped-def
 
 
 class SentenceScorer:
-    """Scores batches of sentences with one model; threads may share it."""
+    """A scorer of batches of sentences with one model. Threads may share it."""
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
@@ -280,9 +286,9 @@ class SentenceScorer:
     def score_batch(
         self, words: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        """Return the log10 probability of each sentence between its begin and end.
+        """Return the log10 probability of each sentence, between ``<s>`` and ``</s>``.
 
-        Sentence ``i`` has the model's words ``words[offsets[i]:offsets[i + 1]]``. The scores are
+        Sentence ``i`` has the word numbers ``words[offsets[i]:offsets[i + 1]]``. The scores equal
         those of ``kenlm.Model.score`` to the last bit.
         """
         assert not len(words) or words.max() <= len(self.model.hashes)

@@ -16,9 +16,9 @@ from transforms.scoring.fasttext_predict import classifier_labels, load_classifi
 
 
 def check_identify_language(*, model: FilePath, languages: list[str], **_: object) -> None:
-    """Raise ValueError for a file that is no classifier, and for languages that it does not know.
+    """Raise ValueError for a file that is not a classifier, and for languages that it lacks.
 
-    A misspelt language would leave no document.
+    A misspelt language would drop every document.
     """
     _check_labels(model, classifier_labels(model), languages)
 
@@ -39,10 +39,10 @@ def identify_language(
     """Set ``language`` and ``language_score`` to fastText's top label, and drop by them.
 
     As in CCNet (arXiv 1911.00359), the text's newlines are deleted, not replaced by spaces.
-    Documents whose score is under ``min_score`` are dropped as ``low_language_score``, those of a
-    language that is not in ``languages`` as ``other_language``; an empty list keeps all. A text in
-    which the model finds nothing it knows has no language, and score 0. Raises ValueError if the
-    file is no fastText classifier.
+    Documents whose score is under ``min_score`` are dropped as ``low_language_score``. Documents in
+    a language that is not in ``languages`` are dropped as ``other_language``; an empty list keeps
+    all. A text without any word or n-gram that the model knows has no language, and score 0. Raises
+    ValueError if the file is not a fastText classifier.
     """
     classifier = load_classifier(model)
     scores = classifier.probabilities(batch["text"], delete_newlines=True)
@@ -54,13 +54,14 @@ def identify_language(
     batch = with_column(batch, "language_score", pa.array(score))
     batch = drop(batch, score < min_score, "low_language_score")
     if languages:
-        is_other = ~np.isin(best, [i for i, x in enumerate(classifier.labels) if x in languages])
+        kept = [i for i, label in enumerate(classifier.labels) if label in languages]
+        is_other = ~np.isin(best, kept)
         batch = drop(batch, is_other | (score == 0), "other_language")
     return batch
 
 
 def keep_languages(batch: pa.RecordBatch, *, languages: list[str]) -> pa.RecordBatch:
-    """Drop as ``other_language`` the documents whose column ``language`` says another than these.
+    """Drop documents whose column ``language`` is not one of ``languages``, as ``other_language``.
 
     Documents without a language stay.
     """
@@ -69,7 +70,7 @@ def keep_languages(batch: pa.RecordBatch, *, languages: list[str]) -> pa.RecordB
 
 
 def check_classify(*, model: FilePath, label: str, **_: object) -> None:
-    """Raise ValueError for a file that is no classifier, or has no such label."""
+    """Raise ValueError for a file that is not a classifier, or a classifier without ``label``."""
     _check_labels(model, classifier_labels(model), [label])
 
 
@@ -79,10 +80,10 @@ def classify(
 ) -> pa.RecordBatch:
     """Drop documents whose probability of a fastText classifier's ``label`` is too low.
 
-    As in RedPajama, the text's newlines count as spaces. Documents under ``min_probability`` are
-    dropped as ``low_class_probability``. The probability is written into the metadata as
-    ``class_probability``. ``label`` stands without fastText's prefix ``__label__``. Raises
-    ValueError if the file is no fastText classifier or has no such label.
+    As in RedPajama, the text's newlines count as spaces. Documents with a probability under
+    ``min_probability`` are dropped as ``low_class_probability``. The probability is written into
+    the metadata as ``class_probability``. ``label`` is given without fastText's prefix
+    ``__label__``. Raises ValueError if the file is not a fastText classifier or lacks the label.
     """
     batch, probability = _with_probability(batch, model, label)
     return drop(batch, probability < min_probability, "low_class_probability")
@@ -91,7 +92,10 @@ def classify(
 def check_classify_top(
     *, model: FilePath, label: str, card: FilePath, keep_fraction: float
 ) -> None:
-    """Raise ValueError as ``check_classify``, and for a card without the label's percentiles."""
+    """Raise ValueError as ``check_classify`` does, and for a card without the label's percentiles.
+
+    A ``keep_fraction`` of 0 or less, or above 1, raises it, too.
+    """
     if not 0 < keep_fraction <= 1:
         raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
     check_classify(model=model, label=label)
@@ -102,12 +106,12 @@ def check_classify_top(
 def classify_top(
     batch: pa.RecordBatch, *, model: FilePath, label: str, card: FilePath, keep_fraction: float
 ) -> pa.RecordBatch:
-    """Keep about the ``keep_fraction`` of documents that a fastText classifier likes best.
+    """Keep about the ``keep_fraction`` of documents that a fastText classifier rates highest.
 
-    The smallest probability that stays is read from the classifier's card, which holds percentiles
-    of the probability over random pages of the web, held out from its training: with 0.1, the 90th.
-    For the rest as :func:`classify`. Raises ValueError where the card has no percentiles of the
-    label, too, or the fraction is none.
+    The threshold comes from the classifier's card. The card has percentiles of the label's
+    probability over random web pages that were held out from training. With 0.1 the threshold is
+    the 90th percentile. In all else this step works as :func:`classify`. It also raises ValueError
+    where the card has no percentiles of the label, or the fraction is not above 0 and at most 1.
     """
     if not 0 < keep_fraction <= 1:
         raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
@@ -119,7 +123,7 @@ def classify_top(
 
 @cache
 def _percentiles(card: str, label: str) -> list[float]:
-    """Read the 101 percentiles of a label's probability over random pages from a card."""
+    """Read the percentiles 0 to 100 of a label's probability over random pages from a card."""
     try:
         percentiles = json.loads(Path(card).read_text("utf-8"))["scores"]["random_page_percentiles"]
         return [float(value) for value in percentiles[label]]

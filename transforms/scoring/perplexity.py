@@ -1,8 +1,8 @@
-"""Steps that score documents with a language model and sort them by it, after CCNet.
+"""Steps that score documents with a language model and put them into buckets, after CCNet.
 
-CCNet (arXiv 1911.00359) scores the normalised document as one sentence of SentencePiece pieces with
-a 5-gram KenLM model of Wikipedia, and cuts each language's documents into ``head``, ``middle`` and
-``tail`` by their perplexity.
+CCNet (arXiv 1911.00359) scores the normalised document as one sentence of SentencePiece pieces. Its
+model is a 5-gram KenLM model of Wikipedia. The documents of each language are divided into
+``head``, ``middle`` and ``tail`` by their perplexity.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ BUCKETS = ("head", "middle", "tail")
 
 @functools.cache
 def _load_lm(path: str) -> kenlm.Model:
-    """Map a KenLM model into memory once a process; raises ValueError where it is none."""
+    """Map a KenLM model into memory, once a process. Raises ValueError for any other file."""
     config = kenlm.Config()
     config.load_method = kenlm.LoadMethod.LAZY
     config.show_progress = False
     config.arpa_complain = kenlm.ARPALoadComplain.NONE
     try:
         return kenlm.Model(path, config)
-    except (OSError, RuntimeError):  # what KenLM says is of places in its code
+    except (OSError, RuntimeError):  # KenLM's message names places in its own code
         raise ValueError(f"{path}: not a KenLM model, or not all of one") from None
 
 
 class _Scorer(NamedTuple):
-    """A language model and the pieces that it was made of, for the kernels."""
+    """A language model, and the numbers of SentencePiece's pieces in it, for the kernels."""
 
     sentences: SentenceScorer
-    words: npt.NDArray[np.uint32]  # of every piece, its number in the language model
+    words: npt.NDArray[np.uint32]  # number in the language model of every piece
 
 
 @functools.cache
 def _load_scorer(lm: str, pieces: str) -> _Scorer | None:
-    """Map a language model for the kernels once a process; None where they do not cover it."""
+    """Map a language model for the kernels, once a process; None where they cannot read it."""
     model = kenlm_model.load(lm)
     texts = [piece.text for piece in load_encoder(pieces).model.pieces]
-    # KenLM divides sentences at these, so that such a piece would be more than one word.
+    # KenLM divides sentences at these characters, so a piece with one would be several words.
     if model is None or any(set(text) & set(b"\0\t\n\v\f\r ") for text in texts):
         return None
     arena = np.frombuffer(b"".join(texts), np.uint8)
@@ -61,23 +61,24 @@ def _load_scorer(lm: str, pieces: str) -> _Scorer | None:
 
 
 def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, int]]:
-    """Return the log10 probability of each normalised text, and how many pieces it has."""
+    """Return the log10 probability of each normalised text, and its number of pieces."""
     encoder = load_encoder(pieces)
     scorer = _load_scorer(lm, pieces)
-    found = None if scorer is None else encoder.encode_as_pieces(texts)
-    if scorer is None or found is None:
+    encoded = None if scorer is None else encoder.encode_as_pieces(texts)
+    if scorer is None or encoded is None:
         model = _load_lm(lm)
-        return [(model.score(row), n) for row, n in encoder.encode_as_sentences(texts)]
-    words = scorer.words[found.ids]
-    words[found.is_unknown] = kenlm_model.word_numbers(
-        scorer.sentences.model, found.unknown_bytes, found.unknown_offsets
+        sentences = encoder.encode_as_sentences(texts)
+        return [(model.score(sentence), n_pieces) for sentence, n_pieces in sentences]
+    words = scorer.words[encoded.ids]
+    words[encoded.is_unknown] = kenlm_model.word_numbers(
+        scorer.sentences.model, encoded.unknown_bytes, encoded.unknown_offsets
     )
-    scores = scorer.sentences.score_batch(words, found.offsets)
-    return list(zip(scores.tolist(), np.diff(found.offsets).tolist(), strict=True))
+    scores = scorer.sentences.score_batch(words, encoded.offsets)
+    return list(zip(scores.tolist(), np.diff(encoded.offsets).tolist(), strict=True))
 
 
 def check_score_perplexity(*, lm: FilePath, pieces: FilePath, **_: object) -> None:
-    """Raise ValueError for files that are no KenLM and no SentencePiece model."""
+    """Raise ValueError if ``lm`` is not a KenLM model or ``pieces`` not a SentencePiece model."""
     check_model(pieces)
     _load_lm(lm)
 
@@ -86,12 +87,13 @@ def check_score_perplexity(*, lm: FilePath, pieces: FilePath, **_: object) -> No
 def score_perplexity(
     batch: pa.RecordBatch, *, language: str, lm: FilePath, pieces: FilePath
 ) -> pa.RecordBatch:
-    """Write ``perplexity`` of the documents in ``language``: 10^(-log10 score / (pieces + 1)).
+    """Write the ``perplexity`` of the documents in ``language``.
 
-    ``lm`` is a KenLM model, ``pieces`` the SentencePiece model that made its vocabulary. The score
-    is that of the normalised document's pieces with begin and end of sentence. A document of which
-    normalising leaves nothing is scored as an empty sentence, as CCNet does. Perplexities of other
-    documents stay as they are.
+    The perplexity is 10^(-log10 score / (pieces + 1)). The score is the probability of the
+    normalised document's pieces as one sentence, with its begin and end. ``lm`` is a KenLM model,
+    and ``pieces`` is the SentencePiece model that made its vocabulary. A document that is empty
+    after normalising is scored as an empty sentence, as in CCNet. Perplexities of other documents
+    stay as they are.
     """
     mask = pc.fill_null(pc.equal(batch["language"], language), False)
     if not pc.any(mask).as_py():
@@ -107,7 +109,7 @@ def score_perplexity(
 def check_bucket_by_perplexity(
     *, cutoffs: dict[str, list[float] | FilePath], keep: list[str]
 ) -> None:
-    """Raise ValueError for cut-offs that are not two ascending numbers, and unknown buckets."""
+    """Raise ValueError for cut-offs that are not two ascending numbers, and for unknown buckets."""
     unknown = sorted(set(keep) - set(BUCKETS))
     if unknown:
         raise ValueError(f"keep: {unknown[0]!r} is none of {', '.join(BUCKETS)}")
@@ -118,7 +120,7 @@ def check_bucket_by_perplexity(
 
 
 def _limits(given: list[float] | FilePath, language: str) -> list[float]:
-    """Return the perplexities at which a language's documents are cut, given or in a card."""
+    """Return the two cut-offs of a language, as the recipe or a model's card gives them."""
     return _cutoffs_of_card(given, language) if isinstance(given, str) else given
 
 
@@ -128,10 +130,10 @@ def bucket_by_perplexity(
 ) -> pa.RecordBatch:
     """Write ``bucket`` by perplexity, and drop the documents whose bucket is not in ``keep``.
 
-    ``cutoffs`` has two ascending perplexities a language, or the card of the language model that
-    was made together with them: ``head`` lies under the first, ``middle`` under the second,
-    ``tail`` is the rest. Documents in other languages, or without a perplexity, have no bucket and
-    stay. Raises ValueError where the parameters are not as described.
+    ``cutoffs`` has two ascending perplexities for each language, or the card of the language model,
+    which holds them. A perplexity under the first is in ``head``, one under the second in
+    ``middle``, and any other in ``tail``. Documents in other languages, or without a perplexity,
+    have no bucket and stay. Raises ValueError where the parameters are not as described.
     """
     check_bucket_by_perplexity(cutoffs=cutoffs, keep=keep)
     perplexities = pc.fill_null(batch["perplexity"], np.nan).to_numpy(zero_copy_only=False)
@@ -151,7 +153,7 @@ def bucket_by_perplexity(
 
 @functools.cache
 def _cutoffs_of_card(path: str, language: str) -> list[float]:
-    """Read the perplexities at which a language's documents are cut from a model's card."""
+    """Read the two cut-offs of a language from the card of its language model."""
     try:
         card = json.loads(Path(path).read_text("utf-8"))
         if card["kind"] == "language_model" and card["parameters"]["language"] == language:

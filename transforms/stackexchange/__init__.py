@@ -1,1 +1,1 @@
-"""Questions and answers joined to documents, and their HTML as text."""
+"""StackExchange: joining questions and answers to documents, and turning their HTML into text."""

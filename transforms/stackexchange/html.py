@@ -1,17 +1,18 @@
-"""The HTML of posts to plain text, with what carries meaning kept in the authors' own Markdown.
+"""Conversion of posts' HTML to plain text. Structure that carries meaning is kept as Markdown.
 
-Stack Exchange makes a post's HTML from Markdown, with a short list of tags. Tags go (LLaMA, arXiv
-2302.13971), with these left in their place:
+Stack Exchange makes a post's HTML from Markdown, with a short list of tags. Tags are removed, as in
+LLaMA (arXiv 2302.13971), and replaced in this way:
 
-- paragraphs, headings, tables, quotes and lists stand apart by an empty line;
-- a code block stands between lines of three backticks, or more where it holds three, byte for byte
-  as the author gave it and never indented; inline code stands between backticks;
-- list items begin with ``- `` or their number, the lines of a quote with ``> ``;
-- white space is collapsed as HTML has it, but not in formulas of several lines (``$$``,
-  ``\\begin``), which like all of MathJax stay as they are;
-- of a link its text stays, of an image nothing; ``10<sup>5</sup>`` becomes ``10^5``.
+- paragraphs, headings, tables, quotes and lists are set apart by an empty line;
+- a code block stands between lines of three backticks, or of more if the code itself has three.
+  The code stays byte for byte as the author wrote it, and is never indented. Inline code stands
+  between backticks;
+- list items begin with ``- `` or their number, and the lines of a quote with ``> ``;
+- white space is collapsed as in HTML, but not in formulas of several lines (``$$``, ``\\begin``).
+  All of MathJax stays as it is;
+- the text of a link stays, and an image leaves nothing. ``10<sup>5</sup>`` becomes ``10^5``.
 
-Any input gives some text, in time linear in its length.
+Every input gives a text, in time linear in its length.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ from html import unescape
 from typing import NamedTuple
 
 MAX_NESTING = 64
-"""Of lists, their items and quotes, and of inline code; what is further in is not marked."""
+"""Deepest nesting of lists, items and quotes, and of inline tags. Deeper ones are unmarked."""
 
 MAX_INDENTS_PER_CHAR = 4
-"""Of lists and quotes, ahead of their lines, for each character of HTML; further lines get none."""
+"""Most characters of indents before the lines of lists and quotes, for each character of HTML.
+Later lines get no indents."""
 
-# An attribute's value may hold ">"; a "<" outside of one ends what was no tag.
+# An attribute's value may hold ">". A "<" outside of a value shows that the text before is no tag.
 _TAG = re.compile(
     r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>|<!--|<[!?/][^<>]*>"""
 )
 _START = re.compile(r"""\bstart\s*=\s*["']?(\d{1,9})""", re.IGNORECASE)
-_LONG_NUMBER = re.compile(r"&#[0-9]{20,};?")  # more digits than Python may read; no character
+_LONG_NUMBER = re.compile(r"&#[0-9]{20,};?")  # no character; Python refuses very long numbers
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _FORMULA = re.compile(
     r"(\$\$[^$]*\$\$|\\begin\{(\w+\*?)\}(?:(?!\\begin\{).)*?\\end\{\2\})", re.DOTALL
@@ -43,26 +45,26 @@ _BLANK = " \t\n\r\f"
 
 
 class _Container:
-    """A list, list item or quote that is open."""
+    """An open list, list item or quote."""
 
     __slots__ = ("indent", "kind", "marker", "number")
 
     def __init__(self, kind: str, marker: str, indent: str, number: int | None = None) -> None:
         self.kind = kind
-        self.marker = marker  # before the first line in it; empty afterwards
-        self.indent = indent  # before the others
-        self.number = number  # of the next item of an ordered list
+        self.marker = marker  # text before its first line; empty once that line is written
+        self.indent = indent  # text before its other lines
+        self.number = number  # number of the next item of an ordered list
 
 
 class _Inline(NamedTuple):
-    """Inline code, a superscript or a subscript that is open."""
+    """An open tag of inline code, superscript or subscript."""
 
     tag: str
-    pieces: int  # of the line, before it
+    pieces: int  # number of pieces of the line before the tag
 
 
 def html_to_text(html: str) -> str:
-    """Return the text of a post's HTML, as the module says."""
+    """Return the text of a post's HTML, as the module's description says."""
     if "\r" in html:
         html = html.replace("\r\n", "\n").replace("\r", "\n")
     writer = _Writer(MAX_INDENTS_PER_CHAR * len(html))
@@ -83,19 +85,19 @@ def html_to_text(html: str) -> str:
 
 
 class _Writer:
-    """Takes texts and tags in their order."""
+    """A writer of plain text. It takes the texts and tags of the HTML in their order."""
 
     def __init__(self, max_indents: int) -> None:
-        self._indents_left = max_indents  # characters ahead of lines, all together
+        self._indents_left = max_indents  # characters of indents that may still be written
         self._out: list[str] = []
         self._gap = 0  # newlines due before the next block
-        self._lines: list[str] = []  # of the open paragraph, whole
+        self._lines: list[str] = []  # finished lines of the open paragraph
         self._line: list[str] = []  # pieces of its last line
-        self._blank = 0  # of these pieces, how many from the first on are known to be blank
+        self._blank = 0  # number of the line's first pieces that are known to be blank
         self._inline: list[_Inline] = []
         self._containers: list[_Container] = []
         self._code: list[str] | None = None  # pieces of the open code block
-        self._skip_to: str | None = None  # the tag that ends what is no text
+        self._skip_to: str | None = None  # tag whose end ends a part without text
 
     def text(self, html: str) -> None:
         if self._skip_to:
@@ -134,7 +136,7 @@ class _Writer:
                 self._lines.append(text)
 
     def _end_block(self, gap: int) -> None:
-        """Write the open paragraph; ``gap`` newlines, at least, are due after it."""
+        """Write the open paragraph. At least ``gap`` newlines are due after it."""
         self._end_line()
         if self._lines:
             text = "\n".join(self._lines).rstrip()
@@ -145,8 +147,8 @@ class _Writer:
 
     def _write(self, text: str) -> None:
         if self._containers:
-            first = "".join([c.marker or c.indent for c in self._containers])
-            rest = "".join([c.indent for c in self._containers])
+            first = "".join([outer.marker or outer.indent for outer in self._containers])
+            rest = "".join([outer.indent for outer in self._containers])
             self._indents_left -= len(rest) * text.count("\n")
             if self._indents_left < 0:
                 rest = ""
@@ -261,7 +263,7 @@ class _Writer:
             self._containers.append(_Container(kind, marker, indent, number))
 
     def _close(self, kinds: tuple[str, ...]) -> None:
-        """Close the innermost container of ``kinds`` with all that is in it."""
+        """Close the innermost container of one of the ``kinds``, and the containers inside it."""
         for depth in range(len(self._containers) - 1, -1, -1):
             if self._containers[depth].kind in kinds:
                 del self._containers[depth:]
@@ -293,7 +295,7 @@ def _inline_code(code: str) -> str:
 
 
 def _script(content: str) -> str:
-    """Bracket a superscript or subscript that would run into what follows."""
+    """Put a superscript or subscript in brackets where its end would not be clear."""
     return content if _SIMPLE_SCRIPT.fullmatch(content) else f"({content})"
 
 

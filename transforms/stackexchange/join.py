@@ -1,7 +1,7 @@
-"""StackExchange: questions with their answers, joined from posts into documents.
+"""The join of StackExchange's posts into documents: each question with its answers.
 
-The text of a document, which LLaMA (arXiv 2302.13971) describes as answers sorted by score with
-the HTML tags removed::
+LLaMA (arXiv 2302.13971) sorts the answers by score and removes the HTML tags. The text of a
+document is::
 
     Q: the title
 
@@ -15,7 +15,8 @@ the HTML tags removed::
 
     the next one
 
-Answers come by score, highest first, as numbers; of equal ones the older first, then by id.
+Answers are in the order of their scores, highest first. Of equal scores the older answer comes
+first, and then the lower id.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ POST_SCHEMA = pa.schema(
         pa.field("name", pa.string(), nullable=False),  # SOURCE/FILE of the dump
         pa.field("record", pa.int64(), nullable=False),  # byte offset in the decompressed Posts.xml
         pa.field("site", pa.string(), nullable=False),
-        pa.field("post_id", pa.int64()),  # this and those below are null where a row is damaged
-        pa.field("question_id", pa.int64()),  # of an answer its question's, of a question its own
+        pa.field("post_id", pa.int64()),  # this and the fields below are null in a damaged row
+        pa.field("question_id", pa.int64()),  # id of the answer's question; a question's own id
         pa.field("is_question", pa.bool_()),
         pa.field("score", pa.int64()),
         pa.field("created", pa.string()),  # ISO 8601, as in the dump
@@ -52,14 +53,14 @@ POST_SCHEMA = pa.schema(
         pa.field("error", pa.string()),
     ]
 )
-"""A post, as the reader yields it and the join takes it."""
+"""Schema of posts, as the reader yields them and the join takes them."""
 
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:com|net|org)(?![a-z0-9.])")
 _ARCHIVE_SUFFIX = re.compile(r"(?:[-_.]?Posts)?(?:\.xml)?(?:\.(?:7z|gz|bz2|zst))?$", re.IGNORECASE)
 
 
 class Answer(NamedTuple):
-    """An answer with its text; ``created`` is ISO 8601."""
+    """An answer with its plain text. ``created`` is a time in ISO 8601."""
 
     post_id: int
     score: int
@@ -87,6 +88,8 @@ class _Post(NamedTuple):
 
 
 class _Document(NamedTuple):
+    """A row of the result: a document, or a dropped post."""
+
     id: str
     text: str
     url: str | None
@@ -95,11 +98,11 @@ class _Document(NamedTuple):
 
 
 def site_of(name: str) -> str:
-    """Return the site that a dump's file, ``SOURCE/FILE``, holds the posts of.
+    """Return the site whose posts a dump's file ``SOURCE/FILE`` holds.
 
-    It is the host name that a folder's or the archive's name begins with, the innermost one
-    (``history.meta.stackexchange.com_2018-08/Posts.xml``, ``stackoverflow.com-Posts.7z``); where
-    there is none, the archive's name without suffixes, or the folder's.
+    The site is the host name at the beginning of the archive's or a folder's name, the innermost
+    one (``history.meta.stackexchange.com_2018-08/Posts.xml``, ``stackoverflow.com-Posts.7z``).
+    Without a host name it is the archive's or the folder's name without suffixes.
     """
     stems = [stem for part in name.split("/") if (stem := _ARCHIVE_SUFFIX.sub("", part))]
     for stem in reversed(stems):
@@ -108,20 +111,20 @@ def site_of(name: str) -> str:
     return stems[-1] if stems else name
 
 
-def largest_sites(sizes: Mapping[str, int], n: int) -> list[str]:
-    """Return the ``n`` largest of the sites, largest first; of equal ones by name.
+def largest_sites(sizes: Mapping[str, int], n_sites: int) -> list[str]:
+    """Return the ``n_sites`` largest sites, largest first. Sites of equal size are sorted by name.
 
-    LLaMA takes the 28 largest. Raises ValueError for an ``n`` under 1.
+    LLaMA takes the 28 largest. Raises ValueError for a number under 1.
     """
-    if n < 1:
-        raise ValueError(f"sites: {n} is not a number of sites")
-    return sorted(sizes, key=lambda site: (-sizes[site], site))[:n]
+    if n_sites < 1:
+        raise ValueError(f"sites: {n_sites} is not a number of sites")
+    return sorted(sizes, key=lambda site: (-sizes[site], site))[:n_sites]
 
 
 def partition_of_posts(posts: pa.RecordBatch, *, n_partitions: int) -> npt.NDArray[np.int64]:
-    """Give each row the partition that :func:`join_posts` is to find it in.
+    """Return the partition of each row, in which :func:`join_posts` joins it.
 
-    A question and its answers have the same one; rows without a question are spread out.
+    A question and its answers are in one partition. Rows without a question are spread evenly.
     """
     names = posts["name"].dictionary_encode()
     seeds = [zlib.crc32(name.encode()) for name in names.dictionary.to_pylist()]
@@ -133,7 +136,7 @@ def partition_of_posts(posts: pa.RecordBatch, *, n_partitions: int) -> npt.NDArr
 
 
 def assemble(title: str, question: str, answers: Iterable[Answer]) -> str:
-    """Write the text of a document (see the module) from texts without HTML."""
+    """Return the text of a document, in the form of the module's description, from plain texts."""
     head = f"Q: {' '.join(title.split())}".rstrip()
     parts = [head, question]
     for answer in ordered(answers):
@@ -142,28 +145,29 @@ def assemble(title: str, question: str, answers: Iterable[Answer]) -> str:
 
 
 def ordered(answers: Iterable[Answer]) -> list[Answer]:
-    """Sort answers by score, highest first; of equal ones the older first, then by id."""
+    """Sort answers by score, highest first. Of equal scores the older comes first, then by id."""
     return sorted(answers, key=lambda answer: (-answer.score, answer.created, answer.post_id))
 
 
 def join_posts(posts: pa.RecordBatch, *, min_answers: int) -> pa.RecordBatch:
     """Join questions with their answers into documents.
 
-    ``posts`` has :data:`POST_SCHEMA` and holds all posts of its questions, in any order; what comes
-    out depends on the posts alone. Its order is by site, file, question id. A question's answers
-    are those of its file, so that several dumps of a site stay apart.
+    ``posts`` has :data:`POST_SCHEMA` and holds all posts of its questions. Their order does not
+    matter: documents come out by site, file and question id. A question is joined with answers of
+    its own file only, so that several dumps of a site stay apart.
 
-    Every post is in a document or in a dropped row: the ``metadata`` of a document lists its
-    ``answer_ids``, best answer first, and each other row is one post. Rows are dropped by
+    Every post is in a document or in a dropped row. The ``metadata`` of a document lists its
+    ``answer_ids``, best answer first. Each other row is one post. The reasons for dropping a row
+    are
 
-    - ``too_few_answers``: a question with fewer than ``min_answers``, with its answers;
+    - ``too_few_answers``: a question with fewer than ``min_answers`` answers, with its answers;
     - ``empty``: a question without a title, text and answers, or an answer without text;
     - ``answer_without_question``: the question is not in the dump (deleted, or damaged);
-    - ``duplicate_post``: a later row of its file has the id of this question or answer;
-    - what the reader dropped them by.
+    - ``duplicate_post``: an earlier row of the file has the same post id;
+    - the reason that the reader gave.
 
-    A document's id is ``name#question``, a dropped post's ``name#post@record``, without the post
-    where the row gave none: rows of different questions may have the same id. The text of a
+    A document's id is ``name#question``. A dropped post's id is ``name#post@record``, because
+    several rows may have the same post id; ``post`` is empty in a row without an id. The text of a
     partition must stay under 2 GiB.
     """
     rows: list[_Document] = []
@@ -190,7 +194,7 @@ def _order(post: _Post) -> tuple[object, ...]:
 
 
 def _join(posts: Sequence[_Post], min_answers: int) -> Iterator[_Document]:
-    """Yield the rows of one question: posts come with the question first, then by id and record."""
+    """Yield the rows of one question. Its posts are sorted: the question, then by id and record."""
     question: _Post | None = None
     answers: list[Answer] = []
     dropped: list[_Document] = []

@@ -1,1 +1,1 @@
-"""Filters of web pages: the rules of C4, Gopher, FineWeb and RefinedWeb, and lists of addresses."""
+"""Filters of web pages: rules of C4, Gopher, FineWeb and RefinedWeb, and block lists of urls."""

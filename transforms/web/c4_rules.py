@@ -1,9 +1,9 @@
 """C4's rules for web pages: which lines are natural language, and which pages have enough of it.
 
-C4 (arXiv 1910.10683), in the order of its published code (``c4_utils.py`` of TensorFlow Datasets),
-where a page's lines go through the rules one after another and the first that speaks against the
-page ends it. Language identification and the deduplication of lines over the corpus, which C4 has
-behind these rules, are steps of their own (``identify_language``, ``deduplicate_lines``).
+The rules of C4 (arXiv 1910.10683) run in the order of its published code (``c4_utils.py`` of
+TensorFlow Datasets). Each line of a page goes through them, and the first rule that refuses the
+page drops it. C4 also identifies the language and deduplicates lines over the corpus. These are
+steps of their own here (``identify_language``, ``deduplicate_lines``).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _CITATIONS = tuple(np.frombuffer(text, np.uint8) for text in (b"edit]", b"citati
 
 
 class _LineRules(NamedTuple):
-    """What the kernel asks of lines; endings as a column's buffers."""
+    """The parameters of the rules, for the kernel. Endings are buffers of a string column."""
 
     max_word_chars: int
     strip_citations: bool
@@ -77,7 +77,7 @@ class _Line(NamedTuple):
 
     start: int
     end: int
-    next_start: int  # of the line behind it
+    next_start: int  # where the following line begins
     words: int
     longest_word: int  # in characters
     has_bracket: bool
@@ -110,25 +110,26 @@ def apply_c4_rules(
     """Take lines out of pages, and drop pages, by C4's rules.
 
     Null, false or an empty list switches a rule off. A page of more than ``max_page_chars``
-    characters goes (``c4_page_too_long``). Its lines, those of ``str.splitlines``, are stripped,
-    and each is asked in this order:
+    characters is dropped (``c4_page_too_long``). The lines of a page are those of
+    ``str.splitlines``, stripped. Each line is checked in this order:
 
-    - a word of more than ``max_word_chars`` characters: the line goes;
-    - citation marks (``[1]``, ``[]``, ``[edit]``, ``[citation needed]``) are taken out;
-    - it ends in none of ``line_end_marks``, or in one of ``refused_line_ends``: the line goes;
-    - it has fewer than ``min_line_words`` words: the line goes;
-    - it has "lorem ipsum": the page goes (``c4_lorem_ipsum``);
-    - it has "javascript": the line goes;
-    - it has an opening curly bracket: the page goes (``c4_curly_bracket``);
-    - it has one of ``policy_phrases``: the line goes;
-    - it has a whole word, or phrase, of the file ``bad_words`` (one a line): the page goes
+    - it has a word of more than ``max_word_chars`` characters: the line is removed;
+    - citation marks (``[1]``, ``[]``, ``[edit]``, ``[citation needed]``) are taken out of it;
+    - it ends in none of ``line_end_marks`` or in one of ``refused_line_ends``: the line is removed;
+    - it has fewer than ``min_line_words`` words: the line is removed;
+    - it has "lorem ipsum": the page is dropped (``c4_lorem_ipsum``);
+    - it has "javascript": the line is removed;
+    - it has an opening curly bracket: the page is dropped (``c4_curly_bracket``);
+    - it has one of ``policy_phrases``: the line is removed;
+    - it has a whole word, or phrase, of the file ``bad_words`` (one a line): the page is dropped
       (``c4_bad_word``).
 
-    A page of which no line is left goes (``c4_no_line_left``), and one whose lines have fewer than
-    ``min_sentences`` sentences in all (``c4_few_sentences``). The lines that stay are joined by
-    newlines, and the whole is stripped. Words are divided by white space, the case of letters does
-    not count, sentences are those of :func:`transforms.kernels.sentences.count_sentences`. Raises
-    ValueError where ``bad_words`` holds no words.
+    A page without lines left is dropped (``c4_no_line_left``), and so is one whose lines have fewer
+    than ``min_sentences`` sentences in all (``c4_few_sentences``). The remaining lines are joined
+    by newlines, and the page is stripped. Words are divided by white space, phrases match in any
+    case of letters, and sentences are those of
+    :func:`transforms.kernels.sentences.count_sentences`. Raises ValueError where ``bad_words``
+    holds no words.
     """
     texts = batch["text"]
     rules = _LineRules(
@@ -157,7 +158,7 @@ def apply_c4_rules(
 def _scanner(
     lorem_ipsum: bool, javascript: bool, policy_phrases: tuple[str, ...], bad_words: str | None
 ) -> PhraseScanner:
-    """Make the scanner of all phrases once a process; raises ValueError on a bad list."""
+    """Make the scanner of all phrases, once a process. Raises ValueError for a bad word list."""
     parts = {
         _LOREM_IPSUM: ["lorem ipsum"] if lorem_ipsum else [],
         _JAVASCRIPT: ["javascript"] if javascript else [],
@@ -180,9 +181,10 @@ def _read_words(path: str) -> list[str]:
 
 @njit(cache=True, nogil=True)
 def _apply(rules, scanner, classes, data, offsets, reasons, out):  # type: ignore[no-untyped-def]
-    """Write what is left of every page to ``out``, and why pages go to ``reasons``.
+    """Write the remaining text of every page to ``out``; return the offsets of the pages there.
 
-    Pages that go, those that have a reason before among them, are written whole. Returns offsets.
+    The number of the reason for dropping a page is written to ``reasons``. Dropped pages, and pages
+    that already have a reason, are written unchanged.
     """
     spaces = classes[:0x3001] & SPACE
     out_offsets = np.zeros(offsets.size, np.int64)
@@ -203,7 +205,11 @@ def _apply(rules, scanner, classes, data, offsets, reasons, out):  # type: ignor
 
 @njit(cache=True, nogil=True)
 def _clean_page(rules, scanner, classes, spaces, data, start, end, out, at):  # type: ignore[no-untyped-def]
-    """Write the lines that stay from ``out[at]`` on; return the reason (0: none) and the end."""
+    """Write a page's remaining lines from ``out[at]`` on.
+
+    Returns the number of the reason for dropping the page, 0 for none, and the end of the text in
+    ``out``.
+    """
     page_start = at
     lines = sentences = 0
     while start < end:
@@ -211,7 +217,7 @@ def _clean_page(rules, scanner, classes, spaces, data, start, end, out, at):  # 
         start = line.next_start
         if line.longest_word > rules.max_word_chars:
             continue
-        first = at + (lines > 0)  # behind a newline
+        first = at + (lines > 0)  # after a newline
         last = first + line.end - line.start
         words = line.words
         if line.has_bracket and rules.strip_citations:
@@ -255,7 +261,7 @@ def _clean_page(rules, scanner, classes, spaces, data, start, end, out, at):  # 
 
 @njit(cache=True, nogil=True)
 def _next_line(classes, data, i, end):  # type: ignore[no-untyped-def]
-    """Measure the line that begins at ``i``: its edges without white space, its words."""
+    """Measure the line that begins at ``i``: edges without white space, words, brackets."""
     line_start = line_end = i
     words = word_chars = longest_word = 0
     has_bracket = has_curly_bracket = False
@@ -289,9 +295,9 @@ def _copy_without_citations(classes, data, i, end, out, at):  # type: ignore[no-
     """Copy ``data[i:end]`` to ``out[at]`` without citation marks; return the end of the copy."""
     while i < end:
         if data[i] == 0x5B:
-            behind = _citation_end(classes, data, i + 1, end)
-            if behind > 0:
-                i = behind
+            citation_end = _citation_end(classes, data, i + 1, end)
+            if citation_end > 0:
+                i = citation_end
                 continue
         out[at] = data[i]
         at += 1
@@ -301,7 +307,7 @@ def _copy_without_citations(classes, data, i, end, out, at):  # type: ignore[no-
 
 @njit(cache=True, nogil=True)
 def _citation_end(classes, data, i, end):  # type: ignore[no-untyped-def]
-    """Return where the citation mark ends whose opening bracket is before ``i``; 0: it is none."""
+    """Return the end of the citation mark whose opening bracket is before ``i``, or 0 for none."""
     for name in _CITATIONS:
         if i + name.size <= end and has_at(data, i, name, 0, name.size):
             return i + name.size

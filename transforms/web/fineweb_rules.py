@@ -1,7 +1,8 @@
-"""FineWeb's own rules for web pages: pages that are lists, menus and repeated lines go.
+"""FineWeb's own rules for web pages. They drop pages of lists, menus and repeated lines.
 
-FineWeb (arXiv 2406.17557) found these four by comparing the statistics of good and bad dumps; what
-a line and a duplicate are is as in its published pipeline (datatrove's ``FineWebQualityFilter``).
+FineWeb (arXiv 2406.17557) found these four rules by comparing the statistics of good and bad dumps.
+Lines and duplicates are defined as in its published pipeline (datatrove's
+``FineWebQualityFilter``).
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from transforms.kernels.hashing import xxh64
 
 
 class LineMeasures(NamedTuple):
-    """What is counted of each text; lines of white space alone do not count."""
+    """Counts for each text. Lines of white space alone are not counted."""
 
     lines: npt.NDArray[np.int64]
-    marked_lines: npt.NDArray[np.int64]  # that end in an end mark
+    marked_lines: npt.NDArray[np.int64]  # lines that end in an end mark
     short_lines: npt.NDArray[np.int64]
-    duplicate_chars: npt.NDArray[np.int64]  # in lines equal to one before
-    chars: npt.NDArray[np.int64]  # without newlines
+    duplicate_chars: npt.NDArray[np.int64]  # characters in lines equal to an earlier one
+    chars: npt.NDArray[np.int64]  # characters without newlines
     newlines: npt.NDArray[np.int64]
     words: npt.NDArray[np.int64]
 
@@ -40,14 +41,15 @@ def apply_fineweb_rules(
     max_duplicate_char_fraction: float | None,
     max_newlines_per_word: float | None,
 ) -> pa.RecordBatch:
-    r"""Drop pages by FineWeb's rules, each for the first that speaks against it. Null: no rule.
+    r"""Drop pages by FineWeb's rules, each page for the first rule that it breaks.
 
-    ``fineweb_no_line``: a page of white space. ``fineweb_few_end_marks``: at most
-    ``min_marked_line_fraction`` of the lines end in one of ``line_end_marks``.
-    ``fineweb_short_lines``: more than ``max_short_line_fraction`` of the lines have
-    ``short_line_chars`` characters or fewer. ``fineweb_duplicate_lines``: more than
-    ``max_duplicate_char_fraction`` of the characters stand in lines that the page has had before.
-    ``fineweb_newlines``: more than ``max_newlines_per_word``. See :func:`measure_lines`.
+    Null switches a rule off. ``fineweb_no_line``: a page of white space.
+    ``fineweb_few_end_marks``: at most ``min_marked_line_fraction`` of the lines end in one of
+    ``line_end_marks``. ``fineweb_short_lines``: more than ``max_short_line_fraction`` of the lines
+    have ``short_line_chars`` characters or fewer. ``fineweb_duplicate_lines``: more than
+    ``max_duplicate_char_fraction`` of the characters stand in lines that repeat an earlier line of
+    the page. ``fineweb_newlines``: more than ``max_newlines_per_word`` newlines a word. See
+    :func:`measure_lines`.
     """
     counts = measure_lines(
         batch["text"], line_end_marks=line_end_marks, short_line_chars=short_line_chars
@@ -74,8 +76,9 @@ def measure_lines(
 ) -> LineMeasures:
     r"""Count lines, characters and words of each text.
 
-    Lines are what ``\n`` divides, as they are, and do not count where they are white space alone.
-    Words are divided by white space. A line is a duplicate where the text has had an equal one.
+    Only ``\n`` divides lines. Lines are not stripped, and lines of white space alone do not count.
+    Words are divided by white space. A line is a duplicate if it equals an earlier line of the
+    text.
     """
     data, offsets = text_buffers(texts)
     marks = text_buffers(pa.array(line_end_marks, pa.string()))
@@ -84,19 +87,20 @@ def measure_lines(
 
 @njit(cache=True, nogil=True)
 def _measure(classes, marks, mark_offsets, short_chars, data, offsets):  # type: ignore[no-untyped-def]
-    n = offsets.size - 1
-    lines, marked, short = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    duplicate, chars = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    newlines, words = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for t in range(n):
+    n_texts = offsets.size - 1
+    lines, marked = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    short, duplicate = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    chars, words = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    newlines = np.zeros(n_texts, np.int64)
+    for t in range(n_texts):
         for i in range(offsets[t], offsets[t + 1]):
             newlines[t] += data[i] == 10
     n_slots = 2
-    while n > 0 and n_slots <= 2 * newlines.max() + 2:
+    while n_texts > 0 and n_slots <= 2 * newlines.max() + 2:
         n_slots *= 2
     keys = np.zeros(n_slots, np.uint64)
-    texts = np.full(n_slots, -1, np.int64)  # the text that a slot's key is of
-    for t in range(n):
+    texts = np.full(n_slots, -1, np.int64)  # which text a slot's key belongs to
+    for t in range(n_texts):
         i = offsets[t]
         end = offsets[t + 1]
         while i < end:
@@ -124,7 +128,7 @@ def _measure(classes, marks, mark_offsets, short_chars, data, offsets):  # type:
 
 @njit(cache=True, nogil=True)
 def _is_duplicate(keys, texts, text, key):  # type: ignore[no-untyped-def]
-    """Put a key of a text into the hash table; tell whether it was there."""
+    """Put a line's key into the hash table; tell whether the text had it already."""
     mask = np.uint64(keys.size - 1)
     slot = key & mask
     while texts[slot] == text:

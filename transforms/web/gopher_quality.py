@@ -1,17 +1,17 @@
-"""Gopher's quality rules: pages that do not look like prose, by counts of words, lines and symbols.
+"""Gopher's quality rules, which drop pages that do not look like prose.
 
-The rules are those of arXiv 2112.11446, appendix A.1.1 (page numbers of its versions differ). What
-the paper leaves open is decided here as in datatrove's published filter where the project's own
-conventions do not differ:
+The rules go by counts of words, lines and symbols (arXiv 2112.11446, appendix A.1.1). The paper
+leaves some details open. They are decided as in datatrove's published filter, unless this project
+has a convention of its own:
 
-- A *word* is what white space separates (``str.split``), punctuation and all, and its length is
+- White space separates *words* (``str.split``). A word includes its punctuation, and its length is
   counted in characters.
-- A *line* is what ``"\\n"`` alone separates; lines of white space alone are none.
-- The symbols are ``#``, and the ellipsis: ``…``, or three full stops of a run of them. Each of the
-  two has the limit by itself.
-- A bullet is one of :data:`BULLETS`, behind white space or not.
-- A stop word is recognised in any case and with punctuation at its edges ("That," is *that*), and
-  counts once however often it stands: the rule asks for so many *different* ones.
+- Only ``"\\n"`` separates *lines*. Lines of white space alone do not count.
+- *Symbols* are ``#`` and the ellipsis. An ellipsis is ``…``, or three full stops in a row. The
+  limit holds for each of the two separately.
+- A *bullet* is one of :data:`BULLETS`. White space may stand before it.
+- A *stop word* is recognised in any case and with punctuation at its edges ("That," is *that*). It
+  counts once, however often it occurs: the rule asks for a number of different stop words.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ from transforms.kernels.hashing import BASE, mix
 from transforms.kernels.lines import line_end
 
 BULLETS = "•‣▶►◀◦■□▪▫●○–-*"
-"""What marks an item of a list: RedPajama's marks, the hyphen of datatrove, and the asterisk."""
+"""Characters that mark an item of a list: RedPajama's, datatrove's hyphen, and the asterisk."""
 
 _FULL_STOP, _NUMBER_SIGN, _ELLIPSIS = ord("."), ord("#"), ord("…")
 
 
 class QualityMeasures(NamedTuple):
-    """What is counted of each text."""
+    """Counts for each text."""
 
     words: npt.NDArray[np.int64]
-    word_chars: npt.NDArray[np.int64]  # of all words together
+    word_chars: npt.NDArray[np.int64]  # characters of all words together
     number_signs: npt.NDArray[np.int64]
     ellipses: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
-    bullet_lines: npt.NDArray[np.int64]  # that begin with a bullet
-    ellipsis_lines: npt.NDArray[np.int64]  # that end with an ellipsis
-    alphabetic_words: npt.NDArray[np.int64]  # that hold a letter
-    stop_words: npt.NDArray[np.int64]  # different ones, counted up to the number asked for
+    bullet_lines: npt.NDArray[np.int64]  # lines that begin with a bullet
+    ellipsis_lines: npt.NDArray[np.int64]  # lines that end with an ellipsis
+    alphabetic_words: npt.NDArray[np.int64]  # words that hold a letter
+    stop_words: npt.NDArray[np.int64]  # different stop words, counted up to min_stop_words
 
 
 def check_gopher_quality(*, min_stop_words: int, stop_words: list[str], **_: object) -> None:
-    """Raise ValueError for a number of stop words that no document has."""
+    """Raise ValueError where more stop words are asked for than the list has."""
     if min_stop_words > len(set(stop_words)):
         raise ValueError(
             f"min_stop_words: {min_stop_words} is more than there are stop_words, "
@@ -81,16 +81,18 @@ def filter_gopher_quality(
     min_stop_words: int,
     stop_words: list[str],
 ) -> pa.RecordBatch:
-    """Drop documents that break one of Gopher's quality rules, each for the first in this order.
+    """Drop documents by Gopher's quality rules, each for the first rule that it breaks.
 
-    ``gopher_words``: fewer than ``min_words`` or more than ``max_words``.
-    ``gopher_mean_word_length``: under ``min_mean_word_chars`` or over ``max_mean_word_chars``.
+    ``gopher_words``: fewer than ``min_words`` or more than ``max_words`` words.
+    ``gopher_mean_word_length``: a mean word length, in characters, under ``min_mean_word_chars`` or
+    over ``max_mean_word_chars``.
     ``gopher_symbols``: over ``max_symbols_per_word`` number signs, or ellipses, a word.
     ``gopher_bullets``: over ``max_bullet_line_fraction`` of the lines begin with a bullet.
-    ``gopher_ellipsis_lines``: over ``max_ellipsis_line_fraction`` of them end with an ellipsis.
+    ``gopher_ellipsis_lines``: over ``max_ellipsis_line_fraction`` of the lines end with an
+    ellipsis.
     ``gopher_alphabetic_words``: under ``min_alphabetic_word_fraction`` of the words hold a letter.
-    ``gopher_stop_words``: fewer than ``min_stop_words`` different ones of ``stop_words``; 0 for
-    languages whose stop words are not given.
+    ``gopher_stop_words``: fewer than ``min_stop_words`` different words of ``stop_words``. Use 0
+    for languages whose stop words are not listed.
     """
     counts = measure_quality(batch["text"], stop_words=stop_words, min_stop_words=min_stop_words)
     words, lines = np.maximum(counts.words, 1), np.maximum(counts.lines, 1)
@@ -114,7 +116,7 @@ def filter_gopher_quality(
 def measure_quality(
     texts: pa.StringArray, *, stop_words: list[str], min_stop_words: int
 ) -> QualityMeasures:
-    """Count what the rules ask for in every text (see the module's description)."""
+    """Count words, lines and symbols of every text, as the module's description defines them."""
     data, offsets = text_buffers(texts)
     hashes, longest = _stop_word_hashes(tuple(stop_words))
     tables = character_kinds(), white_space(), lower_case(), _bullets()
@@ -128,10 +130,10 @@ def _bullets() -> npt.NDArray[np.uint32]:
 
 @cache
 def _stop_word_hashes(stop_words: tuple[str, ...]) -> tuple[npt.NDArray[np.uint64], int]:
-    """Return the hashes of the stop words, and a length in bytes that none is longer than."""
+    """Return the hashes of the stop words, and an upper bound of their lengths in bytes."""
     encoded = [np.frombuffer(word.encode(), np.uint8) for word in stop_words]
     hashes = {_folded_hash(lower_case(), word, 0, len(word)) for word in encoded}
-    # A capital and its small letter may differ in length, by less than a character of 4 bytes.
+    # The two cases of a letter may have different numbers of bytes, but none has more than 4.
     longest = max((4 * len(word) for word in stop_words), default=0)
     return np.array(sorted(hashes), np.uint64), longest
 
@@ -155,8 +157,10 @@ def _folded_hash(lower, data, start, end):  # type: ignore[no-untyped-def]
 def _ends_with_ellipsis(data, start, end):  # type: ignore[no-untyped-def]
     if end - start < 3:
         return False
-    a, b, c = data[end - 3], data[end - 2], data[end - 1]
-    return (a == b == c == _FULL_STOP) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+    first, second, third = data[end - 3], data[end - 2], data[end - 1]
+    if first == second == third == _FULL_STOP:
+        return True
+    return first == 0xE2 and second == 0x80 and third == 0xA6
 
 
 @njit(cache=True, nogil=True)
@@ -186,10 +190,10 @@ def _measure(  # type: ignore[no-untyped-def]
             for mark in bullets:
                 bullet_lines += mark == first
             while i < end:
-                # A word; behind it comes white space or the line's end.
+                # A word, which white space or the line's end follows.
                 chars = full_stops = 0
                 has_letter = False
-                core_start = core_end = i  # without the punctuation at its edges
+                core_start = core_end = i  # the word without the punctuation at its edges
                 while i < end:
                     point, length = np.int64(data[i]), 1
                     if point >= 0x80:

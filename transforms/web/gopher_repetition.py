@@ -1,24 +1,25 @@
-"""Gopher's repetition rules: pages of which too much is said more than once.
+"""Gopher's repetition rules, which drop pages that repeat too much of their text.
 
-The rules are those of arXiv 2112.11446, appendix A.1.1 and table A1. What the paper leaves open is
-decided here as in datatrove's published filter where the project's own conventions do not differ:
+The rules are those of arXiv 2112.11446, appendix A.1.1 and table A1. The paper leaves some details
+open. They are decided as in datatrove's published filter, unless this project has a convention of
+its own:
 
-- A *line* is what ``"\\n"`` alone separates, without the white space at its ends; lines of white
-  space alone are none. A *paragraph* is a run of lines between such blank ones. A *word* is what
-  white space separates, and is compared as it is written.
-- A *duplicate* line or paragraph is one that stood before in the document: the first does not
-  count. Its characters are held against those of the whole text, white space included, as are all
-  the following.
-- The *top n-gram* is the most frequent one, of several the first. Its characters, with one space
-  between words, count as often as it stands. An n-gram that stands once repeats nothing.
-- *Duplicate n-grams* are found from the beginning on: words that stand in an n-gram which stood
-  before count, without the spaces between them, and the search goes on behind them. So no character
-  counts twice. The n-grams that begin within such words are not remembered.
+- Only ``"\\n"`` separates *lines*. Lines are stripped, and lines of white space alone do not count.
+  A *paragraph* is a run of lines between such blank lines. White space separates *words*, which
+  are compared as they are written.
+- A *duplicate* line or paragraph equals an earlier one of the document. The first one is not a
+  duplicate. All fractions of characters are fractions of the whole text, white space included.
+- The *top n-gram* is the most frequent n-gram, and the first of them if there are several. Its
+  characters, with one space between words, count once for each occurrence. An n-gram that occurs
+  once does not count.
+- *Duplicate n-grams* are searched from the beginning of the text. If an n-gram occurred before, the
+  characters of its words count, without the spaces between them, and the search continues after the
+  n-gram. So no character counts twice. The n-grams that begin within such words are not remembered.
 
-Lines and n-grams are compared by hashes of 64 bits. A longer n-gram can be repeated only where the
-shorter one that it begins with is, so every length looks at those places alone that the one before
-it left: time and memory grow with the number of words, up to 70 bytes a word of the longest
-document.
+Lines and n-grams are compared by 64-bit hashes. A longer n-gram can be repeated only where the
+shorter n-gram at its beginning is repeated. So each length looks only at the places that the
+previous length left. Time and memory grow with the number of words. Memory is up to 70 bytes a word
+of the longest document.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from transforms.kernels.lines import line_end
 
 
 class UnitMeasures(NamedTuple):
-    """What is counted of the lines, or the paragraphs, of each text."""
+    """Counts of the lines, or of the paragraphs, of each text."""
 
     all: npt.NDArray[np.int64]
     duplicates: npt.NDArray[np.int64]
@@ -48,11 +49,11 @@ class UnitMeasures(NamedTuple):
 
 
 class RepetitionMeasures(NamedTuple):
-    """What is counted of each text."""
+    """Counts for each text. The n-grams are given by their number of words."""
 
     lines: UnitMeasures
     paragraphs: UnitMeasures
-    top_n_gram_chars: dict[int, npt.NDArray[np.int64]]  # by the number of words, n
+    top_n_gram_chars: dict[int, npt.NDArray[np.int64]]
     duplicate_n_gram_chars: dict[int, npt.NDArray[np.int64]]
 
 
@@ -62,7 +63,7 @@ def check_gopher_repetition(
     max_duplicate_n_gram_char_fraction: Mapping[int, float],
     **_: object,
 ) -> None:
-    """Raise ValueError for n-grams of no words."""
+    """Raise ValueError for n-grams of less than one word."""
     for n in [*max_top_n_gram_char_fraction, *max_duplicate_n_gram_char_fraction]:
         if n < 1:
             raise ValueError(f"an n-gram has at least 1 word, found a limit for {n}")
@@ -79,15 +80,17 @@ def filter_gopher_repetition(
     max_top_n_gram_char_fraction: Mapping[int, float],
     max_duplicate_n_gram_char_fraction: Mapping[int, float],
 ) -> pa.RecordBatch:
-    """Drop documents that break one of Gopher's repetition rules, each for the first in this order.
+    """Drop documents by Gopher's repetition rules, each for the first rule that it breaks.
 
-    ``gopher_duplicate_lines``, ``gopher_duplicate_line_chars``, ``gopher_duplicate_paragraphs``,
-    ``gopher_duplicate_paragraph_chars``: more than the given fraction of the lines or paragraphs
-    are duplicates, or of the text's characters stand in them.
+    ``gopher_duplicate_lines``, ``gopher_duplicate_paragraphs``: more than the given fraction of the
+    lines or paragraphs are duplicates.
+    ``gopher_duplicate_line_chars``, ``gopher_duplicate_paragraph_chars``: more than the given
+    fraction of the text's characters stand in duplicate lines or paragraphs.
     ``gopher_top_2_gram`` and so on, for every number of words in ``max_top_n_gram_char_fraction``,
-    ascending: the characters of the most frequent n-gram are more than that fraction.
+    ascending: more than that fraction of the characters belong to the most frequent n-gram.
     ``gopher_duplicate_5_grams`` and so on, for every number of words in
-    ``max_duplicate_n_gram_char_fraction``, ascending: the characters in duplicate n-grams are.
+    ``max_duplicate_n_gram_char_fraction``, ascending: more than that fraction of the characters
+    belong to duplicate n-grams.
     """
     tops = sorted(max_top_n_gram_char_fraction)
     duplicates = sorted(max_duplicate_n_gram_char_fraction)
@@ -119,10 +122,9 @@ def filter_gopher_repetition(
 def measure_repetition(
     texts: pa.StringArray, *, top_n_grams: list[int], duplicate_n_grams: list[int]
 ) -> RepetitionMeasures:
-    """Count what the rules ask for in every text (see the module's description).
+    """Count the repetitions in every text, as the module's description defines them.
 
-    ``top_n_grams`` and ``duplicate_n_grams`` are the numbers of words that each kind is counted
-    for.
+    ``top_n_grams`` and ``duplicate_n_grams`` list the sizes, in words, of the n-grams to count.
     """
     data, offsets = text_buffers(texts)
     sizes = sorted({*top_n_grams, *duplicate_n_grams})
@@ -138,7 +140,7 @@ def measure_repetition(
 
 @njit(cache=True, nogil=True)
 def _word_hash(data, start, end):  # type: ignore[no-untyped-def]
-    """Hash a word. Words are short: most take one load of eight bytes and no loop."""
+    """Hash a word. Most words are short, and take one load of eight bytes and no loop."""
     state = np.uint64(end - start) * BASE
     i = start
     while i + 8 <= end:
@@ -157,9 +159,10 @@ def _word_hash(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _find_words(spaces, data, start, end, hashes, ends, n_words):  # type: ignore[no-untyped-def]
-    """Hash the words of ``data[start:end]``, behind the ``n_words`` that are there.
+    """Append the hashes of the words of ``data[start:end]`` to the first ``n_words`` of ``hashes``.
 
-    ``ends[w]`` becomes the characters of the words before word ``w``. Returns the number of words.
+    ``ends[w]`` becomes the number of characters of all words before word ``w``. Returns the new
+    number of words.
     """
     i = start
     word = start
@@ -168,7 +171,7 @@ def _find_words(spaces, data, start, end, hashes, ends, n_words):  # type: ignor
         byte = data[i]
         length = 1
         is_space = byte == 0x20 or 0x09 <= byte <= 0x0D or 0x1C <= byte <= 0x1F
-        # Of longer characters, white space begins with one of these bytes.
+        # White space outside of ASCII begins with one of these bytes.
         if byte == 0xC2 or byte == 0xE1 or byte == 0xE2 or byte == 0xE3:
             point, length = decode(data, i)
             is_space = point < spaces.size and spaces[point]
@@ -198,9 +201,9 @@ def _chars(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _find_first(hashes, n, table, first):  # type: ignore[no-untyped-def]
-    """Set ``first[i]``, for ``i`` under ``n``, to the least ``j`` with the hash of ``i``.
+    """Set ``first[i]``, for each of ``n`` hashes, to the lowest index with an equal hash.
 
-    ``table`` has room for 16 numbers, and for ``4 * n``.
+    ``table`` must have room for ``4 * n`` numbers, and for 16.
     """
     bits = 4
     while (1 << bits) < 2 * n:
@@ -218,7 +221,7 @@ def _find_first(hashes, n, table, first):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _count_duplicates(hashes, chars, n, table, first):  # type: ignore[no-untyped-def]
-    """Return how many of ``n`` units stood before, and their characters."""
+    """Return how many of ``n`` units equal an earlier one, and how many characters these have."""
     _find_first(hashes, n, table, first)
     duplicates = duplicate_chars = 0
     for i in range(n):
@@ -232,9 +235,10 @@ def _count_duplicates(hashes, chars, n, table, first):  # type: ignore[no-untype
 def _count_n_grams(  # type: ignore[no-untyped-def]
     words, ends, n_words, sizes, table, first, grams, places, counts, tops, duplicates
 ):
-    """Set, for each number of words in ``sizes``, the characters of the top and the duplicate ones.
+    """Count the characters of the top n-gram and of duplicate n-grams, for each size in ``sizes``.
 
-    ``grams[i]`` is the hash of the words from ``places[i]`` on, for the places that are left.
+    The counts are written to ``tops`` and ``duplicates``. ``grams[i]`` is the hash of the n-gram
+    that begins at word ``places[i]``. Only places whose shorter n-gram is repeated are looked at.
     """
     n_places = n_words
     grams[:n_words] = 0
@@ -278,9 +282,9 @@ def _count_n_grams(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _count_duplicate_grams(ends, n, n_places, places, first, counts):  # type: ignore[no-untyped-def]
-    """Return the characters of words in n-grams that stood before.
+    """Return the number of characters in n-grams that equal an earlier one.
 
-    The counts of the n-grams that were come upon are left negative.
+    The counts of the n-grams that were visited become negative.
     """
     chars = 0
     resume = 0
@@ -300,7 +304,7 @@ def _count_duplicate_grams(ends, n, n_places, places, first, counts):  # type: i
 def _find_units(  # type: ignore[no-untyped-def]
     spaces, data, start, end, words, ends, lines, line_chars, paragraphs, paragraph_chars
 ):
-    """Hash the words, lines and paragraphs of ``data[start:end]``; return how many there are."""
+    """Hash the words, lines and paragraphs of ``data[start:end]``; return the number of each."""
     n_words = n_lines = n_paragraphs = 0
     ends[0] = 0
     in_paragraph = False
@@ -317,7 +321,7 @@ def _find_units(  # type: ignore[no-untyped-def]
         line_chars[n_lines] = _chars(data, first, last)
         if in_paragraph:
             paragraphs[n_paragraphs - 1] = mix(paragraphs[n_paragraphs - 1] * BASE + lines[n_lines])
-            paragraph_chars[n_paragraphs - 1] += 1 + line_chars[n_lines]  # and the newline
+            paragraph_chars[n_paragraphs - 1] += 1 + line_chars[n_lines]  # 1 for the newline
         else:
             paragraphs[n_paragraphs] = lines[n_lines]
             paragraph_chars[n_paragraphs] = line_chars[n_lines]
@@ -329,7 +333,7 @@ def _find_units(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _measure(spaces, data, offsets, sizes):  # type: ignore[no-untyped-def]
-    """Return what is counted of units, of top and of duplicate n-grams, one row a text."""
+    """Return the counts of units, of top n-grams and of duplicate n-grams, one row a text."""
     n_texts = offsets.size - 1
     rows = np.zeros((n_texts, 6), np.int64)
     tops = np.zeros((n_texts, sizes.size), np.int64)
@@ -337,7 +341,8 @@ def _measure(spaces, data, offsets, sizes):  # type: ignore[no-untyped-def]
     longest = 0
     for t in range(n_texts):
         longest = max(longest, offsets[t + 1] - offsets[t])
-    # Every word, line and paragraph takes two bytes or more. What is not written takes no memory.
+    # Every word, line and paragraph takes two bytes or more, with the separator. The parts of these
+    # arrays that are never written to take no memory.
     most = (longest + 1) // 2
     words, ends = np.empty(most, np.uint64), np.empty(most + 1, np.int32)
     lines, line_chars = np.empty(most, np.uint64), np.empty(most, np.int32)

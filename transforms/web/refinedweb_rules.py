@@ -1,7 +1,7 @@
-"""RefinedWeb's rules for lines (arXiv 2306.01116, appendix G), as DCLM has them.
+"""RefinedWeb's rules for lines (arXiv 2306.01116, appendix G), as DCLM applies them.
 
-Lines are what ``\\n`` separates; words are what ASCII white space separates; letters and digits are
-Unicode's. All of it is done by Arrow over the lines of a batch at once.
+``\\n`` separates lines, and ASCII white space separates words. Letters and digits are Unicode's.
+Arrow's functions do the work over all lines of a batch at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COUNTER = (
     r"(?i)^\s*[0-9]+(?:[.,][0-9]+)*\s*[kmb]?\s*(?:likes?|shares?|comments?|retweets?|reposts?|quotes?|"
     r"bookmarks?|upvotes?|downvotes?|downloads?|views?|followers?)\s*$"
 )
-"""A line that says how often something was liked, shared and the like."""
+"""Pattern of a counter: a line that only says how often something was liked, shared and so on."""
 
 
 def apply_refinedweb_rules(
@@ -37,13 +37,16 @@ def apply_refinedweb_rules(
 ) -> pa.RecordBatch:
     """Take lines out of pages, and drop pages that lose too much.
 
-    A line goes where more than ``max_uppercase_fraction`` of its characters are capitals, more than
-    ``max_digit_fraction`` are digits, where it is a counter (``3 likes``), or where it has fewer
-    than ``min_line_words`` words; a line without words stays. From lines of at most
-    ``short_line_words`` words the phrases ``cut_anywhere``, ``cut_beginnings`` and ``cut_endings``
-    are cut, whatever the case of their letters, and the line goes if nothing is left. A page that
-    loses more than ``max_removed_word_fraction`` of its words that way is dropped as
-    ``refinedweb_removed_words``, one without words as ``refinedweb_no_words``; it keeps its text.
+    First the phrases ``cut_anywhere``, ``cut_beginnings`` and ``cut_endings`` are cut, in any case
+    of letters, from lines of at most ``short_line_words`` words. A line that had only such phrases
+    is removed. A line is also removed if more than ``max_uppercase_fraction`` of its characters are
+    capitals, if more than ``max_digit_fraction`` are digits, if it has fewer than
+    ``min_line_words`` words, or, with ``drop_counters``, if it is a counter (``3 likes``). Lines
+    that had no words stay.
+
+    A page that loses more than ``max_removed_word_fraction`` of its words in this way is dropped as
+    ``refinedweb_removed_words``, and a page without words as ``refinedweb_no_words``. Dropped pages
+    keep their text.
     """
     if not batch.num_rows:
         return batch
@@ -53,18 +56,18 @@ def apply_refinedweb_rules(
     lines = _cut(lines, words_before <= short_line_words, cut_anywhere, cut_beginnings, cut_endings)
     words = _words(lines)
     chars = np.maximum(pc.utf8_length(lines).to_numpy(), 1)
-    goes = _count(lines, r"\p{Lu}") > max_uppercase_fraction * chars
-    goes |= _count(lines, r"\p{Nd}") > max_digit_fraction * chars
-    goes |= words < min_line_words
+    is_removed = _count(lines, r"\p{Lu}") > max_uppercase_fraction * chars
+    is_removed |= _count(lines, r"\p{Nd}") > max_digit_fraction * chars
+    is_removed |= words < min_line_words
     if drop_counters:
-        goes |= pc.match_substring_regex(lines, _COUNTER).to_numpy(zero_copy_only=False)
-    goes &= words_before > 0
-    kept = ~goes
+        is_removed |= pc.match_substring_regex(lines, _COUNTER).to_numpy(zero_copy_only=False)
+    is_removed &= words_before > 0
+    kept = ~is_removed
     ends = np.concatenate([[0], np.cumsum(kept)])[offsets].astype(np.int32)
     texts = pc.binary_join(
         pa.ListArray.from_arrays(pa.array(ends), lines.filter(pa.array(kept))), "\n"
     )
-    before, after = _of_pages(words_before, offsets), _of_pages(words * kept, offsets)
+    before, after = _sum_by_page(words_before, offsets), _sum_by_page(words * kept, offsets)
     loses_too_much = before - after > max_removed_word_fraction * before
     stays = pa.array(~(loses_too_much | (before == 0)))
     batch = with_column(batch, "text", pc.if_else(stays, texts, batch["text"]))
@@ -81,11 +84,11 @@ def _words(lines: pa.StringArray) -> npt.NDArray[np.int64]:
     return _count(lines, r"\S+")
 
 
-def _of_pages(
-    of_lines: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32]
+def _sum_by_page(
+    line_counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.int64]:
-    """Add up the lines of every page; each has one at least."""
-    sums: npt.NDArray[np.int64] = np.add.reduceat(of_lines, offsets[:-1])
+    """Add up the counts of each page's lines. Every page has at least one line."""
+    sums: npt.NDArray[np.int64] = np.add.reduceat(line_counts, offsets[:-1])
     return sums
 
 
@@ -96,15 +99,15 @@ def _cut(
     beginnings: list[str],
     endings: list[str],
 ) -> pa.StringArray:
-    """Cut phrases out of the short lines that have any."""
+    """Cut the phrases out of the short lines."""
     patterns = [
         *(re.escape(phrase) for phrase in anywhere),
         *(rf"^\s*{re.escape(phrase)}" for phrase in beginnings),
         *(rf"{re.escape(phrase)}\s*$" for phrase in endings),
     ]
     for pattern in patterns:
-        found = pc.match_substring_regex(lines, f"(?i){pattern}").to_numpy(zero_copy_only=False)
-        mask = pa.array(found & is_short)
+        has_phrase = pc.match_substring_regex(lines, f"(?i){pattern}")
+        mask = pa.array(has_phrase.to_numpy(zero_copy_only=False) & is_short)
         if mask.true_count:
             cut = pc.replace_substring_regex(lines.filter(mask), f"(?i){pattern}", "")
             lines = pc.replace_with_mask(lines, mask, cut)

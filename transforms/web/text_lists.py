@@ -1,4 +1,4 @@
-"""Lists that a recipe names as files: one entry a line, plain or gzip."""
+"""Lists of words, urls or domains that a recipe names as files: one entry a line, plain or gzip."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PIECE_BYTES = 1 << 20
 
 
 def check_list(path: str) -> None:
-    """Raise ValueError as :func:`read_list` does, in little memory whatever the list's size.
+    """Raise ValueError for the files that :func:`read_list` refuses. Needs little memory.
 
-    The first mebibyte of text is what must hold an entry.
+    The whole file is read, but only its first mebibyte of text is searched for an entry.
     """
     pieces = _text(path)
     first = next(pieces, "")
-    for _ in pieces:  # what is damaged behind is found as well
+    for _ in pieces:  # damage later in the file is an error, too
         pass
     _some_entries(first, path)
 
@@ -31,15 +31,15 @@ def check_list(path: str) -> None:
 def read_list(path: str) -> pa.StringArray:
     """Return the entries of a list, stripped, in the file's order.
 
-    The file is UTF-8. A ``#`` at the begin of a line or behind a space begins a comment, and empty
-    lines do not count. Raises ValueError for a file of another kind and for one without entries,
-    which would silently have no effect.
+    The file is UTF-8. A ``#`` at the beginning of a line or after white space begins a comment.
+    Empty lines do not count. Raises ValueError for a file of another kind. A file without entries
+    raises it too, because it would silently have no effect.
     """
     return _some_entries("".join(_text(path)), path)
 
 
 def _text(path: str) -> Iterator[str]:
-    """Yield a file's text in pieces; raises ValueError where it is not UTF-8, plain or gzip."""
+    """Yield a file's text in pieces. Raises ValueError where it is not UTF-8, plain or gzip."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     with Path(path).open("rb") as raw:
         is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
@@ -52,13 +52,13 @@ def _text(path: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
         except (zlib.error, EOFError, OSError) as error:
-            if not is_gzip:  # then it is the disk's
+            if not is_gzip:  # the error is the file system's, not the list's
                 raise
             raise ValueError(f"{path}: damaged gzip: {error}") from None
 
 
 def _some_entries(text: str, path: str) -> pa.StringArray:
-    """Return the entries of a list's text, of which there must be some."""
+    """Return the entries of a list's text. Raises ValueError where there are none."""
     entries = _entries(text)
     if not len(entries):
         raise ValueError(f"{path}: the list has no entries")

@@ -1,8 +1,8 @@
 """A filter of documents by their urls, with block lists that are given as files.
 
-It follows the filters of RefinedWeb (arXiv 2306.01116, appendix G.1) and of the published code of
-FineWeb: domains, single pages, words of which one is enough, parts of words, and words of which it
-takes several.
+It follows the filters of RefinedWeb (arXiv 2306.01116, appendix G.1) and of FineWeb's published
+code. There are lists of domains, of single pages, of words and of parts of words that block a url
+alone, and of soft words, several of which must occur.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_filter_urls(
     soft_words: list[FilePath],
     min_soft_words: int,
 ) -> None:
-    """Raise ValueError for a file that is no such list, and where no soft word would do."""
+    """Raise ValueError for a file that is not such a list, and for ``min_soft_words`` below 1."""
     if blocked_words or soft_words:
         _check_min_soft_words(min_soft_words)
     _domains(tuple(blocked_domains))
@@ -63,17 +63,18 @@ def filter_urls(
 ) -> pa.RecordBatch:
     """Drop documents whose url a list blocks.
 
-    Each parameter but the last names lists, one entry a line, plain or gzip; the folders of the UT1
-    list (``adult/domains``, ``adult/urls``) serve as they are. A url is blocked where
+    Each parameter but the last names files with one entry a line, plain or gzip. The files of the
+    UT1 lists (``adult/domains``, ``adult/urls``) can be used as they are. A url is blocked if
 
-    - its host is, or lies below, one of ``blocked_domains`` (reason ``blocked_domain``);
-    - it is one of ``blocked_urls``, scheme, fragment and trailing slash apart (``blocked_url``);
-    - one of its words is in ``blocked_words``, or at least ``min_soft_words`` different ones are in
-      ``soft_words``, or one of ``blocked_subwords`` stands anywhere in its letters and digits
-      (``blocked_url_word``).
+    - its host is one of ``blocked_domains`` or lies below one (reason ``blocked_domain``);
+    - it is one of ``blocked_urls``, where scheme, fragment and trailing slash do not count
+      (``blocked_url``);
+    - one of its words is in ``blocked_words``, at least ``min_soft_words`` different words of it
+      are in ``soft_words``, or one of ``blocked_subwords`` occurs anywhere in its letters and
+      digits (``blocked_url_word``).
 
     Words are runs of ASCII letters and digits, compared in lower case. Documents without a url
-    stay. Raises ValueError for a file that is no such list.
+    stay. Raises ValueError for a file that is not such a list.
     """
     urls = batch["url"]
     if blocked_domains:
@@ -84,16 +85,18 @@ def filter_urls(
     if blocked_words or soft_words:
         _check_min_soft_words(min_soft_words)
         hard, soft = _words(tuple(blocked_words)), _words(tuple(soft_words))
-        found = _words_in(*text_buffers(pc.ascii_lower(urls)), hard, soft, min_soft_words)
-        batch = drop(batch, found, "blocked_url_word")
+        has_word = _words_in(*text_buffers(pc.ascii_lower(urls)), hard, soft, min_soft_words)
+        batch = drop(batch, has_word, "blocked_url_word")
     if blocked_subwords:
         subwords = _subwords(tuple(blocked_subwords))
-        found = _subwords_in(*text_buffers(_letters(urls)), *subwords)
-        batch = drop(batch, found, "blocked_url_word")
+        has_subword = _subwords_in(*text_buffers(_letters(urls)), *subwords)
+        batch = drop(batch, has_subword, "blocked_url_word")
     return batch
 
 
 class _Subwords(NamedTuple):
+    """The hashes of parts of words, and the lengths that these parts have."""
+
     keys: KeySet
     lengths: npt.NDArray[np.int32]  # distinct, in bytes
 
@@ -120,7 +123,7 @@ def _subwords(paths: tuple[str, ...]) -> _Subwords:
 
 
 def _letters(texts: pa.StringArray) -> pa.StringArray:
-    """Return the letters and digits of each text, in lower case; null where there are none."""
+    """Return the letters and digits of each text in lower case, null where there are none."""
     letters = pc.replace_substring_regex(pc.ascii_lower(texts), _NO_LETTER, "")
     return pc.if_else(pc.equal(letters, ""), pa.scalar(None, pa.string()), letters)
 
@@ -128,7 +131,10 @@ def _letters(texts: pa.StringArray) -> pa.StringArray:
 def _entries(
     paths: tuple[str, ...], form: Callable[[pa.StringArray], pa.StringArray], kind: str
 ) -> pa.StringArray:
-    """Read some lists in the form that is compared. Raises ValueError for an entry without one."""
+    """Read lists and bring their entries into the form that is compared.
+
+    ``form`` makes that form. Raises ValueError for an entry that has none.
+    """
     columns = [pa.array([], pa.string())]
     for path in paths:
         entries = read_list(path)
@@ -148,12 +154,12 @@ def _is_letter(byte):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _words_in(data, offsets, hard, soft, min_soft):  # type: ignore[no-untyped-def]
     """Tell which lower-case urls hold a word of ``hard``, or ``min_soft`` words of ``soft``."""
-    found = np.zeros(offsets.size - 1, np.bool_)
+    is_blocked = np.zeros(offsets.size - 1, np.bool_)
     seen = np.empty(min_soft, np.uint64)
     for t in range(offsets.size - 1):
         n_seen = 0
         end = offsets[t]
-        while end < offsets[t + 1] and not found[t]:
+        while end < offsets[t + 1] and not is_blocked[t]:
             start = end
             while end < offsets[t + 1] and _is_letter(data[end]):
                 end += 1
@@ -162,21 +168,21 @@ def _words_in(data, offsets, hard, soft, min_soft):  # type: ignore[no-untyped-d
                 if holds(soft, key) and not np.any(seen[:n_seen] == key):
                     seen[n_seen] = key
                     n_seen += 1
-                found[t] = n_seen == min_soft or holds(hard, key)
+                is_blocked[t] = n_seen == min_soft or holds(hard, key)
             end += 1
-    return found
+    return is_blocked
 
 
 @njit(cache=True, nogil=True)
 def _subwords_in(data, offsets, keys, lengths):  # type: ignore[no-untyped-def]
-    """Tell which texts hold one of the words anywhere."""
-    found = np.zeros(offsets.size - 1, np.bool_)
+    """Tell which texts hold one of the parts of words anywhere."""
+    is_blocked = np.zeros(offsets.size - 1, np.bool_)
     for t in range(offsets.size - 1):
         for length in lengths:
             for start in range(offsets[t], offsets[t + 1] - length + 1):
                 if holds(keys, xxh64(data, start, start + length)):
-                    found[t] = True
+                    is_blocked[t] = True
                     break
-            if found[t]:
+            if is_blocked[t]:
                 break
-    return found
+    return is_blocked

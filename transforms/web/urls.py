@@ -1,12 +1,12 @@
-"""Addresses of web pages: their hosts, and the forms under which hosts and pages are compared.
+"""Urls: their hosts, and the forms in which hosts and pages are compared.
 
-Hosts are compared in lower case, internationalised names in their ASCII form (UTS 46, RFC 5891),
-without user names, ports and the root's trailing dot. A domain stands for itself and everything
-below it: ``example.org`` holds ``www.example.org``, but not ``notexample.org``. Pages are compared
+Hosts are compared in lower case, without user names, ports and trailing dots. Internationalised
+names are compared in their ASCII form (UTS 46, RFC 5891). A domain stands for itself and everything
+below it: ``example.org`` covers ``www.example.org``, but not ``notexample.org``. Pages are compared
 without scheme, user name, default port, fragment and trailing slashes.
 
-Sets of millions of either are kept as sorted XXH64 keys, 8 bytes each. That ten billion pages meet
-one false hit among five million keys has a probability of about 0.01.
+Sets of millions of hosts or pages are kept as sorted XXH64 hashes of 8 bytes. The probability that
+any of ten billion pages falsely matches one of five million hashes is about 0.01.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ _PARTS = (
     r"(?::(?P<port>[0-9]*))?"
     r"(?P<rest>[/?#\\][\s\S]*)?$"
 )
-_BARE_NAME = r"^[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_\-])?$"  # as almost all entries of a list are
-_NOT_PLAIN_ASCII = r"[^!-$&-~]"  # beyond what every host is made of; the percent sign among it
+_BARE_NAME = r"^[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_\-])?$"  # form of almost all entries of a list
+_NOT_PLAIN_ASCII = r"[^!-$&-~]"  # characters of a host that has to be decoded, such as %
 
 
 def hosts_of(urls: pa.StringArray) -> pa.StringArray:
-    """Return the host of every url, in the form that is compared; null where there is none.
+    """Return the host of every url in the form that is compared, null where there is none.
 
-    An url without ``//`` has a host where it begins with a name that holds a dot, so lists of
-    plain domains go through the same function as the addresses of pages.
+    A url without ``//`` has a host if it begins with a name that holds a dot. So lists of plain
+    domains go through the same function as urls of pages.
     """
     return _hosts(_parts(urls))
 
 
 def pages_of(urls: pa.StringArray) -> pa.StringArray:
-    """Return every url in the form in which pages are compared; null where there is no host."""
+    """Return every url in the form in which pages are compared, null where there is no host."""
     parts = _parts(urls)
     hosts = _hosts(parts)
     port = parts.field("port")
@@ -57,10 +57,10 @@ def pages_of(urls: pa.StringArray) -> pa.StringArray:
 
 
 def domains_of(names: pa.StringArray) -> pa.StringArray:
-    """Return the entries of a list of domains in the form that is compared; null for what is none.
+    """Return the entries of a list of domains in the form that is compared, null for other entries.
 
-    An entry is a name (``example.org``, ``.example.org``, ``*.example.org``), a single label, which
-    holds a whole top-level domain, or an address, whose host counts.
+    An entry may be a name (``example.org``, ``.example.org``, ``*.example.org``), a single label,
+    which covers a whole top-level domain, or a url, of which the host counts.
     """
     odd = pc.invert(pc.match_substring_regex(names, _BARE_NAME))
     if not odd.true_count:
@@ -74,7 +74,7 @@ def domains_of(names: pa.StringArray) -> pa.StringArray:
 
 
 def in_domains(hosts: pa.StringArray, domains: KeySet) -> npt.NDArray[np.bool_]:
-    """Tell which hosts are one of the domains or lie below one; nulls do not."""
+    """Tell which hosts are one of the domains or lie below one. Nulls never do."""
     return _suffix_in(*text_buffers(hosts), domains)
 
 
@@ -117,12 +117,12 @@ def _ascii_label(label: str) -> str:
 
 @njit(cache=True, nogil=True)
 def _suffix_in(data, offsets, keys):  # type: ignore[no-untyped-def]
-    """Look up each host and what follows each of its dots."""
-    found = np.zeros(offsets.size - 1, np.bool_)
+    """Tell which hosts are in ``keys``, as a whole or from one of their dots on."""
+    is_in_domain = np.zeros(offsets.size - 1, np.bool_)
     for t in range(offsets.size - 1):
         for i in range(offsets[t], offsets[t + 1]):
             begins = i == offsets[t] or data[i - 1] == ord(".")
             if begins and holds(keys, xxh64(data, i, offsets[t + 1])):
-                found[t] = True
+                is_in_domain[t] = True
                 break
-    return found
+    return is_in_domain

@@ -1,1 +1,1 @@
-"""Steps for wikitext, and lists of the addresses that Wikipedia cites."""
+"""Steps for wikitext, and for the urls that Wikipedia cites."""

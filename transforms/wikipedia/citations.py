@@ -1,8 +1,8 @@
-"""The addresses that an article of Wikipedia cites, out of its wikitext; and pages that are cited.
+"""The urls that an article of Wikipedia cites, and a filter that keeps pages with cited urls.
 
-A citation is what stands in ``<ref>...</ref>``, or in a citation template (``{{cite web|...}}`` and
-its kind in the 20 languages), which articles also use in lists of literature. Other external links,
-in the text, in infoboxes or under "External links", are no citations.
+Citations stand in ``<ref>...</ref>`` or in a citation template (``{{cite web|...}}`` and the like
+in the 20 languages), which articles also use in lists of literature. Other external links, in the
+text, in infoboxes or under "External links", are not citations.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ _ARCHIVED = re.compile(
     r"https?://[^/]+/(?:[\w-]+/)?[0-9][0-9.-]{3,19}(?:[a-z]{2}_|\*)?/(https?(?::|%3A).+)",
     re.IGNORECASE,
 )
-"""An address in a web archive: a path's time, and then the address of the page."""
+"""Pattern of a copy's url in a web archive. Its path has a time, and then the url of the page."""
 
 
 def cited_urls(wikitext: str, language: str | None) -> set[str]:
-    """Return the addresses that an article cites, without fragments, hosts in lower case.
+    """Return the urls that an article cites, without fragments and with hosts in lower case.
 
-    Of a copy in a web archive, the address of the page that it is a copy of; where the archive's
-    address does not tell, none. ``language`` chooses the names of the citation templates. Takes
+    A copy in a web archive is replaced by the url of the original page, or left out where the
+    archive's url does not tell it. ``language`` chooses the names of the citation templates. Takes
     time linear in the text.
     """
-    found: set[str] = set()
+    cited: set[str] = set()
     citations = tuple(names_of(CITATION_TEMPLATES, language, COMMON_CITATION_TEMPLATES))
-    templates: list[bool] = []  # those that are open; whether each is a citation
-    reference: list[str] | None = None  # addresses in the open <ref>
+    templates: list[bool] = []  # for each open template, whether it is a citation
+    reference: list[str] | None = None  # urls in the open <ref>
     for match in _TOKEN.finditer(_without_comments(wikitext)):
         token = match.group()
         if match["url"]:
             url = _original(match["url"], is_delimited=match["before"] is not None)
             if url and any(templates):
-                found.add(url)
+                cited.add(url)
             elif url and reference is not None:
                 reference.append(url)
         elif token == "}}":
@@ -60,27 +60,27 @@ def cited_urls(wikitext: str, language: str | None) -> set[str]:
         elif match["name"] is not None:
             name = match["name"].strip().lower().replace("_", " ")
             templates.append(name.startswith(citations))
-        elif token == "\n==":  # whatever is open was never closed
+        elif token == "\n==":  # at a new section, open templates and references have no end
             templates, reference = [], None
         elif match["slash"]:
-            found.update(reference or ())
+            cited.update(reference or ())
             reference = None
         elif not match["empty"]:
             reference = []
-    return found
+    return cited
 
 
 def check_keep_cited(*, urls: FilePath) -> None:
-    """Raise ValueError where the file is no list."""
+    """Raise ValueError where the file is not a list of entries."""
     check_list(urls)
 
 
 @checked_by(check_keep_cited)
 def keep_cited(batch: pa.RecordBatch, *, urls: FilePath) -> pa.RecordBatch:
-    """Drop as ``not_cited`` the pages whose address is not in the list ``urls``.
+    """Drop pages whose url is not in the list ``urls``, as ``not_cited``.
 
-    Addresses are compared without scheme, default port, fragment and trailing slashes. Raises
-    ValueError, as :func:`transforms.web.text_lists.read_list`, where the file is no list.
+    Urls are compared without scheme, default port, fragment and trailing slashes. Raises ValueError
+    for the files that :func:`transforms.web.text_lists.read_list` refuses.
     """
     return drop(batch, ~in_key_set(pages_of(batch["url"]), _pages(urls)), "not_cited")
 
@@ -96,10 +96,10 @@ def _without_comments(text: str) -> str:
 
 
 def _original(url: str, *, is_delimited: bool) -> str | None:
-    """Return the address of the page itself, in one form; None where there is none."""
+    """Return a cited url without archive, entities and fragment, None where it is not a url."""
     url = _ENTITY.sub(lambda match: html.unescape(match.group()), url).partition("''")[0]
     if not is_delimited:
-        # In running text, MediaWiki does not take these for a part of the address.
+        # In running text, MediaWiki does not count these characters as part of the url.
         url = url.rstrip(".,;:!?" if "(" in url else ".,;:!?)")
     while match := _ARCHIVED.match(url):
         url = match[1] if "://" in match[1] else unquote(match[1])

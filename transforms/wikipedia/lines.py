@@ -1,24 +1,27 @@
-"""The lines of an article whose links, templates and tags are resolved: headings, lists, text."""
+"""Conversion of an article's lines: headings, lists, text. Links, templates and tags are resolved
+before."""
 
 from __future__ import annotations
 
 BREAK = "\x03"
-"""Stands for a line break inside of a line of wikitext."""
+"""Character that stands for a line break inside of a line of wikitext."""
 
 MAX_LIST_DEPTH = 16
+"""Deepest list. Deeper items are shown at this depth."""
+
 _LIST_MARKS = "*#:;"
 
 
 def read_lines(text: str) -> str:
     """Turn lines of wikitext into lines of text.
 
-    Paragraphs and headings are set apart by an empty line. Lists read ``- item`` and ``1. item``,
-    indented by their depth; of definitions and indented lines the text stays. A heading is a line
-    of its own, without its marks, and goes if neither text nor a heading with text is below it.
-    Rows left of tables without an end, and rules, go.
+    Paragraphs and headings are set apart by an empty line. Items of lists become ``- item`` and
+    ``1. item``, indented by their depth. Definitions and indented lines keep their text only. A
+    heading is a line of its own, without its marks. It is removed if neither text nor a heading
+    with text is below it. Rows of tables without an end, and rules, are removed.
     """
     lines: list[str] = []
-    headings: list[tuple[int, str]] = []  # that wait for text
+    headings: list[tuple[int, str]] = []  # headings that no text has followed yet
     items = _Items()
     in_table = False
     for line in text.split("\n"):
@@ -69,19 +72,19 @@ def _heading(line: str) -> tuple[int, str] | None:
 
 
 class _Items:
-    """Lists, line by line."""
+    """The open lists, and the numbers of their items. Lines come one by one."""
 
     def __init__(self) -> None:
         self._marks = ""
         self._numbers: list[int] = []
 
     def end(self) -> None:
-        """Say that a line comes that is in no list."""
+        """Close all lists, because a line comes that is in no list."""
         self._marks = ""
         self._numbers.clear()
 
     def item(self, line: str) -> str:
-        """Return what a line that begins with list marks shows."""
+        """Return the text of a line that begins with list marks."""
         content = line.lstrip(_LIST_MARKS)
         marks = line[: min(len(line) - len(content), MAX_LIST_DEPTH)]
         content = content.replace(BREAK, " ").strip()

@@ -1,7 +1,7 @@
-"""Names that wikitext is written with in the 20 languages of LLaMA's Wikipedia.
+"""Names of namespaces and templates in the 20 languages of LLaMA's Wikipedia.
 
-Namespaces are those of MediaWiki's localisation, with aliases; in each language the English names
-are understood as well. Templates of disambiguation pages are those in use on each Wikipedia.
+Namespaces are those of MediaWiki's localisation, with aliases. Every language also understands the
+English names. Templates of disambiguation pages are those in use on each Wikipedia.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILE_NAMES = {
     "sv": "Fil|Bild",
     "uk": "Файл|Зображення|Изображение",
 }
-"""Names of the file namespace, but for the English ones, by language."""
+"""Names of the file namespace by language, without the English names."""
 
 CATEGORY_NAMES = {
     "bg": "Категория",
@@ -52,7 +52,7 @@ CATEGORY_NAMES = {
     "sv": "Kategori",
     "uk": "Категорія|Категория",
 }
-"""Names of the category namespace, but for the English one, by language."""
+"""Names of the category namespace by language, without the English name."""
 
 DISAMBIGUATION_TEMPLATES = {
     "bg": "пояснение|пояснителна страница",
@@ -77,7 +77,7 @@ DISAMBIGUATION_TEMPLATES = {
     "sv": "förgrening|gren|namnförgrening|ortnamnsförgrening|betydelselista",
     "uk": "неоднозначність|багатозначність|багатозначні терміни",
 }
-"""Templates that mark a disambiguation page, in lower case, by language."""
+"""Templates that mark a disambiguation page by language, in lower case."""
 
 COMMON_DISAMBIGUATION_TEMPLATES = "disambig|disambiguation"
 
@@ -103,12 +103,12 @@ CITATION_TEMPLATES = {
     "sv": "webbref|bokref|tidningsref|tidskriftsref",
     "uk": "книга|стаття|публікація",
 }
-"""What the names of citation templates begin with, in lower case, by language."""
+"""Beginnings of the names of citation templates by language, in lower case."""
 
 COMMON_CITATION_TEMPLATES = "cite|citation"
 
 
 def names_of(table: dict[str, str], language: str | None, common: str) -> frozenset[str]:
-    """Return the names of a language in lower case, with the ``common`` ones."""
+    """Return a language's names from a table and the ``common`` names, in lower case."""
     local = table.get(language or "", "")
     return frozenset(f"{common}|{local}".lower().split("|")) - {""}

@@ -1,13 +1,14 @@
-"""Wikitext to text: what a reader of the article sees, without tables, templates and references.
+"""Conversion of wikitext to the text that a reader sees, without tables, templates and references.
 
-Four passes, each linear in the text:
+There are four passes. Each takes time linear in the text.
 
-1. What is not wikitext inside (comments, ``<nowiki>``, ``<math>``, ``<ref>`` and the like) goes, or
-   is put aside behind a marker, in the order in which it stands, as MediaWiki's preprocessor does.
-2. A scanner with one stack resolves ``{{...}}``, ``[[...]]`` and ``[http://...]`` from the inside
-   out. Brackets without a partner are dropped and what is behind them stays.
-3. Tables and tags go.
-4. Lines are read: headings, lists, preformatted text.
+1. Elements whose content is no wikitext (comments, ``<nowiki>``, ``<math>``, ``<ref>`` and the
+   like) are removed, or set aside and replaced by a marker. They are taken in the order of the
+   text, as in MediaWiki's preprocessor.
+2. A scanner with one stack resolves ``{{...}}``, ``[[...]]`` and ``[http://...]``, from the inside
+   out. Brackets without a partner are dropped, and the text after them stays.
+3. Tables and tags are removed.
+4. Lines are converted: headings, lists, preformatted text.
 
 The grammar is that of https://www.mediawiki.org/wiki/Preprocessor_ABNF and Help:Formatting.
 """
@@ -34,7 +35,8 @@ from transforms.wikipedia.names import (
 )
 
 MAX_DEPTH = 64
-"""Brackets nested deeper are dropped as if they had no partner (MediaWiki's own limit is 40)."""
+"""Deepest nesting of brackets. Deeper ones are dropped as if they had no partner. MediaWiki's own
+limit is 40."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _OPAQUE = re.compile(
@@ -76,7 +78,7 @@ _QUOTES = re.compile("''+")
 _SWITCH = re.compile(r"__[^\W\d_]+(?:_[^\W\d_]+)*__")
 _ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _HOLES = re.compile(r"[(（][\s,;:–]*[)）]|(?<=[(（]) ?[,;][ ,;]*|(?<![ ,;])[ ,;]+(?=[)）])")
-"""What a dropped template leaves: brackets around nothing, and separators next to brackets."""
+"""Pattern of what a dropped template leaves: empty brackets, and separators next to brackets."""
 _SPACE_BEFORE_STOP = re.compile(r"(?<=\S) (?=[,.](?:\s|$))")
 _SPACES = re.compile("[ \t\u00a0]{2,}|[\t\u00a0]")
 
@@ -87,16 +89,17 @@ def clean_wikitext(
     drop_disambiguation: bool,
     text_templates: Mapping[str, Sequence[int]],
 ) -> pa.RecordBatch:
-    """Turn documents of wikitext into text; the column ``language`` chooses the localisation.
+    """Turn documents of wikitext into text. The column ``language`` chooses the localisation.
 
     Templates, tables, references, files and images with their captions, categories, comments and
-    tags go; what links, headings, lists, formatting and verbatim text show stays.
-    ``text_templates`` names templates of inline text, with the numbers of the arguments that they
-    show: ``{"lang": [2]}`` keeps ``oui`` of ``{{lang|fr|oui}}``. Formulas stay as LaTeX between
-    dollars. A heading without text below it goes.
+    tags are removed. The visible text of links, headings, lists, formatting and verbatim text
+    stays. ``text_templates`` names templates of inline text, with the numbers of the arguments that
+    they show: ``{"lang": [2]}`` keeps ``oui`` of ``{{lang|fr|oui}}``. Formulas stay as LaTeX
+    between dollars. A heading without text below it is removed.
 
-    Disambiguation pages are dropped as ``disambiguation`` with ``drop_disambiguation``, documents
-    left without text as ``empty``. Takes time linear in the text, whatever is in it.
+    With ``drop_disambiguation``, disambiguation pages are dropped as ``disambiguation``. Documents
+    without any text left are dropped as ``empty``. Takes time linear in the text, whatever it
+    holds.
     """
     texts: list[str] = []
     ambiguous = np.zeros(batch.num_rows, np.bool_)
@@ -123,7 +126,7 @@ def wikitext_to_text(
 
 
 class _Aside(NamedTuple):
-    """Wikitext with markers, and what the markers stand for."""
+    """Wikitext with markers, and the verbatim text of each marker."""
 
     text: str
     verbatim: list[str]
@@ -155,7 +158,7 @@ def _hidden_namespaces(language: str | None) -> frozenset[str]:
 
 
 def _put_aside(text: str) -> _Aside:
-    """Drop what readers do not see, and put verbatim text behind markers."""
+    """Remove the elements that readers do not see, and replace verbatim text by markers."""
     text = _CONTROL.sub("", text)
     pieces: list[str] = []
     verbatim: list[str] = []
@@ -177,7 +180,7 @@ def _put_aside(text: str) -> _Aside:
         end_tag = _end_tag(name).search(text, at)
         if not end_tag:
             without_end.add(name)
-        elif end_tag.group()[1] == "/":  # or a reference that the next one proves unfinished
+        elif end_tag.group()[1] == "/":  # else the next <ref> comes first, and this one has no end
             if shown := _shown_of(name, text[at : end_tag.start()]):
                 verbatim.append(shown)
                 line_end = "\n" if "\n" in shown else ""
@@ -206,17 +209,17 @@ class _Frame(NamedTuple):
     """An open bracket."""
 
     kind: str  # "{", "[" for [[, "h" for [http
-    begin: int  # in the output, where what it holds begins
-    braces: int
+    begin: int  # index in the output at which its content begins
+    braces: int  # number of braces that are still open
 
 
 def _resolve_brackets(
     text: str, hidden: frozenset[str], shown: Mapping[str, tuple[int, ...]]
 ) -> str:
-    """Replace templates and links by what they show."""
+    """Replace templates and links by the text that they show."""
     out: list[str] = []
     stack: list[_Frame] = []
-    templates = 0  # of the frames on the stack
+    templates = 0  # number of open templates on the stack
     at = 0
     for match in _BRACKETS.finditer(text):
         token = match.group()
@@ -252,7 +255,7 @@ def _resolve_brackets(
 
 
 def _close_brackets(out: list[str], stack: list[_Frame], size: int, hidden: frozenset[str]) -> None:
-    """Close what a run of ``size`` brackets ``]`` closes."""
+    """Resolve the links that a run of ``size`` brackets ``]`` closes."""
     while size:
         kind = stack[-1].kind if stack else ""
         if kind == "h" and not (size == 2 and len(stack) > 1 and stack[-2].kind == "["):
@@ -282,7 +285,7 @@ def _after_address(content: str) -> str:
 
 
 def _link(content: str, hidden: frozenset[str]) -> str:
-    """Return what ``[[content]]`` shows."""
+    """Return the text that ``[[content]]`` shows."""
     target, bar, label = content.partition("|")
     if ":" in target:
         if _EXTERNAL.match(target):
@@ -297,7 +300,7 @@ def _link(content: str, hidden: frozenset[str]) -> str:
 
 
 def _close_template(out: list[str], begin: int, shown: Mapping[str, tuple[int, ...]]) -> None:
-    """Replace the template that the output holds from ``begin`` on."""
+    """Replace the template that ends the output, from ``begin`` on, by the text that it shows."""
     if begin >= len(out):
         return
     name = out[begin].partition("|")[0].strip().lower().replace("_", " ")
@@ -315,25 +318,23 @@ def _close_template(out: list[str], begin: int, shown: Mapping[str, tuple[int, .
             count += 1
             arguments[str(count)] = argument.strip()
     if numbers == (1, 2) and arguments.get("2") in _RANGES:
-        numbers = (1, 2, 3, 4)  # a measure from, to: {{convert|5|to|10|km}}
+        numbers = (1, 2, 3, 4)  # a range of measures: {{convert|5|to|10|km}}
     out[begin:] = [" ".join(filter(None, (arguments.get(str(number)) for number in numbers)))]
 
 
 def _without_tables(text: str) -> str:
-    """Drop tables, of wikitext and of HTML; one inside another goes with it."""
+    """Remove tables, of wikitext and of HTML, with the tables inside them."""
     if "{|" in text:
-        text = _without_spans(
-            text, [(m.start(), m.end(), "{" in m.group()) for m in _TABLE.finditer(text)]
-        )
+        marks = [(*mark.span(), "{" in mark.group()) for mark in _TABLE.finditer(text)]
+        text = _without_spans(text, marks)
     if "<table" in text.lower():
-        text = _without_spans(
-            text, [(m.start(), m.end(), not m.group(1)) for m in _TAG_TABLE.finditer(text)]
-        )
+        marks = [(*mark.span(), not mark.group(1)) for mark in _TAG_TABLE.finditer(text)]
+        text = _without_spans(text, marks)
     return text
 
 
 def _without_spans(text: str, marks: list[tuple[int, int, bool]]) -> str:
-    """Cut out from each opening mark to its closing one; marks without a partner stay."""
+    """Cut the text from each opening mark to its closing mark. Marks without a partner stay."""
     opened: list[int] = []
     spans: list[tuple[int, int]] = []
     for begin, end, opens in marks:
@@ -361,12 +362,15 @@ def _without_tags(text: str) -> str:
         text = _INLINE_TAG.sub("", text)
     text = _QUOTES.sub(_apostrophes, text)
     if "__" in text:
-        text = _SWITCH.sub(lambda m: "" if m.group().isupper() else m.group(), text)
+        text = _SWITCH.sub(lambda match: "" if match.group().isupper() else match.group(), text)
     return _without_entities(text)
 
 
 def _apostrophes(match: re.Match[str]) -> str:
-    """Of a run of apostrophes, those that are not bold or italics: the first of four, or over 5."""
+    """Return the apostrophes of a run that mark neither bold nor italics.
+
+    That is one of four, and any above five.
+    """
     size = len(match.group())
     return "'" if size == 4 else "'" * (size - 5)
 

@@ -1,4 +1,4 @@
-"""Completion of the command in a real shell; help that names exit statuses; JSON for all."""
+"""Completion of the command in a real shell, exit statuses in its help, and JSON output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def subcommands():
 
 
 def completed(line, tmp_path):
-    """Ask bash what it would complete a line to."""
+    """Return bash's completions of a line."""
     script = tmp_path / "completion.bash"
     code = "from pipeline.commands.main import main; main(['completion', 'bash'])"
     script.write_bytes(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))

@@ -1,7 +1,7 @@
-"""Exports, read back by the libraries they are for, against the shards' tokens.
+"""Exports, read back by the libraries that they are for, and compared with the shards' tokens.
 
-The readers run in an environment of their own (``tests/export_readers``); what they read is
-compared with the shards' ``.bin`` files and indexes, read by numpy alone.
+The libraries run in an environment of their own (``tests/export_readers``). The shards' ``.bin``
+files and indexes are read by numpy alone.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def sources_of(output):
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
-    """A corpus of int32 tokens, several shards a source, with documents of no tokens."""
+    """A corpus of int32 tokens with several shards a source. Some documents have no tokens."""
     folder = tmp_path_factory.mktemp("wide") / "out"
     folder.mkdir()
     rng = np.random.default_rng(5)
@@ -81,13 +81,13 @@ def wide(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def read_back(demo_run, wide, export_readers, tmp_path_factory):
-    """What the libraries read of the exports of both corpora: ``read_back[output][format]``."""
+    """The tokens that the libraries read from exports of both corpora, by output and format."""
     folders = {}
     for output in (demo_run, wide):
         folder = folders[output] = tmp_path_factory.mktemp("exports")
         for name in (*FORMATS, "mds_sequences"):
             if name == "hf" and output == wide:
-                continue  # it has no tokenizer
+                continue  # this corpus has no tokenizer
             more = {"mds_sequences": ["--sequence_length", str(BLOCK)], "hf": ["--tokens"]}
             arguments = ["--format", name.split("_")[0], "--to", str(folder / name)]
             assert main(["export", str(output), *arguments, *more.get(name, [])]) == 0
@@ -157,7 +157,7 @@ def test_nanotron_reads_every_window_and_where_documents_end(read):
 
 @pytest.mark.slow
 def test_litdata_reads_every_block(read):
-    """Here each shard is one chunk; a chunk's last tokens that make no block are not read."""
+    """Each shard is one chunk. The last tokens of a chunk are not read if they make no block."""
     output, found = read
     expected = {}
     for source in sources_of(output):
@@ -225,7 +225,7 @@ def test_hugging_face_text_is_the_documents(demo_run, tmp_path, monkeypatch):
 
 
 def test_files_end_at_the_limit(wide, tmp_path):
-    """Small limits, so that sources are many files; the formats are read by their description."""
+    """Limits are small, so sources become many files. Formats are read by their description."""
     corpus = open_corpus(str(wide), None, "train")
     (tmp_path / "lit").mkdir()
     write_litdata(corpus, tmp_path / "lit", chunk_bytes=1000)

@@ -1,4 +1,4 @@
-"""Remote models are copied to the machine once, and again when they have changed."""
+"""Local copies of remote models. They are made once, and again when a model has changed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Elsewhere(LocalFileSystem):
 
 @pytest.fixture
 def model(tmp_path, monkeypatch) -> str:
-    """A model that lies elsewhere; copies go to a folder of the test's own."""
+    """A remote model. Copies go to a folder of the test."""
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(Elsewhere, "opened", [])

@@ -1,4 +1,4 @@
-"""Reading local files: the bytes of the file, whatever is asked for, and errors with its name."""
+"""Reading of local files: any bytes of a file, and errors with its name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_opened_or_read_is_named(tmp_path):
 
 
 def test_errors_at_opening_and_reading_pass_alike(path, monkeypatch):
-    passing = ["open", "read", "open", "open", "read"]  # what fails, in this order
+    passing = ["open", "read", "open", "open", "read"]  # the calls that fail, in this order
     seen = []
 
     class Failing(io.FileIO):

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Storage: files are written atomically, listed, renamed and removed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_removing_what_is_not_there_is_no_error(tmp_path):
 
 
 class Configured(LocalFileSystem):
-    """Local files under a scheme of their own, which needs options, as S3's and Hadoop's do."""
+    """Local files under a scheme that needs options, as S3's and Hadoop's do."""
 
     hosts: list[str | None] = []  # noqa: RUF012
 
@@ -143,7 +143,7 @@ def test_what_is_left_of_an_earlier_attempt_names_no_file_and_begins_none(tmp_pa
     assert (tmp_path / "shards" / "begun").read_bytes() == b"of the later attempt"
     assert not list(tmp_path.glob("work/*/*"))
     assert storage.list_names(output, ".") == {"shards/begun", "shards/whole"}
-    with whole_files.attempt(output):  # which the process itself is of from here on
+    with whole_files.attempt(output):  # from here on, this process belongs to the attempt
         whole_files.write_bytes(output, "shards/new", b"")
 
 
@@ -152,7 +152,7 @@ def test_a_folder_goes_while_a_task_writes_into_it(tmp_path):
     folder.mkdir(parents=True)
 
     def write():
-        with suppress(FileNotFoundError):  # at last
+        with suppress(FileNotFoundError):  # once the folder is gone
             for number in count():
                 (folder / str(number)).write_bytes(b"")
 

@@ -1,4 +1,4 @@
-"""What differs between two runs, against plain sets of their documents."""
+"""Differences between two runs, compared with plain sets of their documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.runs import run_demo
 
 
 def outcomes(output):
-    """Map every document to what became of it, and kept ones to their tokens as well."""
+    """Map every document to its outcome, with the tokens of kept documents."""
     found = {
         row["id"]: (f"dropped by {row['step']}: {row['reason']}", None)
         for row in plain_dropped(output)
@@ -25,7 +25,7 @@ def outcomes(output):
 
 
 def plain_changes(first, second):
-    """Compare two runs: ids by source and by what they were and are, and how many are alike."""
+    """Compare two runs: ids by source, outcome before and after; the number of equal documents."""
     one, two = outcomes(first), outcomes(second)
     changes, alike = {}, Counter()
     for identifier in {*one, *two}:
@@ -89,12 +89,12 @@ def test_a_run_is_the_same_as_itself(demo_run, capsys, monkeypatch):
     answer = diff(capsys, demo_run, demo_run)
     assert answer["same"] and not answer["changes"] and not answer["run"]
     monkeypatch.setattr("pipeline.inspection.diff._are_same", lambda *_: False)
-    assert diff(capsys, demo_run, demo_run) == answer  # all documents read and compared
+    assert diff(capsys, demo_run, demo_run) == answer  # reads and compares all documents
     assert sum(answer["alike"].values()) == len(outcomes(demo_run))
 
 
 def test_other_shards_other_parts_and_other_tokens(demo_run, tmp_path, capsys, monkeypatch):
-    """Shards cut elsewhere, a larger validation part, text that a step changes another way."""
+    """Shards cut elsewhere, a larger validation part, and a step that changes text otherwise."""
     monkeypatch.setattr("pipeline.inspection.diff.COMPARED_TOKENS", 900)
     output = tmp_path / "out"
     assert run_demo(
@@ -102,7 +102,7 @@ def test_other_shards_other_parts_and_other_tokens(demo_run, tmp_path, capsys, m
         "--set", "shards.target_shard_tokens=40000", "--set", "shards.validation_fraction=0.2",
         "--set", "sources.commoncrawl.steps.deduplicate_lines.keep=first",
     ) == 0  # fmt: skip
-    capsys.readouterr()  # what the run printed
+    capsys.readouterr()  # discards the output of the run
     whole = check(capsys, demo_run, output)
     monkeypatch.setattr("pipeline.inspection.diff.JOINED_DOCUMENTS", 150)
     found, _ = check(capsys, demo_run, output)

@@ -1,4 +1,4 @@
-"""Samples: that each filter is kept to, that seeds draw again, and where the texts come from."""
+"""Random samples: filters, seeds, and the texts of dropped documents."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_seed_draws_the_same_and_every_document_is_as_likely(demo_run, capsys)
     for seed in range(100):
         _, found = sample(capsys, demo_run, *few, "--seed", seed)
         drawn.update(one["record"]["id"] for one in found)
-    # 27 times each on average; the bounds are four standard deviations away.
+    # Each is drawn 27 times on average. The bounds are four standard deviations away.
     assert len(drawn) == 11 and 9 < min(drawn.values()) <= max(drawn.values()) < 46
 
 
@@ -96,7 +96,7 @@ def test_dropped_documents_come_with_the_text_that_they_had(
 
 
 def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, dropped, capsys):
-    """What is asked for alone, reason by reason, goes through some steps only."""
+    """A sample of one reason alone needs only the steps up to that reason's."""
     by_shard = {}
     for identifier in dropped:
         by_shard.setdefault(identifier.partition("/")[0], []).append(identifier)
@@ -137,7 +137,7 @@ def test_texts_are_shown_in_part(demo_run, capsys):
 
 
 def test_documents_dropped_by_a_step_that_stands_twice(tmp_path, capsys):
-    """The text is the one that the later of the two saw."""
+    """The text is the one before the later of the two steps."""
     steps = "[{drop_short: {min_chars: 2}}, strip_licence_header, {drop_short: {min_chars: 99999}}]"
     assert run_demo(tmp_path / "out", "--sources", "github", "--no_report",
                     "--set", f"sources.github.steps={steps}") == 0  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the command corpus tells about a run."""
+"""The commands of ``corpus`` that show a run: ls, show, stats, explain, verify."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.runs import ROOT
 
 @pytest.fixture(scope="module")
 def demo(demo_run, tmp_path_factory):
-    """A run of its own, for damage is done to it."""
+    """A copy of the run, because tests damage it."""
     return shutil.copytree(demo_run, tmp_path_factory.mktemp("inspect") / "out")
 
 
@@ -180,7 +180,7 @@ def test_a_file_that_was_cut_is_named(demo, tmp_path, capsys, name, command, lef
 
 
 def test_verify_starts_no_pool_of_threads(demo):
-    """Arrow's pool can be at work still when a process ends; reading takes one thread at most."""
+    """Arrow's pool may still be working when a process ends, so reading must use one thread."""
     code = (
         "import psutil, pyarrow, pyarrow.compute, pyarrow.parquet, tokenizer.shards\n"
         "from pipeline.inspection.verify import verify\n"

@@ -1,4 +1,4 @@
-"""Search against decoding every document by itself and looking for the phrase with ``in``."""
+"""Search, compared with decoding every document and looking for the phrase with ``in``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def spans_of_phrase(phrase):
 
 
 def phrases(documents, n):
-    """Draw parts of texts, which begin and end anywhere in a token, and some that are nowhere."""
+    """Return parts of texts, which begin and end anywhere in a token, and phrases of no text."""
     chosen = random.Random(5)
     for document in chosen.choices(documents, k=n):
         start = chosen.randrange(len(document.text))
@@ -104,7 +104,7 @@ def test_tokens_by_id_and_by_text(demo_run, documents, capsys):
         wanted = document.ids[start : start + chosen.choice((1, 2, 4))]
         found = found_by(capsys, demo_run, "--tokens", ",".join(map(str, wanted)))
         check(found, documents, spans_of_ids(wanted))
-    end = [documents[0].ids[-1], documents[1].ids[0]]  # of one document and the next
+    end = [documents[0].ids[-1], documents[1].ids[0]]  # last token of a document, first of the next
     assert found_by(capsys, demo_run, "--tokens", ",".join(map(str, end))) == []
     wanted = tokenizer_of(demo_run).encode("the garden")
     found = found_by(capsys, demo_run, "--tokens", "the garden")

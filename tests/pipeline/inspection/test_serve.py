@@ -1,4 +1,4 @@
-"""The browser of documents, clicked through in Chromium and asked in ways that no browser would."""
+"""The document browser, used in Chromium, and by requests that no browser would make."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCRIPT = "<script>document.title = 'run'; fetch('http://elsewhere.example/')</sc
 
 @contextmanager
 def serving(output):
-    """Run ``corpus serve`` at a free port; yields its address."""
+    """Run ``corpus serve`` at a free port; yield its url."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.commands.main", "serve", str(output), "--port", "0"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -53,7 +53,7 @@ def server(demo_run):
 
 @pytest.fixture(scope="module")
 def hostile_run(tmp_path_factory):
-    """A run over pages that hold markup, in text, url and metadata."""
+    """A run over pages that hold markup in text, url and metadata."""
     folder = tmp_path_factory.mktemp("hostile")
     rows = [
         {"text": f"{SCRIPT} number {i}", "url": f"javascript:alert({i})//{SCRIPT}",
@@ -76,7 +76,7 @@ def request(url, path="/", method="GET", **headers):
 
 
 def follow(page, link):
-    """Click, and wait for the page that this leads to."""
+    """Click a link, and wait for its page."""
     with page.expect_navigation():
         link.click()
 
@@ -165,7 +165,7 @@ def test_markup_of_documents_stays_text(hostile_run, browser):
         page.goto(f"{server}documents?source={quote(SCRIPT)}")
         assert SCRIPT in page.inner_text("main")
         assert page.locator("script, b").count() == 0
-        # What is not there is answered with its status, which Chromium notes as an error.
+        # Chromium reports the answer 404 as an error.
         assert all("404" in error for error in seen.errors) and seen.requests == []
 
 
@@ -243,7 +243,8 @@ def test_pages_of_a_list_go_on_where_a_long_search_stopped(demo_run, monkeypatch
     while place is not None:
         page = page_before(files, wanted, place)
         ids = [document["id"] for document in page.documents]
-        if place_is_first := page.before is None:  # a first page is full: it may repeat the next's
+        # A first page is full, so it may repeat rows of the next.
+        if place_is_first := page.before is None:
             ids = [identifier for identifier in ids if identifier not in backwards]
         backwards = ids + backwards
         place = page.before
@@ -285,7 +286,7 @@ def test_a_run_whose_tokenizer_is_another_one_says_so(demo_run, tmp_path):
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_named(demo_run, tmp_path, name, damage):
-    """It is answered as the server's fault, with nothing in the terminal, and others open."""
+    """The answer is a server error, the terminal stays empty, and other pages open."""
     output = tmp_path / "out"
     shutil.copytree(demo_run, output)
     path = output / "shards" / "commoncrawl" / name

@@ -1,4 +1,4 @@
-"""Token boundaries against SentencePiece's own offsets."""
+"""Token boundaries, compared with SentencePiece's own offsets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.support.runs import ROOT
 
 
 def check_document(table, document):
-    """Compare a document's tokens with the proto that SentencePiece makes of its text.
+    """Compare a document's tokens with SentencePiece's proto of its text.
 
-    The proto gives a byte of a character no surface but for the last of the character's bytes.
+    In the proto, of the bytes of a character only the last has a surface.
     """
     tokens = [t for t in tokens_of(table, np.array(document.ids, np.uint16)) if t.id not in (1, 2)]
     proto = table.processor.encode_as_proto(document.text)
@@ -75,7 +75,7 @@ def test_part_of_a_documents_tokens(demo_run):
 
 
 def test_another_tokenizer_is_refused(demo_run, tmp_path):
-    """A model in the old one's place would decode the ids to something else."""
+    """Another model at the same path would decode the ids to another text."""
     manifest = json.loads((demo_run / "manifest.json").read_text())
     model = tmp_path / "tokenizer.model"
     manifest["tokenizer"]["model"] = str(model)

@@ -1,4 +1,4 @@
-"""The command that lists cited addresses, against a plain loop over the articles."""
+"""The command that lists cited urls, compared with a plain loop over the articles."""
 
 from __future__ import annotations
 

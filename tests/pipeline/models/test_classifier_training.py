@@ -1,4 +1,4 @@
-"""Training of classifiers: the same bytes every time, whatever the memory held; exact scores."""
+"""Training of classifiers: the same bytes every time, and exact scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARAMETERS = {"lr": 0.5, "dim": 100, "epoch": 5}
 
 
 def random_lines(seed: int) -> bytes:
-    """Two classes of 100 words' texts, whose vocabularies overlap."""
+    """Return lines of two classes, of 100 words each, whose vocabularies overlap."""
     random = np.random.default_rng(seed)
     lines = []
     for number in range(400):
@@ -34,7 +34,7 @@ def random_lines(seed: int) -> bytes:
 
 
 def give_back_memory_of_nan() -> None:
-    """Leave NaN in the memory that is handed out next."""
+    """Fill the memory that is allocated next with NaN."""
     blocks = [np.full(size, np.nan, np.float32) for size in (200_000, 2_000) for _ in range(50)]
     del blocks
 
@@ -52,7 +52,7 @@ def test_the_same_lines_give_the_same_model(tmp_path: Path, quantise: bool) -> N
 
 
 def test_fasttext_alone_begins_with_what_the_memory_holds(tmp_path: Path) -> None:
-    """If this fails, fastText is mended, and memory need not be zeroed any more."""
+    """If this fails, fastText is fixed, and its memory need not be zeroed any more."""
     lines = tmp_path / "lines.txt"
     lines.write_bytes(random_lines(1))
     with pytest.raises(RuntimeError, match="NaN"):

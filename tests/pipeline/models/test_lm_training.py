@@ -1,4 +1,4 @@
-"""KenLM's programs: where they are looked for, what they say, the same model every time."""
+"""Training with KenLM's programs: where they are searched, their errors, equal models."""
 
 from __future__ import annotations
 

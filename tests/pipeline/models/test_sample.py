@@ -1,4 +1,4 @@
-"""Samples of documents, against a plain reservoir over all documents."""
+"""Samples of documents, compared with a plain reservoir over all documents."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_another_sample_is_refused_and_start_over_takes_it(tmp_path):
         draw(budget=6_000)
     with pytest.raises(RunError, match=r"keep was \"first\", is now \"none\""):
         draw("sources.c4.steps.deduplicate_documents.keep=none")
-    # What the sample does not depend on may change.
+    # Settings that the sample does not depend on may change.
     assert draw("tokenizer.model=/not/yet", "sources.github.steps=[]") == first
     assert draw(budget=20_000, start_over=True).text_bytes >= 20_000
 
@@ -199,7 +199,7 @@ def test_another_sample_is_refused_and_start_over_takes_it(tmp_path):
     st.integers(1, 2_000),
 )
 def test_candidates_hold_the_sample_in_any_cut(rows, budget, run_bytes):
-    """Documents of all sizes, in batches that end anywhere, in runs of any size."""
+    """Documents have any size, batches end anywhere, and runs have any size."""
     batches, pending = [], []
     for number, (size, ends_batch) in enumerate(rows):
         pending.append((f"c4/a#{number}", "x" * size))

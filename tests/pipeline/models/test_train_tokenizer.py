@@ -1,4 +1,4 @@
-"""The command that makes a tokenizer: what it is trained and measured on, going on after a kill."""
+"""The command that trains a tokenizer: its documents, its scores, resuming after a kill."""
 
 from __future__ import annotations
 
@@ -133,12 +133,12 @@ def test_divisions_of_few_documents(tmp_path):
 
 
 def every_document(data: Path, models: Path) -> Iterator[tuple[str, pa.StringArray]]:
-    """The sources and texts of all documents of the real samples, as their readers make them."""
+    """Yield the sources and texts of all documents of the real samples, as read."""
     settings = [f"data={data}", f"models={models}"]
     recipe = load_recipe(str(ROOT / "recipes" / "samples.yaml"), settings)
     for split in make_plan(recipe).splits:
         if split.path.startswith("joined/"):
-            continue  # its posts come with the splits of records
+            continue  # the posts are in the splits of records
         for batch in read_split(split, recipe.source(split.source), recipe.reading, ""):
             column = "body_html" if split.holds == "records" else "text"
             yield split.source, batch[column].drop_null()

@@ -1,4 +1,4 @@
-"""Whatever ends a run ends the processes that it started, and until then its folder is locked."""
+"""The guard of a run: it ends the run's processes, and keeps the folder locked until then."""
 
 from __future__ import annotations
 

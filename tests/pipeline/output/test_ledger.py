@@ -1,4 +1,4 @@
-"""Every document and every character is accounted for, or the run fails."""
+"""The ledger, in which all documents and characters must balance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An opt-out list from run to run: what goes, what is built again, what stays as it is."""
+"""Runs with opt-out lists: dropped documents, shards that are rebuilt, and shards that stay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_with(output, entries: str | None, folder) -> int:
 
 
 def documents(output) -> dict[str, tuple[str, str]]:
-    """Return every document's url and the ledger of its shard, by id."""
+    """Return every document's url, and the ledger of its shard, by id."""
     found = {}
     for path in sorted((output / "shards").rglob("*.docs.parquet")):
         number = path.name.split(".")[0].rsplit("-", 1)[1]
@@ -73,11 +73,11 @@ def test_a_list_removes_its_documents_and_rebuilds_their_shards_alone(plain, tmp
         found = explain(str(output), identifier)
         assert (found["dropped_at"], found["dropped_by"]) == ("opt_out", "opted_out")
     assert corpus(["stats", str(output)]) == 0 and "opted_out" in capsys.readouterr().out
-    # A run that has the list from the beginning writes the same.
+    # A run with the list from the beginning writes the same files.
     fresh = tmp_path / "fresh"
     assert run_with(fresh, f"{by_id}\n{url}\n", tmp_path) == 0
     assert digests(fresh) == digests(output)
-    # Without it everything is as it was.
+    # Without the list, all files are as before.
     assert run_with(output, None, tmp_path) == 0
     assert verify(str(output)) == []
     assert digests(output) == digests(plain)

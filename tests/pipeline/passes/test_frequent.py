@@ -1,4 +1,4 @@
-"""Counts in tables of bounded size, against plain ones."""
+"""Counts in tables of bounded size, compared with plain counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runner is given: a graph of constant size, without text in a shuffle."""
+"""The graph that the runner gets: its size is constant, and no text is in a shuffle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The passes over splits of many documents find what the same step finds with all in memory."""
+"""The passes of near-deduplication, compared with the step over all documents in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEP = (
 
 
 def write_pages(data: Path) -> None:
-    """Write files of 1 to 150 pages: variants of a few texts, copies, and pages without words."""
+    """Write files of 1 to 150 pages: variants and copies of a few texts, pages without words."""
     random = np.random.default_rng(3)
     texts = [[f"word{n}" for n in random.integers(0, 10**6, 60)] for _ in range(25)]
     for i, n_pages in enumerate([90, 1, 150, 40, 119]):

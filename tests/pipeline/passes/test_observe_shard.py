@@ -1,4 +1,4 @@
-"""What is counted of the lines that steps take out of batches."""
+"""The counts of lines that steps remove from batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transforms.privacy.opt_out import parse_opt_out
 
 
 def batch(*texts: str) -> pa.RecordBatch:
-    """Make a batch of the documents ``s/f#0`` and so on, of ``a.org``, ``b.org``, ..."""
+    """Return a batch of the documents ``s/f#0`` and so on, with urls at ``a.org``, ``b.org``..."""
     rows = [
         {"id": f"s/f#{i}", "text": text, "url": f"http://{'abc'[i]}.org/", "metadata": "{}"}
         for i, text in enumerate(texts)
@@ -34,7 +34,7 @@ def test_lines_of_documents_that_opt_out_do_not_count(entry):
 
 
 def test_domains_do_not_depend_on_what_else_is_in_a_batch():
-    """A document that lost nothing does not count, beside one that did no more than alone."""
+    """A document that lost no line is not counted, whatever its neighbours lost."""
     together, apart = (LineCounts(parse_opt_out(b"")) for _ in range(2))
     both = batch("one\ntwo", "three\nfour")
     after = shortened(both, "one", "three\nfour")

@@ -1,4 +1,4 @@
-"""What a run records of the documents it drops, and of its work, against what explain tells."""
+"""The records of dropped documents and of a run's work, compared with ``corpus explain``."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_dropped_document_has_the_step_and_scores_that_explain_tells(run):
 
 
 def test_verify_compares_the_dropped_documents_with_the_ledger(run):
-    """A file with a document too few, and a manifest that goes along with it."""
+    """A file lacks a document, and the manifest is changed to fit it."""
     path = next(run.glob("shards/*/dropped-00000.parquet"))
     whole, manifest_whole = path.read_bytes(), (run / "manifest.json").read_bytes()
     try:
@@ -113,7 +113,7 @@ def test_samples_are_documents_of_every_reason_as_they_were_ahead_of_the_step(ru
 
 
 def test_removed_lines_are_those_that_are_missing_from_the_texts(run):
-    """Counted again in a plain way over the splits of one shard."""
+    """The lines of one shard's splits are counted again by a plain loop."""
     shard = next(read_shards(str(run)))
     recipe = recipe_from_mapping(json.loads((run / "run.json").read_text())["recipe"])
     counted: Counter[str] = Counter()
@@ -176,7 +176,7 @@ def test_documents_that_opt_out_leave_what_was_observed_of_shards_that_stay(run,
     most = before[-1]["removed_lines"]["deduplicate_lines"]["items"][0]["count"]
     assert (lines["items"], lines["others_at_most"]) == ([], most)
     assert after[0]["removed_lines"]["deduplicate_lines"]["items"]
-    # A longer list leaves the lines of shards alone that have no more of its documents.
+    # A longer list leaves the shards without further documents of it as they are.
     (tmp_path / "longer.txt").write_text(f"{gone[0]['id']}\n{gone[1]['url']}\nnowhere.example\n")
     assert run_demo(output, *ARGUMENTS, "--set", f"opt_out={tmp_path / 'longer.txt'}") == 0
     assert observed(output) == after

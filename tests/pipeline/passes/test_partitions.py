@@ -1,4 +1,4 @@
-"""What a key of a shuffle holds, which Spark holds in memory: bounded by the plan's partitions."""
+"""The size of a shuffle's keys, which Spark holds in memory. The plan's partitions bound it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def recipe_of(name: str) -> Recipe:
 
 
 def large_plan(recipe: Recipe, source: str, suffix: str, n_files: int, file_bytes: int) -> Plan:
-    """A plan of a source that is downloaded whole, each of its files a split."""
+    """Return the plan of a source that is downloaded whole, one split a file."""
     splits = [
         Split(source, i, f"/data/{i}{suffix}", f"{source}/{i}{suffix}", 0, None, file_bytes, 0.0, i,
               i, "documents")
@@ -49,7 +49,7 @@ def large_plan(recipe: Recipe, source: str, suffix: str, n_files: int, file_byte
 @pytest.mark.parametrize(
     ("recipe", "source", "suffix", "n_files", "file_bytes", "least"),
     [
-        # Part of a dump of Common Crawl, in CCNet's windows, each of which takes 1,946 partitions.
+        # Part of a Common Crawl dump, in CCNet's windows of 1,946 partitions each.
         ("llama.yaml", "commoncrawl", ".warc.wet.gz", 6_400, 120 * MEGABYTE, 4 * 1_946),
         ("llama.yaml", "books", ".txt", 200_000, 500_000, MIN_PARTITIONS),
         ("fineweb.yaml", "commoncrawl", ".warc.gz", 6_400, 1 * GIGABYTE, 1_900),
@@ -141,7 +141,7 @@ def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
     archive.parent.mkdir(parents=True)
     with archive.open("wb") as file:
         file.write(b"7z\xbc\xaf\x27\x1c")
-        file.truncate(20 * GIGABYTE)  # of a hundred of posts
+        file.truncate(20 * GIGABYTE)  # 20 GB of archive, about 100 GB of posts
     recipe = load_recipe(
         str(ROOT / "recipes" / "samples.yaml"),
         [f"data={tmp_path / 'data'}", "models=/models"], ["stackexchange"], check_files=False,
@@ -150,7 +150,7 @@ def test_partitions_of_joined_records_are_sized_from_the_archives(tmp_path):
     n_partitions = len(plan.documents)
     archives = [split for split in plan.splits if split.holds == "records"]
     assert tasks_of(plan).n_splits == n_partitions
-    assert tasks_of(Plan(recipe, archives * 3000)).n_splits == 3000  # many small ones
+    assert tasks_of(Plan(recipe, archives * 3000)).n_splits == 3000  # many small partitions
     assert 100 * GIGABYTE / n_partitions <= recipe.reading.joined_part_bytes
 
 

@@ -1,4 +1,4 @@
-"""The plan depends on the inputs and the recipe alone."""
+"""The plan of a run, which depends on the inputs and the recipe alone."""
 
 from __future__ import annotations
 

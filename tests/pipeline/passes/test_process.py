@@ -1,4 +1,4 @@
-"""What a split's reading tells of steps that raise and of files that hold nothing."""
+"""Processing of a split: steps that raise, and files without documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def raise_at_bad(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A step of the user's own that one document is too much for."""
+    """A user's step, which raises for one document."""
     if any("bad" in text for text in batch["text"].to_pylist()):
         raise KeyError("x")
     return batch

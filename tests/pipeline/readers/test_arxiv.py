@@ -1,4 +1,4 @@
-"""The reader of arXiv's sources: archives of any kind, papers in reading order."""
+"""The reader of arXiv's sources: archives of any kind, and papers in reading order."""
 
 from __future__ import annotations
 

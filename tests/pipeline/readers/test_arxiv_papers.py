@@ -1,4 +1,4 @@
-"""The reader of arXiv's sources and the steps over LaTeX on real papers."""
+"""The reader of arXiv's sources and the LaTeX steps, on real papers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIMITS: dict[str, Any] = {
 
 @cache
 def _papers(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Read and clean all samples; by name the text, without comments, expanded, and cut."""
+    """Read and clean all samples. Returns by name the text as read, and after each step."""
     papers: dict[str, tuple[str, ...]] = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb") as stream:
@@ -84,8 +84,8 @@ def test_no_comment_is_left_in_real_papers(papers: dict[str, tuple[str, ...]]) -
             assert left is None, (name, left)
 
 
-# Left in the text on purpose: sections redefined, whose markup stays; and a macro that hands
-# another one over to TeX.
+# These stay on purpose: redefined sections, whose markup is kept; and a macro that passes another
+# one to TeX.
 LEFT_ON_PURPOSE = {
     "dfm__celerite__paper": {"section", "subsection"},
     "semorrison__blob": {"mathclap"},

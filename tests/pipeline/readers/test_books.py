@@ -1,4 +1,4 @@
-"""Books in all the encodings and packages that they come in."""
+"""The reader of books, in all encodings and containers."""
 
 from __future__ import annotations
 
@@ -199,7 +199,8 @@ def test_what_is_no_book():
 def test_larger_books_than_allowed_are_set_aside():
     assert read(b"a" * 1000, 1000)["text"] == "a" * 1000
     assert refused(b"a" * 1001, 1000) == "record_too_large"
-    assert refused("\xe9".encode("latin-1") * 501, 1000) == "record_too_large"  # two bytes of UTF-8
+    # Each character takes two bytes in UTF-8.
+    assert refused("\xe9".encode("latin-1") * 501, 1000) == "record_too_large"
     assert refused(gzip.compress(b"a" * 10_000_000), 1000) == "record_too_large"
     assert refused(zipped({"1.txt": b"a" * 10_000_000}), 20_000) == "record_too_large"
     large = {**FILES, "OEBPS/text/one.xhtml": PAGE.format("a" * 10_000_000)}
@@ -218,12 +219,14 @@ def test_real_books(shared_data: Path):
     for name, row in rows.items():
         assert "\ufffd" not in row["text"] and not re.search("[\x80-\x9f]", row["text"]), name
         fields = row["metadata"]
-        if "pandp09" in name:  # the listing of a folder under a book's name
+        if "pandp09" in name:  # not a book, but the listing of a folder
             assert "gutenberg_number" not in fields
             continue
         assert fields["gutenberg_number"] == int(re.match(r"pg(\d+)", name)[1]), name
         assert fields["title"] and "Gutenberg" not in fields["title"]
-        if re.search(r"(alice30|treas10|advsh10)", name) is None:  # no such fields before 2000
+        if (
+            re.search(r"(alice30|treas10|advsh10)", name) is None
+        ):  # headers before 2000 lack these fields
             assert fields["author"] and fields["language"] in ("English", "French")
     french = [rows[f"pg44157-44157-{kind}.txt"] for kind in "08"]
     assert french[0]["metadata"]["title"] == french[1]["metadata"]["title"]

@@ -1,4 +1,4 @@
-"""Files that once crashed a reader, or took it hours: small ones, each with what it gives now."""
+"""Small files that once crashed a reader or took hours, with the results that they give now."""
 
 from __future__ import annotations
 

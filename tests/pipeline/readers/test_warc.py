@@ -110,7 +110,7 @@ def test_encodings(encoding: str, chunked: bool) -> None:
     encoded = ENCODINGS[encoding](PAGE)
     body = _chunked(encoded) if chunked else encoded
     assert _row(http_response(body, headers=headers))["text"] == "Some words of a page."
-    # Crawlers leave headers as they were when they undo encodings.
+    # Crawlers decode bodies, but leave the headers that name the encoding.
     assert _row(http_response(PAGE, headers=headers))["text"] == "Some words of a page."
 
 
@@ -224,7 +224,7 @@ def _agreement(text: str, expected: str) -> float:
 
 
 def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
-    """The WET files were made of the same pages; a few of them in the wrong charset."""
+    """The WET files were made from the same pages, a few of them in the wrong charset."""
     pages = others = 0
     for path in files_under(shared_data / "commoncrawl" / "warc"):
         raw = path.read_bytes()
@@ -247,7 +247,7 @@ def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
 
 
 def test_main_text_agrees_with_what_readability_expects(shared_data) -> None:
-    """Word-level F1 against the main text that is expected for each page, on average."""
+    """The measure is word-level F1 against each page's expected main text, on average."""
     folder = shared_data / "commoncrawl" / "warc"
     expected = {}
     with tarfile.open(folder / "readability.expected.tar.gz") as tar:

@@ -83,7 +83,7 @@ def test_every_real_page(shared_data) -> None:
         rows = read_rows("wet", path.read_bytes(), max_record_bytes=1 << 26)
         expected = []
         raw = path.read_bytes()
-        while raw:  # as each record is a member of its own
+        while raw:  # each record is a gzip member of its own
             inflate = zlib.decompressobj(31)
             head, payload = inflate.decompress(raw).split(b"\r\n\r\n", 1)
             raw = inflate.unused_data

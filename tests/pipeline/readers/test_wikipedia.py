@@ -74,7 +74,7 @@ def stream_cuts(data: bytes, cuts: list[int]) -> bytes:
 
 
 def multistream() -> bytes:
-    """Compress as Wikimedia does: the header, ten pages a stream, the footer."""
+    """Compress as Wikimedia does: streams of the header, of ten pages each, and of the footer."""
     groups = ["".join(PAGES[at : at + 10]) for at in range(0, len(PAGES), 10)]
     return b"".join(bz2.compress(part.encode()) for part in [HEADER, *groups, "</mediawiki>\n"])
 
@@ -240,7 +240,7 @@ def test_every_place_to_split_a_multistream_file() -> None:
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_streams_and_splits_anywhere(data: st.DataObject) -> None:
-    """Streams that begin inside pages, inside their tags, or one a byte."""
+    """Streams begin inside pages or inside tags, or every byte is a stream."""
     cuts = data.draw(st.lists(st.integers(0, len(DUMP)), max_size=12))
     near = data.draw(st.integers(0, len(DUMP) - 20))
     tag = DUMP.find(b"<page>", near)
@@ -277,7 +277,7 @@ def test_a_stream_that_cannot_seek() -> None:
 @settings(max_examples=100, deadline=None)
 @given(edits(), st.booleans(), st.data())
 def test_damage(changes: list[Any], compressed: bool, data: st.DataObject) -> None:
-    """What lies before the damage is read; nothing raises, whatever the split; ids are unique."""
+    """All pages before the damage are read, no split raises, and ids are unique."""
     groups = ["".join(PAGES[at : at + 10]).encode() for at in range(0, len(PAGES), 10)]
     parts = [bz2.compress(part) for part in [HEADER.encode(), *groups]]
     if not compressed:

@@ -1,4 +1,4 @@
-"""Recipes are checked before any work, with errors that say what to do."""
+"""Checks of recipes before any work, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_settings_fill_variables_and_override_values():
     assert steps["bucket_by_perplexity"]["keep"] == ["head"]
     assert recipe.token_budget == 77
     assert recipe.source("c4").proportion == 0.1
-    # The two web sources share their steps in the file by an anchor, not in the recipe.
+    # The two web sources share their steps by an anchor in the file, but not in the loaded recipe.
     assert recipe.sources[1].steps[0].parameters == {"min_chars": 300}
 
 

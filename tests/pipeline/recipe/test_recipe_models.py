@@ -1,4 +1,4 @@
-"""The files that a recipe names are looked at before any work, and named with their keys."""
+"""Checks of the files that a recipe names, before any work. Errors name the file and its key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data card against Hugging Face's own reader of cards, and against the run."""
+"""The data card, compared with the run, and read by Hugging Face's own reader of cards."""
 
 from __future__ import annotations
 

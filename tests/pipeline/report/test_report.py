@@ -1,4 +1,4 @@
-"""The report of a run: its numbers, and how the page behaves in a browser."""
+"""The report of a run: its numbers, and its page in a browser."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_columns_are_sorted_by_click_and_key_numbers_as_numbers(run, browser):
 
 
 def test_script_in_a_page_stays_text(tmp_path, browser):
-    """In a text, an address, a name of a file and a removed line."""
+    """The script stands in a text, a url, a file name and a removed line."""
     data = tmp_path / "<b>x" / "c4"
     data.mkdir(parents=True)
     lines = [
@@ -117,7 +117,7 @@ def test_script_in_a_page_stays_text(tmp_path, browser):
 
 @pytest.fixture(scope="module")
 def warned(tmp_path_factory):
-    """A run with an empty file, and with joined posts of which some partitions hold none."""
+    """A run with an empty file, and with joined posts that leave some partitions empty."""
     folder = tmp_path_factory.mktemp("warned")
     (folder / "c4").mkdir()
     (folder / "c4" / "a.json").write_text(json.dumps({"text": "one"}) + "\n")
@@ -192,7 +192,7 @@ def test_the_numbers_are_those_of_the_ledger_and_the_shards(run, report):
 
 
 def test_bytes_a_token_are_those_of_the_text(run, report):
-    """Of ASCII text there are as many bytes as characters."""
+    """ASCII text has as many bytes as characters."""
     github = source(report, "github")
     assert github["bytes_a_token"] == pytest.approx(
         github["characters"] / github["tokens"], rel=0.01
@@ -236,7 +236,7 @@ def test_lines_of_several_shards_are_added_up_within_their_bounds():
 
 
 def test_lines_by_domain_are_those_of_each_step():
-    """What one step leaves, the next one sees: their lines are not to be added up."""
+    """A step sees the lines that the step before it left, so the two must not be added up."""
 
     def shard(first, second, others=0):
         def listed(lines, removed):
@@ -330,7 +330,7 @@ def test_a_report_that_cannot_be_written_leaves_the_run_whole(run, monkeypatch, 
 
 @pytest.fixture
 def altered(run, tmp_path):
-    """Copies a run with its manifest changed by a function."""
+    """A function that copies a run, with its manifest changed by a function."""
 
     def alter(change):
         shutil.copytree(run, tmp_path / "altered")

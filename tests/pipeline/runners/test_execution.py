@@ -1,4 +1,4 @@
-"""What is told of an error that stopped a run."""
+"""The message about an error that stopped a run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_reason_of_a_stop_is_one_short_line(tmp_path, message, expected):
 
 
 class Failed(grpc.RpcError, grpc.Call):
-    """What a call of the job server raises."""
+    """The exception that a failing call of the job server raises."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         self._code, self._details = code, details

@@ -1,4 +1,4 @@
-"""The pool of Python workers: what it starts, what it stops, and who may ask."""
+"""The pool of Python workers: starting and stopping workers on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.commands.main import main
 from pipeline.runners.worker_pool import RESTARTS, WorkerPool
 from tests.support.runs import start
 
-NOWHERE = "localhost:1"  # a worker waits there for its executor
+NOWHERE = "localhost:1"  # address of an executor that does not exist, for which a worker waits
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def pool(tmp_path: Path) -> Iterator[WorkerPool]:
 
 
 def ask(address: str, *requests: str, control: str = NOWHERE) -> None:
-    """Ask a pool to ``start`` or ``stop`` workers, as in ``start 1-1``."""
+    """Ask a pool to start or stop workers, as by ``start 1-1``."""
     with grpc.insecure_channel(address) as channel:
         stub = beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
         for request in requests:
@@ -85,7 +85,7 @@ def test_a_killed_worker_is_started_again_while_its_executor_is_there(pool):
         time.sleep(0.5)
         assert running(pool) == []
         ask(pool.address, "start 1-2", control=f"localhost:{executor.getsockname()[1]}")
-    kill(pool)  # whose executor is gone
+    kill(pool)  # now the executor is gone
     time.sleep(0.5)
     assert running(pool) == []
 

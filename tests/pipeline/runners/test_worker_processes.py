@@ -1,4 +1,4 @@
-"""How a worker process ended is told in a line."""
+"""The message about the end of a worker process, in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pipeline.runners.worker_processes import _told
     [
         ("exited with return code 3", "ended with exit status 3"),
         ("exited with return code -9", "was killed (SIGKILL): by the system, if memory ran out"),
-        ("exited with return code -40", "ended: exited with return code -40"),  # has no name
+        # Signal 40 has no name.
+        ("exited with return code -40", "ended: exited with return code -40"),
         ("cannot start", "ended: cannot start"),
     ],
 )

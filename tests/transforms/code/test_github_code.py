@@ -1,4 +1,4 @@
-"""The heuristics of code, generated files and notices, on their own and on real files."""
+"""The steps for code (filter, generated files, notices), alone and on real files."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_the_whole_source_on_real_files(real) -> None:
 
 
 def first_comment(text: str) -> str:
-    """Return the lines of comments that a file begins with, of whatever style, roughly."""
+    """Return roughly the lines of comments at the beginning of a file, of any style."""
     head = re.match(
         r"(?:\s*(?:(?:#|//|;|%|--).*(?:\n|$)|/\*[\s\S]*?\*/|<!--[\s\S]*?-->|\"\"\"[\s\S]*?\"\"\"))*",
         text,

@@ -1,4 +1,4 @@
-"""Decontamination against sets of tuples, on toy sets, wild text and real pages."""
+"""Decontamination, compared with sets of tuples, on toy sets, drawn text and real pages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_case_punctuation_and_lines_do_not_matter(questions: Path) -> None:
         "a train leaves the station at noon and travels north at sixty mile an hour",
     ]
     found = step(texts, questions)
-    # The dash of the first joins two words, as it does where punctuation is removed.
+    # The dash in the first text joins two words, because punctuation is removed.
     assert found["dropped_by"].to_pylist() == [None, "contaminated", None]
     metadata = json.loads(found["metadata"][1].as_py())
     assert metadata["contaminated_by"] == {
@@ -148,7 +148,7 @@ def test_equal_hashes_of_different_words_do_not_drop(questions: Path) -> None:
     other = "w" + " x y z" * 5
     found = load_evaluation_sets.__wrapped__((str(questions),), (), 13, 8)
     assert find_matches(documents(["a"], [other])["text"], index) == []
-    # The same index, in which the hash of n-grams of another text lead to the question.
+    # The same index, in which hashes of another text's n-grams lead to the question.
     path = questions.with_name("other.txt")
     path.write_text(other)
     hashes = np.sort(

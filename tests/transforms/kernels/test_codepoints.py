@@ -1,4 +1,4 @@
-"""The normalisers against CCNet's way, which works on strings with regular expressions."""
+"""The normalisers, compared with CCNet's code on strings with regular expressions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from transforms.kernels.codepoints import (
 
 EVERY_CHARACTER = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 
-# Characters whose treatment differs, close together more often than chance has it.
+# Characters that are treated differently, mixed more often than by chance.
 WILD = st.text(
     st.one_of(
         st.characters(exclude_categories=["Cs"]),
@@ -35,13 +35,13 @@ WILD = st.text(
 
 
 def by_ccnet_for_hash(line: str) -> str:
-    """CCNet's normalize_for_dedup."""
+    """Return the form that CCNet's ``normalize_for_dedup`` makes of a line."""
     line = line.strip()
     return plain._DROPPED_RE.sub("", plain._DIGIT_RE.sub("0", line.lower()))
 
 
 def by_kernel_for_hash(lines: list[str]) -> list[str | None]:
-    """None stands for a line that takes the plain way."""
+    """Return the kernel's forms of lines, None for a line that needs plain Python."""
     table = hash_normaliser()
     data, offsets = text_buffers(pa.array(lines, pa.string()))
     out = np.zeros(int(offsets[-1]) * table.growth + 8, np.uint8)
@@ -63,7 +63,7 @@ def test_punctuation_is_that_of_ccnet() -> None:
 
 @pytest.mark.slow
 def test_every_code_point_is_hashed_as_ccnet_has_it() -> None:
-    """In the middle of a line, at its edges, and among words of eight bytes."""
+    """Code points stand in the middle of a line, at its edges, and among words of eight bytes."""
     for around in ("{}", "a{}A", "Abcdefg{}hijklmn09", " {} "):
         lines = [around.format(c) for c in EVERY_CHARACTER]
         made = by_kernel_for_hash(lines)

@@ -1,4 +1,4 @@
-"""Keys of lines and texts against SHA-1 of CCNet's way, and against the library xxhash."""
+"""Keys of lines and texts, compared with CCNet's SHA-1 keys and with the library xxhash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines taken out of texts, against texts that were put together of lines."""
+"""Lines removed from texts, which the tests put together from lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transforms.kernels.removed_lines import removed_lines
 
 
 def listed(before: list[str], after: list[str], max_line_bytes: int = 300):
-    """Return what is found as plain values, the lines from their places in the bytes."""
+    """Return the removed lines as plain values, with their texts."""
     column = pa.array(before, pa.string())
     found = removed_lines(column, pa.array(after, pa.string()), max_line_bytes=max_line_bytes)
     data = b"".join(text.encode() for text in before)
@@ -29,7 +29,7 @@ def test_lines_taken_out_are_found():
 
 
 def test_lines_are_the_same_that_are_alike_up_to_where_they_are_cut():
-    """The cut is between characters: a euro sign and a rupee sign begin with the same two bytes."""
+    """Lines are cut between characters. The euro and rupee signs share their first two bytes."""
     before = ["abc€ and more\nabc₨ or less\nab", "éé"]
     _, removed, texts, keys = listed(before, ["", ""], max_line_bytes=5)
     assert removed == [3, 1] and texts == ["abc", "abc", "ab", "éé"]
@@ -48,7 +48,7 @@ LINES = st.lists(st.sampled_from(["", " ", "a", "ab", "b", "é", " a\t", "a b"])
 @given(st.lists(st.lists(st.tuples(st.sampled_from(["", " ", "a", "ab", "é"]), st.booleans()),
                          min_size=1, max_size=8), max_size=4))  # fmt: skip
 def test_what_is_found_rebuilds_what_was_left(documents):
-    """Any lines taken out of any texts: as many are found, and the same as bags."""
+    """For any lines removed from any texts, the same lines are found, without their order."""
     before = ["\n".join(line for line, _ in lines) for lines in documents]
     after = ["\n".join(line for line, stays in lines if stays) for lines in documents]
     lines, removed, texts, _ = listed(before, after)

@@ -1,4 +1,4 @@
-"""Comments and cuts of LaTeX sources."""
+"""Removal of comments from LaTeX sources, and cutting of papers."""
 
 from __future__ import annotations
 

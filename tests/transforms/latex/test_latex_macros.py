@@ -1,4 +1,4 @@
-"""Expansion of macros: each form of definition, scope, spaces, and bounds."""
+"""Expansion of macros: forms of definitions, scope, spaces, and limits."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_definition_counts_to_the_end_of_its_group(source: str, result: str) -> 
         (r"\def\e{}a \e b", "a b"),
         ("a\n\\newcommand{\\x}{y}\nb\n\n\\x\nc", "a\nb\n\nyc"),
         ("a\n  \\def\\x{y}\n  \\def\\z{}\nb", "a\nb"),
-        # One token stays one argument of what comes before it.
+        # A body that replaces one token stays one argument of the command before it.
         (
             r"\def\h{\frac12}\sqrt\h\frac\h\h\sqrt{\h}",
             r"\sqrt{\frac12}\frac{\frac12}{\frac12}\sqrt{\frac12}",

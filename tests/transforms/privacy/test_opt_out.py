@@ -1,4 +1,4 @@
-"""What an opt-out list says, and whom it means."""
+"""Opt-out lists: their entries, and the documents that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personal data against regular expressions and ipaddress, on real pages, wild text and by hand."""
+"""Personal data, compared with regular expressions, on real pages, drawn text and by hand."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_real_pages(shared_data: Path) -> None:
     assert min(totals.values()) > 5
 
 
-@settings(deadline=None)  # the first compiles
+@settings(deadline=None)  # the first call compiles the kernel
 @given(st.lists(WILD.map("".join), max_size=3), st.sets(st.sampled_from(sorted(PLACEHOLDERS))))
 def test_wild_text(texts: list[str], kinds: set[str]) -> None:
     placeholders = {kind: PLACEHOLDERS[kind] if kind in kinds else [] for kind in PLACEHOLDERS}

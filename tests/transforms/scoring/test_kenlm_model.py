@@ -1,4 +1,4 @@
-"""Scores against KenLM's own, of real pages and of random sentences, for every kind of trie."""
+"""Scores, compared with KenLM's, on real pages and random sentences, for every kind of trie."""
 
 from __future__ import annotations
 

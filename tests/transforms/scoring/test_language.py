@@ -1,4 +1,4 @@
-"""Labels and scores against the package fasttext, a text at a time."""
+"""Labels and scores, compared with the package fasttext, a text at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from transforms.scoring.language import classify, classify_top, identify_languag
 
 fasttext.FastText.eprint = lambda *_: None
 
-# What the splitting into words depends on, close together more often than chance has it.
+# Characters on which the splitting into words depends, mixed more often than by chance.
 WILD = st.lists(
     st.one_of(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
@@ -64,7 +64,7 @@ def test_wet_pages(shared_data: Path, lid: FilePath, lid_model: Any) -> None:
 
 @pytest.mark.slow
 def test_universal_declaration(shared_data: Path, lid: FilePath, lid_model: Any) -> None:
-    """Whole declarations and their single lines, in 389 languages and dialects."""
+    """The texts are whole declarations and their lines, in 389 languages and dialects."""
     texts = []
     with zipfile.ZipFile(shared_data / "lid_eval" / "udhr2.zip") as archive:
         for name in archive.namelist():
@@ -147,7 +147,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FilePath]:
 
     def train(name: str, *, is_quantised: bool = False, **options: Any) -> FilePath:
         path = folder / name
-        # fastText makes a tenth of the first weights a thread: fewer threads leave some unset.
+        # Each fastText thread sets a tenth of the first weights; fewer threads leave some unset.
         model = fasttext.train_supervised(
             str(folder / "train.txt"), verbose=0, thread=12, epoch=5, **options
         )

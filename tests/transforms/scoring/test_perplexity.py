@@ -1,4 +1,4 @@
-"""Perplexities against CCNet's way, a document at a time."""
+"""Perplexities, compared with CCNet's code, a document at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from transforms.scoring.perplexity import _load_scorer, bucket_by_perplexity, sc
 
 
 def plain_normalise(text: str) -> str:
-    """Normalise as CCNet's ``text_normalizer.normalize`` does."""
+    """Return the form that CCNet's ``text_normalizer.normalize`` makes of a text."""
     text = text.strip()
     if not text:
         return text

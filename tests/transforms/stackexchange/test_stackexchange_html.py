@@ -57,7 +57,7 @@ _PIECES = [
 
 
 class _Words(HTMLParser):
-    """All text outside of tags, by another parser."""
+    """A parser of the standard library that collects all text outside of tags."""
 
     def __init__(self) -> None:
         super().__init__()

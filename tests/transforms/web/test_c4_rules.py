@@ -1,4 +1,4 @@
-"""C4's rules against a plain loop over lines, on real pages, on wild text, and by hand."""
+"""C4's rules, compared with a plain loop over lines, on real pages, drawn text, and by hand."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_lines_by_hand(line: str, left: str | None) -> None:
         (GOOD + "\n" * (190_000 - len(GOOD)), None),
         (GOOD + "\n" * (190_001 - len(GOOD)), "c4_page_too_long"),
         (GOOD + "\nLorem ipsum dolor sit amet once more.", "c4_lorem_ipsum"),
-        (GOOD + "\nLorem ipsum dolor", None),  # the line went before
+        (GOOD + "\nLorem ipsum dolor", None),  # the line was removed by an earlier rule
         (GOOD + "\nA function is { return 1; } and that is all.", "c4_curly_bracket"),
         (GOOD + "\nIn JavaScript it is { return 1; } and that is all.", None),
         (GOOD + "\nOur privacy policy has { and that is all.", "c4_curly_bracket"),

@@ -1,4 +1,4 @@
-"""FineWeb's own rules against a plain loop over lines, on real pages, on wild text, and by hand."""
+"""FineWeb's own rules, compared with a plain loop, on real pages, drawn text, and by hand."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def by_loop(texts: list[str], parameters: dict[str, Any]) -> list[str | None]:
 
 
 def only(*names: str) -> dict[str, Any]:
-    """Return the published parameters with all rules but the named ones switched off."""
+    """Return the published parameters, with only the named rules switched on."""
     return {**AS_PUBLISHED, **{name: None for name in THRESHOLDS if name not in names}}
 
 

@@ -1,4 +1,4 @@
-"""Gopher's quality rules: a toy text for each, and against the plain rules on real pages."""
+"""Gopher's quality rules: a toy text for each, and a comparison with plain rules on real pages."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_empty_text_and_white_space_have_no_words() -> None:
     ],
 )
 def test_long_hostile_texts(text: str, reason: str) -> None:
-    # Each takes a fraction of a second; a way that is not linear would take hours.
+    # Each takes a fraction of a second. Code that is not linear would take hours.
     assert reasons([text]) == [reason]
 
 

@@ -1,4 +1,4 @@
-"""Gopher's repetition rules: a toy text for each, and against the plain rules on real pages."""
+"""Gopher's repetition rules: toy texts, and a comparison with plain rules on real pages."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_lines_and_paragraphs(
 def test_characters_of_lines_and_paragraphs() -> None:
     found = measured(" ab \ncd\n \nab\ncd\n\n\ncd")
     assert [counts.tolist() for counts in found.lines] == [[5], [3], [6]]
-    # The paragraph that stood before is two lines of two characters and the newline between.
+    # The repeated paragraph is two lines of two characters, and the newline between them.
     assert [counts.tolist() for counts in found.paragraphs] == [[3], [1], [5]]
 
 
@@ -98,10 +98,10 @@ def test_duplicate_n_grams(n: int) -> None:
 
 def test_characters_in_overlapping_n_grams_count_once() -> None:
     found = measured("aa bb cc aa bb cc aa bb cc aa", 2, 3)
-    # The search finds "aa bb" and "cc aa" again, then "bb cc"; the last "aa" is left over.
+    # The search finds "aa bb" and "cc aa" again, and then "bb cc". The last "aa" remains.
     assert found.duplicate_n_gram_chars[2].tolist() == [12]
     assert found.duplicate_n_gram_chars[3].tolist() == [12]
-    # "aa bb" and others stand three times; the first of them is the top one.
+    # "aa bb" and others occur three times. The first of them is the top n-gram.
     assert found.top_n_gram_chars[2].tolist() == [3 * len("aa bb")]
     assert found.top_n_gram_chars[3].tolist() == [3 * len("aa bb cc")]
 
@@ -166,7 +166,7 @@ def test_measures_are_those_of_the_plain_rules_on_wild_text(
     ],
 )
 def test_long_hostile_texts(text: str, reason: str | None) -> None:
-    # Each takes a second at most; a way that is not linear would take hours.
+    # Each takes a second at most. Code that is not linear would take hours.
     batch = filter_gopher_repetition(documents(["a"], [text]), **plain.REPETITION)
     assert batch["dropped_by"].to_pylist() == [reason]
 

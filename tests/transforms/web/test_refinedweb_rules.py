@@ -1,4 +1,4 @@
-"""RefinedWeb's rules for lines against a plain loop, on real pages, on wild text, and by hand."""
+"""RefinedWeb's rules, compared with a plain loop, on real pages, drawn text, and by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def words(line: str) -> int:
 
 
 def plain_line(line: str, rules: dict[str, Any]) -> str | None:
-    """Return what is left of a line, None where it goes."""
+    """Return the rest of a line after the rules, None if the line is removed."""
     if not words(line):
         return line
     text = line

@@ -1,4 +1,4 @@
-"""Block lists of urls: what they hold, how their files may look, and what they say of bad ones."""
+"""The url filter: its lists, the forms of their files, and errors for bad files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transforms.web.url_filter import filter_urls
 
 
 def reasons(urls: list[str | None], **lists: object) -> list[str | None]:
-    """Filter documents of these urls; parameters left out are empty lists."""
+    """Return the reasons for which urls are dropped. Lists that are not given are empty."""
     batch = documents([f"s/f#{i}" for i in range(len(urls))], ["text"] * len(urls), urls=urls)
     names = "blocked_domains", "blocked_urls", "blocked_words", "blocked_subwords", "soft_words"
     empty: dict[str, object] = {name: [] for name in names}

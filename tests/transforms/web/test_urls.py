@@ -1,4 +1,4 @@
-"""Hosts and pages of urls, against the standard library's parser where both have a say."""
+"""Hosts and pages of urls, compared with the standard library's parser where it applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses out of references: by hand, any text, and real dumps against a plain pattern."""
+"""Cited urls: by hand, in any text, and in real dumps compared with a plain pattern."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from transforms.wikipedia.citations import cited_urls, keep_cited
         ("<ref>http://a.org/x#part</ref>", {"http://a.org/x"}),
         ("<ref>http://a.org/?b=1&amp;section=2&section=3</ref>",
          {"http://a.org/?b=1&section=2&section=3"}),
-        # what is no citation
+        # external links that are not citations
         ("[http://a.org/x y] http://b.org/", set()),
         ("{{Infobox|url=http://a.org/}}", set()),
         ("==External links==\n* [http://a.org/ A]", set()),
@@ -42,7 +42,7 @@ from transforms.wikipedia.citations import cited_urls, keep_cited
         ("* {{cite book\n | url = http://a.org/x\n}}", {"http://a.org/x"}),
         ("{{Citation|title={{lang|fr|t}}|url=http://a.org/x}} http://b.org/", {"http://a.org/x"}),
         ("{{citizen|url=http://a.org/x}}", set()),
-        # what is never closed ends with the section, or where the next begins
+        # a reference without an end: it ends with the section, or where the next begins
         ("<ref>http://a.org/x\n==Next==\nhttp://b.org/</ref>", set()),
         ("<ref>http://a.org/x <ref>http://b.org/</ref>", {"http://b.org/"}),
         ("{{cite web|url=http://a.org/x\n== Next ==\nhttp://b.org/", {"http://a.org/x"}),
@@ -83,7 +83,7 @@ def test_any_text_gives_whole_addresses(wikitext: str) -> None:
 
 
 def test_real_dumps_against_a_plain_pattern(shared_data: Path) -> None:
-    """Every plain ``url=`` of a reference is found, and nothing that the article does not hold."""
+    """Every plain ``url=`` of a reference is found, and every url found is in the article."""
     path = shared_data / "wikipedia" / "enwiki-minidump-pages-articles.xml.bz2"
     dump = html.unescape(bz2.decompress(path.read_bytes()).decode())
     expected, n_found = set(), 0

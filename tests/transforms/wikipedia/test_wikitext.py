@@ -193,7 +193,7 @@ def test_any_text(wikitext: str) -> None:
 
 
 def test_depth_is_bounded() -> None:
-    """Each level copies its text, so that a bound on the levels makes the time linear."""
+    """Each level copies its text, so a limit on the levels keeps the time linear."""
     assert clean("[[a|" * 60 + "b" + "]]" * 60) == "b"
     assert clean("[[a|" * 70 + "b" + "]]" * 70) == "a|" * 6 + "b"
     assert clean("{{nowrap|" * 60 + "b" + "}}" * 60) == "b"
@@ -268,7 +268,7 @@ _PLAIN_SENTENCE = re.compile(
 
 
 def test_plain_sentences_of_real_articles_stay(cleaned: dict[str, list[dict]]) -> None:
-    """Sentences without any markup, on lines that begin like prose, are in the text as they are."""
+    """Sentences without markup, on lines that begin like prose, are in the text unchanged."""
     total = found = 0
     for rows in cleaned.values():
         for row in rows:

@@ -19,7 +19,7 @@ from pipeline.readers.containers.lines import MAX_NESTING
 
 N_ROWS = 100
 VALUE = "a" * 1_000_000
-"""A hundred of them are more than is held at once, and more than a bomb is taken for."""
+"""A long text. A hundred are more than may be held at once, and more than a file may expand to."""
 
 
 def _same_value(n_rows: int) -> pa.DictionaryArray:

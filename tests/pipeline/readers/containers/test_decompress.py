@@ -42,7 +42,7 @@ def _read(data: bytes) -> tuple[bytes, list[Damage]]:
 
 
 class _Unseekable(io.RawIOBase):
-    """A stream that gives few bytes at once and cannot go back."""
+    """A stream that returns few bytes at a time and cannot seek."""
 
     def __init__(self, data: bytes, at_once: int) -> None:
         self._inner, self._at_once = io.BytesIO(data), at_once

@@ -1,4 +1,4 @@
-"""Headers that no writer makes; those that pyarrow makes are read in test_parquet_rows.py."""
+"""Page headers that no writer makes. Those of pyarrow are read in test_parquet_rows.py."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.hostile.lying_columns import groups_over_each_other, lying_page, lyin
 def _read(
     data: bytes, start: int = 0, end: int | None = None, columns: Any = NAMES
 ) -> list[tuple[int, dict[str, Any]]]:
-    """Read rows with their numbers, all of which must be readable."""
+    """Return rows with their numbers. All of them must be readable."""
     found: list[tuple[int, dict[str, Any]]] = []
     for number, rows in parquet_rows(
         io.BytesIO(data), start=start, end=end, columns=columns, text="text"
@@ -115,7 +115,7 @@ def test_rows_that_share_one_long_value_are_read_a_few_at_once():
     sink.seek(0)
     n_rows = 0
     for _, rows in parquet_rows(sink, start=0, end=None, columns=["text"], text="text"):
-        if isinstance(rows, Unreadable):  # all of them are more than may be in such a file
+        if isinstance(rows, Unreadable):  # a file of this size may not hold so much
             break
         assert pa.default_memory_pool().bytes_allocated() - before < 2 * HELD_BYTES
         n_rows += len(rows)

@@ -40,14 +40,14 @@ def header(name: str, form: int = tarfile.USTAR_FORMAT, **fields: object) -> byt
 
 
 def without_magic(data: bytes) -> bytes:
-    """Write a header as archives before ustar have it."""
+    """Return a header in the form before ustar."""
     block = data[:257] + bytes(255)
     total = sum(block) - sum(block[148:156]) + 8 * 32
     return block[:148] + b"%06o\0 " % total + block[156:]
 
 
 def read(*chunks: bytes | Damage) -> list[Broken | tuple[str, bytes]]:
-    """Read all, and check that the numbers and the offsets follow each other."""
+    """Return all members of an archive, after checking their numbers and offsets."""
     source = Bytes(iter(chunks))
     found: list[Broken | tuple[str, bytes]] = []
     last: Member | None = None
@@ -126,7 +126,7 @@ def test_headers_behind_damage_are_found_at_any_offset() -> None:
     noise = b"\1" * 700
     lost = Broken(1, "", 1024, "no tar header here", 700)
     assert read(good + noise + good) == [("g", content), lost, ("g", content)]
-    # Where the archive has no magic, in whole blocks; and past the first window as well.
+    # Also after a damage of whole blocks in an archive without magic, and beyond the first window.
     old = without_magic(header("o", size=512)) + content
     for blocks in (2, 127, 128, 1_000):
         (first, after) = read(b"\1" * 512 * blocks + old)
@@ -140,17 +140,17 @@ def test_a_gap_costs_the_members_that_it_cuts() -> None:
     data = archive({name: name.encode() * 300 for name in ("x", "y", "z")}, tarfile.USTAR_FORMAT)
     gap = Damage(0, "bad", 9, 0)
     x, y, z = ((name, name.encode() * 300) for name in ("x", "y", "z"))
-    # Inside y's content, and the next member whole; then the same inside of its header.
+    # A gap within y's content, after which z is whole; then one that begins in y's header.
     cut = Broken(1, "y", 1024, "bad", 612)
     assert read(data[:1636], gap, data[2048:]) == [x, cut, z]
     assert read(data[:1100], gap, data[2048:]) == [x, Broken(1, "", 1024, "bad", 76), z]
-    # No header is made of bytes from both sides.
+    # No header is put together from bytes on both sides of a gap.
     assert read(data[:1100], gap, data[1100:]) == [x, Broken(1, "", 1024, "bad", 1024), z]
-    # Between members, where nothing shows but the gap; in padding; at the very end.
+    # Gaps between members, which cost no member; in padding; at the very end.
     assert read(data[:1024], gap, data[1024:]) == [x, Broken(1, "", 1024, "bad", 0), y, z]
     assert read(data[:900], gap, data[1024:]) == [x, Broken(1, "", 900, "bad", 0), y, z]
     assert read(data, gap) == [x, y, z, Broken(3, "", len(data), "bad", 0)]
-    # What follows a gap is read from its first header on.
+    # After a gap, reading continues at the first header.
     assert read(data[:1636], gap, data[1700:]) == [x, cut._replace(skipped_bytes=960), z]
 
 

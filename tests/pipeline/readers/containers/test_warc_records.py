@@ -125,11 +125,11 @@ def test_of_a_bad_member_of_many_records_the_last_whole_one_is_damaged() -> None
     events = _events(members([records[0]]) + bytes(broken) + members([records[1]]))
     assert [event.dropped_by for event in events] == [
         *[None] * 5,
-        "damaged",  # cut off by the failing step
-        "damaged",  # the place
+        "damaged",  # the record that the damage cut off
+        "damaged",  # the damaged bytes
         None,
     ]
-    # Padded, so that the failing step takes padding and the last record comes out whole.
+    # With padding, the damage hits the padding, and the last record is whole.
     broken = bytearray(members([b"".join(records) + b"\r\n" * 300]))
     broken[-6] ^= 1
     events = _events(members([records[0]]) + bytes(broken) + members([records[1]]))
@@ -137,7 +137,7 @@ def test_of_a_bad_member_of_many_records_the_last_whole_one_is_damaged() -> None
 
 
 ODD_FILES = {
-    # fastwarc stops at, or passes over, what is wrong in these files.
+    # fastwarc stops at the damage in these files, or skips it.
     "chatnoir-eu__chatnoir-resiliparse/clipped.warc.gz",
     "cllu__PyWARC/sample.warc.gz",  # bare LF, sound otherwise
     "facebookresearch__cc_net/sample.warc.txt",
@@ -192,7 +192,7 @@ def test_odd_files(shared_data) -> None:
 
 
 def test_every_byte_of_every_file_is_accounted_for(shared_data) -> None:
-    """Decompressed, what lies neither in a record nor in an unreadable place is line ends."""
+    """All bytes outside of records and damaged places are line ends, after decompression."""
     for path in files_under(shared_data / "commoncrawl" / "edge"):
         raw = path.read_bytes()
         data = b"".join(
