@@ -1,4 +1,4 @@
-"""The command ``corpus worker-pool``. Imports no Beam until it runs."""
+"""The command ``corpus worker-pool``, which starts Python workers for Spark executors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 DEFAULT_PORT = 50_000
+"""Port at which Spark executors ask for workers."""
 
 
 def add_commands(commands: Any) -> None:
