@@ -67,7 +67,7 @@ class Distributions:
         self.domains = FrequentItems(TABLE_ITEMS, 3)  # documents, of which kept, tokens
 
     def add(self, outcome: str, batch: pa.RecordBatch) -> None:
-        """Count documents. Their ``outcome`` is ``kept`` or ``dropped``; only kept ones have tokens."""
+        """Count documents; ``outcome`` is ``kept`` or ``dropped``. Only kept ones have tokens."""
         self.lengths[outcome].add(_floats(batch["chars"]))
         self.scores[outcome].add(_floats(batch["language_score"]))
         scored = batch.filter(pc.is_valid(batch["perplexity"]))
