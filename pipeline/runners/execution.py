@@ -1,4 +1,4 @@
-"""How a command's pipelines run: what makes them, and in how much memory."""
+"""The settings with which a command runs its pipelines."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import apache_beam as beam
 
 
 class Tasks(NamedTuple):
-    """What a plan says of the tasks that Spark divides a stage into."""
+    """Numbers from a plan by which Spark is told into how many tasks to divide a stage."""
 
-    for_memory: int  # with fewer, a task puts out more than Spark should hold
-    n_splits: int  # that the longest stage reads, each whole
+    for_memory: int  # fewest tasks with which the output of each fits in memory
+    n_splits: int  # splits that the longest stage reads, each by one task
 
 
 class Execution(NamedTuple):
-    """Where and how pipelines run."""
+    """How pipelines are made, and the memory that they may use."""
 
     make_pipeline: Callable[[Tasks], beam.Pipeline]
-    holds_shuffle_in_memory: bool  # the DirectRunner does
-    memory_bytes: int  # that the shuffle may take, then
+    holds_shuffle_in_memory: bool  # true of the DirectRunner only
+    memory_bytes: int  # bytes that such a shuffle may take
     tasks: Tasks = Tasks(0, 0)
 
     def pipeline(self) -> beam.Pipeline:
-        """Make an empty pipeline, which runs at the end of its ``with`` block."""
+        """Make an empty pipeline; it runs at the end of its ``with`` block."""
         return self.make_pipeline(self.tasks)

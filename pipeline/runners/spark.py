@@ -1,8 +1,9 @@
-"""Beam's Spark runner: its job server, and the Python processes that serve a local master.
+"""Options of Beam's Spark runner: job server, Python workers, memory and number of tasks.
 
-Beam starts the job server, a Java program that hands pipelines to Spark, from a jar, which
-``make spark-job-server`` builds. With a local master Spark runs inside the job server, and Python
-in processes of this machine; on a cluster, a worker pool beside every executor starts them.
+Beam starts the job server, a Java program that submits pipelines to Spark. ``make
+spark-job-server`` builds its jar. With a local master, Spark runs inside the job server, and the
+Python workers are processes of this machine. On a cluster, a worker pool on the machine of every
+executor starts them.
 """
 
 from __future__ import annotations
@@ -30,35 +31,40 @@ from pipeline.runners.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[2] / "build" / "spark-job-server.jar"
 
-END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
-"""Java's option to end: a job server or executor whose memory is full waits for ever otherwise."""
+EXIT_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
+"""Option of Java to exit when memory is full; a job server or executor would hang otherwise."""
 
 PARALLELISM = "-Dspark.default.parallelism="
+"""Java property with the number of tasks into which Spark divides a stage."""
 
 FEW_TASKS = 4
-"""What so many put out, one may on a cluster, where each task starts a Python of its own."""
+"""Number of tasks for the sake of memory up to which a cluster's own parallelism is kept.
+
+Each task on a cluster starts a Python process of its own, so small jobs get no more tasks.
+"""
 
 MAX_TASKS = 10_000
-"""Of a stage: its bookkeeping is the driver's."""
+"""Most tasks of a stage: the driver needs memory for each."""
 
 WORKER_IDLE_MILLIS = 60_000
-"""How long a local master keeps idle Python workers; else every stage of a pass starts its own.
+"""Milliseconds for which a local master keeps idle Python workers, to use them in the next stage.
 
-On a cluster each stage had better: an executor does not notice that a worker which it keeps is
-dead, and gives it one task after another until the job fails. A local master fails at once anyway.
+On a cluster none are kept. An executor does not notice that an idle worker has died, and would give
+it one task after another until the job fails. With a local master, a dead worker ends the job in
+any case.
 """
 
 
-def spark_options(
+def spark_options_by_tasks(
     arguments: list[str], workers: int | None, log: str
 ) -> Callable[[Tasks], list[str]]:
-    """Complete the options of ``--runner=SparkRunner``; returns what gives them to a pipeline.
+    """Return a function that takes a plan's tasks and returns the options of its pipeline.
 
-    That takes the tasks that the plan asks for. Adds the job server's jar, a local master of
-    ``workers`` (all cores by default) where none is given, and for a local master as many Python
-    processes, whose messages go to the file ``log``: their pool starts when options are first asked
-    for. Raises RunError where Java or the jar is missing, and where Spark is elsewhere and it is
-    not said how Python runs there.
+    The options are ``arguments`` with what is missing for ``--runner=SparkRunner``: the jar of the
+    job server, and a local master with ``workers`` cores (all cores by default). For a local master
+    they also name a pool of as many Python workers, whose messages go to the file ``log``. The pool
+    starts when the function is first called. Raises RunError if Java or the jar is missing, or if
+    Spark runs on a cluster and no option says how Python runs there.
     """
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
@@ -68,7 +74,7 @@ def spark_options(
     java = options.view_as(JobServerOptions).job_server_jvm_properties
     if starts_java:
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
-        added += _without_memory(java)
+        added += _exit_options(java)
     if not (spark.spark_job_server_jar or portable.job_endpoint):
         if not JOB_SERVER_JAR.exists():
             raise RunError(
@@ -117,24 +123,24 @@ def spark_options(
 
 
 def _n_tasks(tasks: Tasks, local_cores: int) -> int:
-    """Return how many tasks to ask for; 0 leaves it to Spark, which takes one a core.
+    """Return the number of tasks to ask for; 0 leaves it to Spark, which takes one a core.
 
-    More than one a core are needed only for the sake of memory. How many cores a cluster has is not
-    known here (``local_cores`` is 0): where there is much to do, it gets at least a task a split.
+    More than one a core are asked for only where memory needs it. The number of cores of a cluster
+    is not known here (``local_cores`` is 0), so a large job there gets at least a task a split.
     """
     if tasks.for_memory <= (local_cores or FEW_TASKS):
         return 0
     return min(tasks.for_memory if local_cores else max(tasks), MAX_TASKS)
 
 
-def _without_memory(given: list[str]) -> list[str]:
-    """Return options that end Java where its memory is full, but where others are given."""
+def _exit_options(given: list[str]) -> list[str]:
+    """Return options that make Java exit when memory is full, unless ``given`` sets them."""
     executors = "-Dspark.executor.extraJavaOptions="
     added = []
     if not any(re.match(r"-XX:[+-]ExitOnOutOfMemoryError", one) for one in given):
-        added.append(f"--job_server_jvm_properties={END_WITHOUT_MEMORY}")
+        added.append(f"--job_server_jvm_properties={EXIT_WITHOUT_MEMORY}")
     if not any(one.startswith(executors) for one in given):
-        added.append(f"--job_server_jvm_properties={executors}{END_WITHOUT_MEMORY}")
+        added.append(f"--job_server_jvm_properties={executors}{EXIT_WITHOUT_MEMORY}")
     return added
 
 
@@ -152,7 +158,7 @@ def _check_java(launcher: str) -> None:
 
 
 def _end_job_servers() -> None:
-    """End the job servers that this process started: they would wait for a dead worker for ever."""
+    """Kill the job servers of this process, which would wait for a dead worker for ever."""
     for child in psutil.Process().children():
         with suppress(psutil.Error):  # it has just ended by itself
             if child.name() == "java":

@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.runners.execution import Tasks
-from pipeline.runners.spark import spark_options
+from pipeline.runners.spark import spark_options_by_tasks
 
 N_MESSAGES = 140
 """Beam's queue takes 100; Python keeps some 20 on its side."""
@@ -31,7 +31,7 @@ def check(element: tuple[int, list[bytes]]) -> None:
 
 
 if __name__ == "__main__":
-    options = spark_options(["--runner=SparkRunner"], 1, sys.argv[1])(Tasks(0, 0))
+    options = spark_options_by_tasks(["--runner=SparkRunner"], 1, sys.argv[1])(Tasks(0, 0))
     with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
         grouped = pipeline | beam.Create([None]) | beam.FlatMap(values) | beam.GroupByKey()
         _ = grouped | beam.Map(check)
