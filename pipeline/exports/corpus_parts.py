@@ -26,7 +26,7 @@ class ShardPart(NamedTuple):
     n_tokens: int
 
     def open(self) -> ShardReader:
-        """Map the tokens into memory. Raises ValueError if their counts differ from the manifest."""
+        """Map the tokens into memory. Raises ValueError if the manifest has other counts."""
         reader = ShardReader(self.prefix)
         sizes = len(reader), len(reader.tokens)
         if sizes != (self.n_documents, self.n_tokens):

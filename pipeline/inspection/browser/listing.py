@@ -1,4 +1,4 @@
-"""Pages of a list of documents, forwards and backwards, a row group of a file at a time."""
+"""Pages of a list of documents, read forwards or backwards, one row group at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pipeline.inspection.document_rows import DocumentFile, Filter, named_damage
 from pipeline.output.layout import DROPPED
 
 PAGE_ROWS = 50
+"""Documents on a page."""
+
 MAX_SCANNED_ROWS = 1_000_000
-"""A page that is not full after so many rows ends there, and the next one goes on."""
+"""Rows after which a page ends although it is not full; the next page continues there."""
 
 COLUMNS = ["id", "chars", "url", "language", "language_score", "perplexity", "bucket"]
 
 
 class Place(NamedTuple):
-    """A row of one of the files of a list."""
+    """A position in a list: the index of a file and of a row in it."""
 
     file: int
     row: int
@@ -28,16 +30,16 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some documents of a list, and where to go on."""
+    """Documents on a page, and the positions of the pages before and after it."""
 
     documents: list[dict[str, Any]]
-    before: Place | None  # the page that ends ahead of this place is the previous one
-    after: Place | None  # the next page begins here
-    is_cut_short: bool  # rows went by that did not match, and there are more
+    before: Place | None  # the previous page ends before this place; None on the first page
+    after: Place | None  # the next page begins here; None on the last page
+    is_cut_short: bool  # the page is not full, and there are more rows to look at
 
 
 def parse_place(text: str) -> Place:
-    """Read a place as it stands in a link; raises ValueError where it is none."""
+    """Parse a place from a link; raises ValueError if it is malformed."""
     file, _, row = text.partition("-")
     if not (file.isdecimal() and row.isdecimal() and len(text) < 40):
         raise ValueError(f"{text!r} is no place in a list")
@@ -45,7 +47,7 @@ def parse_place(text: str) -> Place:
 
 
 def page_from(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Page:
-    """Return the first documents that match from a place on."""
+    """Return the page of the first matching documents from ``start`` on."""
     found, reached = _collect(_forwards(files, wanted, start))
     more = len(found) > PAGE_ROWS
     after = found[PAGE_ROWS][0] if more else reached
@@ -54,7 +56,7 @@ def page_from(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Pa
 
 
 def page_before(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Page:
-    """Return the last documents that match ahead of a place."""
+    """Return the page of the last matching documents before ``stop``."""
     found, reached = _collect(_backwards(files, wanted, stop))
     if len(found) <= PAGE_ROWS and reached is None:
         return page_from(files, wanted, Place(0, 0))  # a first page is always full
@@ -66,13 +68,13 @@ def page_before(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> P
 
 _Found = tuple[Place, dict[str, Any]]
 _Group = tuple[int, Place, list[_Found]]
-"""Rows of a row group, the place to go on from there, and what matches in it."""
+"""A row group: its number of rows, a place to continue from, and its matching documents."""
 
 
 def _collect(
     groups: Iterator[_Group],
 ) -> tuple[list[_Found], Place | None]:
-    """Take documents until there is one more than a page; says where it stopped for the time."""
+    """Collect documents up to one more than a page; also returns where the row limit stopped it."""
     found: list[_Found] = []
     scanned = 0
     for n_rows, place, documents in groups:
@@ -86,7 +88,7 @@ def _collect(
 
 
 def _forwards(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Iterator[_Group]:
-    """Yield, for every row group, its size, where it begins, and what matches in it."""
+    """Yield row groups from ``start`` on, with the matching documents of each in order."""
     for number in range(start.file, len(files)):
         begin = start.row if number == start.file else 0
         for first, rows in row_groups(files[number], _columns(files[number]), start=begin):
@@ -100,7 +102,7 @@ def _forwards(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> It
 
 
 def _backwards(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Iterator[_Group]:
-    """Yield row groups from the last to the first, what matches in them likewise."""
+    """Yield row groups from ``stop`` back to the first, with matching documents in reverse."""
     for number in range(min(stop.file, len(files) - 1), -1, -1):
         end = stop.row if number == stop.file else files[number].documents
         groups = row_groups(files[number], _columns(files[number]), stop=end, backwards=True)
