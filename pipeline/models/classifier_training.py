@@ -25,8 +25,9 @@ from transforms.scoring.fasttext_predict import load_classifier
 Probabilities = npt.NDArray[np.float64]
 
 LABEL_PREFIX = "__label__"
+"""Beginning of fastText's labels."""
 
-_M_PERTURB = -6
+_M_PERTURB = -6  # option of mallopt: a byte to fill allocated memory with
 
 
 def training_lines(texts: pa.StringArray, label: str) -> list[bytes]:
@@ -46,7 +47,8 @@ def train(lines: Path, model: Path, parameters: dict[str, Any], *, quantise: boo
     """Train a classifier on a file of labelled lines and write it to ``model``.
 
     ``parameters`` are those of ``fasttext.train_supervised``. With ``quantise``, the model is
-    compressed by product quantisation (arXiv 1612.03651). Raises ValueError if fastText refuses the parameters or the lines.
+    compressed by product quantisation (arXiv 1612.03651). Raises ValueError if fastText
+    refuses the parameters or the lines.
     """
     import fasttext
 

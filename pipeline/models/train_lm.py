@@ -74,15 +74,15 @@ def train_lm(
     recipe: Recipe, options: LanguageModelOptions, output: str, execution: Execution, *,
     kenlm: str | None = None, start_over: bool = False, where: str = "recipe",
 ) -> dict[str, Any]:  # fmt: skip
-    """Train a language model in the folder ``output``, or go on with one that was stopped there.
+    """Train a language model in the folder ``output``, or continue a training stopped there.
 
-    It learns from documents of ``options.source`` in the language, as they are behind its steps; a
-    fixed part of them, chosen by a hash of the id, is held out. The cut-offs are percentiles of the
-    perplexity of documents of ``options.web_source`` in the language, as they stand ahead of its
-    step ``score_perplexity``. ``kenlm`` is the folder of KenLM's programs. Returns the card.
+    It is trained on documents of ``options.source`` in the language, after all steps of the source.
+    A fixed part of them, chosen by a hash of the id, is held out. The cut-offs are percentiles of
+    the perplexity of documents of ``options.web_source`` in the language, before that source's step
+    ``score_perplexity``. ``kenlm`` is the folder of KenLM's programs. Returns the card.
 
-    Raises RunError before any work where the programs are missing or the folder holds something
-    else, and later where the sample does not suffice.
+    Raises RunError before any work if the programs are missing or the folder holds something else,
+    and later if the sample is too small.
     """
     tools = kenlm_tools(kenlm)
     entries = _entries(recipe, options)

@@ -125,7 +125,7 @@ class Division(NamedTuple):
 
 
 def divide(sample: Sample, share_bytes: int) -> Division:
-    """Divide a sample: the first ``share_bytes`` are to train on, whole documents after them held out.
+    """Divide a sample: its first ``share_bytes`` to train on, whole documents after them held out.
 
     If the sample is smaller than share and held-out part together, a tenth of it is held out. With
     two documents or more, at least one is held out.
