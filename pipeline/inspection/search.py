@@ -45,6 +45,7 @@ class _Chunk(NamedTuple):
 
 
 Finder = Callable[[_Chunk], Iterator[Hit]]
+"""A function that finds the documents with hits in a chunk."""
 
 
 def phrase_finder(phrase: str) -> Finder:

@@ -23,6 +23,7 @@ RUN_BYTES = 64 << 20
 """Bytes of text that are sorted and written together, which bounds a worker's memory."""
 
 LARGEST_HASH = (1 << 64) - 1
+"""Largest hash of an id."""
 
 CANDIDATE_SCHEMA = SCHEMA.append(pa.field("hash", pa.uint64())).append(
     pa.field("text_bytes", pa.int64())

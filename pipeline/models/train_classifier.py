@@ -37,6 +37,7 @@ from transforms.kernels.lines import id_hashes
 from transforms.scoring.language import classify, classify_top
 
 CLASSIFYING_STEPS = (classify.__name__, classify_top.__name__)
+"""Steps before which documents are taken from a source."""
 SAMPLE = "sample"
 """Name of the folder of the sample, in the output folder."""
 

@@ -34,6 +34,7 @@ LEDGER_SCHEMA = pa.schema(
         ("characters", pa.int64()),
     ]
 )
+"""Columns of ``ledger.parquet``."""
 LEDGER_NAME = "ledger.parquet"
 """Name of the file with the ledgers of all shards."""
 

@@ -22,6 +22,7 @@ from pipeline.files import storage
 from pipeline.output.layout import Split
 
 PROGRESS_FOLDER = "work/progress"
+"""Folder of the marks, in the output folder."""
 MARK_SECONDS = 0.5
 """Seconds between two marks of a split."""
 

@@ -26,6 +26,7 @@ MODEL_ORIGINS = {
 """Where the model or list of each step comes from, for error messages."""
 
 TOKENIZER_ORIGIN = "'corpus train-tokenizer' makes it"
+"""Where a tokenizer comes from, for error messages."""
 
 
 class _Loader(yaml.SafeLoader):

@@ -116,6 +116,7 @@ def convert(value: Any, expected: Any, where: str) -> Any:
 
 TYPE_NAMES = {Any: "text or mapping", str: "text", int: "integer", float: "number",
               bool: "true or false", FilePath: "file", type(None): "null"}  # fmt: skip
+"""Types in the words of error messages and of the recipe reference."""
 
 
 def type_name(annotation: Any) -> str:

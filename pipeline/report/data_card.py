@@ -34,10 +34,14 @@ LICENCES = {
     "stackexchange": "CC BY-SA 4.0 (2.5 and 3.0 for older posts), attribution by the ids in the "
     "metadata.",
 }
+"""What the publishers of the paper's sources say about licences, by source."""
+
 LICENCE_STEPS = {
     "keep_licences": "The step `keep_licences` says which are kept.",
     "strip_licence_header": "The step `strip_licence_header` takes notices out of the text.",
 }
+"""Sentences that steps add to the licence of a source."""
+
 OTHER_LICENCE = "Not known to this card; see where it was taken from."
 
 SIZES = [  # the ranges of numbers of documents that Hugging Face knows
@@ -46,6 +50,7 @@ SIZES = [  # the ranges of numbers of documents that Hugging Face knows
     (10**11, "10B<n<100B"), (10**12, "100B<n<1T"),
 ]  # fmt: skip
 DEDUPLICATIONS = {"deduplicate_lines", "deduplicate_documents", "deduplicate_near"}
+"""Names of the steps that deduplicate."""
 
 
 def card_text(report: dict[str, Any]) -> str:

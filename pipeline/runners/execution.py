@@ -9,7 +9,7 @@ import apache_beam as beam
 
 
 class Tasks(NamedTuple):
-    """Numbers from a plan by which Spark is told into how many tasks to divide a stage."""
+    """Numbers of a plan from which the number of Spark's tasks of a stage is chosen."""
 
     for_memory: int  # fewest tasks with which the output of each fits in memory
     n_splits: int  # splits that the longest stage reads, each by one task

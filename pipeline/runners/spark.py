@@ -30,6 +30,7 @@ from pipeline.runners.execution import Tasks
 from pipeline.runners.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[2] / "build" / "spark-job-server.jar"
+"""Path at which ``make spark-job-server`` leaves the job server."""
 
 EXIT_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 """Option of Java to exit when memory is full; a job server or executor would hang otherwise."""

@@ -55,7 +55,7 @@ def _reason(error: Exception) -> str:
             )
         text = error.details() or text
     lines = [line.strip() for line in text.splitlines()]
-    told = [line for line in lines if line and not re.match(JAVA_STACK_LINE, line)]
-    if (told and "StepError: " in told[-1]) or type(error).__name__ == "StepError":
-        return re.sub(STEP_ERROR_WRAPPING, "", told[-1])  # its length is bounded already
-    return told[-1][:MAX_REASON_CHARS] if told else repr(error)
+    messages = [line for line in lines if line and not re.match(JAVA_STACK_LINE, line)]
+    if (messages and "StepError: " in messages[-1]) or type(error).__name__ == "StepError":
+        return re.sub(STEP_ERROR_WRAPPING, "", messages[-1])  # its length is bounded already
+    return messages[-1][:MAX_REASON_CHARS] if messages else repr(error)

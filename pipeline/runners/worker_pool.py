@@ -26,6 +26,7 @@ WORKER_PROGRAM = (
     "from apache_beam.runners.worker.sdk_worker import SdkHarness; "
     "SdkHarness({control!r}, worker_id={worker!r}, state_cache_size=0).run()"
 )
+"""Program of a worker process, to be filled in by :meth:`str.format`."""
 
 RESTARTS = 3
 """Times that a killed worker is started again. After that, the machine seems short of memory."""

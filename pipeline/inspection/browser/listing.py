@@ -48,43 +48,43 @@ def parse_place(text: str) -> Place:
 
 def page_from(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Page:
     """Return the page of the first matching documents from ``start`` on."""
-    found, reached = _collect(_forwards(files, wanted, start))
-    more = len(found) > PAGE_ROWS
-    after = found[PAGE_ROWS][0] if more else reached
-    documents = [document for _, document in found[:PAGE_ROWS]]
+    matches, reached = _collect(_forwards(files, wanted, start))
+    more = len(matches) > PAGE_ROWS
+    after = matches[PAGE_ROWS][0] if more else reached
+    documents = [document for _, document in matches[:PAGE_ROWS]]
     return Page(documents, start if start > (0, 0) else None, after, not more and after is not None)
 
 
 def page_before(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Page:
     """Return the page of the last matching documents before ``stop``."""
-    found, reached = _collect(_backwards(files, wanted, stop))
-    if len(found) <= PAGE_ROWS and reached is None:
+    matches, reached = _collect(_backwards(files, wanted, stop))
+    if len(matches) <= PAGE_ROWS and reached is None:
         return page_from(files, wanted, Place(0, 0))  # a first page is always full
-    more = len(found) > PAGE_ROWS
-    shown = found[:PAGE_ROWS][::-1]
+    more = len(matches) > PAGE_ROWS
+    shown = matches[:PAGE_ROWS][::-1]
     before = shown[0][0] if more else reached
     return Page([document for _, document in shown], before, stop, not more)
 
 
-_Found = tuple[Place, dict[str, Any]]
-_Group = tuple[int, Place, list[_Found]]
+_Placed = tuple[Place, dict[str, Any]]
+_Group = tuple[int, Place, list[_Placed]]
 """A row group: its number of rows, a place to continue from, and its matching documents."""
 
 
 def _collect(
     groups: Iterator[_Group],
-) -> tuple[list[_Found], Place | None]:
+) -> tuple[list[_Placed], Place | None]:
     """Collect documents up to one more than a page; also returns where the row limit stopped it."""
-    found: list[_Found] = []
+    matches: list[_Placed] = []
     scanned = 0
     for n_rows, place, documents in groups:
         if scanned >= MAX_SCANNED_ROWS:
-            return found, place
-        found += documents[: PAGE_ROWS + 1 - len(found)]
+            return matches, place
+        matches += documents[: PAGE_ROWS + 1 - len(matches)]
         scanned += n_rows
-        if len(found) > PAGE_ROWS:
+        if len(matches) > PAGE_ROWS:
             break
-    return found, None
+    return matches, None
 
 
 def _forwards(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Iterator[_Group]:
@@ -122,7 +122,7 @@ def _columns(file: DocumentFile) -> list[str]:
 
 def _documents(
     files: Sequence[DocumentFile], number: int, first: int, rows: Any, matching: list[int]
-) -> list[_Found]:
+) -> list[_Placed]:
     with named_damage(files[number].path):
         return [
             (

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.readers.containers.decompress import Damage
 
-BLOCK_BYTES = 512
+BLOCK_BYTES = 512  # size of a header, and unit of padding
 MAX_EXTENSION_BYTES = 1 << 20  # longest GNU long name or pax header
 
 _SKIP_BYTES = 1 << 18
