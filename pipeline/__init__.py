@@ -1,1 +1,1 @@
-"""Recipe, readers, plan, the two passes, ledger, manifest, and the commands around them."""
+"""The pipeline: recipes, readers, the passes over the input, the output files, and the commands."""

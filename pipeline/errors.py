@@ -1,4 +1,4 @@
-"""Errors that users are told in one line, and the nearest right spelling of a word."""
+"""Errors that the commands report to users in one line, and spelling suggestions for them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import difflib
 from collections.abc import Iterable
 
 ERROR_NAME = "error.txt"
-"""Where a command leaves the traceback of what stopped it, until it is complete."""
+"""Name of the file with the traceback of the error that stopped a command.
+
+It lies in the command's output folder until the command has completed.
+"""
 
 
 class RunError(ValueError):
-    """A reason not to start, told in one line."""
+    """A run or command cannot start; the message says why in one line."""
 
 
 class StorageError(ValueError):
-    """A storage that cannot be reached from here, told in one line."""
+    """A file system cannot be reached from here; the message says why in one line."""
 
 
 class RecipeError(ValueError):
-    """A mistake in a recipe, told in one line."""
+    """A recipe has a mistake; the message names it in one line."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the closest known word, or the list of those known."""
+    """Return the end of a message about an unknown word.
+
+    It is `; did you mean 'x'?` where a known word is close, else the list of all known words.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if close:

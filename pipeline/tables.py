@@ -1,20 +1,20 @@
-"""Tables that the commands print."""
+"""Printing for the commands: tables, and text without control characters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    pass
-
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """Make a table; numbers are set right with separators, None is a dash."""
+    """Make a table.
+
+    A column of numbers is aligned right. Numbers get thousands separators, and None is a dash.
+    """
     result = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     numeric = [
         all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
@@ -27,7 +27,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     return result
 
 
-_CONTROLS = {
+_CONTROLS = {  # control characters, and what is printed in place of each
     **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"},
     127: 0x2421,
     **dict.fromkeys(range(128, 160), 65533),
@@ -35,12 +35,15 @@ _CONTROLS = {
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal would obey, such as escape sequences in the text of a page."""
+    """Replace the control characters of a text, all but tab and newline.
+
+    A terminal would execute them: a page's text may contain escape sequences.
+    """
     return text.translate(_CONTROLS)
 
 
 def cell(value: Any) -> str:
-    """Write one value as a table shows it."""
+    """Format one value for a cell of a table."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -53,12 +56,15 @@ def cell(value: Any) -> str:
 
 
 def is_terminal() -> bool:
-    """Tell whether what is shown goes to a terminal, which knows styles."""
+    """Tell whether standard output is a terminal, which can show colours and styles."""
     return Console().is_terminal
 
 
 def show(*parts: Table | Text | str) -> None:
-    """Print tables and lines, wide enough that no number is cut where the output is no terminal."""
+    """Print tables and lines of text.
+
+    Where the output is not a terminal, tables may be 140 characters wide, so no number is cut.
+    """
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=140)

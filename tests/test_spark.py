@@ -92,7 +92,7 @@ CLUSTER = [
 )
 def test_java_is_told_to_end_without_memory(monkeypatch, given, added):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
-    options = spark.spark_options([*CLUSTER, *given], None, "unused.log")(work(0, 0))
+    options = spark.spark_options_by_work([*CLUSTER, *given], None, "unused.log")(work(0, 0))
     properties = [one.removeprefix(JVM) for one in options if one.startswith(JVM)]
     assert len(properties) == len(given) + len(added) and added <= set(properties)
 
@@ -120,7 +120,9 @@ def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
     server_has = more[0].removeprefix(parallelism) if more and parallelism in more[0] else None
     cases = [([JAR], 2, local), (here, 4, local), (CLUSTER, 4, cluster), (server, 4, server_has)]
     for arguments, workers, expected in cases:
-        made = spark.spark_options([*arguments, *more], workers, str(tmp_path / "log"))(plan)
+        made = spark.spark_options_by_work([*arguments, *more], workers, str(tmp_path / "log"))(
+            plan
+        )
         given = [one.removeprefix(parallelism) for one in made if one.startswith(parallelism)]
         assert given == ([] if expected is None else [expected])
 

@@ -1,1 +1,1 @@
-"""What is typed: each module parses one command's arguments, calls one thing below, and prints."""
+"""Commands: each module parses the arguments of some, calls the code for them, and prints."""

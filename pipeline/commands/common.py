@@ -1,4 +1,4 @@
-"""Options and printing that several commands share."""
+"""Options and printing functions that several commands share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import shtab
 def add_output_command(
     commands: Any, name: str, function: Any, text: str, status: str = "0 done"
 ) -> argparse.ArgumentParser:
-    """Add a command that looks at a run's output folder; ``status`` names its exit statuses."""
+    """Add a command that reads a run's output folder.
+
+    ``text`` is its help text; ``status`` describes its exit statuses for the help text.
+    """
     one: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text, epilog=f"exit status: {status}, 2 a mistake"
     )
@@ -26,15 +29,17 @@ def add_output_command(
 def add_choice_of_document(one: argparse.ArgumentParser) -> None:
     """Add the arguments that name one document of a shard."""
     one.add_argument("shard", nargs="?", metavar="SHARD",
-                     help="a shard as 'corpus ls' names it; needed but with --id")  # fmt: skip
+                     help="a shard as 'corpus ls' names it; not needed with --id")  # fmt: skip
     which = one.add_mutually_exclusive_group()
-    which.add_argument("n", nargs="?", type=int, metavar="N", help="its number (default: 0)")
-    which.add_argument("--id", help="its id")
-    which.add_argument("--random", action="store_true", help="any of them")
+    which.add_argument(
+        "n", nargs="?", type=int, metavar="N", help="number of the document (default: 0)"
+    )
+    which.add_argument("--id", help="id of the document")
+    which.add_argument("--random", action="store_true", help="a random document")
 
 
 def record_rows(record: dict[str, Any]) -> list[list[str]]:
-    """Return the rows of a table that shows a document's record."""
+    """Return a document's record as rows for a table: column and value, nulls left out."""
     return [
         [name, json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)]
         for name, value in record.items()

@@ -1,4 +1,4 @@
-"""The command ``corpus completion``: what a shell needs to complete the others."""
+"""The command ``corpus completion``, which prints the completion script for a shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shtab
 
 
 def add_commands(commands: Any, parser: argparse.ArgumentParser) -> None:
-    """Add the command to the parser of ``corpus``, which it describes to the shell."""
+    """Add the command to the parser of ``corpus``; its script completes that parser's commands."""
     text = "print what makes a shell complete commands and options"
     one = commands.add_parser(
         "completion", help=text, description=text,

@@ -1,4 +1,4 @@
-"""The command ``corpus diff``."""
+"""The command ``corpus diff``, which compares two runs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from pipeline.inspection.diff import Change
 
 EXAMPLES = 3
+"""Document ids shown for each kind of change."""
+
 SHOWN_DIFFERENCES = 20
+"""Differences between the two recipes and inputs that are printed; the rest is only counted."""
+
 IDS_AT_A_TIME = 10_000
+"""Ids that are converted from Arrow to Python at a time, for printing."""
 
 
 def add_commands(commands: Any) -> None:
@@ -36,7 +41,7 @@ def add_commands(commands: Any) -> None:
 
 
 class _Summary:
-    """The changes added up, as many ids of each as are shown."""
+    """Counts of documents by kind of change, with some ids as examples of each kind."""
 
     def __init__(self, examples: int | None) -> None:
         self.alike: Counter[str] = Counter()
@@ -45,7 +50,7 @@ class _Summary:
         self._examples = examples
 
     def add(self, source: str, alike: int, changes: list[Change]) -> None:
-        """Add what was found of some documents of a source."""
+        """Add some documents of a source: ``alike`` of them were the same in both runs."""
         self.alike[source] += alike
         for change in changes:
             key = change.source, change.first, change.second
@@ -54,7 +59,7 @@ class _Summary:
             self.ids[key] += change.ids.slice(0, room).to_pylist()
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the changes of every source, the most frequent first."""
+        """Yield the kinds of change, source by source, the most frequent of each source first."""
         order = list(self.alike)
         for key in sorted(self.documents, key=lambda k: (order.index(k[0]), -self.documents[k], k)):
             source, first, second = key
@@ -86,10 +91,10 @@ def _run_differences(first: str, second: str) -> list[str]:
     from pipeline.output.differences import what_changed
 
     old, new = (storage.read_json(storage.join(o, RUN_NAME)) for o in (first, second))
-    found = what_changed(old, new, first, list(read_plan(second)), with_times=False)
+    differences = what_changed(old, new, first, list(read_plan(second)), with_times=False)
     if old["opt_out"] != new["opt_out"]:
-        found.append("the opt-out lists differ")
-    return found
+        differences.append("the opt-out lists differ")
+    return differences
 
 
 def _print_ids(changes: list[Change]) -> None:

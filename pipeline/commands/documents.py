@@ -18,27 +18,33 @@ from pipeline.inspection.manifest import find_document, load_manifest
 if TYPE_CHECKING:
     from rich.text import Text
 
-FOUND = "0 found, 1 none found"
+SEARCH_STATUS = "0 found, 1 none found"
+"""Exit statuses of the commands that look for documents, as their help text has them."""
+
 HIT_STYLE = "bold black on bright_yellow"
+"""Terminal style of a search hit."""
+
 TOKEN_STYLES = ("black on bright_cyan", "black on bright_yellow")
+"""Terminal styles of tokens, in turn, so that their boundaries can be seen."""
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser of ``corpus``."""
     one = add_output_command(commands, "search", _command_search,
-                             "documents whose text or tokens hold something", FOUND)  # fmt: skip
+                             "documents whose text or tokens hold something",
+                             SEARCH_STATUS)  # fmt: skip
     one.add_argument("phrase", metavar="PHRASE", help="text, as it is written")
     one.add_argument("--regex", action="store_true", help="PHRASE is a regular expression")
     one.add_argument("--ignore_case", action="store_true", help="upper and lower case are the same")
     one.add_argument(
-        "--tokens", action="store_true", help="PHRASE is ids, 1,2,3, or a text's tokens are meant"
+        "--tokens", action="store_true", help="search token ids: PHRASE is ids, as 1,2,3, or a text"
     )
     one.add_argument("--source", metavar="NAME", help="only its documents")
     one.add_argument("--limit", type=int, default=20, metavar="N",
                      help="documents to find before it stops (default: 20; 0: all)")  # fmt: skip
 
     one = add_output_command(commands, "sample", _command_sample,
-                             "random documents, kept or dropped", FOUND)  # fmt: skip
+                             "random documents, kept or dropped", SEARCH_STATUS)  # fmt: skip
     one.add_argument("-n", type=int, default=5, metavar="N", help="documents (default: 5)")
     one.add_argument("--seed", type=int, default=0, metavar="S",
                      help="the same seed draws the same documents (default: 0)")  # fmt: skip
@@ -51,7 +57,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--reason", metavar="R", help="dropped documents, for this reason")
     one.add_argument("--step", metavar="S", help="dropped documents, by this step")
     one.add_argument("--chars", type=int, default=500, metavar="N",
-                     help="of each text to show (default: 500; 0: all); "
+                     help="characters of each text to print (default: 500; 0: all); "
                      "JSON has all")  # fmt: skip
 
     one = add_output_command(commands, "tokens", _command_tokens,
@@ -70,41 +76,41 @@ def _command_search(options: argparse.Namespace) -> int:
         options.output, load_manifest(options.output), options.phrase, tokens=options.tokens,
         regex=options.regex, ignore_case=options.ignore_case, source=options.source,
     )  # fmt: skip
-    found = list(islice(hits, options.limit)) if options.limit else list(hits)
+    documents = list(islice(hits, options.limit)) if options.limit else list(hits)
     more = bool(options.limit) and next(hits, None) is not None
     if options.json:
-        print_json({"documents": found, "more": more})
-        return 0 if found else 1
+        print_json({"documents": documents, "more": more})
+        return 0 if documents else 1
     from pipeline.tables import is_terminal, show, table
 
     what = f"the tokens {options.phrase}" if options.tokens else options.phrase
-    if not found:
+    if not documents:
         show(f"No document has {what}")
         return 1
     styled = is_terminal()
     rows = [
         [f"{h['shard']} {h['number']}", h["id"], h["hits"], h["position"], _snippet(h, styled)]
-        for h in found
+        for h in documents
     ]
     columns = ["shard and number", "id", "hits", "token" if options.tokens else "character", "text"]
     show(table(f"Documents with {what}", columns, rows))
     if more:
-        show(f"\nThere are more than {len(found)}; --limit N finds more of them.")
+        show(f"\nThere are more than {len(documents)}; --limit N finds more of them.")
     return 0
 
 
 def _snippet(hit: dict[str, Any], styled: bool) -> Text:
-    """Put a hit and what stands around it into one line, the hit marked."""
+    """Return one line with a hit marked and the text around it."""
     from rich.text import Text
 
     from pipeline.tables import printable
 
-    before, found, after = (
+    before, match, after = (
         printable(hit[name].replace("\n", " ")) for name in ("before", "found", "after")
     )
     if not styled:
-        return Text(f"{before}«{found}»{after}")
-    return Text.assemble(before, (found, HIT_STYLE), after)
+        return Text(f"{before}«{match}»{after}")
+    return Text.assemble(before, (match, HIT_STYLE), after)
 
 
 def _command_sample(options: argparse.Namespace) -> int:
@@ -117,24 +123,24 @@ def _command_sample(options: argparse.Namespace) -> int:
             raise ValueError(f"--part {part} has no dropped documents; leave it out")
         part = "dropped"
     wanted = Filter(options.language, options.bucket, options.reason, options.step)
-    total, found = sample_documents(
+    total, documents = sample_documents(
         options.output, load_manifest(options.output), n=options.n, seed=options.seed,
         wanted=wanted, source=options.source, part=part,
     )  # fmt: skip
     if options.json:
-        print_json({"matching": total, "documents": found})
-        return 0 if found else 1
+        print_json({"matching": total, "documents": documents})
+        return 0 if documents else 1
     from pipeline.tables import show, table
 
-    for document in found:
+    for document in documents:
         text = document["text"]
         shown = text[: options.chars] if options.chars else text
         title = f"Document {document['number']} of {document['shard']}"
         show(table(title, ["column", "value"], record_rows(document["record"])), "", shown)
         left = len(text) - len(shown)
         show(f"... and {left:,} more characters\n" if left else "")
-    show(f"{len(found):,} of {total:,} documents that match")
-    return 0 if found else 1
+    show(f"{len(documents):,} of {total:,} documents that match")
+    return 0 if documents else 1
 
 
 def _command_tokens(options: argparse.Namespace) -> int:
@@ -145,23 +151,23 @@ def _command_tokens(options: argparse.Namespace) -> int:
         options.output, options.shard, options.n, options.id, options.random
     )
     ids = open_tokens(options.output, file)[number]
-    found = describe_tokens(load_piece_table(load_manifest(options.output)), ids)
+    view = describe_tokens(load_piece_table(load_manifest(options.output)), ids)
     if options.json:
-        return print_json({"shard": file.name, "number": number, **found})
+        return print_json({"shard": file.name, "number": number, **view})
     from pipeline.tables import is_terminal, show
 
-    share = f", {found['bytes_a_token']:.3f} bytes a token" if ids.size else ""
+    share = f", {view['bytes_a_token']:.3f} bytes a token" if ids.size else ""
     show(
-        f"Document {number} of {file.name}: {found['token_count']:,} tokens, "
-        f"{found['text_bytes']:,} bytes{share}",
+        f"Document {number} of {file.name}: {view['token_count']:,} tokens, "
+        f"{view['text_bytes']:,} bytes{share}",
         "",
-        _bounded([token["shown"] for token in found["tokens"]], is_terminal()),
+        _with_boundaries([token["shown"] for token in view["tokens"]], is_terminal()),
     )
     return 0
 
 
-def _bounded(pieces: list[str], styled: bool) -> Text | str:
-    """Show where tokens begin and end: by their background, or by bars."""
+def _with_boundaries(pieces: list[str], styled: bool) -> Text | str:
+    """Mark the boundaries of tokens: by colours on a terminal (``styled``), else by bars."""
     from rich.text import Text
 
     from pipeline.tables import printable

@@ -1,4 +1,7 @@
-"""The command ``corpus export``: the shards in the formats of other trainers. Imports no Beam."""
+"""The command ``corpus export``, which writes shards in the formats of other trainers.
+
+It imports no Beam.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pipeline.files import storage
 from pipeline.output.layout import PARTS
 
 FORMATS = ("olmo", "nanotron", "litdata", "mds", "hf", "megatron")
+"""Formats that can be written, by the names that ``--format`` takes."""
 
 
 def add_commands(commands: Any) -> None:
@@ -19,7 +23,7 @@ def add_commands(commands: Any) -> None:
     one: argparse.ArgumentParser = commands.add_parser("export", help=text, description=text)
     one.add_argument("output", metavar="OUT", help="the output folder of a run")
     one.add_argument("--format", required=True, choices=FORMATS, dest="file_format",
-                     help="of which trainer")  # fmt: skip
+                     help="format to write")  # fmt: skip
     one.add_argument("--to", required=True, metavar="DIR", help="folder to write")
     one.add_argument("--source", action="append", metavar="NAME", dest="sources",
                      help="this source only; may be given several times")  # fmt: skip
@@ -41,7 +45,7 @@ OPTIONS_OF = {
     "tokenizer": ("nanotron",),
     "tokens": ("hf",),
 }
-"""Options that some formats have no use for."""
+"""Options that only some formats take, and which formats those are."""
 
 
 def _command_export(options: argparse.Namespace) -> int:
@@ -55,7 +59,7 @@ def _command_export(options: argparse.Namespace) -> int:
         raise ValueError("--sequence_length: expected a number of tokens, 1 or more")
     if storage.is_remote(options.to):
         raise ValueError(f"--to {options.to}: exports are written on this machine; copy it there")
-    found = export(
+    description = export(
         options.output,
         Path(options.to),
         file_format=options.file_format,
@@ -64,10 +68,10 @@ def _command_export(options: argparse.Namespace) -> int:
         **chosen,
     )
     if options.json:
-        return print_json(found)
+        return print_json(description)
     from pipeline.tables import show, table
 
     rows = [[name, *(counts[c] for c in ("documents", "tokens", "proportion"))]
-            for name, counts in found["sources"].items()]  # fmt: skip
+            for name, counts in description["sources"].items()]  # fmt: skip
     show(table(f"In {options.to}", ["source", "documents", "tokens", "proportion"], rows))
     return 0

@@ -1,6 +1,6 @@
-"""The commands of ``corpus`` that look at what a run wrote: ``ls``, ``show``, ``stats`` and others.
+"""The commands ``corpus ls``, ``show``, ``stats``, ``explain`` and ``verify``, which read a run.
 
-They import no Beam, so that they answer at once.
+They import no Beam, so they start at once.
 """
 
 from __future__ import annotations
@@ -51,23 +51,23 @@ def _command_show(options: argparse.Namespace) -> int:
     file, number = inspect.find_document(
         options.output, options.shard, options.n, options.id, options.random
     )
-    found = inspect.show_document(options.output, file, number)
+    document = inspect.show_document(options.output, file, number)
     if options.json:
-        return print_json(found)
+        return print_json(document)
     from pipeline.tables import show, table
 
-    title = f"Document {found['number']} of {found['shard']}"
-    show(table(title, ["column", "value"], record_rows(found["record"])), "", found["text"])
+    title = f"Document {document['number']} of {document['shard']}"
+    show(table(title, ["column", "value"], record_rows(document["record"])), "", document["text"])
     return 0
 
 
 def _command_stats(options: argparse.Namespace) -> int:
-    found = inspect.statistics(options.output)
+    statistics = inspect.statistics(options.output)
     if options.json:
-        return print_json(found)
+        return print_json(statistics)
     from pipeline.tables import show, table
 
-    for name, source in found["sources"].items():
+    for name, source in statistics["sources"].items():
         rows = [
             [r["step"], r["outcome"], r["reason"] or "", r["documents"] or None, r["characters"]]
             for r in source["funnel"]
@@ -83,13 +83,13 @@ def _command_stats(options: argparse.Namespace) -> int:
             counts["mixture"]["sampled_tokens"],
             counts["mixture"]["epochs"],
         ]
-        for name, counts in found["sources"].items()
+        for name, counts in statistics["sources"].items()
     ]
     columns = ["source", "proportion", "train tokens", "validation tokens", "sampled tokens",
                "epochs"]  # fmt: skip
     show(
-        table(f"Mixture of {found['token_budget']:,} tokens", columns, rows),
-        *(f"warning: {warning}" for warning in found["warnings"]),
+        table(f"Mixture of {statistics['token_budget']:,} tokens", columns, rows),
+        *(f"warning: {warning}" for warning in statistics["warnings"]),
     )
     return 0
 
@@ -97,27 +97,27 @@ def _command_stats(options: argparse.Namespace) -> int:
 def _command_explain(options: argparse.Namespace) -> int:
     from pipeline.inspection.explain import explain
 
-    found = explain(options.output, options.id)
+    explanation = explain(options.output, options.id)
     if options.json:
-        return print_json(found)
+        return print_json(explanation)
     from pipeline.tables import show, table
 
     rows = []
-    for decision in found["decisions"]:
+    for decision in explanation["decisions"]:
         columns = ", ".join(f"{k} = {v}" for k, v in decision["columns"].items())
         removed = decision.get("removed_lines")
         if removed:
             columns = f"{columns} {len(removed)} lines removed".strip()
         sizes = decision["characters_before"], decision["characters_after"]
         rows.append([decision["step"], decision["dropped_by"] or "stays", *sizes, columns])
-    where = (
-        f"dropped at {found['dropped_at']}: {found['dropped_by']}"
-        if not found["kept"]
-        else f"kept, in {found['part']}-{found['shard']:05d}"
+    outcome = (
+        f"dropped at {explanation['dropped_at']}: {explanation['dropped_by']}"
+        if not explanation["kept"]
+        else f"kept, in {explanation['part']}-{explanation['shard']:05d}"
     )
     headings = ["step", "decision", "characters before", "after", "what it set"]
-    show(table(f"{found['id']}: {where}", headings, rows))
-    for decision in found["decisions"]:
+    show(table(f"{explanation['id']}: {outcome}", headings, rows))
+    for decision in explanation["decisions"]:
         if decision.get("removed_lines"):
             lines = [[r["line"], r["reason"], r["text"]] for r in decision["removed_lines"]]
             title = f"Lines removed by {decision['step']}"

@@ -1,7 +1,8 @@
-"""The command ``corpus``: everything but the main job, one family of commands a module.
+"""The program ``corpus``: all commands but ``beam_runner.py``.
 
-A family has a function ``add_commands``, which adds its commands to the parser. Its modules are
-imported when a command of it runs, so that each command starts with no more than it needs.
+Each module of this package has a function ``add_commands``, which adds its commands to the parser.
+The code behind a command is imported when that command runs, so each starts with the imports that
+it needs and no others.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def command_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 1 where it found damage, 2 on mistakes.
+    """Run the command; returns the exit status, 2 for a user's mistake.
 
-    A command's function takes the parsed options and returns its exit status; a ValueError of its
-    is a user's mistake, told in one line, and so is a file that cannot be read or written. A
-    command that runs pipelines finds the options for Beam in ``beam_arguments``; what stops it
-    otherwise is told in a line as well, and it can go on.
+    The function of a command takes the parsed options and returns the exit status. A ValueError
+    that it raises is a user's mistake and is printed in one line, and so is an OSError. A command
+    that runs pipelines gets the options for Beam in ``options.beam_arguments``. Any other error of
+    such a command is printed in one line too, since the command can be given again to continue.
     """
     parser = command_parser()
     options, others = parser.parse_known_args(arguments)

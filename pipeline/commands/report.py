@@ -1,4 +1,4 @@
-"""The command ``corpus report``. Imports no Beam."""
+"""The command ``corpus report``, which writes a run's report again. It imports no Beam."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of every command that runs pipelines: which recipe, and where it runs."""
+"""Options of every command that runs pipelines: which recipe, and on which runner."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from pipeline.runners.execution import Execution
 
 RUN_STATUS = "exit status: 0 done, 1 stopped in the middle, 2 a mistake"
-"""What the status of a command that runs pipelines says; after a stop it can be given again."""
+"""Exit statuses of a command that runs pipelines, for its help text.
+
+After the status 1 the same command can be given again, and it continues.
+"""
 
 
 def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) -> None:
-    """Add the options to a parser; without a ``recipe`` to fall back on, one must be given.
+    """Add the options to a parser. ``recipe`` is the default; without one, --recipe is required.
 
-    The parsed options have ``takes_beam_options`` set: what the parser does not know goes to Beam.
+    The parsed options have ``takes_beam_options`` set: options unknown to the parser go to Beam.
     """
     parser.set_defaults(takes_beam_options=True)
     parser.add_argument("--recipe", default=recipe, required=recipe is None, metavar="FILE",

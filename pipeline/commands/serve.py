@@ -1,4 +1,4 @@
-"""The command ``corpus serve``."""
+"""The command ``corpus serve``, which shows a run in a browser on this machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.commands.common import add_output_command
 
 DEFAULT_PORT = 8321
+"""Port that the browser connects to."""
 
 
 def add_commands(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""Estimates before a run and the summary after it, on the terminal."""
+"""Printed tables of ``beam_runner.py``: the estimates of a dry run, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.tables import show, table
 
 
 def print_estimates(estimates: Sequence[Estimate]) -> None:
-    """Print what a run would do."""
+    """Print the estimates of a dry run, one row for each source."""
     columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "core time"]
     rows: list[list[Any]] = [
         [e.source, e.files, e.n_bytes, e.splits, e.shards, e.shuffle_bytes, e.core_hours]
@@ -27,7 +27,7 @@ def print_estimates(estimates: Sequence[Estimate]) -> None:
 
 
 def core_time(hours: float) -> str:
-    """Write a processor's time in the unit that suits it."""
+    """Format a processor time, given in hours, in seconds, minutes or hours."""
     if hours * 3600 < 100:
         return f"{hours * 3600:,.2g} core-seconds"
     return f"{hours * 60:,.0f} core-minutes" if hours < 2 else f"{hours:,.0f} core-hours"
@@ -36,7 +36,10 @@ def core_time(hours: float) -> str:
 def print_summary(
     manifest: Mapping[str, Any], output: str, seconds: float | None, warnings: Sequence[str] = ()
 ) -> None:
-    """Print what a run made and where it lies; ``seconds`` is None where it was there already."""
+    """Print the mixture that a run made and the commands that show more of it.
+
+    ``seconds`` is how long the run took, None where an earlier run had completed it.
+    """
     columns = ["source", "documents", "train tokens", "characters a token", "validation tokens",
                "proportion", "epochs"]  # fmt: skip
     rows = []
@@ -72,7 +75,7 @@ def print_summary(
 
 
 def _corpus_program() -> str:
-    """Return how the command ``corpus`` is called from here: by its path, if it is on no other."""
+    """Return how to call ``corpus`` from this folder: by its name if on PATH, else by its path."""
     program = Path(sys.prefix, "bin", "corpus")
     if shutil.which("corpus") or not program.exists():
         return "corpus"

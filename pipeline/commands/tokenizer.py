@@ -1,4 +1,4 @@
-"""The command ``corpus train-tokenizer``."""
+"""The command ``corpus train-tokenizer``, which trains a SentencePiece model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 from pipeline.commands.common import print_json
 from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
 
-DEFAULT_VOCABULARY_SIZE = 32_000  # the paper's
+DEFAULT_VOCABULARY_SIZE = 32_000
+"""Pieces of the tokenizer, as in the LLaMA paper."""
+
 DEFAULT_SAMPLE_BYTES = 200_000_000
+"""UTF-8 bytes of text to train on."""
 
 SHOWN_LANGUAGES = 20
+"""Sources or languages that a table of scores lists."""
 
 
 def add_commands(commands: Any) -> None:

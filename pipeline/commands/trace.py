@@ -1,4 +1,4 @@
-"""The command ``corpus trace``: the documents of a training step. Imports no PyTorch."""
+"""The command ``corpus trace``, which lists the documents of a training step. No PyTorch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.commands.common import print_json
 
 ORDER = ("batch_tokens", "sequence_length", "seed", "token_budget")
-"""What the order of samples and steps follows from, beside the corpus."""
+"""Options that, with the corpus, determine the order of samples in a training run."""
 
 
 def add_commands(commands: Any) -> None:
@@ -18,14 +18,17 @@ def add_commands(commands: Any) -> None:
     one: argparse.ArgumentParser = commands.add_parser("trace", help=text, description=text)
     one.add_argument("output", metavar="OUT", help="the output folder of a run, or its URL")
     one.add_argument("--step", type=int, required=True, metavar="N", help="the first is 1")
-    one.add_argument("--run", metavar="RUN", help="a training run's folder; else what follows:")
-    one.add_argument("--batch_tokens", type=int, metavar="N", help="of a step, on all processes")
+    one.add_argument("--run", metavar="RUN", help="folder of a training run; without it, give:")
+    one.add_argument("--batch_tokens", type=int, metavar="N", help="tokens of a step")
     one.add_argument("--sequence_length", type=int, metavar="N", help="tokens of a sample")
-    one.add_argument("--seed", type=int, metavar="N", help="of the order of samples")
+    one.add_argument("--seed", type=int, metavar="N", help="seed of the order")
     one.add_argument(
-        "--token_budget", type=int, metavar="N", help="of the training run (default: the recipe's)"
+        "--token_budget",
+        type=int,
+        metavar="N",
+        help="all tokens to train on (default: the recipe's)",
     )
-    one.add_argument("--cache", metavar="DIR", help="for the files of a corpus that is elsewhere")
+    one.add_argument("--cache", metavar="DIR", help="folder to copy a corpus from a URL to")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(function=_command_trace)
 

@@ -1,6 +1,7 @@
-"""The commands of ``corpus`` that make what the steps of a recipe read.
+"""The commands ``corpus train-lm``, ``cited-urls`` and ``train-classifier``.
 
-These are the language model, the list of cited addresses and the reference classifier.
+They make models and lists that the steps of a recipe read: a language model, the addresses that
+Wikipedia cites, and a classifier that recognises pages like those.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def add_commands(commands: Any) -> None:
             name, help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
         )
         add_run_options(one)
-        one.add_argument("--output", required=True, metavar="DIR", help="folder of what is made")
+        one.add_argument("--output", required=True, metavar="DIR", help="folder to write")
         one.add_argument("--start_over", action="store_true", help="remove what is there already")
         one.add_argument("--json", action="store_true", help="print the card as JSON")
         one.set_defaults(function=function)
@@ -47,7 +48,7 @@ def _add_train_lm(one: argparse.ArgumentParser) -> None:
         one,
         "pieces_bytes",
         200_000_000,
-        "of these, to learn the pieces from",
+        "bytes of these to learn the pieces from",
         type=_count,
         metavar="N",
     )
@@ -55,19 +56,25 @@ def _add_train_lm(one: argparse.ArgumentParser) -> None:
         one,
         "web_sample_bytes",
         100_000_000,
-        "bytes of text to measure the cut-offs on",
+        "bytes of web text to measure the cut-offs on",
         metavar="N",
     )
-    _option(
-        one, "held_out_fraction", 0.02, "of the documents, to measure the model on", metavar="X"
-    )
+    _option(one, "held_out_fraction", 0.02, "part of the documents to test on", metavar="X")
     _option(one, "pieces", 65_536, "SentencePiece pieces", metavar="N")
     _option(one, "order", 5, "words in the longest n-grams", metavar="N")
-    _option(one, "prune", (0, 0, 0, 1, 1), "of each order, n-grams seen no more often than that go",
+    _option(one, "prune", (0, 0, 0, 1, 1), "counts up to which n-grams of each order are removed",
             type=_numbers, metavar="N,N,...")  # fmt: skip
-    _option(one, "structure", "trie", "of KenLM's binary", choices=("trie", "probing"))
-    _option(one, "quantise_bits", 8, "of a trie's probabilities; 0: all of them", metavar="N")
-    _option(one, "memory", "1G", "that lmplz sorts in", metavar="SIZE")
+    _option(
+        one, "structure", "trie", "structure of KenLM's binary file", choices=("trie", "probing")
+    )
+    _option(
+        one,
+        "quantise_bits",
+        8,
+        "bits of each probability in a trie; 0: no quantisation",
+        metavar="N",
+    )
+    _option(one, "memory", "1G", "memory in which lmplz sorts", metavar="SIZE")
     one.add_argument("--kenlm", metavar="DIR", help="folder of lmplz and build_binary")
 
 
@@ -77,22 +84,24 @@ def _add_train_classifier(one: argparse.ArgumentParser) -> None:
     one.add_argument("--negative", required=True, type=_names, metavar="SOURCE,...",
                      help="the recipe's sources of random documents")  # fmt: skip
     one.add_argument("--cited_urls", metavar="FILE",
-                     help="of the positive sources, only the pages listed; '': all")  # fmt: skip
+                     help="only pages on this list are positive; '': all pages")  # fmt: skip
     one.add_argument("--languages", type=_names, default=(), metavar="A,B",
-                     help="no documents in other languages")  # fmt: skip
-    _option(one, "name", "wikipedia_references", "of the model's file, without its suffix")
-    _option(one, "labels", ("wiki", "cc"), "of the positive and the negative set", type=_names,
+                     help="only documents in these languages")  # fmt: skip
+    _option(one, "name", "wikipedia_references", "name of the model's file, without its suffix")
+    _option(one, "labels", ("wiki", "cc"), "labels of the two sets", type=_names,
             metavar="A,B")  # fmt: skip
     _option(
         one, "sample_bytes", 1_500_000_000, "bytes of text of each set", type=_count, metavar="N"
     )
-    _option(one, "max_documents", 300_000, "of each set", metavar="N")
-    _option(one, "min_positive_chars", 1_000, "of a document of the positive set", metavar="N")
-    _option(one, "held_out_fraction", 0.1, "of the documents, to measure the model on", metavar="X")
+    _option(one, "max_documents", 300_000, "most documents of each set", metavar="N")
+    _option(
+        one, "min_positive_chars", 1_000, "fewest characters of a positive document", metavar="N"
+    )
+    _option(one, "held_out_fraction", 0.1, "part of the documents to test on", metavar="X")
     _option(one, "lr", 0.1, "fastText's learning rate", metavar="X")
-    _option(one, "dim", 100, "fastText's size of vectors", metavar="N")
+    _option(one, "dim", 100, "size of fastText's vectors", metavar="N")
     _option(one, "epoch", 5, "fastText's epochs", metavar="N")
-    _option(one, "min_count", 1, "fastText knows words seen so often", metavar="N")
+    _option(one, "min_count", 1, "fewest times that fastText must see a word", metavar="N")
     _option(one, "word_ngrams", 1, "fastText's longest n-grams of words", metavar="N")
     one.add_argument("--quantise", action="store_true", help="compress the model to .ftz")
 

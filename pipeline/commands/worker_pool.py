@@ -1,4 +1,4 @@
-"""The command ``corpus worker-pool``. Imports no Beam until it runs."""
+"""The command ``corpus worker-pool``, which starts Python workers for Spark executors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 DEFAULT_PORT = 50_000
+"""Port at which Spark executors ask for workers."""
 
 
 def add_commands(commands: Any) -> None:
@@ -14,10 +15,10 @@ def add_commands(commands: Any) -> None:
     text = "start Python workers for the Spark executors of this machine, until it is ended"
     one: argparse.ArgumentParser = commands.add_parser("worker-pool", help=text, description=text)
     one.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="N",
-                     help="port of this machine that executors ask at, 0 for any free one "
+                     help="port at which executors ask for workers, 0 for any free one "
                      f"(default: {DEFAULT_PORT})")  # fmt: skip
     one.add_argument("--log", default="workers.log", metavar="FILE",
-                     help="file for what the workers say (default: workers.log)")  # fmt: skip
+                     help="log file of the workers (default: workers.log)")  # fmt: skip
     one.set_defaults(function=_command_worker_pool)
 
 

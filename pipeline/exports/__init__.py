@@ -1,5 +1,5 @@
-"""A run's shards in the formats of other trainers, token for token; ``docs/exports.md`` says which.
+"""Exports of a run's shards to the formats of other trainers, which ``docs/exports.md`` lists.
 
-``corpus_parts.py`` opens the shards, ``write.py`` makes the folder, the other modules each write a
-family of formats. Nothing here imports the packages that the formats belong to.
+``corpus_parts.py`` opens the shards, ``write.py`` makes the folder, and each other module writes a
+family of formats. The packages that define the formats are not imported.
 """

@@ -1,13 +1,13 @@
-"""Formats of small files that a machine fetches one by one: litdata's chunks, Mosaic's MDS shards.
+"""Export formats of small files that trainers download one by one: litdata's and Mosaic's MDS.
 
-Both begin with a count of items and where each begins and ends, u32 and little-endian, counted from
-the file's beginning; an ``index.json`` in the folder lists the files. An item is a document, or for
-MDS, where the trainer wants them of one length, a sequence of so many tokens.
+A file of either format begins with the number of its items and their offsets from the beginning of
+the file, all u32 little-endian. An ``index.json`` in the folder lists the files. An item is a
+document or, in MDS on request, a sequence of a fixed number of tokens.
 
-- litdata: ``litdata/streaming/writer.py``; the items are raw tokens (``no_header_tensor``), which
-  ``TokensLoader`` cuts into blocks without regard to items.
-- MDS: ``streaming/base/format/mds``; between the offsets and the samples is the description of
-  the columns as JSON; a sample is the sizes of its columns (u32) and the columns, sorted by name.
+- litdata (``litdata/streaming/writer.py``): the items are raw tokens (``no_header_tensor``).
+  ``TokensLoader`` cuts them into blocks and ignores the boundaries of items.
+- MDS (``streaming/base/format/mds``): a description of the columns in JSON stands between the
+  offsets and the samples. A sample is the sizes of its columns (u32), then the columns, by name.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import numpy.typing as npt
 from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
 
 CHUNK_BYTES = 1 << 26
-"""What a file holds at most, of more than one item; MDS's own default."""
+"""Most bytes of a file, unless a single item is larger. It is the default of MDS."""
 
 LITDATA_TYPES = {"uint16": 20, "int32": 16}
-"""Numbers by which litdata names the types of PyTorch."""
+"""Numbers of PyTorch's types in litdata."""
 
 ARRAY_SHAPE_TYPES = ("<u1", "<u2", "<u4")
-"""The type of an array's length in MDS, by its code."""
+"""Types of an array's length in MDS; the index of a type is its code."""
 
 
 def write_litdata(corpus: Corpus, folder: Path, *, chunk_bytes: int = CHUNK_BYTES) -> None:
@@ -49,7 +49,7 @@ def write_litdata(corpus: Corpus, folder: Path, *, chunk_bytes: int = CHUNK_BYTE
         for part in parts:
             reader = part.open()
             sizes = reader.lengths.astype(np.int64) * corpus.dtype.itemsize
-            for first, last in spans(sizes + 4, chunk_bytes):  # an offset each
+            for first, last in spans(sizes + 4, chunk_bytes):  # 4 bytes for the offset of each
                 name = f"chunk-0-{len(chunks)}.bin"
                 offsets = _offsets(sizes[first:last], 0, part)
                 n_tokens = int(reader.lengths[first:last].sum(dtype=np.int64))
@@ -78,9 +78,9 @@ def write_mds(
 ) -> None:
     """Write a folder of MDS shards for each source.
 
-    A sample is a document, with columns ``id`` and ``tokens``; with ``sequence_length``, so many
-    tokens of the source's stream, in the one column ``tokens``. The tokens at the end of a source
-    that make no whole sequence are left out.
+    A sample is a document, with the columns ``id`` and ``tokens``. With ``sequence_length``, a
+    sample is that many tokens of the source's concatenated documents, in the only column
+    ``tokens``. Tokens at the end of a source that do not fill a sequence are left out.
     """
     columns = {"tokens": f"ndarray:{corpus.dtype.name}"}
     if sequence_length is None:
@@ -130,7 +130,7 @@ def _document_samples(parts: list[ShardPart]) -> Iterator[bytes]:
 
 
 def _sequence_samples(parts: list[ShardPart], length: int) -> Iterator[bytes]:
-    """Cut the stream of a source's shards; what is over of one shard begins the next one's."""
+    """Cut the concatenated shards of a source into sequences, which may span two shards."""
     rest: npt.NDArray[Any] | None = None
     for part in parts:
         tokens = part.open().tokens
@@ -153,9 +153,10 @@ def _sequence(tokens: npt.NDArray[Any]) -> bytes:
 
 
 def _array(tokens: npt.NDArray[Any]) -> bytes:
-    """Encode an array of one dimension whose type the column's description says.
+    """Encode a one-dimensional array; the description of its column has the type of its items.
 
-    A byte of the number of dimensions, times 4, and the code of the length's type; the length.
+    The first byte is 4 times the number of dimensions plus the code of the length's type. The
+    length follows, then the items.
     """
     code = next(c for c, t in enumerate(ARRAY_SHAPE_TYPES) if len(tokens) <= np.iinfo(t).max)
     shape = np.array([len(tokens)], ARRAY_SHAPE_TYPES[code])
@@ -163,7 +164,7 @@ def _array(tokens: npt.NDArray[Any]) -> bytes:
 
 
 def _groups(samples: Iterator[bytes], limit: int, n_header: int) -> Iterator[list[bytes]]:
-    """Divide samples into files of at most ``limit`` bytes, or of one sample."""
+    """Divide samples into groups, each for a file of at most ``limit`` bytes or of one sample."""
     group: list[bytes] = []
     size = start = 8 + n_header
     for sample in samples:
@@ -177,7 +178,10 @@ def _groups(samples: Iterator[bytes], limit: int, n_header: int) -> Iterator[lis
 
 
 def _offsets(sizes: npt.NDArray[Any], n_between: int, part: ShardPart) -> npt.NDArray[np.uint32]:
-    """Where each item begins and the last ends, behind the count, the offsets and some bytes."""
+    """Return the offset of each item in a file, and of the end of the last.
+
+    ``n_between`` bytes stand between the offsets and the first item.
+    """
     start = 4 + 4 * (len(sizes) + 1) + n_between
     ends = start + np.cumsum(sizes, dtype=np.int64)
     if ends[-1] > np.iinfo(np.uint32).max:

@@ -1,4 +1,4 @@
-"""The shards of a run that an export takes: some sources, one part, mapped one at a time."""
+"""The shards to export: one part of some sources of a run, mapped into memory one at a time."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from tokenizer.shards import ShardReader
 
 
 class ShardPart(NamedTuple):
-    """The documents of one part of a shard."""
+    """One part of a shard, ``train`` or ``validation``."""
 
     source: str
-    name: str  # as in train-00000
-    prefix: Path  # of its files, without a suffix
+    name: str  # for example train-00000
+    prefix: Path  # path of its files without their suffixes
     n_documents: int
     n_tokens: int
 
     def open(self) -> ShardReader:
-        """Map its tokens. Raises ValueError where they are not what the manifest says."""
+        """Map the tokens into memory. Raises ValueError if the manifest has other counts."""
         reader = ShardReader(self.prefix)
-        found = len(reader), len(reader.tokens)
-        if found != (self.n_documents, self.n_tokens):
+        sizes = len(reader), len(reader.tokens)
+        if sizes != (self.n_documents, self.n_tokens):
             raise ValueError(
-                f"{self.prefix}.bin: {found[0]} documents of {found[1]} tokens, "
+                f"{self.prefix}.bin: {sizes[0]} documents of {sizes[1]} tokens, "
                 f"{self.n_documents} of {self.n_tokens} in the manifest"
             )
         return reader
 
     def records(self, max_rows: int) -> Iterator[pa.RecordBatch]:
-        """Read ``docs.parquet`` in order, so many rows at a time.
+        """Read ``docs.parquet`` in order, at most ``max_rows`` rows at a time.
 
-        Raises ValueError where there are not as many rows as documents.
+        Raises ValueError if the number of rows is not the number of documents.
         """
         path = f"{self.prefix}.docs.parquet"
         with pq.ParquetFile(path) as file:
@@ -51,23 +51,23 @@ class ShardPart(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """What is exported."""
+    """The shards to export, with what the formats need to know of the run."""
 
     manifest: dict[str, Any]
     part: str  # train or validation
-    dtype: np.dtype[Any]  # of the tokens: uint16 where the vocabulary fits, else int32
-    sources: dict[str, list[ShardPart]]  # those that have documents in the part
+    dtype: np.dtype[Any]  # type of token ids: uint16 if the vocabulary fits, else int32
+    sources: dict[str, list[ShardPart]]  # only sources with documents in the part
 
     def parts(self) -> Iterator[ShardPart]:
-        """All parts, source by source."""
+        """Yield all parts, source by source."""
         for parts in self.sources.values():
             yield from parts
 
 
 def spans(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]:
-    """Divide items of these sizes, in order, into spans of at most ``limit`` or of one item.
+    """Divide items, in order, into spans of a total size of at most ``limit``, or of one item.
 
-    Yields the first item of each span and the one behind its last.
+    Yields the index of the first item of each span, and one past the index of its last.
     """
     ends = np.cumsum(sizes)
     first = done = 0
@@ -78,10 +78,10 @@ def spans(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]
 
 
 def open_corpus(output: str, sources: Sequence[str] | None, part: str) -> Corpus:
-    """List what a run's folder holds of a part, ``train`` or ``validation``.
+    """List the shards of a run to export. ``part`` is ``train`` or ``validation``.
 
-    ``sources`` None stands for all. Raises ValueError where the folder is not on this machine, a
-    source is unknown or nothing is left.
+    ``sources`` None stands for all sources. Raises ValueError if the folder is not on this machine,
+    a source is unknown, or no document is selected.
     """
     if storage.is_remote(output):
         raise ValueError(f"{output}: shards are mapped into memory; copy the folder here first")

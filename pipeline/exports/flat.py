@@ -1,14 +1,14 @@
-"""Formats whose token file is a shard's ``.bin`` as it is: Megatron's, nanotron's, OLMo's.
+"""Export formats whose token files equal a shard's ``.bin``: Megatron's, nanotron's, OLMo's.
 
-Tokens are raw and little-endian in all of them, and ids of int32 are the same bytes as uint32. So
-the token files are hard links to the shards where the file system allows it, copies otherwise;
-what differs is the index beside them.
+In all of them tokens are raw and little-endian, and int32 ids have the same bytes as uint32 ids. So
+the token files are hard links to the shards where the file system allows it, else copies. Only the
+index files differ.
 
 - Megatron-LM: ``.bin`` and ``.idx`` (``megatron/core/datasets/indexed_dataset.py``).
-- nanotron: datatrove's ``.ds``, ``.ds.index`` (u64, the ends of documents in tokens) and
-  ``.ds.metadata`` (tokenizer and bytes of a token, tokens, tokens in words).
-- OLMo: dolma's ``.npy``, which has no header in spite of its name, and ``.csv.gz``, a line a
-  document: start and end in tokens, id, source, number within the source.
+- nanotron: datatrove's ``.ds``; ``.ds.index`` with the end of each document in tokens, as u64; and
+  ``.ds.metadata`` with the tokenizer, the bytes of a token id and the number of tokens.
+- OLMo: dolma's ``.npy``, which has no NumPy header despite its name, and ``.csv.gz`` with a line a
+  document: its start and end in tokens, its id, its source, and its number within the source.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from pipeline.exports.corpus_parts import Corpus, ShardPart
 from tokenizer.shards import ShardReader
 
 ROWS = 10_000
-"""Documents of ``docs.parquet`` that are in memory at a time."""
+"""Rows of ``docs.parquet`` that are read at a time."""
 
 
 def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) -> None:
     """Write Megatron's two files a shard, and ``data_args.txt`` for ``--data-args-path``.
 
-    That file says where each shard will be, in ``target``, a whole path, and its weight: the
-    source's proportion, divided among its shards by their tokens. Raises ValueError where
-    Megatron, which splits it at white space, would not find them.
+    That file has a weight and the path of each shard in ``target``, an absolute path. The weights
+    divide a source's proportion among its shards by their tokens. Raises ValueError if the path
+    contains white space, at which Megatron splits the file.
     """
     if len(str(target).split()) > 1:
         raise ValueError(
@@ -57,11 +57,11 @@ def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) ->
 
 
 def write_nanotron(corpus: Corpus, folder: Path, *, copy: bool, tokenizer: str | None) -> None:
-    """Write datatrove's three files a shard; ``tokenizer`` is what nanotron loads it by."""
+    """Write datatrove's three files a shard; ``tokenizer`` is the name that nanotron loads."""
     name = (tokenizer or corpus.manifest["tokenizer"]["model"]).replace("|", "_")
     for part in corpus.parts():
         lengths = part.open().lengths
-        # The reader takes an end that stands twice for no end at all.
+        # datatrove's reader ignores an end that occurs twice, so empty documents are left out.
         ends = np.cumsum(lengths[lengths > 0], dtype="<u8")
         path = folder / part.source / f"{part.name}.ds"
         _link(part, "bin", path, copy)
@@ -81,7 +81,8 @@ def _in_words(n_tokens: int) -> str:
 def write_olmo(corpus: Corpus, folder: Path, *, copy: bool) -> None:
     """Write dolma's two files a shard.
 
-    The source of a document is its shard as ``corpus ls`` names it, the number its number there.
+    In the index, a document's source is its shard as ``corpus ls`` names it, and its number is the
+    number within that shard.
     """
     for part in corpus.parts():
         path = folder / part.source / f"{part.name}.npy"
@@ -106,7 +107,7 @@ def _boundaries(part: ShardPart, reader: ShardReader) -> Iterator[tuple[Any, ...
 
 
 def _link(part: ShardPart, suffix: str, path: Path, copy: bool) -> None:
-    """Put a shard's file at a path of the export."""
+    """Hard-link or copy one of a shard's files to a path of the export."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = Path(f"{part.prefix}.{suffix}")
     if not copy:

@@ -1,7 +1,7 @@
-"""Documents as Parquet with a dataset card, as Hugging Face ``datasets`` loads them.
+"""Export to Parquet with a dataset card, as Hugging Face ``datasets`` loads it.
 
-Shards keep no text: it is decoded from the tokens, so it is what the tokenizer's normalisation left
-of it, which is all of it with a tokenizer that changes nothing.
+Shards contain no text, so it is decoded from the tokens. It equals the original text if the
+tokenizer's normalisation changes nothing.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.shards import ShardReader
 
 ROWS, TOKENS = 1_000, 1 << 22
-"""The most documents of a row group, and the most tokens where it has more than one."""
+"""Most documents of a row group, and most tokens of one that has more than one document."""
 
 KEPT_COLUMNS = [name for name in DOCS_SCHEMA.names if name not in ("id", "token_offset")]
 
 
 def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
-    """Write a Parquet file a shard and ``README.md``, a configuration for each source and for all.
+    """Write a Parquet file a shard, and ``README.md`` with a configuration for each source and all.
 
-    ``tokens`` adds the ids as a column. Raises ValueError where the tokenizer is not there any
-    more, or another one.
+    ``tokens`` adds a column of token ids. Raises ValueError if the tokenizer is missing or is not
+    the one that made the shards.
     """
     encoder = _encoder(corpus)
     schema = pa.schema(
@@ -83,7 +83,7 @@ def _batches(
 
 
 def _card(corpus: Corpus) -> str:
-    """The dataset card: its YAML head is what ``datasets`` reads."""
+    """Return the dataset card; ``datasets`` reads its YAML head."""
     part = corpus.part
 
     def configuration(name: str, pattern: str) -> dict[str, Any]:

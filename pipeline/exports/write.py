@@ -1,4 +1,4 @@
-"""Write an export: a folder that appears when it is whole."""
+"""Writing of an export: a folder that appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipeline.exports.flat import write_megatron, write_nanotron, write_olmo
 from pipeline.files import storage
 
 DESCRIPTION_NAME = "export.json"
+"""Name of the file that describes an export."""
 
 
 def export(
@@ -27,11 +28,11 @@ def export(
     tokenizer: str | None = None,
     tokens: bool = False,
 ) -> dict[str, Any]:
-    """Write a run's documents to the folder ``target`` in a format; return what it holds.
+    """Write the shards of a run to the folder ``target`` in a format; return a description.
 
-    ``copy`` forbids hard links to the shards, ``sequence_length`` is for ``mds``, ``tokenizer`` for
-    ``nanotron``, ``tokens`` for ``hf``. The folder is written beside its place and renamed. Raises
-    ValueError where it holds something already, or the run's folder is not what it should be.
+    ``copy`` forbids hard links to the shards. ``sequence_length`` is for ``mds``, ``tokenizer`` for
+    ``nanotron``, ``tokens`` for ``hf``. The folder is written under another name and then renamed.
+    Raises ValueError if it is not empty, or if the run's folder has a fault.
     """
     target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

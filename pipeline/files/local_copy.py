@@ -1,8 +1,8 @@
-"""Models and lists that lie in a bucket, on the disk of the machine that works with them.
+"""Local copies of models and lists that are in a bucket.
 
-Libraries open a model by its path, and some map it into memory, so a file elsewhere is copied once
-a machine: the processes on it share the copy, and so do runs, for as long as the file is the same.
-Copies of what it was before stay until the folder of temporary files is emptied.
+Libraries open a model by its path, and some map it into memory. So a remote file is copied once to
+each machine. All processes and runs on the machine share the copy while the remote file is the
+same. Copies of older contents stay until the temporary folder is emptied.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pipeline.errors import StorageError
 from pipeline.files import storage
 
 FOLDER = f"llama-corpus-files-{os.getuid()}"
-"""Where this user's copies lie, in the folder of temporary files (``TMPDIR``)."""
+"""Name of the folder of this user's copies, inside the temporary folder (``TMPDIR``)."""
 
 
 @functools.cache
 def local_copy(path: str) -> str:
-    """Return the path of a file on this machine with the content of ``path``.
+    """Return the path of a local file with the content of ``path``.
 
-    A local path is returned as it is. A file elsewhere is looked up once a process, and copied
-    unless a whole copy of it, as it is now, is here. Raises what the storage raises where there is
-    no such file.
+    A local path is returned unchanged. A remote file is looked up once in each process, and copied
+    unless this machine has a complete copy of its present content. If there is no such file, the
+    error of the remote file system is raised.
     """
     if not storage.is_remote(path):
         return path

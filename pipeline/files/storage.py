@@ -1,7 +1,7 @@
-"""Files here and elsewhere: local paths by the operating system, others by Beam's FileSystems.
+"""File access by path: local paths through the operating system, others through Beam.
 
-Beam is imported for remote paths only (``gs://``, ``s3://``, ``hdfs://``), so that commands on a
-local output folder start at once.
+Beam is imported only for remote paths (``gs://``, ``s3://``, ``hdfs://``), so commands on a local
+output folder start fast.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from pipeline.errors import StorageError
 from pipeline.files.patient_file import PatientFile
 
-_BUFFER_BYTES = 1 << 17
-_REMOVALS = 100
+_BUFFER_BYTES = 1 << 17  # read from a local file at a time
+_REMOVALS = 100  # tries to remove a folder to which another process may be writing
 
 
 class FileInfo(NamedTuple):
-    """A file as its storage lists it."""
+    """A file in a listing."""
 
     path: str
     n_bytes: int
@@ -50,26 +50,26 @@ ADVICE = {
     "s3": "pip install '.[aws]'",
     "hdfs": "pip install '.[hadoop]', and give --hdfs_host, --hdfs_port and --hdfs_user",
 }
-"""What a scheme needs."""
+"""How to install support for each scheme, for error messages."""
 
-_MODULES = {"s3": "boto3", "hdfs": "hdfs"}  # those whose lack Beam finds late, or not in a line
+_MODULES = {"s3": "boto3", "hdfs": "hdfs"}  # modules whose absence Beam reports late or unclearly
 
 BEAM_OPTIONS = "LLAMA_CORPUS_BEAM_OPTIONS"
-"""The environment variable with the options of Beam's file systems."""
+"""Name of the environment variable with the options for Beam's file systems."""
 
 
 def take_beam_options(arguments: list[str]) -> None:
-    """Take the options for Beam's file systems from those that a command line has for Beam.
+    """Keep a command line's options for Beam, so that Beam's file systems get them.
 
-    They stand in the environment, from which the processes that this one starts have them as well:
-    Beam gives a worker its options only in some of the ways to start one.
+    They are kept in an environment variable, which child processes inherit. Beam itself passes its
+    options on to some kinds of workers only.
     """
     os.environ[BEAM_OPTIONS] = shlex.join(arguments)
 
 
 @functools.cache
 def _give_beam_options(arguments: str) -> None:
-    """Give its options to Beam, whose file systems of S3 and Hadoop do not start without."""
+    """Set the options of Beam's file systems; those for S3 and Hadoop do not start without."""
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -78,7 +78,7 @@ def _give_beam_options(arguments: str) -> None:
 
 
 def filesystems_of(path: str) -> Any:
-    """Return Beam's FileSystems; raises StorageError where they do not know the path's scheme."""
+    """Return Beam's FileSystems; raises StorageError if it cannot handle the path's scheme."""
     from apache_beam.io.filesystems import FileSystems
 
     _give_beam_options(os.environ.get(BEAM_OPTIONS, ""))
@@ -105,11 +105,11 @@ def match(pattern: str) -> list[FileInfo]:
         (result,) = filesystems_of(pattern).match([pattern])
     except BeamIOError as error:
         raise ValueError(f"cannot list {pattern}: {error}") from None
-    found = {
+    files = {
         entry.path: FileInfo(entry.path, entry.size_in_bytes, entry.last_updated_in_seconds or 0.0)
         for entry in result.metadata_list
     }
-    return [found[path] for path in sorted(found)]
+    return [files[path] for path in sorted(files)]
 
 
 def exists(path: str) -> bool:
@@ -118,20 +118,20 @@ def exists(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Tell whether there is a folder at the path; a bucket has none."""
+    """Tell whether there is a local folder at the path; buckets have no folders."""
     return not is_remote(path) and Path(path).is_dir()
 
 
 def checksum(path: str) -> str:
-    """Return what tells one content of a remote file from another, as its storage has it."""
+    """Return the checksum of a remote file's content, of whatever kind its file system keeps."""
     return str(filesystems_of(path).checksum(path))
 
 
 def open_read(path: str) -> BinaryIO:
     """Open a file's raw bytes for reading, without decompression.
 
-    A read that fails with an error that may pass is tried again a few times, seconds apart; Beam
-    does the same for remote files.
+    Reads that fail with a temporary error are repeated a few times, seconds apart. For remote files
+    Beam does the same.
     """
     if not is_remote(path):
         return cast(BinaryIO, io.BufferedReader(PatientFile(path), _BUFFER_BYTES))
@@ -152,10 +152,10 @@ def read_json(path: str) -> Any:
 
 
 def rename_remote(filesystems: Any, temporary: str, target: str) -> None:
-    """Give a remote file its name, in the place of one that has it.
+    """Rename a remote file to ``target``, replacing a file of that name.
 
-    Buckets replace a file as they rename; ``hdfs://`` refuses to, so the old one goes first there,
-    and a writer that is killed in between leaves none.
+    Buckets replace the file. ``hdfs://`` refuses to, so there the old file is deleted first. If the
+    writer is killed in between, neither file is there.
     """
     from apache_beam.io.filesystem import BeamIOError
 
@@ -169,7 +169,7 @@ def rename_remote(filesystems: Any, temporary: str, target: str) -> None:
 
 
 def write_file(path: str, data: bytes) -> None:
-    """Write a small file that belongs to no output folder, whole or not at all."""
+    """Write a small file outside of any output folder, whole or not at all."""
     if is_remote(path):
         with filesystems_of(path).create(path) as file:
             file.write(data)
@@ -183,12 +183,12 @@ def write_file(path: str, data: bytes) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Serialise to the one form in which the pipeline writes JSON files."""
+    """Serialise a value as JSON, in the one form of all JSON files of the pipeline."""
     return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 def sha256_of(path: str) -> str:
-    """Hash a file, 1 MiB at a time."""
+    """Return the SHA-256 of a file, which is read 1 MiB at a time."""
     digest = hashlib.sha256()
     with open_read(path) as file:
         while chunk := file.read(1 << 20):
@@ -208,13 +208,13 @@ def list_names(output: str, folder: str) -> set[str]:
 
 
 def remove(output: str, name: str) -> None:
-    """Remove a file or a folder with all it holds; one that is not there is no error."""
+    """Remove a file, or a folder with its contents; nothing happens if it does not exist."""
     path = join(output, name)
     if is_remote(path):
         filesystems = filesystems_of(path)
         if filesystems.exists(path):
             filesystems.delete([path])
-        elif match(join(path, "**")):  # a bucket has no folders: the slash stands for all below
+        elif match(join(path, "**")):  # in a bucket, the prefix with a slash names all files below
             filesystems.delete([join(path, "")])
     elif Path(path).is_dir():
         _remove_folder(Path(path))
@@ -223,7 +223,7 @@ def remove(output: str, name: str) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Remove a folder, in which a task that nobody waits for any more may be writing meanwhile."""
+    """Remove a folder. A task of an earlier attempt may still write to it, so try repeatedly."""
     for _ in range(_REMOVALS):
         try:
             shutil.rmtree(folder)

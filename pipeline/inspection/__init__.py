@@ -1,1 +1,1 @@
-"""Answers about a finished run, which is read and never changed."""
+"""Queries on a finished run: documents, statistics, checks. The run is never changed."""

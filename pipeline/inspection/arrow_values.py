@@ -50,18 +50,18 @@ def go_with_pandas() -> None:
 
 
 def array_of_buffers(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:
-    """Make an array without nulls of its type's buffers."""
+    """Make an array without nulls from the buffers that its type has."""
     return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
 
 
 def numbers(values: npt.NDArray[Any]) -> pa.Array:
-    """Make an array of numbers, without copying where they lie one after the other."""
+    """Make an array of numbers; contiguous values are not copied."""
     values = np.ascontiguousarray(values)
     return array_of_buffers(pa.from_numpy_dtype(values.dtype), len(values), values)
 
 
 def mask(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
-    """Make an array of truth values."""
+    """Make an Arrow array of booleans."""
     return array_of_buffers(pa.bool_(), len(values), np.packbits(values, bitorder="little"))
 
 
@@ -73,19 +73,19 @@ def repeated(text: str, length: int) -> pa.StringArray:
 
 
 def scalar(text: str) -> pa.StringScalar:
-    """Make a scalar of a text."""
+    """Make an Arrow scalar of a text."""
     return repeated(text, 1)[0]
 
 
 def int32_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
-    """View the values of an array without nulls."""
+    """Return the values of an array without nulls, not copied."""
     if not len(array):
         return np.zeros(0, np.int32)
     return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array)]
 
 
 def truths(array: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    """Return the values of an array; a null is false."""
+    """Return the values of an array of booleans; null becomes false."""
     if array.null_count:
         array = pc.and_kleene(pc.is_valid(array), array)
     if not len(array):

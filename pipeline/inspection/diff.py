@@ -1,11 +1,11 @@
-"""What changed between two runs: recipes, and what became of every document in each.
+"""Comparison of two runs: what became of every document in each.
 
-Documents are joined by their ids, one source after the other. Where both runs put the same inputs
-into the same shards, that is done shard by shard, and shards whose files are the same in both runs
-are not read; otherwise for the whole source. Of what is joined, no more than
-:data:`JOINED_DOCUMENTS` are held at once: more are divided by a hash of their ids, and read as many
-times. A document takes about 250 bytes for its rows in both runs; beside that there are a few
-megabytes of tokens.
+Documents are joined by their ids, source by source. If both runs put the same input splits into the
+same shards, a source is joined shard by shard, and shards with the same files in both runs are not
+read. Otherwise the whole source is joined at once. If a join has more than
+:data:`JOINED_DOCUMENTS` documents, it is divided into parts by a hash of the ids, and the files are
+read once for each part. A document takes about 250 bytes of memory for its rows in both runs.
+Tokens take a few megabytes besides.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from pipeline.output.layout import DROPPED, PARTS, read_plan
 from tokenizer.shards import ShardReader
 
 JOINED_DOCUMENTS = 2_000_000
-"""Documents of a run that are joined at once: about half a gigabyte."""
+"""Most documents of a run that are joined at once; they take about half a gigabyte."""
 
 COMPARED_TOKENS = 1 << 21
-"""Tokens of each run that are compared together."""
+"""Tokens of each run that are compared at a time."""
 
 ABSENT = "not in the input"
 UNKNOWN = "not kept"
 OTHER_TOKENS = "kept, with other tokens"
+"""Outcomes of documents that a run has no row of, or that have other tokens."""
 
 
 class Change(NamedTuple):
-    """Documents of a source that became one thing in the first run and another in the second."""
+    """Documents of a source with one outcome in the first run and another in the second."""
 
     source: str
     first: str
@@ -44,13 +45,13 @@ class Change(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """One run's documents of what is joined together; kept ones come first."""
+    """The documents of one run in a join; kept ones come first."""
 
     ids: pa.StringArray
     outcomes: pa.StringArray  # "kept in train", "dropped by STEP: REASON"
     readers: list[ShardReader]
-    reader: npt.NDArray[np.int32]  # of every kept document
-    start: npt.NDArray[np.int64]  # in tokens of its shard
+    reader: npt.NDArray[np.int32]  # index in ``readers`` of each kept document
+    start: npt.NDArray[np.int64]  # first token of each kept document in its shard
     n_tokens: npt.NDArray[np.int64]
 
 
@@ -58,10 +59,10 @@ def diff_documents(
     outputs: tuple[str, str], manifests: tuple[dict[str, Any], dict[str, Any]],
     source: str | None = None,
 ) -> Iterator[tuple[str, int, list[Change]]]:  # fmt: skip
-    """Yield, for everything that is joined together, its source, how many are alike, and changes.
+    """Yield, for each join, the source, the number of documents alike, and the changes.
 
-    Alike are documents of the union of both runs that became the same in both. A change lists the
-    ids of all its documents; the same change of a source may come again with the next shard.
+    Documents are alike if they have the same outcome, and the same tokens, in both runs. A change
+    lists the ids of all its documents. The same change of a source may occur in several joins.
     """
     names = [name for name in manifests[0]["sources"] if name in manifests[1]["sources"]]
     names += [n for m in manifests for n in m["sources"] if n not in names]
@@ -92,7 +93,7 @@ def diff_documents(
 
 
 def _absent(manifests: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    """Say what a document is that a run has no row of."""
+    """Return, for each run, the outcome of a document that the run has no row of."""
     first, second = (
         ABSENT if all(DROPPED in shard for shard in manifest["shards"]) else UNKNOWN
         for manifest in manifests
@@ -109,7 +110,7 @@ def _files(output: str, manifest: dict[str, Any], source: str) -> list[DocumentF
 
 
 def _same_places(outputs: tuple[str, str]) -> set[str]:
-    """Return the sources of which both runs put the same splits into the same shards."""
+    """Return the sources whose splits are the same, and in the same shards, in both runs."""
     plans: list[dict[str, list[tuple[Any, ...]]]] = []
     for output in outputs:
         plans.append({})
@@ -120,7 +121,7 @@ def _same_places(outputs: tuple[str, str]) -> set[str]:
 
 
 def _checksums(manifest: dict[str, Any]) -> dict[tuple[str, int], dict[str, str]]:
-    """Map every shard to the digests of its files."""
+    """Map every shard to the SHA-256 digests of its files, by their paths."""
     return {
         (shard["source"], shard["shard"]): {
             path: file["sha256"]
@@ -135,13 +136,13 @@ def _are_same(
     sides: Sequence[Sequence[DocumentFile]],
     sums: Sequence[dict[tuple[str, int], dict[str, str]]],
 ) -> bool:
-    """Tell whether two runs' files of the same shards hold the same bytes."""
+    """Tell whether two runs' files of the same shards have the same digests."""
     shards = [{(file.source, file.shard) for file in side} for side in sides]
     return shards[0] == shards[1] and all(sums[0][shard] == sums[1][shard] for shard in shards[0])
 
 
 def _read_side(output: str, files: Sequence[DocumentFile], part: int, n_parts: int) -> _Side:
-    """Read ids and outcomes of one part of the documents, and where the tokens of kept ones lie."""
+    """Read one part of a run's documents: ids, outcomes, and the places of kept tokens."""
     ids, outcomes = [], []
     readers: list[ShardReader] = []
     of_reader = [np.zeros(0, np.int32)]
@@ -170,7 +171,7 @@ def _read_side(output: str, files: Sequence[DocumentFile], part: int, n_parts: i
 
 
 def _part_of(ids: pa.StringArray, part: int, n_parts: int) -> npt.NDArray[np.int64]:
-    """Return the rows whose documents are joined in one part of so many."""
+    """Return the indices of the ids that belong to part ``part`` of ``n_parts``."""
     if n_parts == 1:
         return np.arange(len(ids))
     from transforms.kernels.lines import id_hashes
@@ -195,13 +196,13 @@ def _joined(parts: Sequence[pa.Array | pa.ChunkedArray]) -> pa.StringArray:
 def _compare(
     source: str, first: _Side, second: _Side, absent: tuple[str, str]
 ) -> tuple[int, list[Change]]:
-    """Join two sides by id; returns how many documents are alike, and the changes."""
+    """Join two sides by id; returns the number of documents alike, and the changes."""
     place = pc.index_in(first.ids, value_set=second.ids)
     is_in_both = truths(place.is_valid())
     mine = np.flatnonzero(is_in_both)
     its = int32_values(place.drop_null()).astype(np.int64)
     here, there = first.outcomes.take(numbers(mine)), second.outcomes.take(numbers(its))
-    # Kept documents come first on either side: what is beyond them was dropped.
+    # Kept documents come first on either side; rows after them are dropped ones.
     both_kept = (mine < len(first.n_tokens)) & (its < len(second.n_tokens))
     other_tokens = np.zeros(len(mine), bool)
     other_tokens[both_kept] = ~_same_tokens(first, mine[both_kept], second, its[both_kept])
@@ -224,9 +225,9 @@ def _compare(
 def _grouped(
     source: str, was: pa.StringArray, now: pa.StringArray, ids: pa.StringArray
 ) -> Iterator[Change]:
-    """Put the documents together that became the same things, in the order of the first of each.
+    """Group documents by their outcomes in the two runs, in the order of each group's first one.
 
-    A ``group_by`` of a table would do it, and import pandas.
+    ``pa.Table.group_by`` would do the same but import pandas.
     """
     before, after = was.dictionary_encode(), now.dictionary_encode()
     if not len(ids):
@@ -243,7 +244,7 @@ def _grouped(
 def _same_tokens(
     first: _Side, mine: npt.NDArray[np.int64], second: _Side, its: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Tell of pairs of kept documents whether their tokens are the same."""
+    """Return for each pair of kept documents whether their tokens are the same."""
     same = np.asarray(first.n_tokens[mine] == second.n_tokens[its])
     shards = first.reader[mine].astype(np.int64) * len(second.readers) + second.reader[its]
     order = np.argsort(shards, kind="stable")
@@ -264,7 +265,7 @@ def _same_tokens(
 def _runs(
     pairs: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Cut pairs of documents into runs of about :data:`COMPARED_TOKENS` tokens."""
+    """Divide pairs of documents into runs of about :data:`COMPARED_TOKENS` tokens."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     cuts = np.searchsorted(ends, np.arange(COMPARED_TOKENS, total, COMPARED_TOKENS))
@@ -274,7 +275,7 @@ def _runs(
 def _gathered(
     reader: ShardReader, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[Any]:
-    """Copy the tokens of documents, one after the other."""
+    """Return the concatenated tokens of documents of a shard."""
     firsts = np.cumsum(counts) - counts
     return np.asarray(reader.tokens[np.arange(counts.sum()) + np.repeat(starts - firsts, counts)])
 
@@ -282,7 +283,7 @@ def _gathered(
 def _all_of_each(
     equal: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Tell of each document whether all its tokens are equal; one of no tokens is."""
+    """Return for each document whether all its tokens are equal; true for one without tokens."""
     wrong = np.concatenate([[0], np.cumsum(~equal)])
     ends = np.cumsum(counts)
     return np.asarray(wrong[ends] == wrong[ends - counts])

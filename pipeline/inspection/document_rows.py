@@ -1,4 +1,4 @@
-"""The rows that a run keeps of its documents, kept and dropped: read a row group at a time."""
+"""Reading of a run's document rows, of kept and dropped documents, a row group at a time."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ from tokenizer.shards import ShardReader
 
 
 class DamagedFileError(ValueError):
-    """A file of a run is not there any more, or is not what the run wrote."""
+    """A file of a run is missing or damaged."""
 
 
 class DocumentFile(NamedTuple):
-    """A file with one row a document."""
+    """A Parquet file with one row a document."""
 
-    name: str  # SOURCE/PART-NNNNN, as ``corpus ls`` has it; PART may be "dropped"
+    name: str  # SOURCE/PART-NNNNN, as in ``corpus ls``; PART may be "dropped"
     source: str
     part: str
     shard: int
-    path: str  # of the Parquet file
+    path: str
     documents: int
 
 
 class Filter(NamedTuple):
-    """What a row must have; None is anything."""
+    """Values that a row must have; None matches any value."""
 
     language: str | None = None
     bucket: str | None = None
-    reason: str | None = None  # of dropped documents
-    step: str | None = None  # that dropped them
-    contains: str | None = None  # in the id or the url
+    reason: str | None = None  # why a document was dropped
+    step: str | None = None  # which step dropped it
+    contains: str | None = None  # text in the id or the url
 
     @property
     def columns(self) -> list[str]:
-        """The columns that the filter looks at."""
+        """Columns that the filter needs."""
         equal = [name for name in self._fields[:4] if getattr(self, name) is not None]
         return [*equal, *(["id", "url"] if self.contains else [])]
 
     def matches(self, rows: pa.Table) -> npt.NDArray[np.bool_]:
-        """Tell of each row whether it has it all."""
-        found = np.ones(rows.num_rows, bool)
+        """Return for each row whether it has all the values."""
+        matching = np.ones(rows.num_rows, bool)
         for name in self._fields[:4]:
             if (wanted := getattr(self, name)) is not None:
-                found &= truths(pc.equal(rows[name], scalar(wanted)).combine_chunks())
+                matching &= truths(pc.equal(rows[name], scalar(wanted)).combine_chunks())
         if self.contains:
             within = [pc.match_substring(rows[name], self.contains) for name in ("id", "url")]
-            found &= truths(within[0].combine_chunks()) | truths(within[1].combine_chunks())
-        return found
+            matching &= truths(within[0].combine_chunks()) | truths(within[1].combine_chunks())
+        return matching
 
 
 def document_files(
@@ -68,14 +68,14 @@ def document_files(
     source: str | None = None,
     parts: Sequence[str] = PARTS,
 ) -> list[DocumentFile]:
-    """List the files of a run's documents in the order of the manifest.
+    """List the files of document rows of some ``parts``, in the order of the manifest.
 
-    Raises ValueError where the run has no such source, or kept no record of what it dropped.
+    Raises ValueError if the run has no such source, or has no record of the documents it dropped.
     """
     if source is not None and source not in manifest["sources"]:
         known = ", ".join(manifest["sources"])
         raise ValueError(f"{output} has no source {source!r}; it has {known}")
-    found = []
+    files = []
     for shard in manifest["shards"]:
         if source not in (None, shard["source"]):
             continue
@@ -89,16 +89,16 @@ def document_files(
             if part in parts:
                 (path,) = (name for name in summary["files"] if name.endswith(".parquet"))
                 name = f"{shard['source']}/{part}-{shard['shard']:05d}"
-                found.append(
+                files.append(
                     DocumentFile(name, shard["source"], part, shard["shard"],
                                  storage.join(output, path), summary["documents"])
                 )  # fmt: skip
-    return found
+    return files
 
 
 @contextmanager
 def named_damage(path: str) -> Iterator[None]:
-    """Raise DamagedFileError, which names the file, where reading it fails in the block."""
+    """Turn errors of reading ``path`` in the block into DamagedFileError, which names it."""
     try:
         yield
     except DamagedFileError:
@@ -112,7 +112,7 @@ def named_damage(path: str) -> Iterator[None]:
 
 @contextmanager
 def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
-    """Open a file's rows; raises DamagedFileError where they are damaged or not as many."""
+    """Open a file; raises DamagedFileError if it is damaged or its row count is wrong."""
     with named_damage(file.path), storage.open_read(file.path) as stream:
         parquet = pq.ParquetFile(stream)
         if parquet.metadata.num_rows != file.documents:
@@ -123,7 +123,7 @@ def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
 
 
 def open_tokens(output: str, file: DocumentFile) -> ShardReader:
-    """Open the tokens of a file's documents; raises DamagedFileError where they are damaged."""
+    """Map the tokens of a file's documents; raises DamagedFileError if they are damaged."""
     prefix = storage.join(output, "shards", file.name)
     with named_damage(f"{prefix}.bin"):
         reader = ShardReader(prefix)
@@ -140,9 +140,9 @@ def row_groups(
     stop: int | None = None,
     backwards: bool = False,
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the number of the first row of every row group, and the columns of its rows.
+    """Yield each row group: the number of its first row, and the columns of its rows.
 
-    Groups that hold no row from ``start`` to before ``stop`` are left out.
+    Only row groups with rows from ``start`` up to, not including, ``stop`` are read.
     """
     with _opened(file) as parquet:
         sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
@@ -155,9 +155,9 @@ def row_groups(
 
 
 def read_rows(file: DocumentFile, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read whole rows by their numbers, as plain values; only their row groups are read."""
+    """Read rows by their numbers, as plain values; reads only the row groups they are in."""
     wanted = np.unique(np.asarray(numbers, np.int64))
-    found = {}
+    records = {}
     with _opened(file) as parquet:
         first = 0
         for i in range(parquet.num_row_groups):
@@ -166,13 +166,13 @@ def read_rows(file: DocumentFile, numbers: Sequence[int]) -> dict[int, dict[str,
             if len(here):
                 rows = parquet.read_row_group(i, use_threads=False)
                 for number in here.tolist():
-                    found[number] = plain_record(rows.slice(number - first, 1))
+                    records[number] = plain_record(rows.slice(number - first, 1))
             first += size
-    return found
+    return records
 
 
 def plain_record(row: pa.Table) -> dict[str, Any]:
-    """Return a table's only row as plain values, its metadata parsed."""
+    """Return the only row of a table as plain values, with its JSON metadata parsed."""
     record: dict[str, Any] = row.to_pylist()[0]
     record["metadata"] = json.loads(record["metadata"]) if record["metadata"] else None
     return record

@@ -1,4 +1,4 @@
-"""Random documents of a run, kept or dropped, that have what is asked for."""
+"""Random documents of a run, kept or dropped, that match a filter."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ def sample_documents(
     source: str | None = None,
     part: str | None = None,
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Draw ``n`` documents without putting back; every one that matches is as likely as another.
+    """Draw ``n`` of the matching documents, uniformly and without replacement.
 
-    ``part`` is ``train``, ``validation`` or ``dropped``; None stands for all that were kept.
-    Returns how many match, and the drawn ones in the order of the shards, with their texts: a
-    dropped one's is read again from the input, as it was when it was dropped. The same seed draws
-    the same documents of the same run. Holds one row group at a time, and the sample.
+    ``part`` is ``train``, ``validation`` or ``dropped``; None stands for all kept documents.
+    Returns the number of documents that match, and the drawn ones in the order of the shards, with
+    their texts. The text of a dropped document is read again from the input, as it was when it was
+    dropped. The same seed draws the same documents of the same run. One row group and the sample
+    are in memory at a time.
     """
     if n < 1:
         raise ValueError(f"-n {n}: draw one document at the least")
@@ -51,23 +52,23 @@ def sample_documents(
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(total, size=min(n, total), replace=False))
     of_file = np.searchsorted(ends, drawn, side="right")
-    found = []
+    documents = []
     for i in np.unique(of_file).tolist():
         places = drawn[of_file == i] - (ends[i] - counts[i])
         numbers = _numbers(files[i], wanted, places)
         rows = read_rows(files[i], numbers)
-        found += [
+        documents += [
             {"shard": files[i].name, "number": number, "record": rows[number]} for number in numbers
         ]
     if part == DROPPED:
-        _add_input_texts(output, found)
+        _add_input_texts(output, documents)
     else:
-        _add_shard_texts(output, manifest, files, found)
-    return total, found
+        _add_shard_texts(output, manifest, files, documents)
+    return total, documents
 
 
 def _check_values(files: Sequence[DocumentFile], wanted: Filter) -> None:
-    """Raise ValueError where a value that is asked for stands in no row of the files."""
+    """Raise ValueError if no row of the files has a value of the filter."""
     for name in wanted.columns:
         there: set[str] = set()
         for file in files:
@@ -86,7 +87,7 @@ def _count(file: DocumentFile, wanted: Filter) -> int:
 
 
 def _numbers(file: DocumentFile, wanted: Filter, places: npt.NDArray[np.int64]) -> list[int]:
-    """Turn places among the documents that match into numbers of rows; both ascend."""
+    """Turn indices among the matching documents into numbers of rows; both ascend."""
     if not wanted.columns:
         return [int(place) for place in places]
     numbers: list[int] = []
@@ -103,24 +104,25 @@ def _add_shard_texts(
     output: str,
     manifest: dict[str, Any],
     files: Sequence[DocumentFile],
-    found: Sequence[dict[str, Any]],
+    drawn: Sequence[dict[str, Any]],
 ) -> None:
+    """Add the texts of kept documents, decoded from their tokens."""
     from pipeline.inspection.piece_table import document_text, load_piece_table
 
     table = load_piece_table(manifest)
     file_of = {file.name: file for file in files}
-    for shard, documents in groupby(found, key=lambda document: str(document["shard"])):
+    for shard, documents in groupby(drawn, key=lambda document: str(document["shard"])):
         reader = open_tokens(output, file_of[shard])
         for document in documents:
             document["text"] = document_text(table, reader[document["number"]])
 
 
-def _add_input_texts(output: str, found: Sequence[dict[str, Any]]) -> None:
-    """Read the splits that dropped documents come from again, each once."""
+def _add_input_texts(output: str, drawn: Sequence[dict[str, Any]]) -> None:
+    """Add the texts of dropped documents, for which each split they come from is read once."""
     from pipeline.inspection.dropped_texts import texts_when_dropped
 
     of_shard = defaultdict(list)
-    for document in found:
+    for document in drawn:
         of_shard[document["shard"]].append(document)
     for name, documents in of_shard.items():
         source, _, rest = name.partition("/")

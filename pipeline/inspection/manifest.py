@@ -1,4 +1,4 @@
-"""What a run wrote, as plain values: shards, documents, statistics. Imports no Beam."""
+"""The manifest of a run, its shards, documents and statistics, as plain values. No Beam."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.recipe.recipe import step_name
 
 
 def load_manifest(output: str) -> dict[str, Any]:
-    """Read a run's manifest. Raises ValueError where there is none."""
+    """Read a run's manifest. Raises ValueError if there is none or it cannot be read."""
     try:
         return storage.read_json(storage.join(output, MANIFEST_NAME))
     except FileNotFoundError:
@@ -50,9 +50,10 @@ def list_shards(output: str) -> list[dict[str, Any]]:
 def find_document(
     output: str, shard: str | None, number: int | None, identifier: str | None, at_random: bool
 ) -> tuple[DocumentFile, int]:
-    """Find one document of a shard: by its number, its id or at random.
+    """Find a document of a shard by its number, by its id, or at random.
 
-    ``shard`` is a name as ``corpus ls`` prints it, ``SOURCE/PART-NNNNN``; an id is found without.
+    ``shard`` is a name as ``corpus ls`` prints it, ``SOURCE/PART-NNNNN``. With an id, it may be
+    None.
     """
     if shard is None:
         return _document_of_id(output, identifier)
@@ -77,7 +78,7 @@ def find_document(
 
 
 def _document_of_id(output: str, identifier: str | None) -> tuple[DocumentFile, int]:
-    """Find a document in the shards of the source that its id begins with."""
+    """Find a document by its id, whose beginning is the name of the source."""
     if identifier is None:
         raise ValueError("give a shard, as 'corpus ls' names it, or an id with --id")
     for file in document_files(output, load_manifest(output)):
@@ -99,7 +100,7 @@ def _number_of(file: DocumentFile, identifier: str) -> int | None:
 
 
 def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any]:
-    """Return one document of a shard, its record and its tokens decoded."""
+    """Return one document of a shard: its record, tokens and decoded text."""
     from pipeline.inspection.piece_table import document_text, load_piece_table
 
     ids = open_tokens(output, file)[number]
@@ -110,7 +111,7 @@ def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any
 
 
 def statistics(output: str) -> dict[str, Any]:
-    """Return the funnel of every source, the mixture, and what the run warned of."""
+    """Return the funnel of every source, the mixture, and the warnings of a run."""
     from pipeline.output.ledger import funnel, ledger_warnings, read_ledger
 
     manifest = load_manifest(output)

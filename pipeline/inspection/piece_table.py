@@ -1,4 +1,4 @@
-"""Token ids back to text, many at a time: Arrow gathers the bytes of every id from a table."""
+"""Decoding of many token ids at once: Arrow looks the bytes of each id up in a table."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from pipeline.files import storage
 from pipeline.inspection.arrow_values import array_of_buffers, numbers
 
 SPACE_MARK = "\u2581"
+"""Character that stands for a space in SentencePiece's pieces."""
+
 DECODED_TOKENS = 1 << 21
-"""Tokens that are decoded together: about 8 MB of text. A longer document is decoded whole."""
+"""Tokens decoded at a time, about 8 MB of text. A longer document is decoded whole."""
 
 
 class PieceTable(NamedTuple):
-    """What each id of a SentencePiece model decodes to."""
+    """The bytes to which each token id of a SentencePiece model decodes."""
 
     processor: Any
-    pieces: pa.BinaryArray  # UTF-8 of each id; of a byte piece its byte, of a mark nothing
-    is_mark: npt.NDArray[np.bool_]  # begin and end of sequence, padding
-    starts_with_space: bool  # the first of a text's spaces is the model's, not the text's
+    pieces: pa.BinaryArray  # UTF-8 of each id; one byte for a byte piece, empty for a mark
+    is_mark: npt.NDArray[np.bool_]  # true for begin and end of sequence and padding
+    starts_with_space: bool  # the model puts a space before each text, which is no part of it
 
 
 class DecodedTokens(NamedTuple):
-    """Tokens as bytes: token ``i`` is ``data[offsets[i]:offsets[i + 1]]``."""
+    """Decoded tokens; the bytes of token ``i`` are ``data[offsets[i]:offsets[i + 1]]``."""
 
     data: bytes
     offsets: npt.NDArray[np.int64]
@@ -38,7 +40,7 @@ class DecodedTokens(NamedTuple):
 def read_tokenizer(manifest: dict[str, Any]) -> bytes:
     """Read the SentencePiece model that made a run's shards.
 
-    Raises ValueError where it is not there any more, or is another one by now.
+    Raises ValueError if it is missing or has changed.
     """
     model = manifest["tokenizer"]["model"]
     if not storage.exists(model):
@@ -53,12 +55,12 @@ def read_tokenizer(manifest: dict[str, Any]) -> bytes:
 
 
 def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
-    """Load the table of a run's tokenizer; raises ValueError as :func:`read_tokenizer` does."""
+    """Load the table of a run's tokenizer; raises ValueError like :func:`read_tokenizer`."""
     return piece_table(read_tokenizer(manifest))
 
 
 def piece_table(model_proto: bytes) -> PieceTable:
-    """Make the table of a serialised SentencePiece model."""
+    """Make the table for a serialised SentencePiece model."""
     processor = SentencePieceProcessor(model_proto=model_proto)
     ids = list(range(processor.vocab_size()))
     is_mark = np.array([processor.is_control(i) for i in ids])
@@ -66,7 +68,7 @@ def piece_table(model_proto: bytes) -> PieceTable:
         b"" if mark else _surface(processor, i, piece)
         for i, piece, mark in zip(ids, processor.id_to_piece(ids), is_mark, strict=True)
     ]
-    # A text that decodes to nothing of its own shows whether the first space is taken off.
+    # A single space piece decodes to "" exactly if the decoder strips the first space.
     adds_space = processor.decode([processor.piece_to_id(SPACE_MARK)]) == ""
     ends = np.cumsum([0, *map(len, pieces)], dtype=np.int32)
     return PieceTable(
@@ -86,7 +88,7 @@ def _surface(processor: Any, number: int, piece: str) -> bytes:
 
 
 def decode_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> DecodedTokens:
-    """Decode tokens one after the other, the space ahead of each document's text included."""
+    """Decode tokens. The space that the model puts before each document's text is included."""
     gathered = pc.take(table.pieces, numbers(ids))
     _, offsets, data = gathered.buffers()
     at = np.frombuffer(offsets, np.int32, len(ids) + 1).astype(np.int64)
@@ -96,10 +98,10 @@ def decode_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> DecodedTokens:
 def text_starts(
     table: PieceTable, decoded: DecodedTokens, token_offsets: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return where the text of each document begins in the bytes of their tokens.
+    """Return the offset of each document's text in the bytes of the decoded tokens.
 
     Document ``i`` has the tokens ``token_offsets[i]`` to ``token_offsets[i + 1]``. Its text begins
-    after the space that the model puts ahead of it.
+    after the space that the model puts before it.
     """
     starts = decoded.offsets[token_offsets[:-1]]
     if not table.starts_with_space or not decoded.data:

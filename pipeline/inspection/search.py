@@ -1,4 +1,4 @@
-"""Find documents by what their text or their tokens contain, by streaming a run's shards."""
+"""Full-text search over a run's shards, by text or by token ids; shards are read in a stream."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ from pipeline.inspection.piece_table import (
 from tokenizer.shards import ShardReader
 
 SNIPPET_CHARS = 40
-"""Text that is shown on either side of a hit."""
+"""Characters shown on either side of a hit."""
 
 
 class Hit(NamedTuple):
-    """A document and where in it the first hit stands."""
+    """A document with hits, and the position of the first one."""
 
-    number: int
-    hits: int
-    first: int  # characters of its text, or tokens
-    length: int
+    number: int  # of the document in its shard
+    hits: int  # number of hits in the document
+    first: int  # offset of the first hit, in characters of the text or in tokens
+    length: int  # of the first hit, in the same unit
 
 
 class _Chunk(NamedTuple):
-    """Some documents of a shard, decoded."""
+    """Consecutive documents of a shard, decoded."""
 
     numbers: range
     decoded: DecodedTokens
-    starts: npt.NDArray[np.int64]  # of the documents' texts, in bytes of ``decoded``
+    starts: npt.NDArray[np.int64]  # offsets of the documents' texts in the bytes of ``decoded``
     ends: npt.NDArray[np.int64]
 
 
 Finder = Callable[[_Chunk], Iterator[Hit]]
+"""A function that finds the documents with hits in a chunk."""
 
 
 def phrase_finder(phrase: str) -> Finder:
-    """Make what finds a phrase in texts as it is written."""
+    """Return a function that finds an exact phrase in a chunk."""
     needle = phrase.encode()
 
     def find(chunk: _Chunk) -> Iterator[Hit]:
@@ -62,7 +63,10 @@ def phrase_finder(phrase: str) -> Finder:
 
 
 def _places(chunk: _Chunk, needle: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where a needle stands, within one document: its row and the byte, not overlapping."""
+    """Yield the document and byte offset of each occurrence that lies within one document.
+
+    Occurrences do not overlap.
+    """
     at = chunk.decoded.data.find(needle)
     while at >= 0:
         document = int(np.searchsorted(chunk.ends, at, side="right"))
@@ -74,21 +78,21 @@ def _places(chunk: _Chunk, needle: bytes) -> Iterator[tuple[int, int]]:
 
 
 def pattern_finder(pattern: re.Pattern[str]) -> Finder:
-    """Make what finds a regular expression in texts, one document at a time."""
+    """Return a function that finds a regular expression in a chunk, document by document."""
 
     def find(chunk: _Chunk) -> Iterator[Hit]:
         for number, start, end in zip(chunk.numbers, chunk.starts, chunk.ends, strict=True):
             text = chunk.decoded.data[start:end].decode(errors="replace")
-            found = [match.span() for match in pattern.finditer(text)]
-            if found:
-                first, stop = found[0]
-                yield Hit(number, len(found), first, stop - first)
+            spans = [match.span() for match in pattern.finditer(text)]
+            if spans:
+                first, stop = spans[0]
+                yield Hit(number, len(spans), first, stop - first)
 
     return find
 
 
 def find_text(reader: ShardReader, table: PieceTable, find: Finder) -> Iterator[Hit]:
-    """Look through the text of a shard; holds no more than a chunk of it."""
+    """Search the text of a shard; one chunk of it is in memory at a time."""
     bounds = np.concatenate([[0], np.cumsum(reader.lengths, dtype=np.int64)])
     for first, last in _chunks(bounds):
         offsets = bounds[first : last + 1] - bounds[first]
@@ -98,7 +102,7 @@ def find_text(reader: ShardReader, table: PieceTable, find: Finder) -> Iterator[
 
 
 def _chunks(bounds: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Cut documents into runs of about :data:`DECODED_TOKENS` tokens, of one at the least."""
+    """Divide documents into runs of about :data:`DECODED_TOKENS` tokens, at least one a run."""
     first = 0
     while first < len(bounds) - 1:
         last = int(np.searchsorted(bounds, bounds[first] + DECODED_TOKENS, side="right")) - 1
@@ -108,7 +112,7 @@ def _chunks(bounds: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def find_ids(reader: ShardReader, wanted: npt.NDArray[np.int64]) -> Iterator[Hit]:
-    """Look for a sequence of ids within the documents of a shard, in the mapped file."""
+    """Search the documents of a shard for a sequence of token ids, in the mapped file."""
     ends = np.cumsum(reader.lengths, dtype=np.int64)
     hits = (
         (int(np.searchsorted(ends, at, side="right")), at)
@@ -122,7 +126,7 @@ def find_ids(reader: ShardReader, wanted: npt.NDArray[np.int64]) -> Iterator[Hit
 
 
 def _id_places(tokens: npt.NDArray[Any], wanted: npt.NDArray[np.int64]) -> Iterator[int]:
-    """Yield where a sequence of ids begins, overlapping ones too."""
+    """Yield the index of each occurrence of a sequence of ids; occurrences may overlap."""
     last_start = len(tokens) - len(wanted)
     for begin in range(0, last_start + 1, DECODED_TOKENS):
         stop = min(begin + DECODED_TOKENS, last_start + 1)
@@ -144,9 +148,9 @@ def search(
 ) -> Iterator[dict[str, Any]]:
     """Yield the documents whose text holds a phrase, or whose tokens hold a sequence of ids.
 
-    With ``tokens`` the phrase is ids, ``1,2,3``, or a text, which is encoded. A document's text is
-    what its tokens decode to, without the marks of its begin and end. Raises ValueError where what
-    is looked for is nothing.
+    With ``tokens``, the phrase is a list of ids, such as ``1,2,3``, or a text that is encoded to
+    ids. The text of a document is decoded from its tokens, without the marks of begin and end.
+    Raises ValueError if the phrase is empty or malformed.
     """
     table = load_piece_table(manifest)
     wanted: npt.NDArray[np.int64] | None = None
@@ -178,7 +182,7 @@ def search(
 
 
 def _with_ids(file: DocumentFile, hits: Iterator[Hit]) -> Iterator[tuple[str, Hit]]:
-    """Look up the ids of hits that come in the order of the documents."""
+    """Yield the hits with their documents' ids; hits are in the order of documents."""
     groups = row_groups(file, ["id"])
     first, ids = 0, None
     for hit in hits:
@@ -189,7 +193,7 @@ def _with_ids(file: DocumentFile, hits: Iterator[Hit]) -> Iterator[tuple[str, Hi
 
 
 def _wanted_ids(table: PieceTable, tokens: str) -> npt.NDArray[np.int64]:
-    """Read ids, or encode a text."""
+    """Parse a list of token ids, or encode a text to them."""
     if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", tokens):
         ids = [int(number) for number in tokens.split(",")]
     else:
@@ -211,7 +215,7 @@ def _compiled(phrase: str, regex: bool, ignore_case: bool) -> re.Pattern[str]:
 def _snippet(
     table: PieceTable, ids: npt.NDArray[Any], hit: Hit, *, in_tokens: bool
 ) -> dict[str, str]:
-    """Cut out the hit and what stands around it."""
+    """Return the text of the first hit, and the text before and after it."""
     text = document_text(table, ids)
     first, last = hit.first, hit.first + hit.length
     if in_tokens:
@@ -220,5 +224,5 @@ def _snippet(
         places = [max(int(decoded.offsets[i]), int(start)) for i in (first, last)]
         first, last = (len(decoded.data[start:at].decode(errors="replace")) for at in places)
     bounds = [max(first - SNIPPET_CHARS, 0), first, last, last + SNIPPET_CHARS]
-    before, found, after = (text[a:b] for a, b in pairwise(bounds))
-    return {"before": before, "found": found, "after": after}
+    before, match, after = (text[a:b] for a, b in pairwise(bounds))
+    return {"before": before, "found": match, "after": after}

@@ -1,4 +1,4 @@
-"""A document's tokens with their boundaries: pieces, ids, and the bytes that each stands for."""
+"""The tokens of a document with ids, pieces and their boundaries in the text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pipeline.inspection.piece_table import PieceTable, decode_tokens, text_star
 
 
 class Token(NamedTuple):
-    """A token of a document; its bytes are those of the document's text in UTF-8."""
+    """A token of a document; ``begin`` and ``end`` are bytes of the document's text in UTF-8."""
 
     id: int
-    piece: str  # as the model writes it
+    piece: str  # as in the SentencePiece model
     begin: int
     end: int
-    shown: str  # the text of its bytes, or the piece where they are no whole characters
+    shown: str  # its text, or the piece if its bytes are not whole characters
 
 
 def tokens_of(
     table: PieceTable, ids: npt.NDArray[Any], first: int = 0, last: int | None = None
 ) -> list[Token]:
-    """Return the tokens of a document, or those from ``first`` to before ``last``."""
+    """Return the tokens of a document, or those from ``first`` up to, not including, ``last``."""
     decoded = decode_tokens(table, ids)
     (start,) = text_starts(table, decoded, np.array([0, len(ids)], np.int64))
     edges = np.maximum(decoded.offsets, start)[first : None if last is None else last + 1]
@@ -47,7 +47,7 @@ def _shown(data: bytes, piece: str) -> str:
 
 
 def describe_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> dict[str, Any]:
-    """Return a document's tokens with their number and the bytes that they stand for."""
+    """Return a document's tokens as plain values, their number and their bytes of text."""
     tokens = tokens_of(table, ids)
     n_bytes = tokens[-1].end if tokens else 0
     return {

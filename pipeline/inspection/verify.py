@@ -1,4 +1,4 @@
-"""Check an output folder against its manifest: checksums, indexes, token ids, counts."""
+"""Checks of an output folder against its manifest: checksums, indexes, token ids, counts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,9 @@ from pipeline.output.layout import (
 )
 from pipeline.output.ledger import imbalance, read_ledger
 
-MAX_LISTED = 20
-
 
 def verify(output: str) -> list[str]:
-    """Return what is wrong with a run's output, a line each with the file's name; [] if nothing."""
+    """Return the faults of a run's output, a line each with the file's name; [] if none."""
     try:
         data = storage.read_bytes(storage.join(output, MANIFEST_NAME))
         manifest = storage.read_json(storage.join(output, MANIFEST_NAME))

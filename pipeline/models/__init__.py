@@ -1,1 +1,1 @@
-"""Models made from a recipe's own documents: samples, and what is trained on them."""
+"""Models trained on samples of a recipe's own documents, and their cards."""

@@ -1,9 +1,10 @@
-"""Training of a fastText classifier (arXiv 1607.01759) of two sets of documents, and its scores.
+"""Training and measuring of a fastText classifier (arXiv 1607.01759) of two sets of documents.
 
-The package ``fasttext`` does the training, in one thread, so that the same documents give the same
-model. With fewer than ten threads, though, version 0.9.3 begins with a tenth of its input matrix
-for each thread and leaves the rest as the memory happens to be (``DenseMatrix::uniformThread``):
-trainings then differ, or end with "Encountered NaN". So memory is handed out zeroed meanwhile.
+The package ``fasttext`` trains in one thread, so that the same documents give the same model.
+However, version 0.9.3 initialises only a tenth of its input matrix for each thread
+(``DenseMatrix::uniformThread``). With fewer than ten threads the rest is uninitialised memory, so
+results differ, or training ends with "Encountered NaN". So allocated memory is filled with zeros
+during training.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from transforms.scoring.fasttext_predict import load_classifier
 Probabilities = npt.NDArray[np.float64]
 
 LABEL_PREFIX = "__label__"
+"""Beginning of fastText's labels."""
 
-_M_PERTURB = -6
+_M_PERTURB = -6  # option of mallopt: a byte to fill allocated memory with
 
 
 def training_lines(texts: pa.StringArray, label: str) -> list[bytes]:
-    """Write documents as fastText reads them: a line each, behind its label.
+    """Return documents in fastText's training format, a line each: the label, then the text.
 
-    Newlines become spaces, as the step ``classify`` has it. What fastText would take for a label or
-    for the end of a line is written apart.
+    Newlines become spaces, as in the step ``classify``. Text that fastText would take for a label
+    or for the end of a line gets a space in it.
     """
     texts = pc.replace_substring_regex(texts, r"[\n\0]", " ")
     texts = pc.replace_substring(texts, LABEL_PREFIX, "__label_ _")
@@ -45,7 +47,8 @@ def train(lines: Path, model: Path, parameters: dict[str, Any], *, quantise: boo
     """Train a classifier on a file of labelled lines and write it to ``model``.
 
     ``parameters`` are those of ``fasttext.train_supervised``. With ``quantise``, the model is
-    compressed by product quantisation (arXiv 1612.03651). Raises ValueError where fastText refuses.
+    compressed by product quantisation (arXiv 1612.03651). Raises ValueError if fastText
+    refuses the parameters or the lines.
     """
     import fasttext
 
@@ -61,10 +64,10 @@ def train(lines: Path, model: Path, parameters: dict[str, Any], *, quantise: boo
 
 @contextmanager
 def _zeroed_memory() -> Iterator[None]:
-    """Have the GNU C library fill the memory that it hands out with zeros, tiny pieces apart."""
+    """Make the GNU C library fill allocated memory with zeros, except very small blocks."""
     library: Any = ctypes.CDLL(None)
     mallopt = getattr(library, "mallopt", lambda option, value: None)
-    mallopt(_M_PERTURB, 0xFF)  # it fills with the complement
+    mallopt(_M_PERTURB, 0xFF)  # it fills with the complement of this byte
     try:
         yield
     finally:
@@ -72,20 +75,20 @@ def _zeroed_memory() -> Iterator[None]:
 
 
 def probabilities(texts: pa.ChunkedArray, model: str, label: str) -> Probabilities:
-    """Return every text's probability of the label, as the step ``classify`` computes it."""
+    """Return each text's probability of the label, computed as in the step ``classify``."""
     classifier = load_classifier(model)
     column = classifier.labels.index(label)
-    found = [
+    chunks = [
         classifier.probabilities(chunk, delete_newlines=False)[:, column] for chunk in texts.chunks
     ]
-    return np.concatenate([np.zeros(0), *found])
+    return np.concatenate([np.zeros(0), *chunks])
 
 
 def area_under_curve(positives: Probabilities, negatives: Probabilities) -> float:
-    """Return the area under the receiver operating characteristic, exactly.
+    """Return the exact area under the ROC curve.
 
-    It is the proportion of pairs of a positive and a negative in which the positive has the higher
-    probability, ties counting half (Mann and Whitney's U).
+    It is the proportion of pairs of a positive and a negative document in which the positive one
+    has the higher probability. Ties count half (the Mann-Whitney U statistic).
     """
     ordered = np.sort(negatives)
     below = np.searchsorted(ordered, positives, "left").astype(np.int64)
@@ -96,7 +99,7 @@ def area_under_curve(positives: Probabilities, negatives: Probabilities) -> floa
 def scores_at(
     positives: Probabilities, negatives: Probabilities, thresholds: Sequence[float]
 ) -> dict[str, dict[str, float | None]]:
-    """Return precision and recall where documents of at least each probability are kept."""
+    """Return precision and recall at each threshold; documents at or above it are kept."""
     scores: dict[str, dict[str, float | None]] = {}
     for threshold in thresholds:
         kept_positives = int((positives >= threshold).sum())

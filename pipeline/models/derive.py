@@ -1,4 +1,4 @@
-"""Recipes made of another recipe's sources: what a command that makes a model reads of them."""
+"""Recipes derived from the user's, for commands that train a model on some of its sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.recipe.recipe import Recipe, Source
 
 
 def source_of(recipe: Recipe, name: str) -> Source:
-    """Return a source of the recipe; raises RunError where it has none of that name."""
+    """Return a source of the recipe; raises RunError if it has none of that name."""
     names = [source.name for source in recipe.sources]
     if name not in names:
         raise RunError(f"the recipe has no source {name!r}{nearest(name, names)}")
@@ -26,11 +26,12 @@ def source_entry(
     languages: Sequence[str] = (),
     more_steps: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return a source's entry in the recipe, its steps cut ahead of the first of some.
+    """Return a source's entry of the recipe, with only some of its steps.
 
-    With ``languages``, a source whose reader is told the languages reads these alone, and documents
-    of others are dropped behind the steps. ``more_steps`` come last. Raises RunError where the
-    recipe has no such source.
+    Steps from the first one named in ``ahead_of`` on are left out; with ``ahead_of_all``, all are.
+    With ``languages``, documents in other languages are dropped after the steps, and a reader with
+    a parameter ``languages`` reads only those. ``more_steps`` are added last. Raises RunError if
+    the recipe has no such source.
     """
     source = source_of(recipe, name)
     entry = dict(recipe.mapping["sources"][name])
@@ -46,6 +47,6 @@ def source_entry(
 
 
 def derived_recipe(recipe: Recipe, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
-    """Return the recipe with these sources in place of its own, each with the same proportion."""
+    """Return the recipe with other sources, all with the same proportion."""
     sources = {name: {**e, "proportion": 1 / len(entries)} for name, e in entries.items()}
     return recipe.with_sources(sources)

@@ -1,9 +1,9 @@
-"""Training of CCNet's pair of models: SentencePiece unigram pieces and a KenLM 5-gram over them.
+"""Training of CCNet's two models: SentencePiece unigram pieces, and a KenLM 5-gram over pieces.
 
-CCNet (arXiv 1911.00359) trains both on normalised articles of Wikipedia, an article's text being
-one sentence, as a document is in scoring; so it is here. Of an article CCNet takes the opening,
-here it is the whole text. The n-grams are counted by KenLM's own ``lmplz`` (Heafield et al., 2013,
-"Scalable Modified Kneser-Ney Language Model Estimation").
+CCNet (arXiv 1911.00359) trains both on normalised Wikipedia articles. Each article is one sentence
+of the model, as each document is in scoring. CCNet takes the first part of an article; here it is
+the whole text. KenLM's program ``lmplz`` counts the n-grams (Heafield et al., 2013, "Scalable
+Modified Kneser-Ney Language Model Estimation").
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from transforms.kernels.codepoints import normalise_for_lm
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("lmplz", "build_binary")
+"""KenLM's programs that training needs."""
 
 
 def kenlm_tools(folder: str | None) -> Path:
-    """Return the folder of KenLM's programs: the one given, the project's own, or on the PATH.
+    """Return the folder of KenLM's programs: the given one, else the project's own, else on PATH.
 
-    Raises RunError, which says how to make them, where they are in none of these.
+    Raises RunError if the programs are not there; the message says how to build them.
     """
     on_path = shutil.which(TOOLS[0])
     own = ROOT / "build" / "kenlm" / "bin"
@@ -45,7 +46,7 @@ def kenlm_tools(folder: str | None) -> Path:
 
 
 def lines_for_pieces(batches: Iterable[pa.RecordBatch], max_bytes: int) -> Iterator[str]:
-    """Yield the normalised lines of documents, but for empty ones, up to about so many bytes."""
+    """Yield the normalised lines of documents, without empty ones, up to about ``max_bytes``."""
     taken = 0
     for batch in batches:
         if taken >= max_bytes:
@@ -60,10 +61,11 @@ def count_ngrams(
     batches: Iterable[pa.RecordBatch], pieces: str, arpa: Path, tools: Path, *,
     order: int, prune: Sequence[int], memory: str,
 ) -> None:  # fmt: skip
-    """Estimate a language model of documents, each a sentence of pieces, and write it as ARPA.
+    """Estimate an n-gram model in which each document is one sentence; write it as an ARPA file.
 
-    ``prune`` has a number for each order: n-grams seen no more often than that go. ``memory`` is
-    what ``lmplz`` sorts in, as it understands it (``1G``, ``50%``). Raises RunError where it fails.
+    ``prune`` has a count for each order; n-grams seen at most that often are removed. ``memory`` is
+    the memory in which ``lmplz`` sorts, in its own notation (``1G``, ``50%``). Raises RunError if
+    ``lmplz`` fails.
     """
     command = [str(tools / "lmplz"), "--order", str(order), "--prune", *map(str, prune),
                "--memory", memory, "--discount_fallback", "--skip_symbols"]  # fmt: skip
@@ -82,7 +84,7 @@ def count_ngrams(
                     process.stdin.write(b"".join(row + b"\n" for row, _ in rows))
                 process.stdin.close()
             except BrokenPipeError:
-                pass  # what it stopped for stands in its log
+                pass  # the reason is in its log
             finally:
                 status = process.wait()
         if status:
@@ -92,10 +94,10 @@ def count_ngrams(
 def build_binary(
     arpa: Path, binary: Path, tools: Path, *, structure: str, quantise_bits: int
 ) -> None:
-    """Make KenLM's binary of an ARPA file: a ``probing`` hash table or a ``trie``.
+    """Convert an ARPA file to KenLM's binary format, a ``probing`` hash table or a ``trie``.
 
-    A trie's probabilities and back-offs are quantised, but with 0 bits. Raises RunError where it
-    fails.
+    A trie's probabilities and back-offs are quantised to ``quantise_bits`` bits; 0 means that they
+    are not. Raises RunError if ``build_binary`` fails.
     """
     options: list[str | Path] = []
     if structure == "trie":

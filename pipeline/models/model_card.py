@@ -1,17 +1,18 @@
-"""The card beside a model that a command made: from what, how, and how good.
+"""The card of a model that a command made: its data, its parameters and its scores.
 
-``MODEL.card.json`` is for programs, ``MODEL.card.md`` says the same to people. Keys of the JSON:
+``MODEL.card.json`` is for programs, and ``MODEL.card.md`` shows the same to people. Keys of the
+JSON:
 
 =============  ====================================================================================
 ``kind``       ``tokenizer``, ``language_model``, ``classifier`` or ``url_list``
-``model``      file name, bytes and SHA-256 of the model that the card belongs to
-``data``       recipe, fingerprint of the inputs, and of each source documents and bytes of text
-``parameters`` what the model was trained with
-``scores``     what was measured, on documents that the model was not trained on
-``versions``   of this package and those that trained the model
+``model``      file name and SHA-256 of the model that the card belongs to
+``data``       recipe, fingerprint of the inputs, documents and bytes of text of each source
+``parameters`` parameters of the training
+``scores``     measurements on documents that the model was not trained on
+``versions``   versions of this package and of those that trained the model
 =============  ====================================================================================
 
-A card holds no time and no machine, so the same model has the same card.
+A card holds no time and no host name, so the same model has the same card.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from pipeline.output import whole_files
 from pipeline.tables import cell
 
 KEYS = ("kind", "model", "data", "parameters", "scores", "versions")
+"""Keys of every card."""
 
 
 class CardError(ValueError):
-    """A card that is missing, damaged or another model's, told in one line."""
+    """A card is missing, damaged or another model's; the message says which in one line."""
 
 
 def card_path(model: str) -> str:
@@ -46,10 +48,10 @@ def write_card(
     scores: Mapping[str, Any],
     packages: Iterable[str],
 ) -> dict[str, Any]:
-    """Write the two files of the card of ``output/model``, which is there; return the card.
+    """Write the two files of the card of the model ``output/model``; return the card.
 
-    ``packages`` are those whose versions matter, beside this one. The Markdown comes first, so that
-    a model with a JSON card is complete.
+    ``packages`` are the packages whose versions it lists, besides this one. The JSON is written
+    last, so a model that has it is complete.
     """
     path = storage.join(output, model)
     card = {
@@ -73,8 +75,8 @@ def write_card(
 def read_card(model: str, kind: str) -> dict[str, Any]:
     """Read the card of the model at a path.
 
-    Raises CardError where there is none, where it is no card of this ``kind``, or where the model
-    is not the one that the card was written for.
+    Raises CardError if there is none, if it is of another ``kind``, or if it was written for
+    another model.
     """
     path = card_path(model)
     if not storage.exists(path):
@@ -97,7 +99,7 @@ def read_card(model: str, kind: str) -> dict[str, Any]:
 
 
 def render(card: Mapping[str, Any]) -> str:
-    """Write a card as Markdown."""
+    """Return a card as Markdown."""
     lines = [f"# {card['model']['file']}", "", f"A {card['kind'].replace('_', ' ')}."]
     for key in KEYS[1:]:
         lines += ["", f"## {key.capitalize()}", "", *_rendered(card[key])]
@@ -105,7 +107,7 @@ def render(card: Mapping[str, Any]) -> str:
 
 
 def _rendered(value: Mapping[str, Any]) -> list[str]:
-    """Write plain values as a list, and mappings of mappings as tables, a row each."""
+    """Render plain values as a list, and mappings as tables."""
     plain = {k: v for k, v in value.items() if not isinstance(v, Mapping)}
     lines = [f"- {_words(key)}: {_cell(item)}" for key, item in plain.items()]
     for key, item in value.items():

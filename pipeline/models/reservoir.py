@@ -1,7 +1,7 @@
-"""A deterministic reservoir: the documents whose ids have the smallest hashes, to fill a budget.
+"""A deterministic sample: the documents whose ids have the smallest hashes, up to a budget.
 
-What can be in it is written to files a split, in runs that are sorted by hash; then the hashes are
-compared, and only the documents of the reservoir are read again.
+Each split writes its candidates to a file, in runs sorted by hash. Then the hashes of all
+candidates are compared, and only the documents of the sample are read back.
 """
 
 from __future__ import annotations
@@ -20,32 +20,34 @@ from transforms.documents import SCHEMA
 from transforms.kernels.lines import id_hashes
 
 RUN_BYTES = 64 << 20
-"""Text that is sorted and written together; bounds a worker's memory."""
+"""Bytes of text that are sorted and written together, which bounds a worker's memory."""
 
 LARGEST_HASH = (1 << 64) - 1
+"""Largest hash of an id."""
 
 CANDIDATE_SCHEMA = SCHEMA.append(pa.field("hash", pa.uint64())).append(
     pa.field("text_bytes", pa.int64())
 )
+"""Columns of a file of candidates: those of documents, the hash, and the bytes of text."""
 
 
 class Draw(NamedTuple):
-    """One try at the sample of a source."""
+    """One attempt to draw the sample of a source."""
 
     source: str
-    budget_bytes: int
-    bound: int  # documents with larger hashes are not looked at
+    budget_bytes: int  # bytes of text to draw
+    bound: int  # documents with larger hashes are no candidates
 
     @property
     def folder(self) -> str:
-        """Where the candidates of the source's splits are kept."""
+        """Folder of the files with the candidates of the source's splits."""
         return f"work/candidates/{self.source}/{self.bound:016x}"
 
 
 def candidates(batches: Iterable[pa.RecordBatch], draw: Draw) -> Iterator[pa.RecordBatch]:
-    """Yield the documents that can be in the sample, in runs, each in the order of the hashes.
+    """Yield the documents that may be in the sample, in runs that are each sorted by hash.
 
-    Once the documents seen fill the budget by themselves, those with larger hashes are left out.
+    Once the documents seen so far fill the budget, documents with larger hashes are left out.
     """
     bound = draw.bound
     pending: list[pa.RecordBatch] = []
@@ -84,9 +86,9 @@ def candidates(batches: Iterable[pa.RecordBatch], draw: Draw) -> Iterator[pa.Rec
 def smallest(
     hashes: npt.NDArray[np.uint64], n_bytes: npt.NDArray[np.int64], budget_bytes: int
 ) -> npt.NDArray[np.int64]:
-    """Return the documents with the smallest hashes that fill the budget, in that order.
+    """Return the indices of the documents with the smallest hashes, enough to fill the budget.
 
-    Where two hashes are equal, the document that is read first comes first.
+    They are in the order of the hashes; of equal hashes, the document read first comes first.
     """
     order = np.argsort(hashes, kind="stable")
     n = int(np.searchsorted(np.cumsum(n_bytes[order]), budget_bytes)) + 1
@@ -96,9 +98,9 @@ def smallest(
 def index(
     paths: list[str],
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return every candidate's hash, its bytes, and its place: number of the file, and of the row.
+    """Return the hash, bytes of text and place of each candidate, in the order of the files.
 
-    They stand in the order of the files' rows.
+    A place is the index of the file and the number of the row in it.
     """
     hashes, n_bytes, places = [], [], []
     for number, path in enumerate(paths):
@@ -112,8 +114,8 @@ def index(
 
 
 def take(paths: list[str], places: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """Read documents from their places, in that order; only the row groups that hold them."""
-    found, positions = [], []
+    """Read the documents at some places, in that order; reads only the row groups they are in."""
+    tables, positions = [], []
     for number in np.unique(places[:, 0]).tolist():
         mine = np.flatnonzero(places[:, 0] == number)
         with storage.open_read(paths[number]) as stream:
@@ -125,8 +127,8 @@ def take(paths: list[str], places: npt.NDArray[np.int64]) -> pa.RecordBatch:
                 here = mine[groups == group]
                 rows = places[here, 1] - (ends[group] - sizes[group])
                 table = file.read_row_group(group, columns=SCHEMA.names)
-                found.append(table.take(pa.array(rows)))
+                tables.append(table.take(pa.array(rows)))
                 positions.append(here)
     back = np.argsort(np.concatenate(positions))
-    (batch,) = pa.concat_tables(found).combine_chunks().to_batches()
+    (batch,) = pa.concat_tables(tables).combine_chunks().to_batches()
     return batch.take(pa.array(back))

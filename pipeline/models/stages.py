@@ -1,8 +1,9 @@
-"""A model made in stages, each a file that is written whole and kept, so that a stop costs little.
+"""Training in stages, each of which writes a file, so that a stopped command can continue.
 
-The output folder of such a command holds ``training.json``, what the model is made with. The same
-command given again goes on from the first stage whose file is not there. As long as no stage of the
-training itself is there, other parameters may be given; the sample of documents looks after itself.
+The output folder has ``training.json`` with the parameters and sources of the model. When the same
+command is given again, it continues with the first stage whose file is missing. Other parameters
+are allowed until a stage of the training itself has a file. The stage that draws the sample checks
+its own parameters.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from pipeline.files import storage
 from pipeline.output import whole_files
 
 TRAINING_NAME = "training.json"
+"""Name of the file with the parameters and sources of a model."""
 
 
 def open_training(
     output: str, described: Mapping[str, Any], stages: Iterable[str], start_over: bool
 ) -> None:
-    """Make sure that the folder ``output`` holds the making of this model or nothing.
+    """Open an output folder for training a model: an empty one, or one of the same training.
 
-    ``stages`` are the files that the training writes. Raises RunError where one was made otherwise,
-    where the folder holds something else, or where it is not local: the programs that train models
-    write to local files.
+    ``described`` are the parameters and sources; ``stages`` are the files that the training writes.
+    Raises RunError if one of them was made with other parameters, if the folder holds other files,
+    or if it is not local, since the training programs write to local files.
     """
     if storage.is_remote(output):
         raise RunError(f"--output {output}: models are trained in a local folder; copy them there")
@@ -54,7 +56,7 @@ def open_training(
 
 @contextmanager
 def whole_file(output: str, name: str) -> Iterator[Path]:
-    """Give a path to write to, and the file its name ``output/name`` when the block has ended."""
+    """Yield a temporary path to write to, and rename it to ``output/name`` after the block."""
     temporary = Path(output, whole_files.TEMPORARY_FOLDER, name)
     temporary.parent.mkdir(parents=True, exist_ok=True)
     yield temporary

@@ -1,8 +1,8 @@
-"""From two sets of documents to a fastText classifier that tells them apart.
+"""``corpus train-classifier``: a fastText classifier that separates two sets of documents.
 
-LLaMA keeps pages that a linear classifier takes for pages cited by Wikipedia rather than for random
-ones. The classifier is RedPajama's: fastText with its default parameters, cited pages of at least
-1,000 characters against as many random pages of the web.
+LLaMA keeps web pages that a linear classifier takes for pages cited by Wikipedia, not for random
+pages. The classifier here follows RedPajama's: fastText with its default parameters, trained on
+cited pages of at least 1,000 characters and as many random web pages.
 """
 
 from __future__ import annotations
@@ -37,34 +37,43 @@ from transforms.kernels.lines import id_hashes
 from transforms.scoring.language import classify, classify_top
 
 CLASSIFYING_STEPS = (classify.__name__, classify_top.__name__)
+"""Steps before which documents are taken from a source."""
 SAMPLE = "sample"
+"""Name of the folder of the sample, in the output folder."""
+
 LINES = "work/lines.txt"
+"""Name of the file of training lines."""
+
 THRESHOLDS = (0.25, 0.5, 0.75)
+"""Probabilities at which precision and recall are measured."""
+
 LINES_AT_ONCE = 1_000
+"""Documents of each set that are written at a time."""
+
 MIN_HELD_OUT = 10
-"""Documents of a set that must be left to measure the classifier on."""
+"""Fewest documents of a set to measure the classifier on."""
 
 
 @dataclass(frozen=True)
 class ClassifierOptions:
-    """What a classifier is made of, and how."""
+    """Sources and parameters of a classifier."""
 
-    name: str  # of the model's file, without its suffix
-    positive: tuple[str, ...]  # sources of the recipe
-    negative: tuple[str, ...]
-    cited_urls: str | None  # a list: of the positive sources, only these pages
-    languages: tuple[str, ...]  # of all sources, no documents in others; none: any language
-    labels: tuple[str, str]  # of the positive set and of the negative one
-    sample_bytes: int  # of text of each set
-    max_documents: int  # of each set
-    min_positive_chars: int  # shorter ones are not taken
-    held_out_fraction: float
+    name: str  # name of the model's file, without its suffix
+    positive: tuple[str, ...]  # sources of the positive set
+    negative: tuple[str, ...]  # sources of the negative set
+    cited_urls: str | None  # file of urls; the positive set has only these pages
+    languages: tuple[str, ...]  # languages of the documents; empty: any
+    labels: tuple[str, str]  # labels of the positive and the negative set
+    sample_bytes: int  # bytes of text to draw for each set
+    max_documents: int  # most documents of each set
+    min_positive_chars: int  # fewest characters of a positive document
+    held_out_fraction: float  # part of the documents to test on
     quantise: bool
     fasttext: Mapping[str, Any]  # parameters of fasttext.train_supervised
 
     @property
     def model(self) -> str:
-        """The name of the model's file."""
+        """Name of the model's file."""
         return f"{self.name}.{'ftz' if self.quantise else 'bin'}"
 
 
@@ -72,13 +81,13 @@ def train_classifier(
     recipe: Recipe, options: ClassifierOptions, output: str, execution: Execution, *,
     start_over: bool = False, where: str = "recipe",
 ) -> dict[str, Any]:  # fmt: skip
-    """Train a classifier in the folder ``output``, or go on with one that was stopped there.
+    """Train a classifier in the folder ``output``, or continue a training stopped there.
 
-    Documents are taken as they stand ahead of the first step that classifies, or behind all steps.
-    A fixed part of each set, chosen by a hash of the id, is held out. Returns the model's card,
-    which holds precision and recall at some probabilities, the area under the curve, and
-    percentiles of the probability over the negative set, all measured on what was held out. Raises
-    RunError where the folder holds something else or a set is too small.
+    Documents are taken as they are before the first classifying step of their source, or after all
+    steps if it has none. A fixed part of each set, chosen by a hash of the id, is held out. Returns
+    the model's card. It has precision and recall at some probabilities, the area under the ROC
+    curve, and percentiles of the probability over the negative set, all measured on held-out
+    documents. Raises RunError if the folder holds something else, or if a set is too small.
     """
     entries = {
         **_entries(recipe, options, "positive", options.cited_urls),
@@ -135,7 +144,7 @@ def train_classifier(
 def _entries(
     recipe: Recipe, options: ClassifierOptions, role: str, cited_urls: str | None
 ) -> dict[str, dict[str, Any]]:
-    """Return the sources of a set as they are read, by the set's name and their own."""
+    """Return the recipe entries of a set's sources, by the names ``ROLE-SOURCE``."""
     more = [{"keep_cited": {"urls": cited_urls}}] if cited_urls else []
     return {
         f"{role}-{name}": source_entry(
@@ -150,9 +159,9 @@ def _of(names: Iterable[str], role: str) -> list[str]:
 
 
 def _sets(samples: Mapping[str, Sample], options: ClassifierOptions) -> list[pa.ChunkedArray]:
-    """Return the texts of the positive and the negative set, as many of each.
+    """Return the texts of the positive and the negative set, the same number of each.
 
-    They stand in the order of a hash of their ids, so that any part of them is a random one.
+    They are in the order of a hash of their ids, so every slice is a random sample.
     """
     sets = []
     for role, min_chars in (("positive", options.min_positive_chars), ("negative", 0)):
@@ -172,7 +181,7 @@ def _sets(samples: Mapping[str, Sample], options: ClassifierOptions) -> list[pa.
 
 
 def _train(sets: list[pa.ChunkedArray], options: ClassifierOptions, output: str) -> None:
-    """Train on two sets of texts, taken in turns."""
+    """Train on the texts of the two sets, taken alternately."""
     with whole_files.write_whole(output, LINES) as file:
         for start in range(0, len(sets[0]), LINES_AT_ONCE):
             lines = [

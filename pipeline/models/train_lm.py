@@ -1,8 +1,8 @@
-"""From a recipe's Wikipedia to CCNet's language model of a language, with its perplexity cut-offs.
+"""``corpus train-lm``: CCNet's language model of one language, with perplexity cut-offs.
 
-Files in the output folder: ``en.sp.model``, ``en.arpa.bin`` and its card (of English). They are
-made in stages, each of which is kept: the samples, the pieces, the ARPA file, the binary, the
-cut-offs, which are written into the card.
+For English, the files in the output folder are ``en.sp.model``, ``en.arpa.bin`` and its card. They
+are made in stages whose results are kept: the samples, the pieces, the ARPA file, the binary file,
+and the cut-offs, which are in the card.
 """
 
 from __future__ import annotations
@@ -32,37 +32,41 @@ from transforms.documents import FilePath
 from transforms.scoring.perplexity import score_perplexity
 
 SAMPLE = "sample"
+"""Name of the folder of the samples, in the output folder."""
+
 ARPA = "work/lm.arpa"
+"""Name of the ARPA file."""
+
 CUTOFF_PERCENTILES = (30, 60)
-"""CCNet's: ``head`` lies under the first, ``middle`` under the second."""
+"""CCNet's percentiles of perplexity: ``head`` is below the first, ``middle`` below the second."""
 
 
 @dataclass(frozen=True)
 class LanguageModelOptions:
-    """What a language model is made of, and how."""
+    """Sources and parameters of a language model."""
 
     language: str
-    source: str  # of the recipe: what it learns from
-    web_source: str  # of the recipe: whose perplexities are cut
-    sample_bytes: int  # of text that it learns from
-    pieces_bytes: int  # of that, what the pieces are learnt from
-    web_sample_bytes: int
-    held_out_fraction: float
-    pieces: int
-    order: int
-    prune: tuple[int, ...]  # for each order: n-grams seen no more often go
+    source: str  # source to train on
+    web_source: str  # source whose perplexities the cut-offs divide
+    sample_bytes: int  # bytes of text to train on
+    pieces_bytes: int  # bytes of these to learn the pieces from
+    web_sample_bytes: int  # bytes of web text to measure the cut-offs on
+    held_out_fraction: float  # part of the documents to test on
+    pieces: int  # number of SentencePiece pieces
+    order: int  # pieces in the longest n-grams
+    prune: tuple[int, ...]  # counts up to which n-grams of each order are removed
     structure: str  # probing or trie
-    quantise_bits: int  # of a trie; 0: none
-    memory: str  # that lmplz sorts in
+    quantise_bits: int  # bits of a trie's probabilities; 0: no quantisation
+    memory: str  # memory in which lmplz sorts, such as 1G
 
     @property
     def model(self) -> str:
-        """The name of the model's file."""
+        """Name of the model's file."""
         return f"{self.language}.arpa.bin"
 
     @property
     def pieces_model(self) -> str:
-        """The name of the file of its pieces."""
+        """Name of the file of its SentencePiece pieces."""
         return f"{self.language}.sp.model"
 
 
@@ -70,15 +74,15 @@ def train_lm(
     recipe: Recipe, options: LanguageModelOptions, output: str, execution: Execution, *,
     kenlm: str | None = None, start_over: bool = False, where: str = "recipe",
 ) -> dict[str, Any]:  # fmt: skip
-    """Train a language model in the folder ``output``, or go on with one that was stopped there.
+    """Train a language model in the folder ``output``, or continue a training stopped there.
 
-    It learns from documents of ``options.source`` in the language, as they are behind its steps; a
-    fixed part of them, chosen by a hash of the id, is held out. The cut-offs are percentiles of the
-    perplexity of documents of ``options.web_source`` in the language, as they stand ahead of its
-    step ``score_perplexity``. ``kenlm`` is the folder of KenLM's programs. Returns the card.
+    It is trained on documents of ``options.source`` in the language, after all steps of the source.
+    A fixed part of them, chosen by a hash of the id, is held out. The cut-offs are percentiles of
+    the perplexity of documents of ``options.web_source`` in the language, before that source's step
+    ``score_perplexity``. ``kenlm`` is the folder of KenLM's programs. Returns the card.
 
-    Raises RunError before any work where the programs are missing or the folder holds something
-    else, and later where the sample does not suffice.
+    Raises RunError before any work if the programs are missing or the folder holds something else,
+    and later if the sample is too small.
     """
     tools = kenlm_tools(kenlm)
     entries = _entries(recipe, options)
@@ -124,7 +128,7 @@ def train_lm(
 
 
 def _entries(recipe: Recipe, options: LanguageModelOptions) -> dict[str, dict[str, Any]]:
-    """Return the two sources as they are read: ``train`` and ``web``."""
+    """Return the recipe entries of the two sources, named ``train`` and ``web``."""
     languages = [options.language]
     step = score_perplexity.__name__
     if step not in [one.name for one in source_of(recipe, options.web_source).steps]:
@@ -138,7 +142,7 @@ def _entries(recipe: Recipe, options: LanguageModelOptions) -> dict[str, dict[st
 def _train(
     sample: Sample, n_train: int, options: LanguageModelOptions, output: str, tools: Path
 ) -> None:
-    """Make the pieces, the ARPA file and the binary, as far as they are not there."""
+    """Make the pieces, the ARPA file and the binary file, unless they exist."""
     pieces = Path(output, options.pieces_model)
     if not pieces.exists():
         lines = lines_for_pieces(_rows(sample, 0, n_train), options.pieces_bytes)
@@ -161,7 +165,7 @@ def _train(
 
 
 def _rows(sample: Sample, start: int, stop: int | None) -> Iterator[pa.RecordBatch]:
-    """Yield the documents of a sample from the ``start``-th up to the ``stop``-th."""
+    """Yield the documents of a sample from index ``start`` up to, not including, ``stop``."""
     at = 0
     for batch in sample.read():
         first = max(start - at, 0)
@@ -174,7 +178,7 @@ def _rows(sample: Sample, start: int, stop: int | None) -> Iterator[pa.RecordBat
 def _perplexities(
     batches: Iterator[pa.RecordBatch], options: LanguageModelOptions, output: str
 ) -> npt.NDArray[np.float64]:
-    """Return the perplexity of every document, as the step ``score_perplexity`` computes it."""
+    """Return the perplexity of each document, computed by the step ``score_perplexity``."""
     lm, pieces = (
         FilePath(storage.join(output, name)) for name in (options.model, options.pieces_model)
     )
@@ -186,7 +190,7 @@ def _perplexities(
 
 
 def _spread(perplexities: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return quartiles, for the eye."""
+    """Return the number and the quartiles of perplexities, for the card."""
     names = ("lower quartile", "median", "upper quartile")
     if not len(perplexities):
         return {"documents": 0, **dict.fromkeys(names)}

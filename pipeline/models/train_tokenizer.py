@@ -1,4 +1,4 @@
-"""A tokenizer and its card from a sample of a recipe's documents: ``corpus train-tokenizer``."""
+"""``corpus train-tokenizer``: a tokenizer trained on a sample of a recipe's documents."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from tokenizer.fertility import NOTHING, Fertility, fertility
 from tokenizer.train import OPTIONS, check_vocabulary_size, train_tokenizer
 
 MODEL_NAME = "tokenizer.model"
+"""Name of the model's file."""
 
 HELD_OUT_FRACTION = 0.1
-"""Of the bytes drawn from a source, in whole documents that the tokenizer is not trained on."""
+"""Part of the bytes drawn from a source that are held out, in whole documents."""
 
 
 def make_tokenizer(
@@ -38,13 +39,13 @@ def make_tokenizer(
     start_over: bool = False,
     where: str = "recipe",
 ) -> dict[str, Any]:
-    """Draw a sample, train, measure and write the card; return it.
+    """Draw a sample, train a tokenizer, measure it, and write its card; return the card.
 
-    What is there already is not made again. ``sample_bytes`` are divided between the sources by
-    their sampling proportions; a source that has less gives what it has. ``compare`` is the path of
-    a SentencePiece model that is measured beside. ``where`` is the recipe's name, in the card and
-    in messages. Raises ValueError, a line, where the sample does not give so many pieces; RunError
-    and RecipeError as :func:`pipeline.models.sample.sample_documents` does.
+    Results that exist are not made again. ``sample_bytes`` are divided among the sources by their
+    sampling proportions; a source with less text gives all it has. ``compare`` is the path of a
+    SentencePiece model to measure on the same documents. ``where`` is the recipe's name in the card
+    and in messages. Raises ValueError if the sample is too small for so many pieces, and RunError
+    and RecipeError like :func:`pipeline.models.sample.sample_documents`.
     """
     check_vocabulary_size(vocabulary_size)
     if sample_bytes < len(recipe.sources):
@@ -98,9 +99,9 @@ def make_tokenizer(
 
 
 def _is_trained(output: str, data: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
-    """Tell whether the model is there already.
+    """Tell whether the folder holds the model, trained on this sample.
 
-    Raises RunError where the folder holds a model of other parameters.
+    Raises RunError if it holds a model of other parameters.
     """
     try:
         card = read_card(storage.join(output, MODEL_NAME), "tokenizer")
@@ -117,17 +118,17 @@ def _is_trained(output: str, data: Mapping[str, Any], parameters: Mapping[str, A
 
 
 class Division(NamedTuple):
-    """How a source's sample is divided: documents to train on, then documents held out."""
+    """The division of a source's sample into documents to train on and documents held out."""
 
     training_bytes: int
-    training_documents: int  # of which the last may be cut
+    training_documents: int  # the last of them may be cut off
 
 
 def divide(sample: Sample, share_bytes: int) -> Division:
-    """Divide a sample: its share of the training text first, whole documents behind it held out.
+    """Divide a sample: its first ``share_bytes`` to train on, whole documents after them held out.
 
-    Where the source has less than that, a tenth is held out. One document at least is, if there
-    are two.
+    If the sample is smaller than share and held-out part together, a tenth of it is held out. With
+    two documents or more, at least one is held out.
     """
     lengths = np.concatenate(
         [np.zeros(0, np.int64), *(pc.binary_length(b["text"]).to_numpy() for b in sample.read())]
@@ -142,7 +143,7 @@ def divide(sample: Sample, share_bytes: int) -> Division:
 
 
 def training_texts(sample: Sample, division: Division) -> Iterator[str]:
-    """Yield the texts of a sample that are trained on, the last cut to the share of the source."""
+    """Yield the texts to train on; the last one is cut to the source's share of bytes."""
     left = division.training_bytes
     for batch in sample.read():
         for text in batch["text"].to_pylist():
@@ -154,7 +155,7 @@ def training_texts(sample: Sample, division: Division) -> Iterator[str]:
 
 
 def held_out(sample: Sample, division: Division) -> Iterator[pa.RecordBatch]:
-    """Yield the documents of a sample that are held out, in batches."""
+    """Yield the held-out documents of a sample, in batches."""
     skip = division.training_documents
     for batch in sample.read():
         rest = batch.slice(min(skip, batch.num_rows))
@@ -169,9 +170,9 @@ def measure(
     samples: Mapping[str, Sample],
     divisions: Mapping[str, Division],
 ) -> dict[str, Any]:
-    """Measure tokenizers on the documents held out, by source and by language.
+    """Measure tokenizers on the held-out documents, by source and by language.
 
-    Documents whose language no reader or step has told are counted as ``not identified``.
+    Documents without a language are counted as ``not identified``.
     """
     encoders = {"": encoder} | ({"compared_": compared} if compared else {})
     by_source: dict[str, dict[str, Fertility]] = {}
@@ -187,9 +188,9 @@ def measure(
                 texts = batch["text"].filter(pc.equal(languages, pa.scalar(language)))
                 counts = by_language.setdefault(language, dict.fromkeys(encoders, NOTHING))
                 for prefix, one in encoders.items():
-                    found = fertility(one, texts)
-                    counts[prefix] = counts[prefix].plus(found)
-                    by_source[name][prefix] = by_source[name][prefix].plus(found)
+                    measured = fertility(one, texts)
+                    counts[prefix] = counts[prefix].plus(measured)
+                    by_source[name][prefix] = by_source[name][prefix].plus(measured)
     largest = sorted(by_language, key=lambda k: (-by_language[k][""].text_bytes, k))
     return {
         "encoded_by": encoder.method,
@@ -201,7 +202,7 @@ def measure(
 
 
 def _unchanged(encoder: BatchEncoder, texts: pa.StringArray) -> int:
-    """Count the texts that come back from their tokens."""
+    """Count the texts that decode from their tokens unchanged."""
     ids, offsets = encoder.encode(texts, bos=False, eos=False)
     return sum(
         encoder.decode(ids[offsets[i] : offsets[i + 1]]) == text
@@ -210,7 +211,7 @@ def _unchanged(encoder: BatchEncoder, texts: pa.StringArray) -> int:
 
 
 def _summary(counts: Mapping[str, Fertility]) -> dict[str, Any]:
-    """Return one tokenizer's counts and ratios, and the other's ratios beside them."""
+    """Return the tokenizer's counts and ratios, and the compared tokenizer's ratios."""
     summary = counts[""].summary()
     if "compared_" in counts:
         other = counts["compared_"].summary()

@@ -1,1 +1,1 @@
-"""The folder of a run: what lies where, who may write, and files that are whole or not there."""
+"""The output folder of a run: its layout, its lock, its files, and how they are written."""

@@ -1,4 +1,7 @@
-"""What the first pass decided about a split: one bit a unit, in a small file of its own."""
+"""Deduplication decisions of the first pass, in one small file a split, one bit a unit.
+
+A unit is a line or a document, depending on the deduplication. A set bit means that it is dropped.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,25 @@ _MAGIC = b"LCDECIDE"
 
 
 def decision_name(source: str, step: int, split: int) -> str:
-    """Return the file of a split's decisions at the deduplication at position ``step``."""
+    """Return the name of the file with a split's decisions; ``step`` is the step's position."""
     return f"decisions/{source}/step{step}-split{split:06d}.bits"
 
 
 def write_decisions(
     output: str, name: str, n_units: int, dropped: list[npt.NDArray[np.uint32]]
 ) -> None:
-    """Write which of ``n_units`` units go; ``dropped`` holds their numbers in any order."""
-    goes = np.zeros(n_units, bool)
+    """Write which of ``n_units`` units are dropped; ``dropped`` holds their numbers, unordered."""
+    is_dropped = np.zeros(n_units, bool)
     for units in dropped:
-        goes[units] = True
-    body = zstandard.ZstdCompressor(level=3).compress(np.packbits(goes).tobytes())
+        is_dropped[units] = True
+    body = zstandard.ZstdCompressor(level=3).compress(np.packbits(is_dropped).tobytes())
     whole_files.write_bytes(output, name, _MAGIC + np.uint64(n_units).tobytes() + body)
 
 
 def read_decisions(output: str, name: str) -> npt.NDArray[np.bool_]:
-    """Read which units are kept: true stands for kept.
+    """Read which units are kept, true for each that is.
 
-    Raises ValueError, naming the file, where it is damaged.
+    Raises ValueError with the name of the file if it is damaged.
     """
     data = storage.read_bytes(storage.join(output, name))
     try:

@@ -1,4 +1,4 @@
-"""In what one run differs from another: recipe, models, code of steps, inputs. Imports no Beam."""
+"""Differences between two runs: recipe, models, code of steps, inputs. Imports no Beam."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def what_changed(
     *,
     with_times: bool = True,
 ) -> list[str]:
-    """Say, a line each, in what a run differs from the one that ``output`` holds.
+    """Return the differences between the run in ``output`` and another, a line each.
 
-    ``with_times`` counts a file that was written anew, with as many bytes, as another one.
+    ``old`` is the ``run.json`` of the run in ``output``; ``new`` and ``plan`` are the other's. With
+    ``with_times``, an input file differs too where only its time of modification does.
     """
     changes = []
     if old["version"] != new["version"]:

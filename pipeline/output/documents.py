@@ -1,4 +1,4 @@
-"""Documents kept in a file of the output folder: Parquet, a row group a batch of text."""
+"""Parquet files of documents in the output folder, one row group for each batch of text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from transforms.documents import SCHEMA
 
 
 def write_documents(output: str, name: str, batch: pa.RecordBatch, batch_bytes: int) -> None:
-    """Write documents as Parquet, a row group of about ``batch_bytes`` of text at a time."""
+    """Write documents to a Parquet file in row groups of about ``batch_bytes`` bytes of text."""
     with whole_files.write_whole(output, name) as file, parquet_writer(file, SCHEMA) as writer:
         write_row_groups(writer, batch, batch_bytes)
 
 
 def write_row_groups(writer: pq.ParquetWriter, batch: pa.RecordBatch, batch_bytes: int) -> None:
-    """Write a batch in row groups of about ``batch_bytes`` of text."""
+    """Write a batch in row groups of about ``batch_bytes`` bytes of text."""
     ends = np.cumsum(pc.binary_length(batch["text"]).to_numpy(zero_copy_only=False))
     start = 0
     while start < batch.num_rows:
@@ -33,7 +33,7 @@ def write_row_groups(writer: pq.ParquetWriter, batch: pa.RecordBatch, batch_byte
 
 
 def read_documents(path: str) -> Iterator[pa.RecordBatch]:
-    """Read the documents of a file, a batch for every row group, as they were written."""
+    """Read the documents of a file, one batch for each row group."""
     with storage.open_read(path) as stream:
         file = pq.ParquetFile(stream)
         for number in range(file.num_row_groups):
@@ -41,22 +41,22 @@ def read_documents(path: str) -> Iterator[pa.RecordBatch]:
 
 
 ROW_GROUP = 10_000
-"""Documents of a row group."""
+"""Documents in a row group of the files with one row a document."""
 
 
 @contextmanager
 def parquet_writer(file: whole_files.HashingFile, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """Write Parquet to a file, and no more of it once that has failed."""
+    """Open a Parquet writer on a file. After an error in the block, it writes no footer."""
     writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression="zstd")
     try:
         yield writer
         writer.close()
     finally:
-        writer.is_open = False  # or it would write its footer when it is collected
+        writer.is_open = False  # else it would write its footer when garbage-collected
 
 
 class RowGroupWriter:
-    """Writes batches, :data:`ROW_GROUP` rows a row group, less in the last."""
+    """A writer of batches in row groups of :data:`ROW_GROUP` rows; the last may be smaller."""
 
     def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
         self.schema = schema
@@ -71,7 +71,7 @@ class RowGroupWriter:
         self._write(at_least=ROW_GROUP)
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the rows that do not fill a row group."""
         self._write(at_least=1)
 
     def _write(self, at_least: int) -> None:

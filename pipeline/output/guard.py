@@ -1,11 +1,10 @@
-"""No process that a run started lives longer than the run, however it ends.
+"""A guard process that kills whatever a run has started, once the run has ended.
 
-Runners start worker processes and Java programs, each in its own way, and where the command that
-started them is killed they may go on: writing into the folder that the next run works in, or
-waiting for ever. A guard is a process of its own that sees the command end, by a pipe, and kills
-what is left. What belongs to a run is told by a mark in its environment, which every process
-inherits. The guard also holds the lock of the output folder until then, so that no run starts
-beside a process that is left of another.
+Runners start worker processes and Java programs. When the command that started them is killed,
+they may live on: they write to the folder in which the next run works, or wait for ever. The guard
+is a separate process. It notices by a pipe that the command has ended, and kills the run's other
+processes. It knows them by a mark, an environment variable that every child process inherits. Until
+they are gone the guard holds the lock of the output folder, so that no other run starts meanwhile.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from contextlib import contextmanager, suppress
 import psutil
 
 MARK = "LLAMA_CORPUS_RUN"
-"""The environment variable that tells which run a process belongs to."""
+"""Name of the environment variable that says which run a process belongs to."""
 
 _FINISHED = b"f"
-_PAUSE_SECONDS = 0.02
-_EMPTY_LOOKS = 2
-_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02  # between two searches for marked processes
+_EMPTY_LOOKS = 2  # searches in a row that must find no process
+_PATIENCE_SECONDS = 10.0  # that the command waits for its guard to end
 
 
 @contextmanager
 def guarded(*held: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Kill every process started within, once this process is gone or the block has failed.
+    """Guard a block: kill the processes it started if it fails or if this process dies.
 
-    The guard keeps the file descriptors ``held`` open until none of those processes is left. A
-    block that ends well leaves its processes alone. Yields the guard, which ends with the block,
-    but for processes that cannot be killed within seconds.
+    After a block without an error, nothing is killed. The guard keeps the file descriptors ``held``
+    open until all of those processes are gone. Yields the guard's process. It ends with the block,
+    unless some process cannot be killed within seconds.
     """
     mark = uuid.uuid4().hex
     guard = subprocess.Popen(
@@ -61,10 +60,10 @@ def guarded(*held: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def kill_marked(mark: str) -> None:
-    """Kill the processes of a run and those that they start meanwhile, until none is left.
+    """Kill the processes with a mark, and those that they start meanwhile, until none is left.
 
-    Two looks in a row must find none: a process that was starting at the first has its parent's
-    environment until its own program runs. One that is about to end has no environment any more.
+    Two searches in a row must find none. A process that is just starting may not show the mark
+    yet, and one that is about to end does not show it any more.
     """
     looks = 0
     killed: set[psutil.Process] = set()

@@ -1,19 +1,19 @@
-"""What lies where in the output folder of a run.
+"""Layout of the output folder of a run: the names of its files and what they hold.
 
 =============================================  ====================================================
 ``run.json``                                   recipe, inputs and models of the run, fingerprinted
 ``plan.jsonl``                                 one split of an input file a line
 ``opt_out.txt``                                the opt-out list that the run is made with
-``joined/SOURCE/part-N.parquet``               documents made of records that stood apart
-``decisions/SOURCE/stepN-splitN.bits``         which lines or documents the first pass lets stay
+``joined/SOURCE/part-N.parquet``               documents joined from several records
+``decisions/SOURCE/stepN-splitN.bits``         lines or documents that deduplication drops
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
 ``shards/SOURCE/dropped-N.parquet``            one row a document that a step dropped
 ``ledger/SOURCE/N.json``                       what became of a shard's documents; written last
 ``ledger.parquet``                             the ledgers of all shards
 ``manifest.json``                              totals, mixture, SHA-256 of every file
 ``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
-``report.html``, ``DATACARD.md``               what a run made, for people
-``work/``                                      what a run needs while it runs
+``report.html``, ``DATACARD.md``               the report and the data card, to read
+``work/``                                      temporary files of a run
 =============================================  ====================================================
 """
 
@@ -37,11 +37,13 @@ OBSERVED_FOLDER = "observed"
 REPORT_NAME = "report.html"
 DATA_CARD_NAME = "DATACARD.md"
 OPT_OUT_STEP = "opt_out"
-"""What the opt-out list goes by in the ledger, beside the steps of a recipe."""
+"""Name of the opt-out list in the ledger, where it stands among the steps of the recipe."""
 
 PARTS = ("train", "validation")
+"""Parts of a shard, each with files of its own."""
+
 DROPPED = "dropped"
-"""Goes for a part of a shard: the documents that its build dropped."""
+"""Name under which a shard's dropped documents are listed, beside its parts."""
 
 DOCS_SCHEMA = pa.schema(
     [
@@ -57,7 +59,7 @@ DOCS_SCHEMA = pa.schema(
         ("metadata", pa.string()),
     ]
 )
-"""The columns of ``docs.parquet``; token offsets and counts are in tokens."""
+"""Columns of ``docs.parquet``. ``token_offset`` and ``token_count`` are in tokens."""
 
 DROPPED_SCHEMA = pa.schema(
     [
@@ -67,23 +69,23 @@ DROPPED_SCHEMA = pa.schema(
         *list(DOCS_SCHEMA)[DOCS_SCHEMA.get_field_index("chars") :],
     ]
 )
-"""The columns of ``dropped-N.parquet``; ``chars`` are those ahead of the step that dropped it."""
+"""Columns of ``dropped-N.parquet``. ``chars`` is the length before the step that dropped it."""
 
 
 class Split(NamedTuple):
-    """A part of an input file that one worker reads in one go."""
+    """An input file, or a range of its bytes, that one task reads."""
 
     source: str
     split: int  # number within the source, in reading order
     path: str
     name: str  # SOURCE/FILE, the beginning of its documents' ids
-    start: int  # bytes of an uncompressed file
-    end: int | None  # None: to the end
-    n_bytes: int  # as stored
-    modified: float  # of the file, seconds since 1970
-    file: int  # number of the file within the source
-    shard: int
-    holds: str  # "documents"; "records" are to be joined first, into splits of documents
+    start: int  # in bytes; 0 in files that are not cut
+    end: int | None  # in bytes; None: to the end of the file
+    n_bytes: int  # size as stored, compressed or not
+    modified: float  # time of the file, in seconds since 1970
+    file: int  # number of the input file within the source
+    shard: int  # number of the output shard within the source
+    holds: str  # "documents", or "records" to be joined into documents first
 
 
 def plan_bytes(plan: Iterable[Split]) -> bytes:
@@ -114,35 +116,35 @@ def read_shards(output: str) -> Iterator[Shard]:
 
 
 def joined_folder(source: str) -> str:
-    """Return where a source's documents are that were made of joined records."""
+    """Return the folder of a source's documents that were joined from several records."""
     return f"joined/{source}"
 
 
 def joined_name(source: str, number: int) -> str:
-    """Return the file of the documents of a partition of joined records."""
+    """Return the name of the file of one partition of joined documents."""
     return f"{joined_folder(source)}/part-{number:05d}.parquet"
 
 
 def shard_ledger_name(source: str, shard: int) -> str:
-    """Return the file whose presence says that a shard is whole."""
+    """Return the name of a shard's ledger; the shard is complete once this file exists."""
     return f"ledger/{source}/{shard:05d}.json"
 
 
 def dropped_name(source: str, shard: int) -> str:
-    """Return the file of the documents that the build of a shard dropped."""
+    """Return the name of the file with one row for each document that a shard dropped."""
     return f"shards/{source}/dropped-{shard:05d}.parquet"
 
 
 def dropped_summary(shard: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a manifest says of the documents that the build of a shard dropped.
+    """Return the manifest's summary of the documents that a shard dropped.
 
-    Runs of versions before 0.2 kept no record of them.
+    It is empty for runs of versions before 0.2, which kept no record of them.
     """
     return shard.get(DROPPED, {"documents": 0, "files": {}})
 
 
 def observed_name(source: str, shard: int) -> str:
-    """Return the file of what was observed while a shard was built."""
+    """Return the name of the file with the statistics observed while a shard was built."""
     return f"{OBSERVED_FOLDER}/{source}/{shard:05d}.json"
 
 
@@ -152,7 +154,7 @@ def shard_file(source: str, part: str, shard: int, suffix: str) -> str:
 
 
 def shard_of_file(name: str) -> tuple[str, int]:
-    """Return the source and number of the shard that a file of ``shards/`` belongs to."""
+    """Return the source and the number of the shard from the name of a file in ``shards/``."""
     _, source, file = name.split("/")
     return source, int(file.split(".")[0].rsplit("-", 1)[1])
 
@@ -164,6 +166,6 @@ def is_validation(identifier: str, fraction: float) -> bool:
 
 
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest with the SHA-256 of its own serialisation without that field."""
+    """Return the manifest with the field ``sha256``: the digest of all its other fields."""
     body = {key: value for key, value in manifest.items() if key != "sha256"}
     return {**body, "sha256": hashlib.sha256(storage.json_bytes(body)).hexdigest()}

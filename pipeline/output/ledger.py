@@ -1,9 +1,10 @@
 """The ledger: for every split, documents and characters in, out, and dropped by each reason.
 
-An entry is ``(step, outcome, reason)`` with documents and characters. Outcomes: ``in``, what the
-reader found; ``dropped``, with the reason; ``changed``, the characters that a step took out of
-documents that stay (negative where it added some); ``out``, what was written. They add up for every
-split: ``in == out + dropped`` in documents, ``in == out + dropped + changed`` in characters.
+An entry has the key ``(step, outcome, reason)`` and counts documents and characters. The outcomes
+are ``in``, what the reader read; ``dropped``, with the reason; ``changed``, the characters that a
+step removed from documents it kept (negative where it added some); and ``out``, what was written.
+They add up for every split: ``in == out + dropped`` in documents, and
+``in == out + dropped + changed`` in characters.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ LEDGER_SCHEMA = pa.schema(
         ("characters", pa.int64()),
     ]
 )
+"""Columns of ``ledger.parquet``."""
 LEDGER_NAME = "ledger.parquet"
+"""Name of the file with the ledgers of all shards."""
 
 
 class Entry(NamedTuple):
-    """What is counted under one key of a split's tally."""
+    """A key under which documents and characters are counted."""
 
     step: str
     outcome: str  # in, dropped, changed or out
@@ -79,7 +82,7 @@ class Tally:
 
 
 def imbalance(rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Return by how many documents and characters the rows fail to add up; (0, 0) if they do."""
+    """Return the documents and characters that are missing from the sums; (0, 0) if none are."""
     documents = characters = 0
     for row in rows:
         sign = 1 if row["outcome"] == "in" else -1
@@ -90,7 +93,7 @@ def imbalance(rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
 
 
 def check_balance(rows: Iterable[Mapping[str, Any]], where: str) -> None:
-    """Raise ValueError where rows do not add up."""
+    """Raise ValueError if the rows do not add up; ``where`` names the split in the message."""
     documents, characters = imbalance(rows)
     if documents or characters:
         raise ValueError(
@@ -114,10 +117,10 @@ def read_ledger(output: str) -> pa.Table:
 
 
 def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
-    """Say of which sources a file, or all of them, came to nothing, a line each.
+    """Return a warning for each source with empty files, and for each that kept no document.
 
-    The ledger of a source whose records are joined counts its partitions, which are no files of the
-    user's: of such a source no file is named.
+    For a source of joined records the ledger counts partitions, which are not the user's files. Its
+    files are not checked.
     """
     folders = {name.rpartition("/")[0] for name in manifest["files"]}
     read = ledger.filter(pc.equal(ledger["outcome"], "in"))
@@ -138,7 +141,7 @@ def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def funnel(ledger: pa.Table, source: str) -> list[dict[str, Any]]:
-    """Add up a source's splits: one row for every step, outcome and reason."""
+    """Add up the splits of a source; returns one row for each step, outcome and reason."""
     rows = ledger.filter(pc.equal(ledger["source"], source))
     grouped = rows.group_by(["step", "outcome", "reason"], use_threads=False).aggregate(
         [("documents", "sum"), ("characters", "sum")]

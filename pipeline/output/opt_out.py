@@ -1,9 +1,9 @@
-"""A run's opt-out list: what changes when it does.
+"""The opt-out list of a run, and which shards are built again when it changes.
 
-The list is applied after all of a source's steps, so that what a document has in common with others
-is decided as before and no other document changes. The run keeps a copy of it, ``opt_out.txt``.
-Where the next run comes with another list, the shards that hold one of its documents go, and are
-built again without them; all others stay as they are.
+The list is applied after all of a source's steps. Deduplication therefore decides as it did without
+the list, and no other document changes. The run keeps a copy of the list, ``opt_out.txt``. If the
+next run is given another list, the shards that contain one of its documents are removed and built
+again. All other shards stay as they are.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from transforms.privacy.opt_out import OptOutList, parse_opt_out
 
 
 def given_list(recipe: Recipe) -> bytes:
-    """Read the list that the recipe names; empty where it names none.
+    """Read the list that the recipe names; empty if it names none.
 
-    Raises RecipeError where an entry cannot be understood.
+    Raises RecipeError if an entry cannot be parsed.
     """
     if recipe.opt_out is None:
         return b""
@@ -48,15 +48,16 @@ def given_list(recipe: Recipe) -> bytes:
 
 
 def list_of_run(output: str) -> bytes:
-    """Read the list that the run in ``output`` is made with; empty where there is none."""
+    """Read the list with which the run in ``output`` was made; empty if it had none."""
     path = storage.join(output, OPT_OUT_NAME)
     return storage.read_bytes(path) if storage.exists(path) else b""
 
 
 def replace_list(output: str, data: bytes) -> None:
-    """Make ``data`` the run's list, and remove the shards that this changes.
+    """Make ``data`` the list of the run in ``output``, and remove the shards that this changes.
 
-    A run that is killed in between finds the old list still there, and does all of it again.
+    The list is written last. If the command is killed before that, the next one finds the old list
+    and repeats all of this.
     """
     before = list_of_run(output)
     if data == before:
@@ -75,7 +76,7 @@ def replace_list(output: str, data: bytes) -> None:
 
 
 def _changed_shards(output: str, before: OptOutList, now: OptOutList) -> Iterator[str]:
-    """Name the ledgers of shards that hold a document of the list, or lack one that may be back."""
+    """Yield the ledgers of shards that contain a listed document, or lack one no longer listed."""
     there = storage.list_names(output, "ledger")
     for shard in read_shards(output):
         name = shard_ledger_name(shard.source, shard.shard)
@@ -92,10 +93,10 @@ def _changed_shards(output: str, before: OptOutList, now: OptOutList) -> Iterato
 
 
 def _remove_texts(output: str, before: OptOutList, now: OptOutList) -> None:
-    """Take the list's documents out of what was observed of shards that stay, which dropped them.
+    """Remove texts of listed documents from the statistics of the shards that stay.
 
-    Removed lines do not say whose they were: where a shard dropped a document that is new on the
-    list, all go.
+    Those shards had dropped the documents, but may show them as samples. Removed lines do not say
+    which document they come from. So if a shard dropped a newly listed document, all lines go.
     """
     there = storage.list_names(output, OBSERVED_FOLDER)
     for shard in read_shards(output):
@@ -119,15 +120,15 @@ def _remove_texts(output: str, before: OptOutList, now: OptOutList) -> None:
 
 
 def _unlisted(listed: dict[str, Any]) -> dict[str, Any]:
-    """Return a list of frequent lines without its items, which are among the others now."""
+    """Return a list of frequent lines without its items, which the bound on others now covers."""
     most = [item["count"] + item["missed_at_most"] for item in listed["items"]]
     return {"items": [], "others_at_most": max([listed["others_at_most"], *most])}
 
 
 def _holds_any(path: str, now: OptOutList, before: OptOutList | None = None) -> bool:
-    """Tell whether a file of documents' rows has one of the list, that was not on the one before.
+    """Tell whether a file with one row a document has one on the list ``now``.
 
-    Without ``before`` every one counts.
+    With ``before``, documents on that list do not count.
     """
     with storage.open_read(path) as file:
         for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url"]):

@@ -1,4 +1,4 @@
-"""A run's output folder: what it is a run of, who writes to it, and which attempt at it."""
+"""The output folder of a run: the run's description, the lock, and the current attempt."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from pipeline.output.progress import PROGRESS_FOLDER
 from pipeline.recipe.recipe import Recipe
 
 LOCK_SECONDS = 10.0
-"""How long a run waits for another's folder before it is refused."""
+"""Seconds that a run waits for the lock of its output folder before it is refused."""
 
 
 def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) -> dict[str, Any]:
-    """Describe what a run depends on: recipe, inputs, models, steps' code, with a fingerprint.
+    """Describe what a run depends on: recipe, inputs, models, the user's steps, a fingerprint.
 
-    The fingerprint does not depend on when an input file was written, nor on the opt-out list; they
-    are noted beside it.
+    The fingerprint covers neither the opt-out list, whose SHA-256 is beside it, nor the times of
+    input files, which are in the plan.
     """
     files = recipe.files() if with_tokenizer else recipe.step_files()
     inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
@@ -71,14 +71,14 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
-    """Hash the module that a step or reader of the user's own stands in."""
+    """Hash the source code of the module that defines a user's own step or reader."""
     module = inspect.getmodule(function)
     assert module is not None, "it was imported by name"
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
 
 
 def check_output(output: str) -> None:
-    """Raise RunError where a local folder cannot be made or written to."""
+    """Raise RunError if a local output folder cannot be created or written to."""
     if storage.is_remote(output):
         return
     place = Path(output).absolute()
@@ -92,9 +92,10 @@ def check_output(output: str) -> None:
 
 @contextmanager
 def locked(output: str) -> Iterator[None]:
-    """Keep a second run away from a local output folder, and this one's processes from the next.
+    """Lock a local output folder for the block, and guard the processes that the block starts.
 
-    A run that was killed is over when the last of its processes is (:mod:`pipeline.output.guard`).
+    After a run was killed, the lock is held until the last of its processes has ended
+    (:mod:`pipeline.output.guard`). A remote folder is not locked.
     """
     if storage.is_remote(output):
         with guarded():
@@ -112,14 +113,15 @@ def locked(output: str) -> Iterator[None]:
             with guarded(lock.fileno()) as guard:
                 yield
         finally:
-            if guard is None or guard.poll() is not None:  # it keeps the folder until its end
+            if guard is None or guard.poll() is not None:  # a living guard still holds the lock
                 path.unlink(missing_ok=True)
 
 
 def _taken(path: Path) -> TextIO:
-    """Open and lock a file, which still has its name then: its last holder may have removed it.
+    """Open the lock file and lock it; waits for the processes of a killed run to end.
 
-    What a run that was killed has left is given a while to end.
+    The previous holder may remove the file between the two. Then a new one is opened. Raises
+    RunError after :data:`LOCK_SECONDS`.
     """
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
@@ -141,7 +143,11 @@ def _taken(path: Path) -> TextIO:
 def open_output(
     output: str, described: dict[str, Any], plan: list[Split], start_over: bool
 ) -> None:
-    """Make sure that ``output`` holds this run or nothing."""
+    """Open a locked output folder for a run: a new one, or the same run begun before.
+
+    ``described`` and ``plan`` are this run's. ``start_over`` removes what the folder holds first.
+    Raises RunError if the folder holds results of another run, or other files.
+    """
     path = storage.join(output, RUN_NAME)
     if start_over:
         for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
@@ -169,7 +175,7 @@ def open_output(
 
 
 def _has_made(output: str) -> bool:
-    """Tell whether a folder holds more than the beginning of a run: anything made in it."""
+    """Tell whether a run has made any result yet: files beside its description and logs."""
     begun = {".lock", ERROR_NAME, OPT_OUT_NAME, PLAN_NAME, RUN_NAME, "work/workers.log"}
     passing = (f"{whole_files.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
     names = {name.removeprefix("./") for name in storage.list_names(output, ".")}
@@ -178,7 +184,7 @@ def _has_made(output: str) -> bool:
 
 @contextmanager
 def attempt(output: str) -> Iterator[None]:
-    """Write to a locked folder as the only attempt at its run, whose progress begins anew."""
+    """Begin a new attempt at the run in a locked folder; its progress counts from zero."""
     with whole_files.attempt(output):
         storage.remove(output, PROGRESS_FOLDER)
         yield

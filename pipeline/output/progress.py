@@ -1,4 +1,7 @@
-"""How far a run is: workers leave marks in the output folder, the command draws a bar of them."""
+"""Progress of a pass: workers write marks to the output folder, the command draws a bar.
+
+A mark is a small file that says how many bytes of a split are done.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,20 @@ from pipeline.files import storage
 from pipeline.output.layout import Split
 
 PROGRESS_FOLDER = "work/progress"
+"""Folder of the marks, in the output folder."""
 MARK_SECONDS = 0.5
+"""Seconds between two marks of a split."""
+
 UNCHANGED_SECONDS = 30.0
-"""How long a line of progress that would say the same as the last is held back."""
+"""Seconds before a line of progress is printed again although its counts have not changed."""
 
 
 class ProgressLog:
-    """One split's progress in one pass: a small file that holds the bytes done.
+    """The mark of one split in one pass.
 
-    Marks are made on local output folders only; elsewhere whole splits are what is counted.
-    Bytes done within a split are those of text seen so far, bounded by the split's size; they are
-    for the eye, the end of the split puts them right. A task that outlives its run finds no folder
-    for marks.
+    Marks are written to local output folders only; in a bucket, only whole splits are counted. The
+    bytes done within a split are an estimate from the text seen so far. The last mark, at the end
+    of the split, is exact. A task that outlives its run finds no folder for marks and writes none.
     """
 
     def __init__(self, output: str, name: str, split: Split) -> None:
@@ -44,7 +49,7 @@ class ProgressLog:
         self._last = time.monotonic()
 
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Pass batches on, marking how much of the split has gone by."""
+        """Yield the batches unchanged, and write a mark every :data:`MARK_SECONDS`."""
         seen = 0.0
         for batch in batches:
             yield batch
@@ -53,7 +58,7 @@ class ProgressLog:
                 self._mark(int(min(seen, self.split.n_bytes * 0.95)))
 
     def done(self) -> None:
-        """Mark the split as done."""
+        """Mark the whole split as done."""
         self._mark(self.split.n_bytes)
 
     def _mark(self, n_bytes: int) -> None:
@@ -65,7 +70,7 @@ class ProgressLog:
 
 
 def bytes_done(output: str, name: str) -> int:
-    """Add up the marks of a pass; two tries at one split count once."""
+    """Add up the bytes done in a pass. Of several tries at one split, the furthest counts."""
     best: dict[tuple[str, int], int] = {}
     folder = Path(output) / PROGRESS_FOLDER / name
     if storage.is_remote(output) or not folder.is_dir():
@@ -81,7 +86,7 @@ def bytes_done(output: str, name: str) -> int:
 
 
 class ProgressDisplay:
-    """Draws a bar on a terminal, plain lines elsewhere, while a pass runs; a context manager."""
+    """A context manager that shows a pass's progress: a bar on a terminal, lines elsewhere."""
 
     def __init__(
         self, output: str, name: str, label: str, total_bytes: int, already: int = 0,
@@ -122,7 +127,7 @@ class ProgressDisplay:
         if is_over:
             left = f"done in {_clock(elapsed)}"
         elif done >= self.total:
-            left = "all read"  # what was read is being compared, or written
+            left = "all read"  # the pass still compares or writes what it has read
         counts = f"{done / 1e6:,.1f} of {self.total / 1e6:,.1f} MB"
         if self.on_terminal:
             filled = int(30 * done / self.total)

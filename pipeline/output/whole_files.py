@@ -1,4 +1,7 @@
-"""Files that are whole or not there, and attempts at a run, of which the last alone may write."""
+"""Atomic writes to an output folder, and attempts at a run, of which only the last may write.
+
+A file appears whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,20 @@ from typing import Any, BinaryIO
 from pipeline.files.storage import filesystems_of, is_remote, join, remove, rename_remote
 
 TEMPORARY_FOLDER = "work/tmp"
+"""Folder in which files are written before they are renamed."""
 
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 _attempts: dict[str, str] = {}
-"""The attempts that this process writes for, by output folder."""
+"""Attempt that this process belongs to, for each output folder."""
 
 
 class HashingFile(io.RawIOBase):
-    """A file open for writing that knows the SHA-256 and the size of what was written.
+    """A wrapper of a file open for writing that computes the SHA-256 and the size.
 
-    Closing it leaves the file below open: whoever opened that closes it.
+    Closing it does not close the wrapped file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -36,11 +40,11 @@ class HashingFile(io.RawIOBase):
         self.n_bytes = 0
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return true: the file can be written to."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write and count; returns the number of bytes."""
+        """Write and hash the data; returns the number of bytes."""
         view = memoryview(data).cast("B")
         self._file.write(view)
         self._sha256.update(view)
@@ -49,7 +53,7 @@ class HashingFile(io.RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """The digest of all that was written so far, in hexadecimal."""
+        """Digest of all the data written so far, in hexadecimal."""
         return self._sha256.hexdigest()
 
 
@@ -57,10 +61,10 @@ class HashingFile(io.RawIOBase):
 def write_whole(output: str, name: str) -> Iterator[HashingFile]:
     """Write ``output/name`` whole or not at all.
 
-    The bytes go to a temporary file under ``output`` and reach the disk before it gets its name.
-    Two workers may write the same file at once: the later rename wins, with the same bytes. The
-    temporary file goes away on an error; one left by a killed process goes when the next attempt
-    begins, behind which those of earlier ones write nothing (:func:`attempt`).
+    The bytes go to a temporary file, which is flushed to disk and then renamed. If two workers
+    write the same file at once, the later rename wins; the bytes are the same. On an error the
+    temporary file is removed. One that a killed process left is removed when the next attempt
+    begins (:func:`attempt`).
     """
     own = _attempts.get(output)
     folder = join(output, TEMPORARY_FOLDER, own) if own else join(output, TEMPORARY_FOLDER)
@@ -103,18 +107,18 @@ def write_bytes(output: str, name: str, data: bytes) -> str:
 
 
 def remove_temporary_files(output: str) -> None:
-    """Remove what killed writers left behind. No other run may be writing to ``output``."""
+    """Remove the files of killed writers. No other run may be writing to ``output`` now."""
     remove(output, TEMPORARY_FOLDER)
 
 
 @contextmanager
 def attempt(output: str) -> Iterator[None]:
-    """Write to ``output`` as its only attempt: from here on, earlier ones write nothing there.
+    """Begin a new attempt at writing ``output``. From here on, earlier attempts write nothing.
 
-    A cluster's tasks may go on when the command that started them was killed, beside those of the
-    same command given again. So an attempt has a folder of temporary files of its own, which is
-    made here alone, and goes with the attempt: a task that is left of it can neither begin a file
-    nor give one its name. Buckets have no folders, and there a task can still begin a file.
+    When a command is killed, its tasks on a cluster may still run beside those of the same command
+    given again. Each attempt therefore has a temporary folder of its own, which only this function
+    creates and which is removed at the attempt's end. A task of an earlier attempt can then neither
+    begin a file nor rename one. Buckets have no folders: there such a task can still begin a file.
     """
     remove_temporary_files(output)
     own = uuid.uuid4().hex
@@ -131,11 +135,11 @@ def attempt(output: str) -> Iterator[None]:
 
 
 def attempt_of(output: str) -> str | None:
-    """Return the attempt that this process writes to ``output`` for, if any."""
+    """Return the id of the attempt that this process belongs to, if any."""
     return _attempts.get(output)
 
 
 def join_attempt(output: str, own: str | None) -> None:
-    """Write to ``output`` for an attempt, which another process may have begun, from here on."""
+    """Make this process write to ``output`` as part of an attempt that another process began."""
     if own:
         _attempts[output] = own

@@ -1,4 +1,4 @@
-"""Readers of the sources' own formats: from a file's bytes to batches of documents."""
+"""Readers: each turns the bytes of files of one format into batches of documents."""
 
 from __future__ import annotations
 
@@ -28,33 +28,34 @@ from pipeline.readers.wikipedia import read_wikipedia
 
 
 class Typical(NamedTuple):
-    """What files of a format are like, for estimates: of real samples, on the safe side."""
+    """Typical figures of a format, from real samples, for estimates; cautious on purpose."""
 
-    text_fraction: float = 1.0  # of an unpacked byte, what gets to the first deduplication as text
-    document_bytes: int = 2_000  # of text
-    core_seconds_per_mb: float = 0.1  # unpacked: both passes with the paper's steps
+    text_fraction: float = 1.0  # bytes of text a decompressed byte, at the first deduplication
+    document_bytes: int = 2_000  # bytes of text of a document
+    core_seconds_per_mb: float = 0.1  # a decompressed MB, for both passes with the paper's steps
 
 
 class Reader(NamedTuple):
-    """How a format is read.
+    """A reader of one format.
 
-    ``read`` takes a stream of a file's raw bytes and the file's name, ``SOURCE/FILE``, then by
-    keyword ``start``, ``end``, ``batch_bytes``, ``max_record_bytes`` and the options of its own.
+    ``read`` takes a stream of a file's raw bytes and the file's name, ``SOURCE/FILE``. Its keyword
+    parameters are ``start``, ``end``, ``batch_bytes``, ``max_record_bytes`` and the reader's own.
     """
 
     read: Callable[..., Iterator[pa.RecordBatch]]
-    splits: frozenset[str]  # what can be cut: "plain" files, "bzip2" files of many streams
-    join: Join | None = None  # where documents are put together of records of the whole source
-    check: Callable[..., None] | None = None  # of the recipe's parameters; raises ValueError
+    splits: frozenset[str]  # kinds of files to cut: "plain", "bzip2" (of many streams)
+    join: Join | None = None  # set if documents are joined from records of the whole source
+    check: Callable[..., None] | None = None  # checks the recipe's parameters; raises ValueError
     typical: Typical = Typical()
 
 
 class Join(NamedTuple):
-    """How documents are made of records that may stand anywhere in a source.
+    """The functions that join documents from records anywhere in a source.
 
-    ``options`` is a dataclass of the recipe's parameters. ``choose`` takes the source's files, by
-    name with their sizes, and the options, and says which are read. ``partition`` gives every
-    record of a batch the number of its partition; ``join`` makes documents of all records of one.
+    ``options`` is a dataclass of the recipe's parameters. ``choose`` takes the sizes of the
+    source's files by name, and the options, and returns the files to read. ``partition`` returns
+    the number of a partition for each record of a batch. ``join`` makes documents from all records
+    of one partition.
     """
 
     options: type[Any]
@@ -85,3 +86,4 @@ READERS = {
         read_wikipedia, frozenset({"plain", "bzip2"}), typical=Typical(0.5, 4_000, 0.2)
     ),
 }
+"""Readers by the names that recipes give them."""

@@ -1,4 +1,4 @@
-"""Sources of arXiv's papers: bulk tars as arXiv distributes them, and single submissions."""
+"""Reader of arXiv's LaTeX sources: bulk tars as arXiv distributes them, or single submissions."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ def read_arxiv(
 ) -> Iterator[pa.RecordBatch]:
     """Read arXiv submissions as batches of documents, each the LaTeX of a paper in reading order.
 
-    A plain tar is one of arXiv's bulk files (``arXiv_src_YYMM_NNN.tar``), of which every file is a
-    submission; any other file is one submission: a tar or a single file, gzipped or not, or a zip.
-    A document's id is ``name#record``, with the submission's file name without its suffix, which is
-    the arXiv id; one that comes again in the same tar gets ``!2`` and so on behind it.
+    An uncompressed tar is one of arXiv's bulk files (``arXiv_src_YYMM_NNN.tar``); each file in it
+    is a submission. Any other file is one submission: a gzipped tar, a single file, gzipped or not,
+    or a zip. A document's id is ``name#record``; the record is the submission's file name without
+    its suffix, which is the arXiv id. If a name occurs again in the same tar, ``!2`` and so on is
+    added to it.
 
-    The text is that of the main file with the files that it reads, the bibliography made by BibTeX
-    among them, in their places (:func:`pipeline.readers.paper.read_paper`). ``metadata`` holds
-    ``arxiv_id`` where the name is one, ``main_file``, ``file_count`` and ``missing_inputs``.
+    The text is the main file with the files that it reads inserted in their places, among them the
+    bibliography made by BibTeX (:func:`pipeline.readers.paper.read_paper`). ``metadata`` holds
+    ``arxiv_id`` if the file name is one, ``main_file``, ``file_count`` and ``missing_inputs``.
 
-    What gives no text is a row dropped by ``pdf_only``, ``no_main_file``, ``withdrawn``,
-    ``record_too_large`` (over ``max_record_bytes`` packed, or ``max_text_bytes`` as text),
-    ``archive_too_large`` (over ``max_unpacked_bytes`` or ``max_members``), ``hostile_archive``
-    (paths that lead outside, links, devices) or ``damaged``. The file is not split: ``start``
-    is 0 and ``end`` None.
+    A submission without text becomes a row dropped by ``pdf_only``, ``no_main_file``,
+    ``withdrawn``, ``record_too_large`` (over ``max_record_bytes`` as stored, or over
+    ``max_text_bytes`` as text), ``archive_too_large`` (over ``max_unpacked_bytes`` or
+    ``max_members``), ``hostile_archive`` (paths that lead out of the archive, links, devices) or
+    ``damaged``. The file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "arXiv's files are not split"
     limits = Limits(max_unpacked_bytes, max_members, max_text_bytes)
@@ -128,7 +129,7 @@ def _dropped(name: str, base: str, reason: str, fields: Mapping[str, object]) ->
 
 
 def _arxiv_id(stem: str) -> str | None:
-    """Write the name of a submission's file as an arXiv id, where it is one."""
+    """Return the arXiv id in the name of a submission's file, or None if it is not one."""
     old = _OLD_ID.match(stem)
     if old:
         return f"{old[1]}/{old[2]}{old[3] or ''}"

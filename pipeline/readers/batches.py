@@ -1,4 +1,4 @@
-"""From rows, one a document, to batches of documents of about equal size."""
+"""Rows that readers make, one a document, and their batches of about equal size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow as pa
 from transforms import documents
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_ROW_BYTES = 100  # of a row without text, about, so that files of such rows make batches as well
+_ROW_BYTES = 100  # of a row without text, about, so that rows without text fill batches too
 
 
 class Row(NamedTuple):
-    """One document as a reader makes it."""
+    """One document or dropped record, as a reader makes it."""
 
     id: str
     text: bytes  # valid UTF-8
@@ -26,9 +26,9 @@ class Row(NamedTuple):
 
 
 def batches(rows: Iterable[Row], *, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Gather ``rows``, in their order, into batches of about ``batch_bytes``.
+    """Group rows, in their order, into batches of about ``batch_bytes`` bytes.
 
-    What counts is all that a row holds: a file may have long addresses or metadata and no text.
+    The url and the metadata of a row count too, since a file may have long ones and no text.
     """
     gathered: list[Row] = []
     size = 0
@@ -51,12 +51,12 @@ def _batch(rows: list[Row]) -> pa.RecordBatch:
 
 
 def without_lone_surrogates(text: str) -> str:
-    """Replace lone surrogates, which JSON's escapes can make and UTF-8 cannot hold, by U+FFFD."""
+    """Replace lone surrogates by U+FFFD. JSON's escapes can make them; UTF-8 cannot encode them."""
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def utf8(text: str) -> bytes:
-    """Encode ``text``, lone surrogates replaced by U+FFFD."""
+    """Encode a text as UTF-8, with lone surrogates replaced by U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -64,7 +64,7 @@ def utf8(text: str) -> bytes:
 
 
 def valid_utf8(data: bytes) -> bytes:
-    """Return ``data`` with what is not UTF-8 replaced by U+FFFD."""
+    """Return ``data`` with invalid UTF-8 replaced by U+FFFD."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -73,6 +73,6 @@ def valid_utf8(data: bytes) -> bytes:
 
 
 def metadata_json(fields: Mapping[str, object]) -> str | None:
-    """Write a row's metadata; fields that are None are left out, and no fields give None."""
+    """Serialise a row's metadata without the fields that are None; returns None if none is left."""
     kept = {key: value for key, value in fields.items() if value is not None}
     return utf8(json.dumps(kept, ensure_ascii=False)).decode() if kept else None

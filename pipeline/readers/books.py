@@ -1,8 +1,8 @@
-"""Books, one a file: plain text in any of its usual encodings, or EPUB; compressed or not.
+"""Reader of books, one a file: plain text in any of the usual encodings, or EPUB.
 
-Plain text comes as ``.txt``, compressed by gzip, zstd or bzip2, or alone in a zip archive as
-Project Gutenberg packs it. Of an EPUB (https://www.w3.org/TR/epub-33/), the content documents are
-read in the order of the spine, and turned into text as web pages are.
+Plain text may be compressed with gzip, zstd or bzip2, or be the only ``.txt`` of a zip archive, as
+Project Gutenberg packs it. In an EPUB (https://www.w3.org/TR/epub-33/), the content documents are
+read in the order of the spine and turned into text like web pages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.readers.page_text import HtmlError, decode_page, html_page
 from transforms.gutenberg import header_fields
 
 MAX_ARCHIVE_BYTES_PER_RECORD_BYTE = 4
-"""An EPUB, with its pictures, may be so many times as large as the largest text."""
+"""Most bytes of an archive for each byte of the largest text; an EPUB contains pictures too."""
 
 _MAX_ARCHIVE_FILES = 20_000
 _MAX_PACKAGE_BYTES = 1 << 22
@@ -62,7 +62,7 @@ class _Book(NamedTuple):
 
 
 class _RefusedError(Exception):
-    """The file gives no text: the reason it is dropped by, and what was found."""
+    """The file gives no text; ``dropped_by`` is the reason, the message has details."""
 
     def __init__(self, dropped_by: str, error: str) -> None:
         super().__init__(error)
@@ -78,17 +78,17 @@ def read_books(
     batch_bytes: int,
     max_record_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Read a file that holds one book as a batch of one document, with the id ``name#0``.
+    """Read a file with one book as a batch of one document, with the id ``name#0``.
 
-    The encoding is that of a byte-order mark; else UTF-8, where the bytes are; else the one that a
-    Project Gutenberg header names; else Windows-1252. ``metadata`` says which, and holds ``title``,
-    ``author``, ``language`` and ``gutenberg_number`` where the book's header or an EPUB's package
-    document does.
+    The encoding is that of a byte-order mark; else UTF-8 if the bytes are valid; else the one that
+    a Project Gutenberg header names; else Windows-1252. ``metadata`` holds ``encoding``, and also
+    ``title``, ``author``, ``language`` and ``gutenberg_number`` if the book's header or an EPUB's
+    package document has them.
 
-    A file without text is a row dropped by ``not_a_book`` (a picture, a PDF, HTML, an archive of
-    other files), ``empty``, ``encrypted``, ``damaged`` (a part of the book is missing), or
-    ``record_too_large``: more than ``max_record_bytes`` of text. The file is not split: ``start``
-    is 0 and ``end`` None.
+    A file without usable text becomes a row dropped by ``not_a_book`` (a picture, a PDF, HTML, an
+    archive of other files), ``empty``, ``encrypted``, ``damaged`` (a part of the book is missing),
+    or ``record_too_large`` (more than ``max_record_bytes`` of text). The file is not split:
+    ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "books are not split"
     return batches([_row(stream, f"{name}#0", max_record_bytes)], batch_bytes=batch_bytes)
@@ -141,8 +141,8 @@ def _plain_book(data: bytes) -> _Book:
 def decode_book(data: bytes) -> tuple[str, str]:
     """Decode a book's bytes; returns the text, without byte-order mark, and the encoding's name.
 
-    A text that is UTF-8 but for a few bytes is taken as that, and those become U+FFFD: in other
-    encodings hardly a letter beyond ASCII is valid UTF-8.
+    A text with only a few bytes of invalid UTF-8 is read as UTF-8, and those bytes become U+FFFD:
+    non-ASCII text in other encodings is hardly ever valid UTF-8.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -168,7 +168,7 @@ def _n_beyond_ascii(text: str) -> int:
 
 
 def _decoded_as(data: bytes, label: str) -> tuple[str, str] | None:
-    """Decode by the encoding of a header, unless it is unknown, wrong, or a Western one."""
+    """Decode with the encoding that a header names; None if it is unknown, wrong or Western."""
     try:
         encoding = codecs.lookup(label).name
         if encoding in ("ascii", "utf-8", "iso8859-1", "cp1252"):
@@ -179,7 +179,7 @@ def _decoded_as(data: bytes, label: str) -> tuple[str, str] | None:
 
 
 def _western(data: bytes) -> tuple[str, str]:
-    """Decode Windows-1252, of which Latin-1 is a part but for control characters."""
+    """Decode as Latin-1, or as Windows-1252 if there are bytes from 0x80 to 0x9F."""
     text = data.decode("latin-1")
     if not _C1_CONTROLS.search(text):
         return text, "iso8859-1"
@@ -187,7 +187,7 @@ def _western(data: bytes) -> tuple[str, str]:
 
 
 def _windows_1252(match: re.Match[str]) -> str:
-    """Return a character of Latin-1 as Windows-1252 has it; five are undefined there, and stay."""
+    """Return a C1 control as the character of Windows-1252; five are undefined and stay."""
     return match[0].encode("latin-1").decode("cp1252", "ignore") or match[0]
 
 
@@ -247,7 +247,7 @@ def _epub_book(archive: zipfile.ZipFile, max_record_bytes: int) -> _Book:
 
 
 def _encrypted_files(archive: zipfile.ZipFile) -> set[str]:
-    """Name the files that are encrypted; often these are the fonts alone."""
+    """Return the names of encrypted files, which are often only the fonts."""
     if _ENCRYPTION not in archive.namelist():
         return set()
     references = _xml(archive, _ENCRYPTION).iterfind(".//{*}CipherReference")

@@ -1,4 +1,4 @@
-"""Files of GitHub's repositories: exports of BigQuery's table, and tar archives of repositories."""
+"""Readers of files from GitHub: exports of BigQuery's table, and tar archives of repositories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from transforms.code.languages import language_of_path
 from transforms.code.licences import LICENCE_FILE, licence_of_text
 
 MAX_LICENCE_BYTES = 1 << 18
-"""Of a LICENSE file in an archive; texts of licences have up to 35,000 bytes."""
+"""Longest LICENSE file that is read, in bytes; the texts of licences have up to 35,000."""
 
 _PARQUET_MAGIC = b"PAR1"
 _COLUMNS = ("repo_name", "ref", "path", "binary", "content", "license")
@@ -39,17 +39,18 @@ def read_bigquery_github(
 ) -> Iterator[pa.RecordBatch]:
     """Read an export of BigQuery's github_repos, as JSON lines or Parquet, as batches of documents.
 
-    Fields: ``repo_name``, ``ref``, ``path``, ``binary``, ``content``, ``license``; all but
-    ``content`` may be missing. JSON lines may be gzip, zstd, bzip2 or plain. A document's id is
-    ``name#record``, with the byte offset of its line in the decompressed file, or the number of its
-    row in the Parquet file. Of a plain file of lines, a split holds the lines that begin in it; of
-    a Parquet file, the row groups that do. Other files are read whole, from 0 to None.
+    The fields are ``repo_name``, ``ref``, ``path``, ``binary``, ``content`` and ``license``; all
+    but ``content`` may be missing. JSON lines may be gzip, zstd, bzip2 or plain. A document's id is
+    ``name#record``; the record is the byte offset of the line in the decompressed file, or the
+    number of the row in the Parquet file. A split of a plain file has the lines that begin in it,
+    and a split of a Parquet file the row groups that begin in it. Other files are read whole, with
+    ``start`` 0 and ``end`` None.
 
-    ``metadata`` holds ``repository``, ``path``, ``licence`` and ``language`` (by the file's name).
-    Files that give no text are rows dropped by ``not_text`` (marked as binary, NUL bytes, not
-    UTF-8), ``no_text``, ``empty``, ``bad_json``, ``record_too_large`` (in Parquet of the content,
-    in lines of the line) or ``damaged``. Raises ValueError for a Parquet file in a stream that
-    cannot seek.
+    ``metadata`` holds ``repository``, ``path``, ``licence`` and ``language``, which follows from
+    the file's name. Files without text become rows dropped by ``not_text`` (marked as binary, NUL
+    bytes, not UTF-8), ``no_text``, ``empty``, ``bad_json``, ``record_too_large`` (the content in
+    Parquet, the line in JSON lines, is over ``max_record_bytes``) or ``damaged``. Raises ValueError
+    for a Parquet file in a stream that cannot seek.
     """
     head = stream.read(len(_PARQUET_MAGIC))
     if stream.seekable():
@@ -83,13 +84,13 @@ def read_repositories(
 ) -> Iterator[pa.RecordBatch]:
     """Read a tar archive, compressed or not, of files ``OWNER/REPOSITORY/PATH`` as documents.
 
-    A document's id is ``name#record``, with the ordinal of the archive's entry; metadata and
-    reasons are those of :func:`read_bigquery_github`. A first pass over the archive reads the
-    LICENSE and COPYING files in the repositories' roots; a repository has all the licences whose
-    texts are found there. It keeps one name a repository in memory. Entries that are no files of a
-    repository are rows dropped by ``link``, ``not_a_file``, ``unsafe_path`` (absolute, climbing or
-    with control characters) or ``no_repository``. Raises ValueError for a stream that cannot seek.
-    The file is not split: ``start`` is 0 and ``end`` None.
+    A document's id is ``name#record``; the record is the number of the entry in the archive.
+    Metadata and reasons are those of :func:`read_bigquery_github`. A first pass over the archive
+    reads the LICENSE and COPYING files in the roots of the repositories. A repository has all the
+    licences whose texts are there; one name a repository is kept in memory. Entries that are not
+    files of a repository become rows dropped by ``link``, ``not_a_file``, ``unsafe_path``
+    (absolute, with ``..`` or with control characters) or ``no_repository``. Raises ValueError for a
+    stream that cannot seek. The file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "archives are not split"
     if not stream.seekable():
@@ -98,14 +99,14 @@ def read_repositories(
 
 
 class _Unread(io.RawIOBase):
-    """A stream that cannot seek, with the bytes already read of it put back."""
+    """A stream that cannot seek, with the bytes already read from it put back."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         self._head = head
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """Read as the stream does."""
+        """Read the bytes put back, then the stream."""
         head, self._head = self._head, b""
         return head or self._stream.read(size)
 
@@ -122,8 +123,8 @@ def _json_document(row_id: str, values: dict[str, Any], line: bytes) -> Row:
 def _parquet_documents(
     stream: BinaryIO, name: str, start: int, end: int | None, max_record_bytes: int
 ) -> Iterator[Row]:
-    found = parquet_rows(stream, start=start, end=end, columns=_COLUMNS, text="content")
-    for number, rows in found:
+    groups = parquet_rows(stream, start=start, end=end, columns=_COLUMNS, text="content")
+    for number, rows in groups:
         if isinstance(rows, Unreadable):
             yield _dropped(f"{name}#{number}!damage", "damaged", {"rows": rows.rows}, rows.error)
             continue
@@ -174,10 +175,10 @@ def _archive_documents(stream: BinaryIO, name: str, max_record_bytes: int) -> It
 def _members(
     stream: BinaryIO, wants: Callable[[str, int], bool]
 ) -> Iterator[tuple[Member | Broken, bytes | None]]:
-    """Yield an archive's members with the contents of the files that are wanted.
+    """Yield an archive's members, with the contents of some files.
 
-    ``wants`` is given a file's path and size. Of a member that is cut off comes the
-    :class:`Broken` alone.
+    ``wants`` takes a file's path and size, and says whether its content is wanted. For a member
+    that is cut off, only the :class:`Broken` is yielded.
     """
     source = Bytes(decompressed(stream))
     for member in tar_members(source):
@@ -209,7 +210,7 @@ def _not_a_file(member: Member) -> str | None:
 
 
 def _refusal(path: str) -> str | None:
-    """Return why a file of that path in an archive is not read, if it is not."""
+    """Return the reason for which a file of this path is dropped, or None."""
     parts = path.split("/")
     if _UNSAFE_CHARACTER.search(path) or not {"", ".", ".."}.isdisjoint(parts):
         return "unsafe_path"
@@ -217,8 +218,8 @@ def _refusal(path: str) -> str | None:
 
 
 def _licences(stream: BinaryIO) -> dict[str, str]:
-    """Find the licences of an archive's repositories, all of one joined as in SPDX."""
-    found: dict[str, str] = {}
+    """Return the licences of each repository in an archive, joined by AND as in SPDX."""
+    licences: dict[str, str] = {}
 
     def wants(path: str, size: int) -> bool:
         return size <= MAX_LICENCE_BYTES and bool(_repository_of_licence_file(path))
@@ -228,9 +229,9 @@ def _licences(stream: BinaryIO) -> dict[str, str]:
             repository = _repository_of_licence_file(_path(member.name))
             assert repository is not None
             licence = licence_of_text(content.decode(errors="replace")) or "unknown"
-            names = {*found.get(repository, licence).split(" AND "), *licence.split(" AND ")}
-            found[repository] = " AND ".join(sorted(names))
-    return found
+            names = {*licences.get(repository, licence).split(" AND "), *licence.split(" AND ")}
+            licences[repository] = " AND ".join(sorted(names))
+    return licences
 
 
 def _repository_of_licence_file(path: str) -> str | None:
@@ -285,7 +286,7 @@ def _metadata(values: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _url(values: Mapping[str, Any]) -> str | None:
-    """Return the file's address on GitHub, where its repository, branch and path are known."""
+    """Return the file's address on GitHub if its repository, branch and path are known."""
     repository, path = _string(values, "repo_name"), _string(values, "path")
     ref = (_string(values, "ref") or "").removeprefix("refs/heads/")
     if not (repository and path and ref):

@@ -1,18 +1,18 @@
-"""Hugging Face datasets: files of one, or a descriptor of one that ``datasets`` streams.
+"""Reader of Hugging Face datasets: their files, or descriptors of what ``datasets`` streams.
 
-Inputs of a recipe are files, so a dataset comes in one of these forms, one reading a file:
+The inputs of a recipe are files, so a dataset is given in one of these forms:
 
 - the Parquet files of a hub repository or of any writer;
 - the Arrow files of ``Dataset.save_to_disk`` (IPC streams), and IPC files;
-- a descriptor ``*.hf.yaml``, for the other formats and for datasets left on the hub: a small file
-  that says what to stream, and which part of it, so that many workers share one dataset::
+- a descriptor ``*.hf.yaml``, for other formats and for datasets that stay on the hub: a small file
+  that names a dataset and a part of it to stream, so that many workers can share one dataset::
 
       path: allenai/c4            # a dataset of the hub, a folder, or a format: json, parquet, ...
-      name: en                    # the configuration; may be left out, like all that follows
+      name: en                    # the configuration; optional, like all keys below
       split: train
-      revision: COMMIT            # of a hub dataset; needed there
+      revision: COMMIT            # required for a dataset of the hub
       data_files: en/c4-train.*.json.gz
-      shard: {index: 0, of: 64}   # of its files, in order
+      shard: {index: 0, of: 64}   # part of its files, in order
 """
 
 from __future__ import annotations
@@ -56,17 +56,19 @@ def read_huggingface(
 ) -> Iterator[pa.RecordBatch]:
     """Read the rows of a dataset as batches of documents.
 
-    The file is Parquet, Arrow (IPC stream or file), by its first bytes, or a descriptor (see the
-    module), by its name. The text is the string in ``text_column``, the url that in
-    ``url_column``; ``metadata`` keeps ``metadata_columns``, what JSON has no form for as a string.
-    A document's id is ``name#record`` with the ordinal of its row in the file, from 0, or in what
-    the descriptor names. Files are not split: ``start`` is 0 and ``end`` None.
+    The file is Parquet or Arrow (an IPC stream or file), recognised by its first bytes, or a
+    descriptor (described in the module), recognised by its name. The text is the string in
+    ``text_column``, the url the string in ``url_column``. ``metadata`` holds ``metadata_columns``;
+    values that JSON cannot represent become strings. A document's id is ``name#record``; the record
+    is the number of the row in the file, or in the stream of the descriptor, from 0. Files are not
+    split: ``start`` is 0 and ``end`` None.
 
-    Rows without a text are dropped by ``no_text`` (null, not a string, or no such column),
-    ``empty``, or ``record_too_large`` (over ``max_record_bytes``); what cannot be read is a row
-    dropped by ``damaged``, and ``not_a_dataset`` a file of another format. Invalid UTF-8 becomes
-    U+FFFD. Parquet files need a stream that can seek; Arrow's do not. Errors of the stream and of
-    the network are raised; so is ValueError for a descriptor that says what cannot be.
+    Rows without text are dropped by ``no_text`` (null, not a string, or no such column), ``empty``,
+    or ``record_too_large`` (over ``max_record_bytes``). Rows that cannot be read become one row
+    dropped by ``damaged``, and a file of another format becomes a row dropped by
+    ``not_a_dataset``. Invalid UTF-8 becomes U+FFFD. Parquet files need a stream that can seek;
+    Arrow files do not. Errors of the stream and of the network are raised, and ValueError for an
+    invalid descriptor.
     """
     assert start == 0 and end is None, "files of datasets are not split"
     columns = _Columns(text_column, url_column, tuple(metadata_columns))
@@ -86,8 +88,8 @@ def _pieces(
     names = (columns.text, columns.url, *columns.metadata)
     wanted = [name for name in dict.fromkeys(names) if name is not None]
     if head.startswith(b"PAR1"):
-        found = parquet_rows(stream, start=0, end=None, columns=wanted, text=columns.text)
-        yield from (rows for _, rows in found)
+        groups = parquet_rows(stream, start=0, end=None, columns=wanted, text=columns.text)
+        yield from (rows for _, rows in groups)
     elif head.startswith((FILE_MAGIC, CONTINUATION)):
         watched = Watched(stream, b"" if stream.seekable() else head)
         yield from ipc_batches(watched, columns=wanted, text=columns.text)
@@ -96,7 +98,7 @@ def _pieces(
 
 
 def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
-    """Stream what a descriptor names."""
+    """Stream the dataset of a descriptor."""
     descriptor = _descriptor(data, name)
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
 
@@ -115,7 +117,10 @@ def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
         dataset = dataset.shard(num_shards=shard["of"], index=shard["index"])
     dataset = dataset.with_format("arrow")
     done = 0
-    for batch_size in (_ROWS_AT_ONCE, 1):  # one by one up to a damage, whose batch is lost whole
+    for batch_size in (
+        _ROWS_AT_ONCE,
+        1,
+    ):  # after an error, read again row by row, since its batch is lost
         try:
             for table in (dataset.skip(done) if done else dataset).iter(batch_size=batch_size):
                 yield from table.to_batches()
@@ -174,7 +179,7 @@ def _rows(
 
 
 def _fault(batch: pa.RecordBatch, columns: _Columns) -> Unreadable | None:
-    """Check what Arrow takes on trust from a file: offsets, lengths, dictionary indices."""
+    """Check offsets, lengths and dictionary indices, which Arrow does not check when it reads."""
     try:
         for column in {columns.text, columns.url, *columns.metadata} & set(batch.schema.names):
             bytes_for_strings(batch[column]).validate(full=True)
@@ -211,7 +216,7 @@ def _documents(batch: pa.RecordBatch, columns: _Columns, max_record_bytes: int) 
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """Return a column's values as JSON has them."""
+    """Return a column's values in a form that JSON can represent."""
     if is_string(column.type):
         values = bytes_for_strings(column).to_pylist()
         return [None if value is None else value.decode(errors="replace") for value in values]

@@ -1,4 +1,4 @@
-"""JSON lines: one JSON object a line, as C4 and most text corpora are published."""
+"""Reader of JSON lines, one JSON object a line, the format of C4 and most text corpora."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ def read_json_lines(
 ) -> Iterator[pa.RecordBatch]:
     """Read JSON lines, plain, gzip, zstd or bzip2, as batches of documents.
 
-    The text is the string in ``text_field``, the url that in ``url_field``; ``metadata`` keeps
-    ``metadata_fields``. A document's id is ``name#record``, with the byte offset of its line in the
-    decompressed file, so that ids do not depend on splits or compression. Lines end in ``\\n``
-    alone; blank ones are passed over. Of a plain file, ``start`` and ``end`` are a split's offsets,
-    and the lines that begin in it are read; other files are read whole, from 0 to None.
+    The text is the string in ``text_field``, the url the string in ``url_field``. ``metadata``
+    holds ``metadata_fields``. A document's id is ``name#record``; the record is the byte offset of
+    the line in the decompressed file, so ids do not depend on splits or compression. Only ``\\n``
+    ends a line; blank lines are skipped. ``start`` and ``end`` are the offsets of a split of a
+    plain file, which has the lines that begin in it. Other files are read whole, with ``start`` 0
+    and ``end`` None.
 
-    Lines that give no text are rows dropped by ``bad_json`` (not a JSON object), ``no_text`` (no
-    string in the field), ``empty``, or ``record_too_large`` (over ``max_record_bytes``); where a
-    compressed file is damaged comes a row dropped by ``damaged``, and the line cut off there is
-    part of it. Invalid UTF-8 and lone surrogates become U+FFFD.
+    Lines without text become rows dropped by ``bad_json`` (not a JSON object), ``no_text`` (no
+    string in the field), ``empty``, or ``record_too_large`` (over ``max_record_bytes``). Each
+    damage of a compressed file becomes a row dropped by ``damaged``, which includes the line that
+    it cuts off. Invalid UTF-8 and lone surrogates become U+FFFD.
     """
     fields = _Fields(text_field, url_field, tuple(metadata_fields))
     rows = rows_of_objects(
@@ -61,8 +62,8 @@ def _row(row_id: str, values: dict[str, Any], _: bytes, *, fields: _Fields) -> R
     url = without_lone_surrogates(url) if isinstance(url, str) else None
     metadata = metadata_json({field: values.get(field) for field in fields.metadata})
     if not isinstance(text, str):
-        found = f"a {type(text).__name__}" if fields.text in values else "missing"
-        fault = {"error": f"field {fields.text!r} is {found}, not a string"}
+        kind = f"a {type(text).__name__}" if fields.text in values else "missing"
+        fault = {"error": f"field {fields.text!r} is {kind}, not a string"}
         return Row(row_id, b"", None, metadata_json(fault), "no_text")
     if not text or text.isspace():
         return Row(row_id, b"", url, metadata, "empty")

@@ -1,4 +1,4 @@
-"""From the bytes of a web page to its text: charset, and extraction by a library."""
+"""Text of web pages: their character encoding, and text extraction by a library."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
 MAX_NESTING = 1_000
-"""Elements within each other: the time that main-content extraction takes grows with its square."""
+"""Deepest nesting of elements; the time of main-content extraction grows with its square."""
 
 MAX_ELEMENTS = 50_000
 MAX_CHILDREN = 4_000
 MAX_ATTRIBUTES = 1_000
-"""Bounds of a page for trafilatura, whose time grows with the square of the last two: links side by
-side, the worst case, take a second for each 4,000. Of 1,749 real pages none is beyond."""
+"""Most elements of a page, children of an element and attributes of an element for trafilatura.
+
+Its time grows with the square of the last two. In the worst case, links side by side, 4,000 take a
+second. None of 1,749 real pages is over these limits.
+"""
 
 Extractor = Literal["resiliparse", "trafilatura"]
-"""What finds the main text of a page."""
+"""Library that finds the main text of a page."""
 
 MAX_REOPENED = 2_000_000
-"""Elements that HTML's parsing may make of tags left open: a megabyte of tags makes billions."""
+"""Most elements that unclosed formatting tags may make; a megabyte of tags can make billions."""
 
-_IDENTICAL = 3  # formatting elements that are opened again, of those with the same attributes
+_IDENTICAL = 3  # most identical formatting elements that HTML reopens
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -40,7 +43,11 @@ _DECLARED = re.compile(
     re.IGNORECASE,
 )
 _DECLARED_WITHIN_BYTES = 2_048
-_WIDER = {"shift_jis": "cp932", "gbk": "gb18030", "euc_kr": "cp949"}  # as browsers take them
+_WIDER = {
+    "shift_jis": "cp932",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+}  # supersets, as browsers read them
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _FORMATTING_TAG = re.compile(
     r"<(/?)(?:(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])([^>]{0,200})|[a-z])",
@@ -50,7 +57,7 @@ _NESTING_TAG = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
 
 
 class Page(NamedTuple):
-    """What an HTML document says."""
+    """The title and the text of an HTML document."""
 
     title: str
     text: str
@@ -61,13 +68,13 @@ class HtmlError(Exception):
 
 
 def decode_page(data: bytes, charset: str | None) -> str:
-    """Decode a page whose HTTP header names ``charset``.
+    """Decode a page; ``charset`` is the encoding that its HTTP header names, if any.
 
-    A byte-order mark decides first, and then UTF-8 if the bytes are valid UTF-8 without control
-    bytes of other encodings, whatever the headers say: chance does not make valid UTF-8. Otherwise
-    the encodings named by HTTP and by the page itself (as the WHATWG's standard maps labels), and
-    then the detected one, are tried, until at most one in 20 bytes beyond ASCII is invalid in it.
-    Invalid bytes become U+FFFD.
+    A byte-order mark decides first. Without one, valid UTF-8 without NUL and escape bytes is UTF-8,
+    whatever the headers say, since other encodings are hardly ever valid UTF-8. Otherwise the
+    encodings named by HTTP and by the page (their labels mapped as in the WHATWG's standard), then
+    the detected one, are tried in turn. The first is taken in which at most one in 20 non-ASCII
+    bytes is invalid. Invalid bytes become U+FFFD.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -99,13 +106,13 @@ def _encodings(data: bytes, charset: str | None) -> Iterator[str]:
 
 
 def html_page(html: str, *, main_content: bool, extractor: Extractor = "resiliparse") -> Page:
-    """Extract title and text of an HTML document.
+    """Extract the title and the text of an HTML document.
 
-    With ``main_content``, navigation, footers and the like are left out: by resiliparse's
-    heuristics, or by trafilatura's with precision favoured. Blocks and list items stand on lines of
-    their own; alternative texts of images are left out, and readers' comments by trafilatura. All
-    text is resiliparse's. Raises :class:`HtmlError` where the extraction fails, and for a page that
-    would take too long by its form.
+    With ``main_content``, navigation, footers and the like are left out, by the heuristics of
+    resiliparse, or of trafilatura set to favour precision. Without it, resiliparse extracts all
+    text. Blocks and list items are on lines of their own. Alternative texts of images are left out;
+    trafilatura also leaves out readers' comments. Raises :class:`HtmlError` if extraction fails,
+    and for a page whose structure would make it too slow.
     """
     if main_content and _nesting(html) > MAX_NESTING:
         raise HtmlError(f"more than {MAX_NESTING} elements within each other")
@@ -124,7 +131,7 @@ def html_page(html: str, *, main_content: bool, extractor: Extractor = "resilipa
 
 
 def check_extractor(*, main_content: bool, extractor: Extractor = "resiliparse", **_: Any) -> None:
-    """Raise ValueError where the extractor cannot do what is asked of it, or is not installed."""
+    """Raise ValueError if the extractor is not installed or cannot extract all text."""
     if extractor == "trafilatura":
         if not main_content:
             raise ValueError("trafilatura extracts main text alone; set main_content to true")
@@ -133,9 +140,9 @@ def check_extractor(*, main_content: bool, extractor: Extractor = "resiliparse",
 
 
 def _trafilatura_text(html: str) -> str:
-    """Return the main text, empty where there is none.
+    """Return the main text that trafilatura finds, or an empty one.
 
-    Its deduplication stays off: it compares with the pages that the same process happened to see.
+    trafilatura's deduplication is off, since it depends on which pages the process saw before.
     """
     import trafilatura
 
@@ -157,7 +164,7 @@ def _trafilatura_text(html: str) -> str:
 
 
 def _nesting(html: str) -> int:
-    """Bound how deep the elements lie that make main-content extraction slow."""
+    """Return an upper bound of the nesting of elements that make main-content extraction slow."""
     if html.count("<") <= MAX_NESTING:
         return 0
     depth = deepest = 0
@@ -168,11 +175,11 @@ def _nesting(html: str) -> int:
 
 
 def _reopens_too_many(html: str) -> bool:
-    """Tell whether tags of formatting that stay open may make more than :data:`MAX_REOPENED`.
+    """Tell whether unclosed formatting tags may make more than :data:`MAX_REOPENED` elements.
 
-    Behind the end of every block, HTML opens again the formatting elements that are still open
-    (13.2.4.3 of the WHATWG's standard), so that the elements grow with the square of the tags. Each
-    other tag is taken for such an end, which is more than there can be.
+    After the end of every block, an HTML parser reopens the formatting elements that are still open
+    (13.2.4.3 of the WHATWG's standard). So the number of elements can grow with the square of the
+    number of tags. Every other tag is counted as the end of a block, which gives an upper bound.
     """
     tags = html.count("<")
     if tags * tags // 4 <= MAX_REOPENED:

@@ -1,4 +1,4 @@
-"""The LaTeX source of one paper, from the files of its submission, in reading order."""
+"""The LaTeX source of one paper in reading order, put together from its submission's files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from transforms.latex.scan import Scan
 
-MAX_DEPTH = 30  # of files in files; TeX opens 15
-MAX_FOLDERS = 16  # that a file is looked for in; each \import within another doubles them
-MAX_INPUT_MACROS = 100  # macros of the paper that read a file, of which each is looked for
+MAX_DEPTH = 30  # nesting of files that read files; TeX allows 15
+MAX_FOLDERS = 16  # folders to search for a file; each nested \import doubles their number
+MAX_INPUT_MACROS = 100  # macros of a paper that read a file
 
 _CLASS = re.compile(r"\\document(?:class|style)(?![A-Za-z@])")
 _CLASS_BYTES = re.compile(rb"\\document(?:class|style)")
@@ -41,7 +41,7 @@ _INPUT = re.compile(
     r"\{(?P<folder>[^{}\n]{0,200})\}[ \t]*\{(?P<file>[^{}\n]{1,200})\}"
     r"|\\(?P<bibliography>bibliography)[ \t]*\{[^{}]{0,2000}\}"
 )
-# Macro packages of plain TeX's days, which papers read by \input and sometimes bring along.
+# Old macro packages that papers read with \input and sometimes include.
 _PACKAGES = frozenset(
     name
     for names in (
@@ -74,12 +74,12 @@ _COMMENT = re.compile(r"(?<!\\)%[^\n]*")
 
 
 class Paper(NamedTuple):
-    """A paper's source, or why there is none."""
+    """The source of a paper, or the reason why there is none."""
 
     text: str
     main_file: str | None
-    file_count: int  # that the text is made of
-    missing_inputs: int
+    file_count: int  # number of files that the text is made of
+    missing_inputs: int  # number of commands whose file is not there
     dropped_by: str | None = None
 
 
@@ -88,9 +88,9 @@ class _TooLongError(Exception):
 
 
 def decoded(content: bytes) -> str:
-    """Decode one file: UTF-8, UTF-16 by its mark, or Latin-1 with Windows' quotation marks.
+    """Decode a file: UTF-16 with a byte-order mark, UTF-8, Windows-1252, or Latin-1.
 
-    Line ends become ``\\n``.
+    All line ends become ``\\n``.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16", errors="replace")
@@ -106,16 +106,17 @@ def decoded(content: bytes) -> str:
 
 
 def read_paper(files: Mapping[str, bytes], *, max_text_bytes: int) -> Paper:
-    """Splice the files of a paper, from its main file on.
+    """Return the main file of a paper with the files that it reads inserted in their places.
 
-    The main file holds ``\\documentclass`` or ``\\documentstyle``, and it or what it reads holds
-    ``\\begin{document}``. Of several, it is the one that a 00README file names, or else one
-    that no other reads, that is more than a figure, with a bibliography made for it, not called a
-    supplement or the like, in the topmost folder, with a usual name, and with the longest text.
+    A main file contains ``\\documentclass`` or ``\\documentstyle``, and it or a file that it reads
+    contains ``\\begin{document}``. If there are several, these criteria decide, in this order:
+    named by a 00README file; read by no other file; more than a figure; with a BibTeX bibliography
+    of its own; not called a supplement or the like; in the topmost folder; with a usual name; with
+    the longest text.
 
-    Dropped are submissions with no such file (``no_main_file``), those withdrawn (``withdrawn``),
-    those that show nothing but a PDF (``pdf_only``), and texts longer than ``max_text_bytes``
-    (``record_too_large``).
+    Submissions are dropped without such a file (``no_main_file``), if they are withdrawn
+    (``withdrawn``), if they only show a PDF (``pdf_only``), and if the text is longer than
+    ``max_text_bytes`` (``record_too_large``).
     """
     library = _Library(files, max_text_bytes)
     if len(files) == 1 and all(b"%auto-ignore" in content[:200] for content in files.values()):
@@ -169,7 +170,7 @@ def _may_be_main(library: _Library, path: str) -> bool:
 
 
 def _named_by_readme(library: _Library) -> set[str]:
-    """Read arXiv's 00README files: lines ``FILE toplevelfile``, or JSON or YAML."""
+    """Return the main files that arXiv's 00README files name, in any of their formats."""
     named: set[str] = set()
     for path in library.files:
         if not _README.search(path):
@@ -183,7 +184,7 @@ def _named_by_readme(library: _Library) -> set[str]:
 
 
 def _shows_a_pdf(text: str) -> bool:
-    """Tell whether a paper's body is a PDF with pages of its own, and no more."""
+    """Tell whether a paper's body only includes the pages of a PDF."""
     if not _INCLUDE_PDF.search(text):
         return False
     scan = Scan(text)
@@ -196,12 +197,12 @@ def _shows_a_pdf(text: str) -> bool:
 
 
 class _Library:
-    """The files of a paper, each decoded and scanned once, when it is asked for."""
+    """The files of a paper; each is decoded and scanned once, when it is first needed."""
 
     def __init__(self, files: Mapping[str, bytes], max_file_bytes: int) -> None:
         self.files = files
         self.max_file_bytes = max_file_bytes
-        self.read_chars_left = 4 * max_file_bytes  # for all candidates together
+        self.read_chars_left = 4 * max_file_bytes  # characters to read, for all candidates together
         self._scans: dict[str, Scan] = {}
 
     def scan(self, path: str) -> Scan:
@@ -212,7 +213,7 @@ class _Library:
         return self._scans[path]
 
     def find(self, name: str, folders: list[str]) -> str | None:
-        """Find the file that TeX would read by ``name``, looked for from each of ``folders``."""
+        """Return the path of the file that TeX would read by ``name``, searched in ``folders``."""
         for folder in folders:
             path = posixpath.normpath(posixpath.join(folder, name))
             for candidate in (f"{path}.tex", path, f"{path}.ltx", f"{path}.TEX"):
@@ -222,7 +223,7 @@ class _Library:
 
 
 class _Splicer:
-    """Puts the files that a main file reads in the places where it reads them."""
+    """Inserts the files that a main file reads in the places where it reads them."""
 
     def __init__(self, library: _Library, main: str, max_text_bytes: int) -> None:
         self.main = main
@@ -238,7 +239,7 @@ class _Splicer:
         self._pieces: list[str] = []
 
     def splice(self) -> str:
-        """Return the paper's text. Raises :class:`_TooLongError`."""
+        """Return the paper's text. Raises :class:`_TooLongError` above the limit."""
         self._read(self.main, [posixpath.dirname(self.main), ""])
         return "".join(self._pieces)
 
@@ -258,7 +259,7 @@ class _Splicer:
                 self._input_macros[macro["name"]] = paths
         at, end = 0, len(text)
         if self._open and scan.search(_CLASS) and (begin := scan.search(_BEGIN)):
-            at = begin.end()  # of a file that can be typeset alone, the body
+            at = begin.end()  # only the body of a file that can be typeset alone
         if self._open and at and (closing := scan.search(_END, at)):
             end = closing.start()
         if stop := scan.search(_ENDINPUT, at):
@@ -270,10 +271,10 @@ class _Splicer:
         seen = at
         while (match := scan.search(self._pattern(), seen)) and match.start() < last:
             seen = match.end()
-            found = self._target(match, folders, path)
-            if found is None:
+            input_file = self._target(match, folders, path)
+            if input_file is None:
                 continue
-            target, target_folders = found
+            target, target_folders = input_file
             keep = match.end() if target.endswith(".bbl") else match.start()
             self._add(text[at:keep])
             if keep == match.end():
@@ -290,7 +291,7 @@ class _Splicer:
             return _INPUT
         names = "|".join(self._input_macros)
         call = rf"\\(?P<macro>{names})(?![A-Za-z@])[ \t]*\{{(?P<argument>[^{{}}\n]{{1,200}})\}}"
-        return re.compile(f"{_INPUT.pattern}|{call}")  # re keeps what it compiled
+        return re.compile(f"{_INPUT.pattern}|{call}")  # the module re caches it
 
     def _add(self, text: str) -> None:
         self._left -= len(text)
@@ -302,7 +303,7 @@ class _Splicer:
     def _target(
         self, match: re.Match[str], folders: list[str], path: str
     ) -> tuple[str, list[str]] | None:
-        """Find the file that a command reads, and the folders to look for its own files in."""
+        """Return the file that a command reads, and the folders to search for its own inputs."""
         groups = match.groupdict()
         if groups["bibliography"]:
             return self._made_bibliography()
@@ -316,7 +317,7 @@ class _Splicer:
             base = self._plain(groups["folder"])
             inner = [posixpath.normpath(posixpath.join(folder, base)) for folder in folders]
             folders = list(dict.fromkeys([*inner, *folders]))
-            folders[MAX_FOLDERS - 1 : -1] = []  # the last one is the submission's own
+            folders[MAX_FOLDERS - 1 : -1] = []  # the last one is the root of the submission
         if (groups["command"] or "").startswith("subfile"):
             folders = [posixpath.dirname(path), *folders]
         plain_names = [self._plain(name).strip('"') for name in names]
@@ -332,11 +333,11 @@ class _Splicer:
         return None
 
     def _plain(self, name: str) -> str:
-        """Put simple macros into a file's name."""
+        """Expand simple macros in the name of a file."""
         return _MACRO_CALL.sub(lambda call: self._macros.get(call[1], call[0]), name)
 
     def _made_bibliography(self) -> tuple[str, list[str]] | None:
-        """Find the bibliography that BibTeX made, where it is one that LaTeX reads."""
+        """Return the bibliography that BibTeX made, if LaTeX can read it, at its first use."""
         if self._bibliography_is_read:
             return None
         made = f"{posixpath.splitext(self.main)[0]}.bbl"

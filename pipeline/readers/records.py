@@ -1,4 +1,4 @@
-"""Rows that WET and WARC files have in common: records without text, and what is no record."""
+"""Rows for records without text and for unreadable ranges, shared by the WET and WARC readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.readers.containers.warc_records import Record, Unreadable
 
 
 def record_url(record: Record) -> str | None:
-    """Return the record's address, without the angle brackets that some writers put around it."""
+    """Return the url of a record, without the angle brackets that some writers add."""
     url = record.headers.get("warc-target-uri", "")
     return url.removeprefix("<").removesuffix(">") or None
 
@@ -17,7 +17,7 @@ def record_url(record: Record) -> str | None:
 def row_without_text(
     name: str, record: Record, dropped_by: str, fields: Mapping[str, object]
 ) -> Row:
-    """Make the row of a record that gives no text, with its type and error in the metadata."""
+    """Make the row of a record without text, with its type and error in the metadata."""
     metadata = {
         "type": record.headers.get("warc-type"),
         "date": record.headers.get("warc-date"),
@@ -31,7 +31,7 @@ def row_without_text(
 
 
 def unreadable_row(name: str, place: Unreadable, ordinal: int) -> Row:
-    """Make the row of what is no record, the ``ordinal``-th such place of the file."""
+    """Make the row of an unreadable range; ``ordinal`` is its number in the file, from 0."""
     metadata = {
         "error": place.error,
         "offset": place.offset,

@@ -1,9 +1,9 @@
-"""StackExchange dumps: the posts of a site, from ``Posts.xml`` or the ``.7z`` it comes in.
+"""Reader of StackExchange dumps: a site's posts, from ``Posts.xml`` or its ``.7z``.
 
-``Posts.xml`` is one ``<row .../>`` a post, with all of it in attributes. No XML parser reads it:
-rows are found by ``<row``, which cannot stand in an attribute (XML 1.0, section 3.1), so a file is
-read in a stream and from anywhere. A document type is not interpreted and no entity declared in
-it is expanded. Characters that XML does not allow, and that dumps hold all the same, survive.
+``Posts.xml`` has one ``<row .../>`` a post, with all content in attributes. It is not parsed as
+XML: rows are found by ``<row``, which cannot occur in an attribute (XML 1.0, section 3.1). So a
+file can be read in a stream, and from any offset. A document type is not interpreted, and entities
+that it declares are not expanded. Characters that XML forbids, which dumps contain, are kept.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from transforms.stackexchange.join import (
     site_of,
 )
 
-MEMBER = "Posts.xml"  # of an archive, the one that is read
+MEMBER = "Posts.xml"  # the member of a .7z archive that is read
 
 _MARK = b"<row"
-_ROW_BYTES = 80  # of a row's columns of numbers
+_ROW_BYTES = 80  # of the numbers of a row, about
 _MAX_HEADER_BYTES = 1 << 12
 _HEADER_ITEM = re.compile(
     r"\s+|<\?xml\b[^>]*>|<!DOCTYPE\b[^\[>]*>|<!--.*?-->|</?posts\s*/?>", re.DOTALL
@@ -47,21 +47,21 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _POST_ID = re.compile(r"[0-9]{1,18}")
 _REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]{1,8});|#([0-9]{1,9});|(\w+);)?")
 _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
-_TAG = re.compile(r"[^<>|\s]+")  # "<one><two>", and since 2022 "|one|two|"
+_TAG = re.compile(r"[^<>|\s]+")  # in "<one><two>", or since 2022 "|one|two|"
 _QUESTION, _ANSWER = "1", "2"
 
 
 class _Record(NamedTuple):
-    """The bytes from a ``<row`` to the next one; ``data`` is None where they are too many."""
+    """The bytes from a ``<row`` to the next; ``data`` is None if there are too many."""
 
     offset: int
     data: bytes | None
     size: int
-    damage: Damage | None = None  # that cuts the record off
+    damage: Damage | None = None  # the damage that cuts the record off
 
 
 class _BadRowError(ValueError):
-    """A row is no well-formed XML element, or no post."""
+    """A row is not a well-formed XML element, or not a post."""
 
 
 def read_posts(
@@ -75,18 +75,17 @@ def read_posts(
 ) -> Iterator[pa.RecordBatch]:
     """Read the posts of a dump as batches of ``transforms.stackexchange.join.POST_SCHEMA``.
 
-    The file is a ``Posts.xml``, plain or in gzip, bzip2 or zstd, or a ``.7z`` of which
-    ``Posts.xml`` is read (see ``seven_zip``; it needs a stream that can seek). ``start`` and
-    ``end`` are a split's offsets: of a plain file, the rows that begin in it are read; any other
-    file is read whole by the split that begins at 0. A row's ``record`` is its byte offset in the
-    decompressed file.
+    The file is a ``Posts.xml``, plain or in gzip, bzip2 or zstd, or a ``.7z`` with a member
+    ``Posts.xml``, which needs a stream that can seek. ``start`` and ``end`` are the offsets of a
+    split. A split of a plain file has the rows that begin in it; any other file is read whole by
+    the split that begins at 0. A row's ``record`` is its byte offset in the decompressed file.
 
-    Every post is a row. Rows that are no question and no answer are dropped by
-    ``not_a_question_or_answer``; others by ``bad_post`` (not well-formed, with an entity that XML
-    does not define, or without the numbers of a post), ``record_too_large`` (over
-    ``max_record_bytes``), ``not_posts`` (what stands before the first row is not the head of a
-    ``Posts.xml``, or declares entities), ``damaged`` (the file does not decompress). Invalid UTF-8
-    and references to characters that Unicode does not have become U+FFFD.
+    Every post is a row. Posts that are neither question nor answer are dropped by
+    ``not_a_question_or_answer``. Other reasons are ``bad_post`` (not well-formed, with an entity
+    that XML does not define, or without the numbers of a post), ``record_too_large`` (over
+    ``max_record_bytes``), ``not_posts`` (the text before the first row is not the head of a
+    ``Posts.xml``, or declares entities), and ``damaged`` (the file does not decompress). Invalid
+    UTF-8 and references to characters that are not in Unicode become U+FFFD.
     """
     records = _records_of(stream, start, end, max_record_bytes)
     return _batches(_rows(records, name, site_of(name)), batch_bytes)
@@ -130,15 +129,15 @@ def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
 
 
 def _records(chunks: Iterable[bytes | Damage], offset: int, max_bytes: int) -> Iterator[_Record]:
-    """Cut chunks, the first of which begins at ``offset``, before every ``<row``.
+    """Divide chunks before every ``<row``; the first chunk begins at ``offset``.
 
-    The first record is what stands before the first row, and may be empty. The rest of a row that
-    a damage cuts off is part of the damage.
+    The first record is the text before the first row, and may be empty. The rest of a row that a
+    damage cuts off counts to the damage.
     """
     pieces: list[bytes] = []
     size = 0
-    tail = b""  # of the last chunk, what may be the beginning of a mark
-    lost = False  # the record's beginning is behind a damage
+    tail = b""  # end of the last chunk, which may be part of a mark
+    lost = False  # the beginning of the record was lost in a damage
     for chunk in chunks:
         if isinstance(chunk, Damage):
             data = b"".join([*pieces, tail]) if size <= max_bytes else None
@@ -193,7 +192,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 def _rows_of_record(data: bytes, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a post, and a row for anything that stands between it and the next one."""
+    """Yield the row of a post, and one for any text between it and the next post."""
     text = data.decode(errors="replace")
     try:
         attributes, end = _attributes(text)
@@ -208,7 +207,7 @@ def _rows_of_record(data: bytes, row: dict[str, Any]) -> Iterator[dict[str, Any]
 
 
 def _fault_of_header(data: bytes) -> str | None:
-    """Say why what stands before the first row is not the head of a ``Posts.xml``, or None."""
+    """Return why the text before the first row is not the head of a ``Posts.xml``, or None."""
     text = data[: 2 * _MAX_HEADER_BYTES].decode("utf-8-sig", errors="replace")
     if "<!ENTITY" in text:
         return "the document type declares entities, which are not expanded"
@@ -217,7 +216,7 @@ def _fault_of_header(data: bytes) -> str | None:
 
 
 def _attributes(text: str) -> tuple[dict[str, str], int]:
-    """Return a row's attributes, decoded, and where what follows the row begins."""
+    """Return the decoded attributes of a row, and the offset of the text after it."""
     attributes: dict[str, str] = {}
     position = len(_MARK)
     while match := _ATTRIBUTE.match(text, position):
@@ -233,7 +232,7 @@ def _attributes(text: str) -> tuple[dict[str, str], int]:
 
 
 def _decoded(value: str) -> str:
-    """Decode the references in an attribute's value (XML 1.0, sections 4.1 and 4.6)."""
+    """Resolve the references in an attribute's value (XML 1.0, sections 4.1 and 4.6)."""
     if "&" not in value:
         return value
     usual = value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
@@ -256,7 +255,7 @@ def _character(reference: re.Match[str]) -> str:
 
 
 def _post(attributes: dict[str, str]) -> dict[str, Any]:
-    """Make the columns of a post of its attributes."""
+    """Return the columns of a post from its attributes."""
     post_id = _number(attributes, "Id", _POST_ID)
     post_type = attributes.get("PostTypeId", "")
     if post_type not in (_QUESTION, _ANSWER):
@@ -300,10 +299,10 @@ def _batches(rows: Iterable[dict[str, Any]], batch_bytes: int) -> Iterator[pa.Re
 
 @dataclass(frozen=True)
 class StackExchangeOptions:
-    """The recipe's parameters of a StackExchange source."""
+    """The parameters of a StackExchange source in a recipe."""
 
-    sites: int | list[str]  # how many of the largest sites are read (LLaMA: 28), or their names
-    min_answers: int  # questions with fewer are dropped
+    sites: int | list[str]  # number of the largest sites to read (LLaMA: 28), or their names
+    min_answers: int  # questions with fewer answers are dropped
 
     def __post_init__(self) -> None:
         if isinstance(self.sites, int) and self.sites < 1:
@@ -311,9 +310,9 @@ class StackExchangeOptions:
 
 
 def choose_files(sizes: Mapping[str, int], options: StackExchangeOptions) -> set[str]:
-    """Return the dumps that are read, given the sizes of all; sites are compared by their files.
+    """Return the files to read, given the sizes of all files. A site's size is that of its files.
 
-    Raises ValueError for the name of a site that is not among them.
+    Raises ValueError if the options name a site without files.
     """
     of_site: dict[str, list[str]] = {}
     for name in sizes:
@@ -331,10 +330,10 @@ def choose_files(sizes: Mapping[str, int], options: StackExchangeOptions) -> set
 
 
 def partition_posts(posts: pa.RecordBatch, n_partitions: int) -> npt.NDArray[np.int64]:
-    """Give a question and its answers the same partition."""
+    """Return the partition of each post: a question and its answers have the same."""
     return partition_of_posts(posts, n_partitions=n_partitions)
 
 
 def documents_of_posts(posts: pa.RecordBatch, options: StackExchangeOptions) -> pa.RecordBatch:
-    """Join the posts of a partition."""
+    """Join the posts of a partition into documents, one a question."""
     return join_posts(posts, min_answers=options.min_answers)

@@ -1,7 +1,7 @@
-"""Files of one submission to arXiv: a tar or a zip archive, or a single file, compressed or not.
+"""Unpacking of one arXiv submission: a tar or zip archive or a single file, compressed or not.
 
-Nothing is written to disk. Of hostile archives not more is unpacked than the limits say, and the
-submission is refused; files that TeX does not read are gone past.
+Nothing is written to disk. A hostile archive is unpacked only up to the limits, then refused. Files
+that TeX does not read are skipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.readers.containers.decompress import Damage, decompressed, is_comp
 from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Bytes, is_tar, tar_members
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 
-# Of a file's extension: TeX does not read it as part of the text.
+# Extensions of files that TeX does not read as part of the text.
 _NO_TEXT = re.compile(
     r"\.(?:pdf|e?ps[fi]?\d?|png|jpe?g|gif|tiff?|bmp|svg|gz|zip|tar|tgz|bz2|xz|7z|rar|mp4|avi|mov|mpe?g"
     r"|webm|mp3|wav|ttf|otf|pf[abm]|tfm|vf|pk|dvi|aux|log|out|toc|synctex|fls|fdb_latexmk|docx?|xlsx?"
@@ -31,7 +31,7 @@ _NUL_WINDOW_BYTES = 1024
 
 
 class RefusedError(Exception):
-    """The submission cannot be read; ``reason`` is what it is dropped by."""
+    """The submission cannot be read; ``reason`` is the reason for which it is dropped."""
 
     def __init__(self, reason: str, error: str) -> None:
         super().__init__(error)
@@ -39,15 +39,15 @@ class RefusedError(Exception):
 
 
 class Limits(NamedTuple):
-    """Bounds of what one submission may unpack to, and of its text."""
+    """Limits on what one submission unpacks to, and on its text."""
 
     max_unpacked_bytes: int
     max_members: int
-    max_text_bytes: int  # of the paper, and of a file that it is made of
+    max_text_bytes: int  # of the paper, and of each file that it is made of
 
 
 class Submission(NamedTuple):
-    """The files that TeX may read, by their paths, and what else there is."""
+    """The files of a submission that TeX may read, by path, and counts of the rest."""
 
     files: dict[str, bytes]
     member_count: int
@@ -55,10 +55,10 @@ class Submission(NamedTuple):
 
 
 def open_submission(raw: bytes, name: str, limits: Limits) -> Submission:
-    """Unpack a submission; ``name`` is that of a single file, as which it is then given.
+    """Unpack a submission; ``name`` is the name to give to a file without an archive.
 
-    Raises :class:`RefusedError` for archives that are damaged (``damaged``), hold paths that lead
-    outside, links or devices (``hostile_archive``), or go beyond ``limits``
+    Raises :class:`RefusedError` for archives that are damaged (``damaged``), that contain links,
+    devices or paths out of the archive (``hostile_archive``), or that exceed ``limits``
     (``archive_too_large``).
     """
     if raw.startswith(b"PK\x03\x04"):
@@ -69,7 +69,7 @@ def open_submission(raw: bytes, name: str, limits: Limits) -> Submission:
         source = Bytes(iter((raw,)))
     if is_tar(source.peek(BLOCK_BYTES)):
         return _from_tar(source, limits)
-    content = source.take(limits.max_unpacked_bytes + 1)  # one more, so that a bomb goes off
+    content = source.take(limits.max_unpacked_bytes + 1)  # one more, so that a larger file raises
     if content.startswith(b"PK\x03\x04"):
         return _from_zip(content, limits)
     if content.startswith(b"%PDF"):
@@ -89,7 +89,7 @@ def _bounded(raw: bytes, max_bytes: int) -> Iterator[bytes]:
 
 
 def _inside(name: str) -> str:
-    """Return a member's path in a plain form; refuses one that leads out of the archive."""
+    """Return a member's normalised path; refuses one that leads out of the archive."""
     path = posixpath.normpath(name.replace("\\", "/"))
     if path.startswith(("/", "../")) or path == ".." or re.match("[A-Za-z]:/", path):
         raise RefusedError("hostile_archive", f"path {name[:200]!r} leads out of the archive")

@@ -1,4 +1,4 @@
-"""WARC files: web pages as they were crawled, turned into text."""
+"""Reader of WARC files, which turns crawled web pages into text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from pipeline.readers.page_text import Extractor, HtmlError, Page, decode_page, 
 from pipeline.readers.records import record_url, row_without_text, unreadable_row
 
 MAX_TITLE_CHARS = 1_000
+"""Longest title kept, in characters."""
+
 
 Extract = Callable[[str], Page]
 
@@ -47,16 +49,16 @@ def read_warc(
 ) -> Iterator[pa.RecordBatch]:
     """Read the pages of a WARC file, compressed or not, as batches of documents.
 
-    A document's id is ``name#record``, with the record's ordinal in the file, from 0, where records
-    of all types count. ``response`` and ``resource`` records of HTML give the page's text (its main
-    text, as ``extractor`` finds it, with ``main_content``, all of it without), those of plain text
-    the text as it is. Every record gets a row, dropped where it gives no text: ``not_a_page`` (a
-    record of another type), ``bad_http``, ``http_status`` (other than 200), ``not_html``,
-    ``html_too_large`` (over ``max_html_bytes`` without encodings), ``html_error``, ``empty``,
-    ``record_too_large`` (over ``max_record_bytes``). What cannot be read is a row dropped as
-    ``damaged``, or ``not_a_warc``
-    for a file of another format, ARC among them. ``metadata`` holds ``title`` and ``date``. The
-    file is not split: ``start`` is 0 and ``end`` None.
+    A document's id is ``name#record``; the record is its number in the file, from 0, where records
+    of all types count. A ``response`` or ``resource`` record of HTML gives the text of the page:
+    with ``main_content`` the main text that ``extractor`` finds, otherwise all text. A ``response``
+    of plain text gives that text. Every record gets a row. Records without text are dropped by
+    ``not_a_page`` (a record of another type), ``bad_http``, ``http_status`` (other than 200),
+    ``not_html``, ``html_too_large`` (over ``max_html_bytes`` when decoded), ``html_error``,
+    ``empty`` or ``record_too_large`` (over ``max_record_bytes``). Unreadable bytes become a row
+    dropped by ``damaged``, and a file of another format, such as ARC, a row dropped by
+    ``not_a_warc``. ``metadata`` holds ``title`` and ``date``. The file is not split: ``start`` is 0
+    and ``end`` None.
     """
     assert start == 0 and end is None, "WARC files are not split"
     extract = partial(html_page, main_content=main_content, extractor=extractor)
@@ -94,7 +96,7 @@ def _record_row(name: str, record: Record, extract: Extract, max_html_bytes: int
 
 
 class _NoTextError(Exception):
-    """The record gives no text, and why."""
+    """The record gives no text; ``dropped_by`` is the reason."""
 
     def __init__(self, dropped_by: str, fields: dict[str, object]) -> None:
         super().__init__(dropped_by)
@@ -103,7 +105,7 @@ class _NoTextError(Exception):
 
 
 def _body(record: Record, max_html_bytes: int) -> _Body:
-    """Return what the record holds of a page, with its encodings undone."""
+    """Return the decoded body of the page in a record."""
     record_type = record.headers.get("warc-type", "").lower()
     headers = record.headers
     data = record.payload

@@ -1,7 +1,7 @@
-"""WET files: the plain text of web pages, as Common Crawl publishes it.
+"""Reader of WET files, in which Common Crawl publishes the plain text of web pages.
 
-A WET file is a WARC file of ``conversion`` records. The first line of a record's payload is the
-page's title, which is not part of the text (so CCNet, arXiv 1911.00359, reads it).
+A WET file is a WARC file of ``conversion`` records. As in CCNet (arXiv 1911.00359), the first line
+of a record's payload is the page's title and not part of the text.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.records import record_url, row_without_text, unreadable_row
 
 MAX_TITLE_BYTES = 1_000
+"""Longest title kept, in bytes of UTF-8."""
 
 
 def read_wet(
@@ -29,12 +30,12 @@ def read_wet(
 ) -> Iterator[pa.RecordBatch]:
     """Read the pages of a WET file, compressed or not, as batches of documents.
 
-    A document's id is ``name#record``, with the record's ordinal in the file, from 0, where records
-    of all types count. Every record gets a row: those of other types are dropped as ``not_a_page``,
-    pages without text as ``empty``, longer ones than ``max_record_bytes`` as ``record_too_large``;
-    what cannot be read is a row dropped as ``damaged``, or ``not_a_warc`` for a file of another
-    format. ``metadata`` holds ``title`` and ``date``. The file is not split: ``start`` is 0 and
-    ``end`` None.
+    A document's id is ``name#record``; the record is its number in the file, from 0, where records
+    of all types count. Every record gets a row. Records of other types are dropped by
+    ``not_a_page``, pages without text by ``empty``, records over ``max_record_bytes`` by
+    ``record_too_large``. Unreadable bytes become a row dropped by ``damaged``, and a file of
+    another format a row dropped by ``not_a_warc``. ``metadata`` holds ``title`` and ``date``. The
+    file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "WET files are not split"
     return batches(_rows(stream, name, max_record_bytes), batch_bytes=batch_bytes)
@@ -65,8 +66,8 @@ def _page(name: str, record: Record) -> Row:
 def title_and_text(payload: bytes) -> tuple[str, bytes]:
     """Divide the payload of a WET record, UTF-8, into the page's title and its text.
 
-    A newline at the payload's end ends the last line and begins none. Where every line ends in
-    CRLF, lines end in LF afterwards; otherwise a carriage return stays.
+    A newline at the end of the payload is not part of the text. If every line ends in CRLF, the
+    line ends become LF; otherwise carriage returns stay.
     """
     title_end = payload.find(b"\n")
     if title_end < 0:

@@ -1,7 +1,7 @@
-"""One page of MediaWiki's XML export (schema export-0.3 to 0.11), without parsing XML at large.
+"""Parsing of one page of MediaWiki's XML export (schema export-0.3 to 0.11) by its tags.
 
-In this format, a tag's name stands in angle brackets nowhere but in tags: the wikitext of a page is
-escaped. So elements are found by searching for their tags.
+No general XML parser is needed: the wikitext of a page is escaped, so a name in angle brackets is
+always a tag, and elements can be found by searching for their tags.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REDIRECT_TEXT = re.compile(
     r"|перенаправлення)\s*:?\s*\[\[",
     re.IGNORECASE,
 )
-"""How a redirect begins in the 20 languages; only old dumps do without the element for it."""
+"""Pattern of a redirect's first line in the 20 languages, for old dumps without ``<redirect>``."""
 
 _CANONICAL_NAMES = (
     "Media|Special|Talk|User|User talk|Project|Project talk|Wikipedia|Wikipedia talk|File|File talk"
@@ -42,15 +42,15 @@ _CANONICAL_NAMES = (
 
 
 class PageError(ValueError):
-    """The page is not what MediaWiki exports."""
+    """The page is not valid in MediaWiki's export format."""
 
 
 class Page(NamedTuple):
-    """A page with its latest revision."""
+    """A page and its latest revision."""
 
     title: str
     page_id: str
-    is_article: bool  # in namespace 0
+    is_article: bool  # true in namespace 0
     is_redirect: bool
     revision_id: str | None
     timestamp: str | None
@@ -61,8 +61,8 @@ class Page(NamedTuple):
 def namespace_names(header: bytes) -> Mapping[str, int]:
     """Return the number of each namespace by its name in lower case, canonical or in ``header``.
 
-    ``header`` is the beginning of a dump. The names are for pages that do not say their namespace
-    otherwise, as in dumps before 2012.
+    ``header`` is the beginning of a dump. Dumps before 2012 have no namespace in the pages, so it
+    must be taken from the titles.
     """
     names = dict.fromkeys(_CANONICAL_NAMES.lower().split("|"), -1)
     for key, name in _NAMESPACE.findall(header[: 1 << 16]):
@@ -72,11 +72,11 @@ def namespace_names(header: bytes) -> Mapping[str, int]:
 
 
 def parse_page(data: bytes, namespaces: Mapping[str, int]) -> Page:
-    """Take the fields out of the bytes between ``<page>`` and ``</page>``.
+    """Parse the bytes between ``<page>`` and ``</page>``.
 
-    Of several revisions the one with the latest timestamp counts. Invalid UTF-8 becomes U+FFFD.
-    Raises :class:`PageError` for pages without title or id, and for entities that XML does not know
-    without a document type.
+    Of several revisions, the one with the latest timestamp is taken. Invalid UTF-8 becomes U+FFFD.
+    Raises :class:`PageError` for pages without title or id, and for entities that XML itself does
+    not define.
     """
     first_revision = data.find(_REVISION)
     head = data if first_revision < 0 else data[:first_revision]
@@ -103,7 +103,7 @@ def parse_page(data: bytes, namespaces: Mapping[str, int]) -> Page:
         is_redirect=bool(_REDIRECT.search(head) or _REDIRECT_TEXT.match(wikitext)),
         revision_id=revision_id if revision_id and _NUMBER.fullmatch(revision_id) else None,
         timestamp=_first(_TIMESTAMP, meta),
-        # The model stands behind the text in some versions of the schema, before it in others.
+        # The model comes after the text in some versions of the schema, before it in others.
         model=_first(_MODEL, meta)
         or _first(_MODEL, text[text_element.end() :] if text_element else b""),
         text=wikitext,
@@ -123,9 +123,9 @@ def _latest(revisions: bytes) -> bytes:
 
 
 def unescaped(data: bytes) -> str:
-    """Decode character data of XML: references resolved, line ends as XML has them.
+    """Decode XML character data: resolve references, and normalise line ends to LF.
 
-    Raises :class:`PageError` for an entity that is not one of XML's five.
+    Raises :class:`PageError` for an entity other than XML's own five.
     """
     text = data.decode(errors="replace")
     if "\r" in text:

@@ -1,14 +1,13 @@
-"""Wikipedia's ``pages-articles`` dumps: MediaWiki's XML export, as bzip2, gzip, zstd or plain.
+"""Reader of Wikipedia's ``pages-articles`` dumps, MediaWiki's XML export.
 
-The XML is never parsed as a document: a scanner looks for ``<page>`` and ``</page>``, which in this
-format stand nowhere else, and takes the few elements it needs out of the page between them. So a
-piece of a file is read as well as a whole, there is no tree, and no entity but XML's own five and
-character references exists: a document type with others is not read, and a page that uses one is
-refused.
+The XML is not parsed as a document. A scanner looks for ``<page>`` and ``</page>``, which in this
+format occur only as tags, and reads the few elements it needs between them. So a part of a file can
+be read like a whole file. Only XML's own five entities and character references exist: a document
+type is not read, and a page that uses other entities is dropped.
 
-A multistream dump is a row of bzip2 streams, each of some whole pages; what ``pbzip2`` writes is
-the same, but cut anywhere. Streams are found by the magic bytes of their beginning, so that the
-index is not needed, and a page belongs to the stream that its ``<page>`` begins in.
+A multistream dump is a sequence of bzip2 streams, each with some whole pages. ``pbzip2`` writes
+streams too, but cuts pages anywhere. Streams are found by their magic bytes, so the dump's index is
+not needed. A page belongs to the stream in which its ``<page>`` begins.
 """
 
 from __future__ import annotations
@@ -45,23 +44,23 @@ def read_wikipedia(
 ) -> Iterator[pa.RecordBatch]:
     """Read the pages of a ``pages-articles`` dump as batches of documents of raw wikitext.
 
-    The language comes from the file's name (``enwiki-...``) and is the column ``language``. A
-    document's id is ``name#PAGE@OFFSET``: the page's id, and where it begins in the decompressed
-    file, because a file may hold a page twice; in bzip2, the offset of the stream in the file, a
-    plus, and the offset in the stream. ``metadata`` holds ``title``, ``page_id``, ``revision_id``
-    and ``timestamp``, of the latest revision if there are several. UTF-16 with a byte-order mark is
-    understood.
+    The language comes from the file's name (``enwiki-...``) and goes to the column ``language``. A
+    document's id is ``name#PAGE@OFFSET``: the page's id, and the page's offset in the decompressed
+    file, because a file may have a page twice. In bzip2 files OFFSET is the offset of the stream in
+    the file, a plus, and the page's offset in the decompressed stream. ``metadata`` holds
+    ``title``, ``page_id``, ``revision_id`` and ``timestamp`` of the latest revision. Dumps may be
+    plain, bzip2, gzip or zstd, and UTF-8, or UTF-16 with a byte-order mark.
 
-    ``start`` and ``end`` are offsets in the raw file. Of a plain file, the pages that begin in the
-    split are read; of bzip2, those that begin in the streams that begin in the split. Files in one
-    piece (gzip, zstd, UTF-16, a single bzip2 stream) belong to the split with byte 0.
+    ``start`` and ``end`` are offsets of a split in the raw file. A split of a plain file has the
+    pages that begin in it. A split of a bzip2 file has the pages of the streams that begin in it.
+    Other files (gzip, zstd, UTF-16, a single bzip2 stream) are read whole by the split with byte 0.
 
-    Every page is a row. Dropped are those of a language not in ``languages`` or of a file whose
-    name tells none (``other_language``), outside namespace 0 (``not_an_article``), redirects
-    (``redirect``), other content than wikitext (``not_wikitext``), pages without text (``empty``),
-    longer ones than ``max_record_bytes`` of XML (``record_too_large``) and such as are not XML of
-    this format (``bad_xml``). Pages cut off and what does not decompress are rows dropped by
-    ``damaged``; a file in another format is a row ``not_a_dump``.
+    Every page is a row. Reasons to drop it are ``other_language`` (a language not in ``languages``,
+    or none in the file's name), ``not_an_article`` (outside namespace 0), ``redirect``,
+    ``not_wikitext`` (other content), ``empty`` (no text), ``record_too_large`` (over
+    ``max_record_bytes`` of XML) and ``bad_xml`` (not XML of this format). Pages that are cut off,
+    and bytes that do not decompress, become rows dropped by ``damaged``. A file of another format
+    becomes a row dropped by ``not_a_dump``.
     """
     raw = RawFile(stream)
     language = _language_of(name)
@@ -71,13 +70,13 @@ def read_wikipedia(
 
 
 def _language_of(name: str) -> str | None:
-    """Return the language that a dump's name begins with, as in the addresses of its articles."""
+    """Return the language from the name of a dump, as it is written in the domain of its wiki."""
     match = _FILE_LANGUAGE.match(name.rsplit("/", 1)[-1])
     return match.group(1).replace("_", "-") if match else None
 
 
 class _Dump:
-    """One file, and what its pages have in common."""
+    """One dump file, with the settings that all its pages share."""
 
     def __init__(
         self, raw: RawFile, name: str, max_page_bytes: int, language: str | None, wanted: bool
@@ -91,7 +90,7 @@ class _Dump:
         self._in_bzip2 = False
 
     def rows(self, start: int, end: int | None) -> Iterator[Row]:
-        """Yield the rows of the split from ``start`` to ``end``."""
+        """Yield the rows of the split from offset ``start`` to ``end``."""
         file_head = self._raw.read_at(0, _HEAD_BYTES)
         self._in_bzip2 = begins_stream(file_head)
         compressed = is_compressed(file_head)
@@ -113,12 +112,12 @@ class _Dump:
             chunks = self._plain_chunks(start, end)
         if encoding:
             chunks = as_utf8(chunks, encoding)
-        found = False
+        has_rows = False
         first = head.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:1]
         for row in self._pages(chunks):
-            found = True
+            has_rows = True
             yield row
-        if not found and not start and not encoding and first not in (b"", b"<"):
+        if not has_rows and not start and not encoding and first not in (b"", b"<"):
             fault = {"error": "not an XML dump of MediaWiki, and no page in it"}
             yield Row(f"{self._name}#!format", b"", None, metadata_json(fault), "not_a_dump")
 
@@ -126,7 +125,7 @@ class _Dump:
         return cast(BinaryIO, Window(self._raw, begin, one_stream=one_stream))
 
     def _head(self, compressed: bool) -> bytes:
-        """Return the first bytes of the decompressed file, with the names of its namespaces."""
+        """Return the first bytes of the decompressed file, which name its namespaces."""
         if not compressed:
             return self._raw.read_at(0, READ_BYTES)
         first = next(decompressed(self._window(0, one_stream=self._in_bzip2)), b"")
@@ -151,7 +150,7 @@ class _Dump:
             begin = window.end if self._raw.read_at(window.end, 1) else None
 
     def _pages(self, chunks: Iterator[Chunk]) -> Iterator[Row]:
-        """Cut chunks into pages: the state is a buffer, and where its parts come from."""
+        """Yield the rows of the pages in chunks, and a row for each damage."""
         cutter = PageCutter()
         for chunk in chunks:
             if isinstance(chunk.data, Damage):

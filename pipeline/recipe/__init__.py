@@ -1,1 +1,1 @@
-"""Recipes: what they may say, and how they are read from YAML and checked."""
+"""Recipes: their keys, how they are read from YAML, and how they are checked."""

@@ -1,8 +1,8 @@
-"""What a number of a recipe may be, by its name.
+"""Range checks of a recipe's numbers by the names of their parameters.
 
-Thresholds are named alike everywhere: ``min_`` and ``max_`` limit something, a ``fraction`` is a
-part of a whole, ``bytes`` and ``words`` are counted. So what cannot be is found in one place, for
-steps of a user's own as well.
+Parameters are named alike everywhere: ``min_`` and ``max_`` begin limits, a ``fraction`` is a part
+of a whole, ``bytes`` and ``words`` are counts. So impossible values are found in one place, also in
+the parameters of a user's own steps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _ANY_SIGN = {"score", "log", "logit", "logprob", "margin", "difference"}
-"""Words in the name of a number that may well be negative."""
+"""Words in the names of parameters that may be negative."""
 
 _SHARES = {"fraction", "share", "probability", "proportion", "overlap"}
 _SIZES = {"bytes", "tokens", "files"}
@@ -21,11 +21,10 @@ _COUNTS = {*_SIZES, "chars", "words", "lines", "sentences", "documents", "record
 
 
 def expected_number(name: str, value: Any) -> str | None:
-    """Return what a parameter of this name should be, where a number of its value is not.
+    """Return what a parameter's numbers should be, or None if they are right or there are none.
 
-    None where nothing is wrong, and for values without numbers. NaN is never right. What is limited
-    or counted is not negative, a size and an upper limit of a count are not 0 either, and a
-    fraction or probability lies between 0 and 1.
+    NaN is always wrong. A limit or count must not be negative. A size, or an upper limit of a
+    count, must be above 0. A fraction or probability must lie between 0 and 1.
     """
     numbers = list(_numbers(value))
     if any(map(math.isnan, numbers)):
@@ -44,7 +43,7 @@ def expected_number(name: str, value: Any) -> str | None:
 
 
 def crossed_limits(values: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the names of a lower limit and of the upper one that it lies above, if there are."""
+    """Return the names of a lower and an upper limit if the lower is above the upper."""
     for low, value in values.items():
         high = f"max_{low.removeprefix('min_')}"
         if low.startswith("min_") and high in values:

@@ -1,4 +1,4 @@
-"""Recipes as files: YAML, its variables, and the settings of a command line."""
+"""Loading of recipes from YAML files, with variables and the settings of a command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.files.local_copy import local_copy
 from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping, step_name
 from tokenizer.encode import check_model
 
-WHENCE = {
+MODEL_ORIGINS = {
     "bucket_by_perplexity": "'corpus train-lm' makes it",
     "classify": "'corpus train-classifier' makes it",
     "classify_top": "'corpus train-classifier' makes it",
@@ -23,13 +23,14 @@ WHENCE = {
     "keep_cited": "'corpus cited-urls' makes it",
     "score_perplexity": "'corpus train-lm' makes it",
 }
-"""Where the models of a step come from."""
+"""Where the model or list of each step comes from, for error messages."""
 
-TOKENIZER_WHENCE = "'corpus train-tokenizer' makes it"
+TOKENIZER_ORIGIN = "'corpus train-tokenizer' makes it"
+"""Where a tokenizer comes from, for error messages."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, that refuses a key given twice instead of taking the last."""
+    """PyYAML's safe loader, except that a key given twice in one mapping is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -46,13 +47,14 @@ def load_recipe(
     path: str, settings: Sequence[str] = (), sources: Sequence[str] | None = None, *,
     check_files: bool = True,
 ) -> Recipe:  # fmt: skip
-    """Read a recipe, with ``NAME=VALUE`` settings applied, and check all of it.
+    """Read a recipe, apply the ``NAME=VALUE`` settings, and check all of it.
 
-    A setting fills a variable, or overrides a value by its dotted name
-    (``sources.c4.proportion=0.2``, a step by its name: ``sources.c4.steps.drop_short.min_chars``).
-    ``sources`` keeps some of the sources; proportions are then scaled to add up to one. The files
-    that the recipe names must be there and hold what their steps want, but without ``check_files``,
-    for a command that makes some of them. Raises :class:`RecipeError`, whose text is one line.
+    A setting fills a variable, or overrides a value by its dotted name: for example
+    ``sources.c4.proportion=0.2``, or, with the name of a step,
+    ``sources.c4.steps.drop_short.min_chars=200``. ``sources`` selects some of the sources; their
+    proportions are scaled to add up to one. The files that the recipe names must exist and must
+    suit their steps. ``check_files=False`` skips that check, for commands that make such files.
+    Raises :class:`RecipeError` with a message of one line.
     """
     if not storage.exists(path) or storage.is_folder(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
@@ -92,25 +94,25 @@ def load_recipe(
 
 
 def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> None:
-    """Raise RecipeError where a file that the recipe names is not there, or not what it is for.
+    """Raise RecipeError if a file that the recipe names is missing or of the wrong kind.
 
-    ``path`` is the recipe's, for the message, which says what makes such a file. Models are opened
-    by the libraries that read them in the run. One in a bucket is copied to this machine for that,
-    where the run finds the copy (:mod:`pipeline.files.local_copy`). Steps check their other
-    parameters, too.
+    ``path`` is the recipe's path, for the message, which also says how to get such a file. Models
+    are opened with the libraries that the run uses. A model in a bucket is first copied to this
+    machine, and the run uses that copy (:mod:`pipeline.files.local_copy`). Steps check their other
+    parameters too.
     """
     named = [
-        (file, f"sources.{source.name}.steps.{step.name}.{key}", WHENCE.get(step.name))
+        (file, f"sources.{source.name}.steps.{step.name}.{key}", MODEL_ORIGINS.get(step.name))
         for source in recipe.sources
         for step in source.steps
         for key, file in step.named_files()
     ]
     if with_tokenizer:
-        named.append((recipe.tokenizer.model, "tokenizer.model", TOKENIZER_WHENCE))
+        named.append((recipe.tokenizer.model, "tokenizer.model", TOKENIZER_ORIGIN))
     if recipe.opt_out is not None:
         named.append((recipe.opt_out, "opt_out", "set it to null where there is no list"))
-    for file, key, whence in sorted(named):
-        more = f"; {whence}" if whence else ""
+    for file, key, origin in sorted(named):
+        more = f"; {origin}" if origin else ""
         if not storage.exists(file):
             raise RecipeError(f"{path}: {key}: there is no file {file}{more}")
         if storage.is_folder(file):
@@ -127,7 +129,9 @@ def _check_steps(recipe: Recipe, path: str) -> None:
                 step.check()
             except (ValueError, OSError) as error:
                 where = f"sources.{source.name}.steps.{step.name}"
-                message = _of_file(str(error), step.named_files(), WHENCE.get(step.name))
+                message = _with_parameter(
+                    str(error), step.named_files(), MODEL_ORIGINS.get(step.name)
+                )
                 raise RecipeError(f"{path}: {where}{message}") from None
 
 
@@ -135,17 +139,21 @@ def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
     try:
         check_model(local_copy(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
     except (ValueError, OSError) as error:
-        message = _of_file(str(error), [("model", tokenizer.model)], TOKENIZER_WHENCE)
+        message = _with_parameter(str(error), [("model", tokenizer.model)], TOKENIZER_ORIGIN)
         raise RecipeError(f"{path}: tokenizer{message}") from None
 
 
-def _of_file(error: str, named: Sequence[tuple[str, str]], whence: str | None) -> str:
-    """Return an error with the parameter whose file it names, and what makes such a file."""
+def _with_parameter(error: str, named: Sequence[tuple[str, str]], origin: str | None) -> str:
+    """Return an error message for a step, prefixed with the parameter whose file it mentions.
+
+    ``named`` are the step's files with the names of their parameters; ``origin`` says where such a
+    file comes from.
+    """
     error = " ".join(error.split())
     for key, file in named:
         copy = local_copy(file)
         if copy in error:
-            more = f"; give another file: {whence}" if whence else ""
+            more = f"; give another file: {origin}" if origin else ""
             return f".{key}: {error.replace(copy, file)}{more}"
     return f": {error}"
 
@@ -153,9 +161,9 @@ def _of_file(error: str, named: Sequence[tuple[str, str]], whence: str | None) -
 def _override(
     raw: Any, path: list[str], value: Any, variables: Mapping[str, Any], where: str
 ) -> None:
-    """Replace the value at a dotted path that is already there, or that has a default.
+    """Replace the value at a dotted path of the recipe, which must have it or a default for it.
 
-    A name on the way may hold dots itself: a step or reader of one's own does.
+    A name in the path may itself contain dots: the names of a user's own steps and readers do.
     """
     node, depth = raw, 0
     while True:
@@ -176,7 +184,11 @@ def _override(
 
 
 def _find(node: Any, path: list[str]) -> tuple[Any, list[str], int]:
-    """Find what the beginning of a path names: its key or place, all names, and the parts taken."""
+    """Find the item of a mapping or list that the beginning of a path names.
+
+    Returns its key or index (None if there is none), the names of all items, and how many parts of
+    the path its name takes.
+    """
     if isinstance(node, list):
         names = list(map(step_name, node))
     else:
@@ -189,9 +201,9 @@ def _find(node: Any, path: list[str]) -> tuple[Any, list[str], int]:
 
 
 def _unshared(value: Any) -> Any:
-    """Copy a YAML value so that what an anchor shares can be overridden in one place alone.
+    """Copy a YAML value deeply, so that an override changes one use of an anchor only.
 
-    Numbers that are keys become strings, as they do in the JSON that a run stores.
+    Integer keys become strings, as in the JSON that a run stores.
     """
     if isinstance(value, dict):
         return {
@@ -203,7 +215,7 @@ def _unshared(value: Any) -> Any:
 
 
 def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:
-    """Fill in ``${name}`` everywhere."""
+    """Replace every ``${name}`` in a value by the variable; ``where`` is for messages."""
     if isinstance(value, dict):
         return {k: _fill(v, variables, f"{where}.{k}".strip(".")) for k, v in value.items()}
     if isinstance(value, list):
@@ -211,8 +223,8 @@ def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:
     if not isinstance(value, str):
         return value
 
-    def one(found: re.Match[str]) -> str:
-        name = found.group(1)
+    def value_of(reference: re.Match[str]) -> str:
+        name = reference.group(1)
         if name not in variables:
             raise RecipeError(f"{where}: unknown variable ${{{name}}}{nearest(name, variables)}")
         if variables[name] is None:
@@ -220,11 +232,11 @@ def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:
         others = {key: value for key, value in variables.items() if key != name}
         return str(_fill(variables[name], others, f"variables.{name}"))
 
-    return re.sub(r"\$\{([^}]*)\}", one, value)
+    return re.sub(r"\$\{([^}]*)\}", value_of, value)
 
 
 def _select(mapping: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Keep the named sources and scale their proportions to add up to one."""
+    """Select the named sources, and scale their proportions to add up to one."""
     given = mapping.get("sources")
     if not isinstance(given, dict):
         return mapping

@@ -1,9 +1,8 @@
-"""The recipe: one YAML file that names the sources, their steps, and every number.
+"""The recipe as frozen dataclasses: sources, their steps, and every number; checked when made.
 
-It is read into frozen dataclasses and checked before any work starts. A step is named by its short
-name or by the dotted name of any function from batch to batch; a reader by its short name or the
-dotted name of a :class:`pipeline.readers.Reader`. Their parameters are the keyword parameters of
-those functions, so what a function needs and what a recipe may say are one thing.
+A step has a short name, or the dotted name of any function from batch to batch. A reader has a
+short name, or the dotted name of a :class:`pipeline.readers.Reader`. Their parameters in the recipe
+are the keyword parameters of these functions, so they are declared only once.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from transforms.documents import FilePath
 from transforms.registry import STEPS
 
 READER_PARAMETERS = ("start", "end", "batch_bytes", "max_record_bytes")
-"""What the pipeline passes to a reader, beside the recipe's own parameters for it."""
+"""Parameters that the pipeline passes to a reader; a recipe cannot set them there."""
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """How text becomes tokens."""
+    """The tokenizer that turns text into tokens."""
 
     model: FilePath  # a SentencePiece model
     bos: bool  # a beginning-of-sequence token before every document
@@ -43,25 +42,25 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class Shards:
-    """How tokens become files."""
+    """How tokens are divided into files."""
 
-    target_shard_tokens: int  # about what a shard holds
-    validation_fraction: float  # of the documents, chosen by a hash of the id
+    target_shard_tokens: int  # tokens of a shard, about
+    validation_fraction: float  # part of the documents; a hash of the id chooses them
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How input files are cut and how much of them is held at once."""
+    """How input files are cut into splits and read in batches."""
 
-    batch_bytes: int  # of text in a batch of documents
-    split_bytes: int  # a larger uncompressed file is cut, where its format allows
-    max_record_bytes: int  # a longer record is set aside
-    joined_part_bytes: int  # of records that are joined into documents together
+    batch_bytes: int  # bytes of text in a batch of documents
+    split_bytes: int  # bytes above which a file is cut, if its format allows
+    max_record_bytes: int  # bytes above which a record is dropped as too long
+    joined_part_bytes: int  # bytes of records that are joined into documents at a time
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a source: a function over batches, or a deduplication."""
+    """One step of a source: a function from batch to batch, or a deduplication."""
 
     name: str
     target: Callable[..., Any]
@@ -69,11 +68,11 @@ class Step:
 
     @property
     def is_shuffle(self) -> bool:
-        """Whether the step compares documents of the whole source (a class, not a function)."""
+        """Whether the step is a deduplication (a class), which compares documents of a source."""
         return inspect.isclass(self.target)
 
     def named_files(self) -> list[tuple[str, str]]:
-        """The files that the step's parameters name, each behind its parameter's name."""
+        """Pairs of a parameter's name and a file that its value names."""
         expected = parameters_of(self.target)
         return [
             (name, file)
@@ -82,24 +81,24 @@ class Step:
         ]
 
     def files(self) -> list[str]:
-        """The files that the step's parameters name."""
+        """Files that the step's parameters name."""
         return [file for _, file in self.named_files()]
 
     @cached_property
     def local_parameters(self) -> Mapping[str, Any]:
-        """The parameters to call the step with: files elsewhere are copied to this machine."""
+        """Parameters to call the step with: remote files are replaced by local copies."""
         copies = {file: local_copy(file) for file in self.files()}
         return {name: _replaced(value, copies) for name, value in self.parameters.items()}
 
     def check(self) -> None:
-        """Run the step's own check of its parameters, if it has one; raises ValueError."""
+        """Run the step's own check of its parameters, if any; raises ValueError if it fails."""
         check = getattr(self.target, "check", None)
         if check is not None:
             check(**self.local_parameters)
 
 
 def _replaced(value: Any, copies: Mapping[str, str]) -> Any:
-    """Return a parameter's value with the paths of files replaced by those of their copies."""
+    """Return a parameter's value with the paths of files replaced by their copies' paths."""
     if isinstance(value, Mapping):
         return {key: _replaced(item, copies) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -108,7 +107,7 @@ def _replaced(value: Any, copies: Mapping[str, str]) -> Any:
 
 
 def _files_in(value: Any, annotation: Any) -> Iterator[str]:
-    """Yield the files that a parameter's value names: one, or those in a list or a mapping."""
+    """Yield the files that a parameter's value names: itself, or items of a list or mapping."""
     options = typing.get_args(annotation)
     if annotation is FilePath and isinstance(value, str):
         yield value
@@ -122,39 +121,39 @@ def _files_in(value: Any, annotation: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Source:
-    """One source of documents and what is done to them."""
+    """One source of documents: its input, reader and steps."""
 
     name: str
     reader: Reader
     reader_name: str
     reader_parameters: Mapping[str, Any]
-    reader_options: Any  # of a source whose documents are joined: its dataclass; else None
+    reader_options: Any  # options of a reader that joins records, a dataclass; else None
     input: tuple[str, ...]
-    proportion: float  # of the tokens that are sampled in training
-    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
+    proportion: float  # share of the tokens that are sampled in training
+    expected_tokens_per_input_byte: float  # a rough figure, by which shards are sized
     steps: tuple[Step, ...]
 
     @property
     def shuffle_positions(self) -> list[int]:
-        """The positions of the deduplications among the steps."""
+        """Positions of the deduplications among the steps."""
         return [i for i, step in enumerate(self.steps) if step.is_shuffle]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe. ``mapping`` is what it was made of, variables filled in."""
+    """A whole recipe. ``mapping`` holds the plain values, with variables filled in."""
 
-    token_budget: int  # of the training run that the mixture is for
+    token_budget: int  # tokens of the training run that the mixture is for
     tokenizer: Tokenizer
     shards: Shards
     reading: Reading
     sources: tuple[Source, ...]
-    opt_out: FilePath | None  # a list of ids, urls and domains whose documents are left out
+    opt_out: FilePath | None  # list of ids, urls and domains whose documents are dropped
     mapping: Mapping[str, Any] = field(repr=False)
-    path: str = field(default="the recipe", compare=False)  # of its file, for messages
+    path: str = field(default="the recipe", compare=False)  # path of its file, for messages
 
     def with_sources(self, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """Return the recipe with these sources in place of its own; raises RecipeError."""
+        """Return the recipe with other sources, checked; raises RecipeError."""
         made = recipe_from_mapping({**self.mapping, "sources": dict(entries)})
         return replace(made, path=self.path)
 
@@ -163,17 +162,17 @@ class Recipe:
         return next(source for source in self.sources if source.name == name)
 
     def files(self) -> list[str]:
-        """The models and lists that the steps and the tokenizer read, sorted."""
+        """Models and lists that the steps and the tokenizer read, sorted."""
         return sorted({self.tokenizer.model, *self.step_files()})
 
     def step_files(self) -> list[str]:
-        """The models and lists that the steps read, sorted."""
+        """Models and lists that the steps read, sorted."""
         steps = [step for source in self.sources for step in source.steps]
         return sorted({file for step in steps for file in step.files()})
 
 
 def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
-    """Build a recipe of plain values, as :attr:`Recipe.mapping` holds them, and check them."""
+    """Build a recipe from plain values, as in :attr:`Recipe.mapping`, and check it."""
     known = {"token_budget": int, "tokenizer": Tokenizer, "shards": Shards, "reading": Reading}
     for key in mapping:
         if key not in known and key not in ("sources", "opt_out"):
@@ -206,9 +205,9 @@ def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
 def recipe_of_source(
     mapping: Mapping[str, Any], source: str, steps: Sequence[Any] | None = None
 ) -> Recipe:
-    """Build the recipe of one of the sources that a mapping holds; ``steps`` replaces its steps.
+    """Build the recipe of one source of a mapping; ``steps`` replaces the source's steps.
 
-    What the other sources need is not imported.
+    The steps and readers of other sources are not imported.
     """
     entry = {**mapping["sources"][source], "proportion": 1.0}
     if steps is not None:
@@ -217,7 +216,7 @@ def recipe_of_source(
 
 
 def _check_ranges(recipe: Recipe) -> None:
-    """Raise RecipeError for what the names of the numbers do not say."""
+    """Raise RecipeError for wrong numbers that :mod:`pipeline.recipe.bounds` does not find."""
     if recipe.token_budget <= 0:
         raise RecipeError(f"token_budget: expected a number above 0, found {recipe.token_budget}")
     if recipe.reading.batch_bytes + recipe.reading.max_record_bytes >= 1 << 31:
@@ -232,11 +231,11 @@ def _check_ranges(recipe: Recipe) -> None:
 class _SourceKeys:
     """The keys of a source in the YAML file."""
 
-    reader: Any  # its name, or a mapping of its name to its parameters
-    input: list[str]  # patterns of files; `**` stands for any folders
-    proportion: float  # of the tokens that are sampled in training; of all sources together 1
-    expected_tokens_per_input_byte: float  # sizes the shards in advance; no exactness needed
-    steps: list[Any]  # names of steps, or mappings of a name to its parameters, in order
+    reader: Any  # name of the reader, or a mapping of the name to parameters
+    input: list[str]  # patterns of the input files; `**` stands for any folders
+    proportion: float  # share of the tokens that are sampled in training; all add up to 1
+    expected_tokens_per_input_byte: float  # a rough figure, by which shards are sized
+    steps: list[Any]  # steps in order: a name, or a mapping of the name to parameters
 
 
 def _source(name: str, entry: Any) -> Source:
@@ -294,7 +293,7 @@ def _reader(name: str, where: str) -> Reader:
 
 
 def _named(entry: Any, where: str) -> tuple[str, Mapping[str, Any]]:
-    """Read `name` or `name: {parameters}`."""
+    """Parse `name` or `name: {parameters}`; returns the name and the parameters."""
     if isinstance(entry, str):
         return entry, {}
     if isinstance(entry, Mapping) and len(entry) == 1:
@@ -332,11 +331,11 @@ def _import(dotted: str, where: str, what: str) -> Any:
         sys.path.append(str(Path.cwd()))
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever the module does as it is imported
+    except Exception as error:  # a user's module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {said}") from None
 
 
 def step_name(entry: str | Mapping[str, Any]) -> str:
-    """Return the name of a step as a recipe has it: alone, or ahead of its parameters."""
+    """Return the name of a step from its entry in a recipe, with or without parameters."""
     return entry if isinstance(entry, str) else str(next(iter(entry)))

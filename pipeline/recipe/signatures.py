@@ -1,8 +1,7 @@
-"""Calls with parameters from a YAML file, checked against the callee's signature first.
+"""Checks of a recipe's parameters against the signature of the function or class they are for.
 
-A settings dataclass, a reader and a step all declare their parameters in one place, their
-signature; a recipe that does not fit it gets an error that names the place, what was expected and
-the nearest right spelling.
+Dataclasses of settings, readers and steps declare their parameters in their signature alone. Where
+a recipe does not fit it, the error names the place, the expected type and the nearest spelling.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from transforms.documents import FilePath
 
 
 def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
-    """Return each keyword parameter's type and whether it must be given.
+    """Return the type of each keyword parameter, and whether it is required.
 
-    Positional-only and positional parameters of functions (a step's batch, a reader's stream) are
-    not the recipe's and are left out; of a class, all fields count.
+    Positional parameters of functions (a step's batch, a reader's stream) are not set by a recipe
+    and are left out. For a class, all fields count.
     """
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     parameters = {}
@@ -36,9 +35,10 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
 def check_parameters(
     target: Callable[..., Any], given: Mapping[str, Any], where: str, reserved: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Check ``given`` against the signature: names, types, numbers; return it, converted.
+    """Check the names, types and ranges of ``given`` parameters; return them converted.
 
-    ``reserved`` parameters are the pipeline's to fill in. Raises :class:`RecipeError`.
+    ``reserved`` parameters are set by the pipeline, so a recipe must not give them. Raises
+    :class:`RecipeError`.
     """
     if not isinstance(given, Mapping):
         raise RecipeError(f"{where}: expected parameters as 'name: value', found {given!r}")
@@ -58,7 +58,7 @@ def check_parameters(
 
 
 def _check_numbers(values: Mapping[str, Any], where: str) -> None:
-    """Raise RecipeError for numbers that cannot be what their names say."""
+    """Raise RecipeError for numbers out of the range that their names imply."""
     for name, value in values.items():
         expected = expected_number(name, value)
         if expected:
@@ -72,7 +72,7 @@ def _check_numbers(values: Mapping[str, Any], where: str) -> None:
 
 
 def convert(value: Any, expected: Any, where: str) -> Any:
-    """Check ``value`` against a type annotation; whole numbers serve where floats are expected."""
+    """Check a value against a type annotation, and convert whole numbers to or from floats."""
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if expected is Any:
         return value
@@ -116,10 +116,11 @@ def convert(value: Any, expected: Any, where: str) -> Any:
 
 TYPE_NAMES = {Any: "text or mapping", str: "text", int: "integer", float: "number",
               bool: "true or false", FilePath: "file", type(None): "null"}  # fmt: skip
+"""Types in the words of error messages and of the recipe reference."""
 
 
 def type_name(annotation: Any) -> str:
-    """Write a type as a recipe's author thinks of it."""
+    """Describe a type annotation in words for the author of a recipe."""
     arguments = typing.get_args(annotation)
     origin = typing.get_origin(annotation)
     if origin is typing.Literal:
@@ -135,5 +136,5 @@ def type_name(annotation: Any) -> str:
 
 
 def _key(key: Any, expected: Any) -> Any:
-    """Return a mapping's key; numbers are strings there, as JSON has them."""
+    """Return the key of a mapping, as a number where one is expected: JSON has only strings."""
     return int(key) if expected is int and isinstance(key, str) and key.isdecimal() else key

@@ -1,1 +1,1 @@
-"""What a run made, for people: the report and the data card."""
+"""The report of a run, one HTML page, and its data card."""

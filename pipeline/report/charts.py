@@ -1,4 +1,4 @@
-"""The charts of the report, as Plotly figures. Colours of text and lines are the page's."""
+"""Charts of the report, as Plotly figures. The page sets the colours of text and lines."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ PALETTE = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e
 BUCKET_COLOURS = {"head": "#228833", "middle": "#ccbb44", "tail": "#ee6677"}
 KEPT, DROPPED = "#4477aa", "#ee6677"
 ROW_PIXELS = 26
+"""Height of one row of bars, in pixels."""
 
 
 def _figure(traces: Sequence[go.Bar | go.Heatmap], height: int, **layout: Any) -> go.Figure:
@@ -52,7 +53,7 @@ def _rows(n: int, more: int = 70) -> int:
 
 
 def mixture(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Bars of the proportions of each of the paper's sources, here and there."""
+    """Bars of the paper's sources: proportions of this run beside those of the paper."""
     titles = [row["title"] for row in rows]
     series = [
         ("this run, sampled", "proportion", PALETTE[0]),
@@ -73,7 +74,7 @@ def mixture(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def funnel(left: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Bars of the documents that each step left."""
+    """Bars of the number of documents left after each step."""
     documents = [row["documents"] for row in left]
     bars = go.Bar(
         y=[label(row["step"]) for row in left],
@@ -88,7 +89,7 @@ def funnel(left: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def lengths(by_source: Mapping[str, Histogram]) -> go.Figure:
-    """A row a source, darker where more of its documents have that length."""
+    """A heat map of document lengths: one row a source, darker where more documents are."""
     shown = {name: histogram for name, histogram in by_source.items() if histogram.total}
     edges = LENGTH_EDGES
     low, high = _held(shown.values(), edges)
@@ -131,7 +132,7 @@ def perplexities(
 
 
 def scores(by_outcome: Mapping[str, Histogram], cutoff: float | None) -> go.Figure:
-    """Stacked bars of documents by the score of their language."""
+    """Stacked bars of documents, kept and dropped, by their language score."""
     figure = _figure(
         [_columns(by_outcome[outcome], by_outcome[outcome].edges, outcome, colour)
          for outcome, colour in (("kept", KEPT), ("dropped", DROPPED))],
@@ -144,7 +145,7 @@ def scores(by_outcome: Mapping[str, Histogram], cutoff: float | None) -> go.Figu
 
 
 def lines_by_domain(domains: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Bars of the lines of each domain that stayed and that were removed."""
+    """Stacked bars of the lines of each domain: those left and those removed."""
     names = [label(row["domain"]) for row in domains]
     removed = [row["removed_lines"] for row in domains]
     stayed = [row["lines"] - row["removed_lines"] for row in domains]
@@ -158,7 +159,7 @@ def lines_by_domain(domains: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def times(sources: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Stacked bars of processor time, a source a bar; the steps of a recipe are taken together."""
+    """Stacked bars of processor time, a bar a source; all steps of its recipe are one part."""
     parts = ("read", "steps of the recipe", "tokenise", "write", "record")
     names = [label(source["name"]) for source in sources]
     seconds: dict[str, list[float]] = {part: [0.0] * len(sources) for part in parts}
@@ -177,7 +178,7 @@ def times(sources: Sequence[Mapping[str, Any]]) -> go.Figure:
 def _columns(
     histogram: Histogram, edges: npt.NDArray[np.float64], name: str, colour: str
 ) -> go.Bar:
-    """Make bars of a histogram, which stand between ``edges`` on the axis."""
+    """Draw a histogram as bars that stand between ``edges`` on the axis."""
     return go.Bar(
         name=label(name), x=edges[:-1].tolist(), y=histogram.counts.tolist(), offset=0,
         width=np.diff(edges).tolist(), marker={"color": colour, "line": {"width": 0}},
@@ -191,7 +192,7 @@ def _ranges(edges: npt.NDArray[np.float64]) -> list[list[float]]:
 
 
 def _held(histograms: Iterable[Histogram], edges: npt.NDArray[np.float64]) -> tuple[int, int]:
-    """Return which bins, from and up to, the histograms hold something in; all where nothing."""
+    """Return the range of bins, first and one past the last, with any counts; all if none has."""
     held = np.flatnonzero(sum((h.counts for h in histograms), np.zeros(len(edges) - 1)))
     return (int(held[0]), int(held[-1]) + 1) if len(held) else (0, len(edges) - 1)
 
@@ -199,7 +200,7 @@ def _held(histograms: Iterable[Histogram], edges: npt.NDArray[np.float64]) -> tu
 def _logarithmic(
     title: str, histograms: Iterable[Histogram], edges: npt.NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Describe an axis of logarithms that shows all that the histograms hold, and no more."""
+    """Return the description of a logarithmic axis over just the bins with counts."""
     low, high = np.log10(edges)[[*_held(histograms, edges)]].tolist()
     marks = [m * 10**e for e in range(9) for m in ((1, 2, 5) if high - low < 2.5 else (1,))]
     return {
@@ -211,5 +212,5 @@ def _logarithmic(
 
 
 def label(name: str) -> str:
-    """Write a name that comes from outside so that Plotly takes nothing in it for markup."""
+    """Escape a name that comes from the data, so that Plotly finds no markup in it."""
     return html.escape(name, quote=False)

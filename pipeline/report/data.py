@@ -1,4 +1,4 @@
-"""What the report of a run shows, as plain values. Imports no Beam."""
+"""The contents of a run's report, as plain values. Imports no Beam."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from pipeline.report.observations import Observations, observations
 
 PACKAGES = ("apache-beam", "datasets", "fasttext", "fastwarc", "isal", "kenlm", "llama-corpus",
             "numba", "numpy", "plotly", "pyarrow", "resiliparse", "sentencepiece")  # fmt: skip
+"""Packages whose versions the report lists."""
 LINES, DOMAINS, LANGUAGES = 40, 20, 20
+"""Rows of the tables of removed lines, domains and languages."""
 
 
 def collect(output: str) -> dict[str, Any]:
-    """Read all that the report shows. Raises ValueError where ``output`` holds no whole run."""
+    """Collect the contents of the report. Raises ValueError if ``output`` is no finished run."""
     manifest = load_manifest(output)
     stats = statistics(output)
     observed = observations(output, manifest)
@@ -106,20 +108,20 @@ def _source(
 def _funnel(
     rows: list[dict[str, Any]], counts: Mapping[str, Any], ratio: float | None
 ) -> list[dict[str, Any]]:
-    """Add to the rows of a source's funnel their shares, and tokens where they are known.
+    """Add shares and tokens to the rows of a source's funnel.
 
-    What was never tokenised has tokens by estimate: characters over those of a token (``ratio``) of
-    what was written.
+    Dropped documents were never tokenised. Their tokens are estimated: their characters over
+    ``ratio``, the characters a token of the documents that were written.
     """
     entered = sum(row["documents"] for row in rows if row["outcome"] == "in")
-    found = []
+    funnel = []
     for row in rows:
         exact = row["outcome"] == "out"
         tokens = counts[f"{row['reason']}_tokens"] if exact else None
         if not exact and ratio:
             tokens = round(row["characters"] / ratio)
         is_count = row["outcome"] != "changed"
-        found.append(
+        funnel.append(
             {
                 **row,
                 "documents": row["documents"] if is_count else None,
@@ -128,11 +130,11 @@ def _funnel(
                 "tokens_are_estimated": not exact,
             }
         )
-    return found
+    return funnel
 
 
 def _left(rows: list[dict[str, Any]], entered: int) -> list[dict[str, Any]]:
-    """Return how many documents each step left, in order."""
+    """Return the number of documents left after each step, in the order of the steps."""
     left = [{"step": "in the input", "documents": entered}]
     for row in rows:
         if row["outcome"] == "dropped":
@@ -145,7 +147,7 @@ def _left(rows: list[dict[str, Any]], entered: int) -> list[dict[str, Any]]:
 def _in_order(
     samples: dict[str, dict[str, list[dict[str, Any]]]], funnel: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """List the samples under their headings, in the order of the funnel."""
+    """Return the rows of the funnel that have samples, in their order, with the samples."""
     return [
         {**row, "samples": samples[row["step"]][row["reason"]]}
         for row in funnel
@@ -154,20 +156,20 @@ def _in_order(
 
 
 def _parameters(steps: list[Any], name: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the parameters of the steps of that name."""
+    """Yield the parameters of the steps called ``name``."""
     for step in steps:
         if isinstance(step, dict) and name in step:
             yield step[name]
 
 
 def _min_score(steps: list[Any]) -> float | None:
-    """Return the least score that language identification lets pass."""
-    found = [parameters["min_score"] for parameters in _parameters(steps, "identify_language")]
-    return float(found[0]) if found else None
+    """Return the lowest language score that the source's language step keeps, if it has one."""
+    limits = [parameters["min_score"] for parameters in _parameters(steps, "identify_language")]
+    return float(limits[0]) if limits else None
 
 
 def _cutoffs(steps: list[Any]) -> dict[str, list[float]]:
-    """Return the perplexities between buckets by language, where the recipe itself has them."""
+    """Return the perplexity cut-offs of each language for which the recipe lists numbers."""
     return {
         language: limits
         for parameters in _parameters(steps, "bucket_by_perplexity")
@@ -182,7 +184,7 @@ def _totals(sources: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _llama(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Set the sources that have the name of one of the paper's beside it."""
+    """Return a row for each source of the paper, with the run's sources of that name added up."""
     sampled = sum(source["mixture"]["sampled_tokens"] for source in sources)
     unique = sum(source["mixture"]["train_tokens"] for source in sources)
     rows = []

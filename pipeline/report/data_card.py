@@ -1,6 +1,7 @@
 """The data card of a run, ``DATACARD.md``, in the form of Hugging Face's dataset cards.
 
-It holds no time, no machine and no place, so the same run has the same card.
+It holds no time, host name or path, so two runs of the same recipe over the same data have the same
+card.
 """
 
 from __future__ import annotations
@@ -33,22 +34,27 @@ LICENCES = {
     "stackexchange": "CC BY-SA 4.0 (2.5 and 3.0 for older posts), attribution by the ids in the "
     "metadata.",
 }
+"""What the publishers of the paper's sources say about licences, by source."""
+
 LICENCE_STEPS = {
     "keep_licences": "The step `keep_licences` says which are kept.",
     "strip_licence_header": "The step `strip_licence_header` takes notices out of the text.",
 }
+"""Sentences that steps add to the licence of a source."""
+
 OTHER_LICENCE = "Not known to this card; see where it was taken from."
 
-SIZES = [
+SIZES = [  # the ranges of numbers of documents that Hugging Face knows
     (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"),
     (10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"),
     (10**11, "10B<n<100B"), (10**12, "100B<n<1T"),
 ]  # fmt: skip
 DEDUPLICATIONS = {"deduplicate_lines", "deduplicate_documents", "deduplicate_near"}
+"""Names of the steps that deduplicate."""
 
 
 def card_text(report: dict[str, Any]) -> str:
-    """Make the card of what :func:`pipeline.report.data.collect` returns."""
+    """Render the card; ``report`` is what :func:`pipeline.report.data.collect` returns."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=False,
@@ -74,7 +80,7 @@ def card_text(report: dict[str, Any]) -> str:
 
 
 def metadata(report: dict[str, Any]) -> dict[str, Any]:
-    """Return the card's front matter."""
+    """Return the card's YAML front matter."""
     kept = report["totals"]["documents_kept"]
     titles = dict.fromkeys(_title(source["name"]) for source in report["sources"])
     has_llama = _llama_sources(report) != "none"
@@ -129,7 +135,7 @@ def _licence(name: str, recipe: dict[str, Any]) -> str:
 
 
 def _llama_sources(report: dict[str, Any]) -> str:
-    """Tell whether ``all``, ``some`` or ``none`` of the sources are the paper's."""
+    """Return ``all``, ``some`` or ``none``: how many of the sources are the LLaMA paper's."""
     known = [llama_source(source["name"]) is not None for source in report["sources"]]
     return "all" if all(known) else "some" if any(known) else "none"
 
@@ -139,7 +145,7 @@ def _step_names(recipe: dict[str, Any]) -> set[str]:
 
 
 def _processing(recipe: dict[str, Any], files: set[str]) -> list[str]:
-    """Write a source's reader and steps, with the recipe's thresholds."""
+    """Describe a source's reader and steps with their parameters, a line each."""
     return [
         _call("read as", recipe["reader"], files),
         *(_call("", step, files) for step in recipe["steps"]),
@@ -154,7 +160,7 @@ def _call(prefix: str, step: Any, files: set[str]) -> str:
 
 
 def _without_folders(value: Any, files: set[str]) -> Any:
-    """Leave of the paths of models and lists the files' names."""
+    """Shorten the paths of models and lists to the files' names."""
     if isinstance(value, dict):
         return {key: _without_folders(one, files) for key, one in value.items()}
     if isinstance(value, list):
@@ -164,17 +170,17 @@ def _without_folders(value: Any, files: set[str]) -> Any:
 
 def _value(value: Any) -> str:
     written = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
-    written = written.removesuffix("...\n").strip()  # which ends a document of one plain value
+    written = written.removesuffix("...\n").strip()  # PyYAML ends plain values with "..."
     return f"`{written}`"
 
 
 def _plain(text: str) -> str:
-    """Write text that holds names of files so that Markdown shows it as it is, on one line."""
+    """Escape a text for Markdown and put it on one line; it may contain names of files."""
     return re.sub(r"([\\`*_\[\]<>&~])", r"\\\1", " ".join(cell(text).split()))
 
 
 def _limits(recipes: dict[str, Any]) -> list[str]:
-    """Say what the recipes of the sources do not do."""
+    """List common processing that the recipes leave out, with the sources concerned."""
     steps = {name: _step_names(recipe) for name, recipe in recipes.items()}
 
     def without(*wanted: str) -> str:

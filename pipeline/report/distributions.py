@@ -1,7 +1,7 @@
-"""How documents are distributed: lengths, perplexities, language scores, languages and domains.
+"""Distributions of documents: lengths, perplexities, language scores, languages and domains.
 
-``docs.parquet`` and ``dropped-N.parquet`` of every shard are read in a stream, so histograms are
-exact whatever the size of the run; languages and domains are counted in tables of bounded size.
+They are counted over ``docs.parquet`` and ``dropped-N.parquet`` of every shard, read in a stream.
+Histograms are exact. Languages and domains are counted in tables of bounded size.
 """
 
 from __future__ import annotations
@@ -22,23 +22,28 @@ from transforms.kernels.lines import document_keys
 from transforms.web.urls import hosts_of
 
 BATCH_ROWS = 1 << 16
+"""Documents read at a time."""
+
 TABLE_ITEMS = 1 << 16
+"""Languages, and domains, counted for each source; with more, the rarest are evicted."""
+
 COLUMNS = ["chars", "url", "language", "language_score", "perplexity", "bucket"]
 
-LENGTH_EDGES = 10 ** (np.arange(0, 8 * 5 + 1) / 5)  # characters
+LENGTH_EDGES = 10 ** (np.arange(0, 8 * 5 + 1) / 5)
 PERPLEXITY_EDGES = 10 ** (np.arange(0, 6 * 20 + 1) / 20)
 SCORE_EDGES = np.arange(0, 51) / 50
+"""Edges of the histograms' bins: lengths in characters, perplexities, language scores."""
 
 
 class Histogram:
-    """Counts of values between edges; what lies beyond them is counted at the ends."""
+    """Counts of values between edges; values outside all edges are counted in the end bins."""
 
     def __init__(self, edges: npt.NDArray[np.float64]) -> None:
         self.edges = edges
         self.counts = np.zeros(len(edges) - 1, np.int64)
 
     def add(self, values: npt.NDArray[Any]) -> None:
-        """Count values; NaN is none."""
+        """Count values; NaN is skipped."""
         values = values[~np.isnan(values)]
         bins = np.searchsorted(self.edges, values, side="right") - 1
         self.counts += np.bincount(
@@ -52,7 +57,7 @@ class Histogram:
 
 
 class Distributions:
-    """The distributions of one source; kept and dropped documents apart."""
+    """The distributions of one source, for kept and dropped documents separately."""
 
     def __init__(self) -> None:
         self.lengths = {outcome: Histogram(LENGTH_EDGES) for outcome in ("kept", "dropped")}
@@ -62,7 +67,7 @@ class Distributions:
         self.domains = FrequentItems(TABLE_ITEMS, 3)  # documents, of which kept, tokens
 
     def add(self, outcome: str, batch: pa.RecordBatch) -> None:
-        """Count documents that were ``kept`` or ``dropped``; only the former have tokens."""
+        """Count documents; ``outcome`` is ``kept`` or ``dropped``. Only kept ones have tokens."""
         self.lengths[outcome].add(_floats(batch["chars"]))
         self.scores[outcome].add(_floats(batch["language_score"]))
         scored = batch.filter(pc.is_valid(batch["perplexity"]))
@@ -91,10 +96,10 @@ def _count(table: FrequentItems, names: pa.Array, columns: list[npt.NDArray[np.i
 
 
 def distributions(output: str, manifest: Mapping[str, Any]) -> dict[str, Distributions]:
-    """Read the distributions of every source of a run."""
-    found = {name: Distributions() for name in manifest["sources"]}
+    """Compute the distributions of every source of a run."""
+    by_source = {name: Distributions() for name in manifest["sources"]}
     for shard in manifest["shards"]:
-        mine = found[shard["source"]]
+        mine = by_source[shard["source"]]
         for part in shard["parts"].values():
             (docs,) = (name for name in part["files"] if name.endswith(".docs.parquet"))
             for batch in _batches(output, docs, [*COLUMNS, "token_count"]):
@@ -102,7 +107,7 @@ def distributions(output: str, manifest: Mapping[str, Any]) -> dict[str, Distrib
         for name in dropped_summary(shard)["files"]:
             for batch in _batches(output, name, COLUMNS):
                 mine.add("dropped", batch)
-    return found
+    return by_source
 
 
 def _batches(output: str, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""The report of a run and its data card, as files."""
+"""Writing a run's report and data card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.report.page import render
 def write_report(output: str) -> list[str]:
     """Write ``report.html`` and ``DATACARD.md`` of the run in ``output``; return their paths.
 
-    Raises ValueError where there is no whole run.
+    Raises ValueError if the folder holds no finished run.
     """
     report = collect(output)
     whole_files.write_bytes(output, DATA_CARD_NAME, card_text(report).encode())
@@ -29,5 +29,5 @@ def write_report(output: str) -> list[str]:
 
 
 def write_page(output: str, path: str) -> None:
-    """Write the report's page alone to a file anywhere."""
+    """Write only the report, to any path; the data card is not written."""
     storage.write_file(path, render(collect(output)).encode())

@@ -15,7 +15,11 @@ class LlamaSource(NamedTuple):
 
 
 LLAMA_BYTES_A_TOKEN = 3.8
-"""Of all text: 4.75 TB, and the unique tokens that proportions and epochs make of 1.4T."""
+"""Average bytes of text a token in the paper's mixture.
+
+The table's sizes add up to 4.75 TB. The number of unique tokens follows from the 1.4T trained on,
+divided among the sources by proportion and each then by its epochs.
+"""
 
 LLAMA_SOURCES = {
     "commoncrawl": LlamaSource("CommonCrawl", 0.67, 1.10, 3300),
@@ -29,8 +33,8 @@ LLAMA_SOURCES = {
 
 
 def llama_source(name: str) -> str | None:
-    """Return which of the paper's sources a recipe's source is by its name, if any.
+    """Return the paper's source whose name the recipe's source begins with, if any.
 
-    A recipe may divide one, as ``commoncrawl`` and ``commoncrawl_warc``.
+    So a recipe may divide a source: ``commoncrawl_warc`` counts as ``commoncrawl``.
     """
     return next((known for known in LLAMA_SOURCES if name.lower().startswith(known)), None)

@@ -1,7 +1,7 @@
-"""What was observed while the shards of a run were built, added up by source.
+"""Statistics observed while shards were built, added up by source.
 
-The files of :mod:`pipeline.passes.observe_shard` are read one after another; what is held is
-bounded.
+:mod:`pipeline.passes.observe_shard` writes them, one file a shard. They are read one after another
+into tables of bounded size.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pipeline.passes.observe_shard import SAMPLES
 from transforms.kernels.lines import document_keys
 
 TABLE_ITEMS = 1 << 16
+"""Removed lines, and domains, counted for each source; with more, the rarest are evicted."""
 
 
 class Observations:
-    """What was observed of one source."""
+    """The statistics of one source."""
 
     def __init__(self) -> None:
         self.n_shards = 0
@@ -30,22 +31,22 @@ class Observations:
         self.worker_peak_bytes = 0
         self._samples: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._lines = FrequentItems(TABLE_ITEMS, 2)
-        self._lines_unlisted = 0  # so often at most stood a line in shards that do not list it
+        self._lines_unlisted = 0  # most times that a line can be in the shards that do not list it
         self._domains: dict[str, FrequentItems] = {}  # by step
         self._steps_with_more_domains: set[str] = set()
 
     def add(self, observed: Mapping[str, Any]) -> None:
-        """Add what was observed of one shard."""
+        """Add the statistics of one shard."""
         self.n_shards += 1
         self.worker_peak_bytes = max(self.worker_peak_bytes, observed["worker_peak_bytes"])
         for row in observed["steps"]:
             total = self.steps.setdefault(row["step"], dict.fromkeys(row, 0))
             total.update({k: total[k] + v for k, v in row.items() if k != "step"}, step=row["step"])
         for sample in observed["samples"]:
-            found = self._samples.setdefault((sample["step"], sample["reason"]), [])
-            found.append(sample)
-            found.sort(key=lambda one: one["hash"])
-            del found[SAMPLES:]
+            mine = self._samples.setdefault((sample["step"], sample["reason"]), [])
+            mine.append(sample)
+            mine.sort(key=lambda one: one["hash"])
+            del mine[SAMPLES:]
         for listed in observed["removed_lines"].values():
             others = listed["others_at_most"]
             self._lines_unlisted += others
@@ -65,13 +66,16 @@ class Observations:
 
     def samples(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
         """Return the samples by step and reason."""
-        found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        by_step: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for (step, reason), samples in self._samples.items():
-            found.setdefault(step, {})[reason] = samples
-        return found
+            by_step.setdefault(step, {})[reason] = samples
+        return by_step
 
     def removed_lines(self, n: int) -> list[dict[str, Any]]:
-        """Return the lines removed most often, twice at least: ``line, at_least, at_most``."""
+        """Return the ``n`` lines removed most often, of those removed at least twice.
+
+        The number of removals of each is between ``at_least`` and ``at_most``.
+        """
         items, _ = self._lines.most_frequent(n)
         return [
             {
@@ -84,10 +88,10 @@ class Observations:
         ]
 
     def domains(self, n: int) -> list[dict[str, Any]]:
-        """Return for each step that took lines out the domains with most lines.
+        """Return the domains with most lines, for each step that removed lines.
 
-        ``lines`` and ``documents`` are those of the documents that lost lines. Counts are ``exact``
-        or lower bounds.
+        ``lines`` and ``documents`` count only documents that lost lines. Where ``exact`` is false,
+        counts are lower bounds.
         """
         columns = ["lines", "removed_lines", "documents"]
         order = [*self.steps]
@@ -112,11 +116,11 @@ def _add(table: FrequentItems, items: list[dict[str, Any]], counts: list[list[in
 
 
 def observations(output: str, manifest: Mapping[str, Any]) -> dict[str, Observations]:
-    """Read what was observed of every source of a run. A shard's file that is gone is left out."""
-    found = {name: Observations() for name in manifest["sources"]}
+    """Read the statistics of every source of a run. Shards whose file is missing are left out."""
+    by_source = {name: Observations() for name in manifest["sources"]}
     there = storage.list_names(output, OBSERVED_FOLDER)
     for shard in manifest["shards"]:
         name = observed_name(shard["source"], shard["shard"])
         if name in there:
-            found[shard["source"]].add(storage.read_json(storage.join(output, name)))
-    return found
+            by_source[shard["source"]].add(storage.read_json(storage.join(output, name)))
+    return by_source

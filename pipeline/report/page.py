@@ -1,7 +1,7 @@
-"""The report of a run: one HTML page that holds all it needs and asks nothing of the network.
+"""The report of a run: one self-contained HTML page that loads nothing from the network.
 
-Text of documents is escaped by the template; beside that the page's own policy names its scripts by
-their digests, so that no other would run.
+The template escapes the text of documents. The page's Content-Security-Policy names its scripts by
+their digests besides, so that no other script runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(report: dict[str, Any]) -> str:
-    """Make the page of what :func:`pipeline.report.data.collect` returns."""
+    """Render the page; ``report`` is what :func:`pipeline.report.data.collect` returns."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -47,7 +47,7 @@ def render(report: dict[str, Any]) -> str:
 
 
 def _rows(report: dict[str, Any]) -> dict[str, Any]:
-    """Make the rows of the tables that go across the sources."""
+    """Return the rows of the tables that cover all sources."""
     sources = report["sources"]
     return {
         "mixture_rows": [{**source, **source["mixture"]} for source in sources],
@@ -77,7 +77,7 @@ def _rows(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _charts(report: dict[str, Any]) -> dict[str, Any]:
-    """Make the charts by the names under which the template asks for them."""
+    """Return the charts by the names that the template uses."""
     sources = report["sources"]
     made = {
         "mixture": charts.mixture(report["llama"]),
@@ -97,27 +97,27 @@ def _charts(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(figure: go.Figure) -> dict[str, Any]:
-    """Return a figure as plain values; its template, which is the page's own, is left out."""
+    """Return a figure as plain values, without its Plotly template, which the page sets."""
     values = json.loads(figure.to_json(validate=False, engine="json"))
     del values["layout"]["template"]
     return {"data": values["data"], "layout": values["layout"]}
 
 
 def _digest(script: str) -> str:
-    """Write the digest of a script as a page's policy names it."""
+    """Return the digest of a script as a Content-Security-Policy writes it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def percent(value: float | None) -> str:
-    """Write a share."""
+    """Format a share, given as a number from 0 to 1, as a percentage."""
     return "-" if value is None else f"{value:.1%}" if value >= 0.001 else f"{value:.3%}"
 
 
 def megabytes(value: float) -> str:
-    """Write bytes as megabytes."""
+    """Format a number of bytes in megabytes."""
     return f"{value / 1e6:,.1f} MB"
 
 
 def anchor(name: str) -> str:
-    """Return the fragment of the page that a source's section has."""
+    """Return the HTML id of a source's section, which links name."""
     return f"source-{name}"

@@ -1,1 +1,1 @@
-"""Where pipelines run: Beam's runners, their worker processes, and how a stop is told."""
+"""Beam's runners, their worker processes, and messages about errors that stop a command."""

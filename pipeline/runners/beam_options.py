@@ -1,4 +1,4 @@
-"""What of a command line goes to Beam, looked over for options that are misspelt."""
+"""A check of the command line's options for Beam, which finds misspelt ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pipeline.errors import RunError
 from pipeline.runners.choose import DIRECT_RUNNERS
 
 SIMILAR = 0.8
+"""Similarity, from 0 to 1, above which an unknown option counts as a misspelt known one."""
 
 
 def check_beam_arguments(arguments: Sequence[str], own: Iterable[str], runner: str) -> None:
-    """Raise RunError where one of ``arguments`` is an option of nobody, or nearly one of ours.
+    """Raise RunError if one of ``arguments`` is an unknown option.
 
-    ``own`` are the names of the command's options. The DirectRunner takes no option that Beam's
-    Python does not know; other runners have more, in Java, which are let through unless they look
-    like a misspelt one.
+    ``own`` are the names of the command's own options. On the DirectRunner, an option that Beam's
+    Python package does not know is an error. Other runners have more options, in Java, so there
+    only an option that resembles a known one is an error.
     """
     known = _options_of_beam()
     ours = {f"--{name}" for name in own}

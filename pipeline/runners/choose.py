@@ -1,4 +1,4 @@
-"""How pipelines run: on which runner, with how many processes, in how much memory."""
+"""The choice of a command's runner, its number of processes and its memory."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ from pipeline.files import storage
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.dataflow import check_options, check_paths
 from pipeline.runners.execution import Execution
-from pipeline.runners.spark import spark_options
+from pipeline.runners.spark import spark_options_by_work
 from pipeline.runners.worker_processes import worker_processes
 
 DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 
 RUNNERS = ("DirectRunner", "SparkRunner", "FlinkRunner", "DataflowRunner", "PortableRunner")
-"""Those to be named where one is misspelt."""
+"""Runners that the message about a misspelt runner lists."""
 
 
 def execution(
     options: argparse.Namespace, beam_arguments: list[str], output: str, recipe: Recipe, *,
     with_files: bool = True,
 ) -> Execution:  # fmt: skip
-    """Say how the pipelines of a command run, which writes to the folder ``output``.
+    """Return how the pipelines of a command run. The command writes to the folder ``output``.
 
-    ``options`` are those of :func:`pipeline.commands.run_options.add_run_options`. Beam's
-    DirectRunner would try other runners first; the one meant is named here. Raises RunError on a
-    number of workers that cannot be, and RecipeError where the workers cannot see what ``recipe``
-    names: the inputs, and the models and lists, but without ``with_files``.
+    ``options`` are those of :func:`pipeline.commands.run_options.add_run_options`. Beam's class
+    DirectRunner would try other runners first, so FnApiRunner is made here directly. Raises
+    RunError if the runner is unknown or the number of workers is below 1, and RecipeError if the
+    workers cannot see the inputs that ``recipe`` names or, with ``with_files``, its models and
+    lists.
     """
     if options.runner == "DataflowRunner":
         check_paths(recipe, with_files=with_files)
@@ -50,13 +51,13 @@ def execution(
             known = nearest(options.runner, RUNNERS)
             raise RunError(f"--runner: there is no runner {options.runner!r}{known}") from None
     memory = int(options.memory_bytes or available_memory())
-    # What stops a run is told by the command in a line, and whole in a file.
+    # The command itself prints an error that stops a run in one line, and writes it to a file.
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     threading.excepthook = _unless_a_connection_broke
     if options.runner not in DIRECT_RUNNERS:
         beam_options = [f"--runner={options.runner}", *beam_arguments]
         if options.runner == "SparkRunner":
-            completed = spark_options(beam_options, options.workers, worker_log(output))
+            completed = spark_options_by_work(beam_options, options.workers, worker_log(output))
             return Execution(
                 lambda work: beam.Pipeline(options=PipelineOptions(completed(work))),
                 False,
@@ -80,16 +81,16 @@ def execution(
 
 
 def _unless_a_connection_broke(failed: threading.ExceptHookArgs) -> None:
-    """Leave to the command what Beam's threads would say as well, in many lines."""
+    """Print a thread's exception, unless it is a broken connection, which the command reports."""
     if not issubclass(failed.exc_type, grpc.RpcError):
         threading.__excepthook__(failed)
 
 
 def worker_log(output: str) -> str:
-    """Return the file for what workers on this machine have to say."""
+    """Return the log file of workers on this machine."""
     return os.devnull if storage.is_remote(output) else str(Path(output, "work", "workers.log"))
 
 
 def available_memory() -> int:
-    """Return the bytes of memory that are free to use now."""
+    """Return the bytes of memory that are available now."""
     return int(psutil.virtual_memory().available)

@@ -1,7 +1,7 @@
-"""Google Cloud Dataflow: what a run there needs, told before any work starts.
+"""Checks before a run on Google Cloud Dataflow.
 
-Workers are machines of Google's that see buckets and what is installed in their container, and
-nothing of the machine that the command runs on.
+Dataflow's workers see buckets and what is installed in their container. They see no file of the
+machine that the command runs on.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pipeline.recipe.recipe import Recipe
 
 
 def check_options(arguments: list[str], output: str) -> None:
-    """Raise RunError where ``--runner=DataflowRunner`` lacks something.
+    """Raise RunError if an option or package that Dataflow needs is missing.
 
-    ``arguments`` are the options for Beam, ``output`` the folder that the command writes to.
+    ``arguments`` are the options for Beam, ``output`` the command's output folder.
     """
     try:
-        import apache_beam.runners.dataflow.internal.apiclient  # noqa: F401  (it imports Google's)
+        import apache_beam.runners.dataflow.internal.apiclient  # noqa: F401  (imports Google's packages)
     except ImportError:
         raise RunError("the DataflowRunner needs Google's packages: pip install '.[gcp]'") from None
     options = PipelineOptions(arguments)
@@ -55,9 +55,9 @@ def check_options(arguments: list[str], output: str) -> None:
 
 
 def check_paths(recipe: Recipe, *, with_files: bool) -> None:
-    """Raise RecipeError where a recipe names files that workers elsewhere cannot see.
+    """Raise RecipeError if a recipe names local files, which Dataflow's workers cannot see.
 
-    ``with_files`` has the models and lists checked, beside the inputs.
+    ``with_files`` checks models and lists besides the inputs.
     """
     for where, path in _paths(recipe, with_files):
         if not storage.is_remote(path):

@@ -13,7 +13,7 @@ PARTITION_BYTES = 64 << 20
 """Fingerprints that one reducer holds and sorts; Spark holds a key's values in memory."""
 
 SHUFFLE_MEMORY_FACTOR = 3
-"""Memory that the DirectRunner takes for a byte of shuffle: elements, groups and copies between."""
+"""Bytes of memory that the DirectRunner takes for a byte of shuffle: elements, groups, copies."""
 
 
 class Work(Protocol):
@@ -33,11 +33,11 @@ class Work(Protocol):
 
 
 class Execution(NamedTuple):
-    """Where and how pipelines run."""
+    """How pipelines are made, and the memory that they may use."""
 
     make_pipeline: Callable[[Work], beam.Pipeline]  # an empty one, which runs as its block ends
-    holds_shuffle_in_memory: bool  # the DirectRunner does
-    memory_bytes: int  # that the shuffle may take, then
+    holds_shuffle_in_memory: bool  # true of the DirectRunner only
+    memory_bytes: int  # bytes that such a shuffle may take
 
     @property
     def shuffle_limit(self) -> float:

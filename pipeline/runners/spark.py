@@ -1,8 +1,9 @@
-"""Beam's Spark runner: its job server, and the Python processes that serve a local master.
+"""Options of Beam's Spark runner: job server, Python workers, memory and number of tasks.
 
-Beam starts the job server, a Java program that hands pipelines to Spark, from a jar, which
-``make spark-job-server`` builds. With a local master Spark runs inside the job server, and Python
-in processes of this machine; on a cluster, a worker pool beside every executor starts them.
+Beam starts the job server, a Java program that submits pipelines to Spark. ``make
+spark-job-server`` builds its jar. With a local master, Spark runs inside the job server, and the
+Python workers are processes of this machine. On a cluster, a worker pool on the machine of every
+executor starts them.
 """
 
 from __future__ import annotations
@@ -31,53 +32,62 @@ from pipeline.runners.execution import PARTITION_BYTES, Work
 from pipeline.runners.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[2] / "build" / "spark-job-server.jar"
+"""Path at which ``make spark-job-server`` leaves the job server."""
 
-END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
-"""Java's option to end: a job server or executor whose memory is full waits for ever otherwise."""
+EXIT_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
+"""Option of Java to exit when memory is full; a job server or executor would hang otherwise."""
 
 PARALLELISM = "-Dspark.default.parallelism="
+"""Java property with the number of tasks into which Spark divides a stage."""
 
 FEW_TASKS = 4
-"""Tasks of a plan that is left to Spark on a cluster: more would each start a Python of its own."""
+"""Number of tasks for the sake of memory up to which a cluster's own parallelism is kept.
+
+Each task on a cluster starts a Python process of its own, so small jobs get no more tasks.
+"""
 
 MAX_TASKS = 10_000
-"""Most tasks that a stage is given: the driver keeps the books of each."""
+"""Most tasks of a stage: the driver needs memory for each."""
 
 COMPARED_TEXT_BYTES = 4 * PARTITION_BYTES
-"""Text that a task of a near-duplicate step reads, on the average. Where a tenth of the documents
-have likenesses, the shingles that it puts out are as many bytes."""
+"""Bytes of text that a task of a near-duplicate step reads, on average.
+
+If a tenth of the documents have near-duplicates, the task outputs as many bytes of shingles.
+"""
 
 WORKER_IDLE_MILLIS = 60_000
-"""How long a local master keeps idle Python workers; else every stage of a pass starts its own.
+"""Milliseconds for which a local master keeps idle Python workers, to use them in the next stage.
 
-On a cluster each stage had better: an executor does not notice that a worker which it keeps is
-dead, and gives it one task after another until the job fails. A local master fails at once anyway.
+On a cluster none are kept. An executor does not notice that an idle worker has died, and would give
+it one task after another until the job fails. With a local master, a dead worker ends the job in
+any case.
 """
 
 
 class Tasks(NamedTuple):
-    """Numbers of tasks that there are reasons to divide a stage into."""
+    """Numbers from which the number of Spark's tasks of a stage is chosen."""
 
-    for_memory: int  # with fewer, a task puts out more than Spark should hold
-    n_splits: int  # that the longest stage reads, each whole
+    for_memory: int  # fewest tasks with which the output of each fits in memory
+    n_splits: int  # splits that the longest stage reads, each by one task
 
 
 def tasks_of(work: Work) -> Tasks:
-    """Count the tasks that each put out about a partition of the shuffle, on the average."""
+    """Return the tasks that each output about one partition of the shuffle, on average."""
     tasks = work.shuffle_bytes / PARTITION_BYTES + work.compared_text_bytes / COMPARED_TEXT_BYTES
     return Tasks(math.ceil(tasks), work.n_splits)
 
 
-def spark_options(
+def spark_options_by_work(
     arguments: list[str], workers: int | None, log: str
 ) -> Callable[[Work], list[str]]:
-    """Return a function that makes the options of a pipeline on Spark, given what it is for.
+    """Return a function that takes the work of a pipeline and returns the pipeline's options.
 
-    ``arguments`` are the options that the user gave. Those of a pipeline also name the job server's
-    jar; a local master of ``workers`` (all cores by default) where no master was given; and how
-    many tasks a stage has. A local master gets as many Python processes, whose messages go to the
-    file ``log``; their pool starts when the function is first called. Raises RunError where Java or
-    the jar is missing, and where Spark runs on a cluster and no option says how Python runs there.
+    The options are ``arguments`` with what is missing for ``--runner=SparkRunner``: the jar of the
+    job server, the number of tasks of a stage, and a local master with ``workers`` cores (all cores
+    by default). For a local master they also name a pool of as many Python workers, whose messages
+    go to the file ``log``. The pool starts when the function is first called. Raises RunError if
+    Java or the jar is missing, or if Spark runs on a cluster and no option says how Python runs
+    there.
     """
     options = PipelineOptions(arguments)
     spark = options.view_as(SparkRunnerOptions)
@@ -87,7 +97,7 @@ def spark_options(
     java = options.view_as(JobServerOptions).job_server_jvm_properties
     if starts_java:
         _check_java(options.view_as(JobServerOptions).job_server_java_launcher)
-        added += _without_memory(java)
+        added += _exit_options(java)
     if not (spark.spark_job_server_jar or portable.job_endpoint):
         if not JOB_SERVER_JAR.exists():
             raise RunError(
@@ -137,24 +147,24 @@ def spark_options(
 
 
 def _n_tasks(tasks: Tasks, local_cores: int) -> int:
-    """Return how many tasks to ask for; 0 leaves it to Spark, which takes one a core.
+    """Return the number of tasks to ask for; 0 leaves it to Spark, which takes one a core.
 
-    More than one a core are needed only for the sake of memory. How many cores a cluster has is not
-    known here (``local_cores`` is 0): where there is much to do, it gets at least a task a split.
+    More than one a core are asked for only where memory needs it. The number of cores of a cluster
+    is not known here (``local_cores`` is 0), so a large job there gets at least a task a split.
     """
     if tasks.for_memory <= (local_cores or FEW_TASKS):
         return 0
     return min(tasks.for_memory if local_cores else max(tasks), MAX_TASKS)
 
 
-def _without_memory(given: list[str]) -> list[str]:
-    """Return options that end Java where its memory is full, but where others are given."""
+def _exit_options(given: list[str]) -> list[str]:
+    """Return options that make Java exit when memory is full, unless ``given`` sets them."""
     executors = "-Dspark.executor.extraJavaOptions="
     added = []
     if not any(re.match(r"-XX:[+-]ExitOnOutOfMemoryError", one) for one in given):
-        added.append(f"--job_server_jvm_properties={END_WITHOUT_MEMORY}")
+        added.append(f"--job_server_jvm_properties={EXIT_WITHOUT_MEMORY}")
     if not any(one.startswith(executors) for one in given):
-        added.append(f"--job_server_jvm_properties={executors}{END_WITHOUT_MEMORY}")
+        added.append(f"--job_server_jvm_properties={executors}{EXIT_WITHOUT_MEMORY}")
     return added
 
 
@@ -172,7 +182,7 @@ def _check_java(launcher: str) -> None:
 
 
 def _end_job_servers() -> None:
-    """End the job servers that this process started: they would wait for a dead worker for ever."""
+    """Kill the job servers of this process, which would wait for a dead worker for ever."""
     for child in psutil.Process().children():
         with suppress(psutil.Error):  # it has just ended by itself
             if child.name() == "java":

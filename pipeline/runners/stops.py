@@ -1,4 +1,4 @@
-"""What is said and kept of an error that stopped a command."""
+"""The message about an error that stopped a command, and the file with its traceback."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pipeline.errors import ERROR_NAME
 from pipeline.output import whole_files
 
 MAX_REASON_CHARS = 300
+"""Longest reason printed, in characters."""
 
+STEP_ERROR_WRAPPING = r"^[\w.]*\bStepError: | \[while running '[^']*'\]$"
+"""Pattern of what Python and Beam put before and after the message of a step's error."""
 
-AROUND = r"^[\w.]*\bStepError: | \[while running '[^']*'\]$"
-"""What Python and Beam put around the line of a step's error."""
-
-
-JAVA_PLACE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
+JAVA_STACK_LINE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
+"""Pattern of the beginning of a line of a Java stack trace."""
 
 
 def note_stop(output: str, error: Exception) -> str:
-    """Write the traceback of what stopped a command to its output; return the line to print."""
+    """Write an error's traceback to the command's output folder; return the line to print."""
     whole = "".join(traceback.format_exception(error))
     more = f"{output}/{ERROR_NAME} has more"
     try:
@@ -43,7 +43,7 @@ def note_stop(output: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of what an error says, but for the places of a Java stack trace."""
+    """Return the last line of an error's message that is not part of a Java stack trace."""
     if isinstance(error, grpc.FutureTimeoutError):
         return "no job server answers: is one at the address that --job_endpoint gives?"
     text = str(error)
@@ -55,7 +55,7 @@ def _reason(error: Exception) -> str:
             )
         text = error.details() or text
     lines = [line.strip() for line in text.splitlines()]
-    said = [line for line in lines if line and not re.match(JAVA_PLACE, line)]
-    if (said and "StepError: " in said[-1]) or type(error).__name__ == "StepError":
-        return re.sub(AROUND, "", said[-1])  # which is short already, but for its paths
-    return said[-1][:MAX_REASON_CHARS] if said else repr(error)
+    messages = [line for line in lines if line and not re.match(JAVA_STACK_LINE, line)]
+    if (messages and "StepError: " in messages[-1]) or type(error).__name__ == "StepError":
+        return re.sub(STEP_ERROR_WRAPPING, "", messages[-1])  # its length is bounded already
+    return messages[-1][:MAX_REASON_CHARS] if messages else repr(error)

@@ -1,10 +1,10 @@
-"""The pool that starts Python workers as Spark's executors on this machine ask for them.
+"""A pool that starts Python workers when Spark's executors on this machine ask for them.
 
-An executor asks when it begins with a stage, by Beam's protocol for external workers, and has its
-workers stopped behind it. It waits for ever for one that dies before it has called, so the pool
-starts such a worker again. Beam's own pool starts whatever ``python`` is first on the path, and
-lets it print its comings and goings; here workers run in the pool's own environment and folder, and
-what they have to say goes to one file.
+An executor asks at the beginning of a stage, by Beam's protocol for external workers, and asks to
+stop its workers at the end. If a worker dies before it has connected, the executor waits for ever,
+so the pool starts the worker again. Beam's own pool runs the first ``python`` on PATH and lets
+workers print to the terminal. Here workers run in the pool's environment and folder, and their
+output goes to one file.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ WORKER_PROGRAM = (
     "from apache_beam.runners.worker.sdk_worker import SdkHarness; "
     "SdkHarness({control!r}, worker_id={worker!r}, state_cache_size=0).run()"
 )
+"""Program of a worker process, to be filled in by :meth:`str.format`."""
 
 RESTARTS = 3
-"""How often a worker that was killed is started again; behind them, the machine has no room."""
+"""Times that a killed worker is started again. After that, the machine seems short of memory."""
 
 
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
-    """Serves on a port of this machine; ``log`` is the file for what workers have to say.
+    """A gRPC service on a port of this machine; ``log`` is the file for the workers' output.
 
-    Port 0 is any free one; :attr:`address` tells which. Only programs of this machine reach it: it
-    starts processes for whoever asks. Where a worker has died of a signal that is not the pool's,
-    ``when_killed`` is called, or without it the worker started again, as long as its executor is
-    there. Raises ValueError where the port is taken.
+    With port 0, any free port is taken, and :attr:`address` has it. The service starts processes
+    for any caller, so only programs on this machine can reach it. If a worker is killed by a signal
+    that the pool did not send, ``when_killed`` is called. Without ``when_killed`` the worker is
+    started again, as long as its executor lives. Raises ValueError if the port is taken.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     ) -> None:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         self.log = log
-        self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # with their ids
+        self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # ids and processes
         self._when_killed = when_killed
         self._stopped: set[subprocess.Popen[bytes]] = set()
         self._is_over = False
-        self._lock = threading.Lock()  # requests come in several threads
-        self.server = grpc.server(  # it stops when nobody holds it
+        self._lock = threading.Lock()  # requests are served by several threads
+        self.server = grpc.server(  # it stops when it is garbage-collected
             futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)]
         )
         beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(self, self.server)
@@ -71,7 +72,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         program = WORKER_PROGRAM.format(control=control, worker=worker)
         with Path(self.log).open("ab") as log:
             process = subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log)
-        with self._lock:  # those of an executor that was killed have ended by themselves
+        with self._lock:  # workers of a killed executor end by themselves
             running = [known for known in self.workers if known[1].poll() is None]
             self.workers = [*running, (worker, process)]
         threading.Thread(
@@ -92,10 +93,10 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     def StopWorker(  # noqa: N802
         self, request: beam_fn_api_pb2.StopWorkerRequest, context: object
     ) -> beam_fn_api_pb2.StopWorkerResponse:
-        """Stop a worker process, unless several have its id.
+        """Stop a worker process, unless several workers have its id.
 
-        An id is an executor's own, so those of two executors may be the same. Such workers end by
-        themselves when their executor lets go of them.
+        Each executor numbers its own workers, so workers of two executors may have the same id.
+        Such workers end by themselves when their executor closes the connection.
         """
         named = [process for id_, process in self.workers if id_ == request.worker_id]
         if len(named) == 1:
@@ -103,12 +104,12 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         return beam_fn_api_pb2.StopWorkerResponse()
 
     def stop(self) -> None:
-        """Take no more requests, and stop the workers that are left."""
+        """Stop the service, then all workers that still run."""
         self._is_over = True
-        self.server.stop(grace=None).wait()  # for requests that are being answered
+        self.server.stop(grace=None).wait()  # finishes requests in progress
         with self._lock:
-            left = self.workers
-        for _, process in left:
+            running = self.workers
+        for _, process in running:
             self._stop(process)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
@@ -122,7 +123,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
 
 def _is_served(address: str) -> bool:
-    """Tell whether anybody listens at an address of this machine."""
+    """Tell whether a program listens at ``HOST:PORT``."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
@@ -132,7 +133,7 @@ def _is_served(address: str) -> bool:
 
 
 def serve(port: int, log: str) -> None:
-    """Serve a pool until this process gets SIGTERM or SIGINT."""
+    """Run a pool until this process receives SIGTERM or SIGINT."""
     pool = WorkerPool(log, port)
     asked_to_end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

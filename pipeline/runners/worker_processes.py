@@ -1,8 +1,8 @@
-"""The DirectRunner's worker processes: their messages go to a file, and one that dies ends the run.
+"""Worker processes of the DirectRunner, which log to a file and whose death ends the run.
 
-This is Beam's ``--direct_running_mode=multi_processing`` but for two things. That mode lets the
-workers print their coming and going, and warnings of clouds that are not used; and it may
-wait for ever for a worker that was killed.
+This replaces Beam's ``--direct_running_mode=multi_processing``. That mode lets workers print their
+starts and stops to the terminal, with warnings about clouds that are not used. It may also wait for
+ever for a worker that was killed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.runners.worker import data_plane
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-_PAUSE_SECONDS = 0.2
-_STOP_SECONDS = 10.0
+_PAUSE_SECONDS = 0.2  # between two looks for requests to a dead worker
+_STOP_SECONDS = 10.0  # that a worker has to end
 
 
 def worker_processes(log: str) -> FnApiRunner:
-    """Make a DirectRunner of worker processes that write what they have to say to a file."""
-    # How a worker ended is told in the line that ends the command.
+    """Make a DirectRunner with worker processes, which log to the file ``log``."""
+    # The line that the command prints at its end says how a worker ended.
     for module in (local_job_service, worker_handlers, data_plane):
         logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def worker_processes(log: str) -> FnApiRunner:
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
 class _WatchedWorker(SubprocessSdkWorkerHandler):
-    """A worker process; where it dies, all that was asked of it is answered by an error."""
+    """A worker process. After its death, every request to it is answered with an error."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -60,17 +60,16 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
     def start_worker(self) -> None:
         """Start the process, and a thread that waits for its end.
 
-        The thread keeps nobody: Beam may stop at the broken connection to a dead worker, and never
-        come to :meth:`stop_worker`.
+        It is a daemon thread, since Beam may fail at the broken connection to a dead worker before
+        it calls :meth:`stop_worker`.
         """
         self.worker_thread = threading.Thread(target=self._run, name="run_worker", daemon=True)
         self.worker_thread.start()
 
     def stop_worker(self) -> None:
-        """Wait for the end of the process, but not for ever.
+        """Wait some seconds for the process to end.
 
-        Beside a worker that has died, another may not hear that it is to end; the run's guard
-        kills what is left.
+        When one worker has died, another may never be told to end. The run's guard kills it.
         """
         self._is_stopped.set()
         self.worker_thread.join(_STOP_SECONDS)
@@ -81,9 +80,9 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
         )
         try:
             worker.run()
-            reason = _told("0")
+            reason = _reason_of_end("0")
         except RuntimeError as error:
-            reason = _told(str(error))
+            reason = _reason_of_end(str(error))
         while not self._is_stopped.wait(_PAUSE_SECONDS):
             for instruction, future in list(self.control_conn._futures_by_id.items()):
                 future.set(
@@ -91,10 +90,10 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
                 )
 
 
-def _told(ended: str) -> str:
-    """Say how a worker ended, which is the last word of ``ended``: its exit status.
+def _reason_of_end(ended: str) -> str:
+    """Return an error message from Beam's about a worker's end, whose last word is the exit status.
 
-    A killer's usual reason is that memory ran out.
+    A worker that was killed was most often killed because memory ran out.
     """
     try:
         exit_status = int(ended.rsplit(" ", 1)[-1])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.runners.spark import spark_options
+from pipeline.runners.spark import spark_options_by_work
 from tests.support.work import work
 
 N_MESSAGES = 140
@@ -31,7 +31,7 @@ def check(element: tuple[int, list[bytes]]) -> None:
 
 
 if __name__ == "__main__":
-    options = spark_options(["--runner=SparkRunner"], 1, sys.argv[1])(work(0, 0))
+    options = spark_options_by_work(["--runner=SparkRunner"], 1, sys.argv[1])(work(0, 0))
     with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
         grouped = pipeline | beam.Create([None]) | beam.FlatMap(values) | beam.GroupByKey()
         _ = grouped | beam.Map(check)

@@ -1,1 +1,1 @@
-"""The browser of a run's documents that ``corpus serve`` opens on this machine."""
+"""The web application of ``corpus serve``, which shows a run's documents."""

@@ -1,8 +1,8 @@
-"""The pages of ``corpus serve``, for a browser on this machine.
+"""The Flask application of ``corpus serve``, for a browser on this machine.
 
-What documents hold is written by others: it is escaped, and the pages' policy lets no script run.
-Only GET is answered, and only to who asks by an address of this machine: a page of another site
-whose name is made to lead here (DNS rebinding) is refused.
+The text of documents is not trusted: it is escaped, and a Content-Security-Policy forbids scripts.
+Only GET requests are answered, and only if their Host is an address or a name of this machine. That
+refuses requests from other sites whose domain name points to this machine (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.inspection.piece_table import PieceTable, load_piece_table
 from pipeline.output.layout import DROPPED, PARTS, REPORT_NAME, dropped_summary
 from pipeline.tables import cell
 
-POLICY = (
+POLICY = (  # Content-Security-Policy of every page but the report
     "default-src 'self'; script-src 'none'; style-src 'self'; img-src data:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
@@ -34,18 +34,21 @@ REPORT_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: "
     "blob:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The report holds its scripts, and names them by their digests in a policy of its own."""
+"""Content-Security-Policy of the report, which also names its inline scripts by digest."""
 
 STYLES = (
     Path(__file__).parents[2] / "report" / "templates" / "report.css",
     Path(__file__).parent / "browser.css",
 )
 FIELDS = ("source", "part", "language", "bucket", "reason", "contains")
+"""Parameters of a list of documents, by which it is filtered."""
+
 KEPT = "kept"
+"""Value of ``part`` for all documents that were kept."""
 
 
 def make_app(output: str, host: str) -> Flask:
-    """Make the application for a run's output folder; ``host`` is the name that it listens at."""
+    """Make the application for a run's output folder; ``host`` is the name it listens at."""
     manifest = load_manifest(output)
     app = Flask(__name__, static_folder=None)
     app.jinja_env.filters.update(cell=cell)
@@ -83,8 +86,8 @@ def make_app(output: str, host: str) -> Flask:
 
     @app.errorhandler(DamagedFileError)
     def show_damage(error: DamagedFileError) -> tuple[str, int]:
-        told = {"name": "A file of the run is damaged", "description": error}
-        return render_template("error.html", error=told), 500
+        shown = {"name": "A file of the run is damaged", "description": error}
+        return render_template("error.html", error=shown), 500
 
     def route(path: str) -> Any:
         return app.route(path, methods=["GET"], provide_automatic_options=False)
@@ -159,7 +162,7 @@ def make_app(output: str, host: str) -> Flask:
 
 
 def _is_this_machine(asked: str, host: str) -> bool:
-    """Tell whether a request's Host is an address, or a name that no other site can have."""
+    """Tell whether a request's Host is an IP address or a name of this machine."""
     name = urlsplit(f"//{asked}").hostname or ""
     if name in ("localhost", host, socket.gethostname().lower()):
         return True
@@ -171,13 +174,13 @@ def _is_this_machine(asked: str, host: str) -> bool:
 
 
 def _reasons(output: str) -> list[str]:
-    found = {
+    reasons = {
         row["reason"]
         for source in statistics(output)["sources"].values()
         for row in source["funnel"]
         if row["outcome"] == "dropped"
     }
-    return sorted(found)
+    return sorted(reasons)
 
 
 def _sources(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the page of one document shows: record, decisions, texts with removed lines, tokens."""
+"""Contents of the page of one document: record, decisions, texts with removed lines, tokens."""
 
 from __future__ import annotations
 
@@ -12,52 +12,53 @@ from pipeline.inspection.token_view import Token, tokens_of
 from pipeline.output.layout import DROPPED
 
 MAX_CHARS = 200_000
-"""Of a text that is shown; a page of a whole book is slow on a phone."""
+"""Most characters of a text that are shown; a whole book is slow in a browser."""
 
 MAX_TOKENS = 3_000
+"""Most tokens of a document that are shown."""
 
-_one_reading = threading.Lock()
-"""Input is read again for one document at a time: its steps load models."""
+_input_lock = threading.Lock()
+"""Lock by which the input is read for one document at a time, since its steps load models."""
 
 
 class Line(NamedTuple):
-    """A line of a text as it was ahead of a step."""
+    """A line of a text as it was before a step."""
 
     text: str
     is_removed: bool
 
 
 class Text(NamedTuple):
-    """A text of a document at some time of its way."""
+    """A document's text as it was before one of the steps, or in the shard."""
 
     title: str
     lines: list[Line]
     n_removed: int
-    left_chars: int  # that are not shown
+    left_chars: int  # characters that are not shown
 
 
 def describe(
     output: str, table: PieceTable | str, file: DocumentFile, number: int
 ) -> dict[str, Any]:
-    """Collect what is known of a document.
+    """Collect all that a document's page shows.
 
-    Instead of a ``table`` there may be the reason why there is none: then there are no tokens, and
-    ``no_tokens`` says why. Where the input is not there any more there are no decisions, and
-    ``trouble`` says so. Raises DamagedFileError where the shard is damaged.
+    ``table`` may be a message instead, if the tokenizer cannot be read. Then no tokens are shown,
+    and ``no_tokens`` is that message. If the input cannot be read any more, there are no decisions,
+    and ``trouble`` says why. Raises DamagedFileError if the shard is damaged.
     """
     record = read_rows(file, [number])[number]
-    found: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
-    found["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
+    page: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
+    page["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
     texts: list[Text] = []
     try:
-        found["decisions"], last_text = _way(output, file, record)
-        texts += _struck_texts(found["decisions"])
+        page["decisions"], last_text = _decisions(output, file, record)
+        texts += _struck_texts(page["decisions"])
     except (OSError, ValueError) as error:
-        found["trouble"] = str(error)
+        page["trouble"] = str(error)
         last_text = None
     tokens: list[Token] = []
     if file.part == DROPPED:
-        if last_text is not None and not found["decisions"][-1].get("removed_lines"):
+        if last_text is not None and not page["decisions"][-1].get("removed_lines"):
             texts.append(_text("Text when it was dropped", last_text, frozenset()))
     elif not isinstance(table, str):
         reader = open_tokens(output, file)
@@ -65,16 +66,16 @@ def describe(
             ids = reader[number]
             texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
             tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
-    return {**found, "texts": texts, "tokens": tokens}
+    return {**page, "texts": texts, "tokens": tokens}
 
 
-def _way(
+def _decisions(
     output: str, file: DocumentFile, record: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
     from pipeline.inspection.explain import follow
 
-    with _one_reading:
-        way = follow(
+    with _input_lock:
+        followed = follow(
             output,
             [record["id"]],
             source=file.source,
@@ -82,11 +83,11 @@ def _way(
             dropped_by_steps={record["step"]} if file.part == DROPPED else None,
             with_texts=True,
         )[record["id"]]
-    return way.decisions, way.text_before
+    return followed.decisions, followed.text_before
 
 
 def _struck_texts(decisions: list[dict[str, Any]]) -> list[Text]:
-    """Show the texts that steps took lines from, with those lines struck through."""
+    """Return the texts before the steps that removed lines, with those lines marked."""
     return [
         _text(
             f"Text ahead of {decision['step']}",

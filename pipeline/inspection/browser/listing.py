@@ -1,4 +1,4 @@
-"""Pages of a list of documents, forwards and backwards, a row group of a file at a time."""
+"""Pages of a list of documents, read forwards or backwards, one row group at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pipeline.inspection.document_rows import DocumentFile, Filter, named_damage
 from pipeline.output.layout import DROPPED
 
 PAGE_ROWS = 50
+"""Documents on a page."""
+
 MAX_SCANNED_ROWS = 1_000_000
-"""A page that is not full after so many rows ends there, and the next one goes on."""
+"""Rows after which a page ends although it is not full; the next page continues there."""
 
 COLUMNS = ["id", "chars", "url", "language", "language_score", "perplexity", "bucket"]
 
 
 class Place(NamedTuple):
-    """A row of one of the files of a list."""
+    """A position in a list: the index of a file and of a row in it."""
 
     file: int
     row: int
@@ -28,16 +30,16 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some documents of a list, and where to go on."""
+    """Documents on a page, and the positions of the pages before and after it."""
 
     documents: list[dict[str, Any]]
-    before: Place | None  # the page that ends ahead of this place is the previous one
-    after: Place | None  # the next page begins here
-    is_cut_short: bool  # rows went by that did not match, and there are more
+    before: Place | None  # the previous page ends before this place; None on the first page
+    after: Place | None  # the next page begins here; None on the last page
+    is_cut_short: bool  # the page is not full, and there are more rows to look at
 
 
 def parse_place(text: str) -> Place:
-    """Read a place as it stands in a link; raises ValueError where it is none."""
+    """Parse a place from a link; raises ValueError if it is malformed."""
     file, _, row = text.partition("-")
     if not (file.isdecimal() and row.isdecimal() and len(text) < 40):
         raise ValueError(f"{text!r} is no place in a list")
@@ -45,48 +47,48 @@ def parse_place(text: str) -> Place:
 
 
 def page_from(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Page:
-    """Return the first documents that match from a place on."""
-    found, reached = _collect(_forwards(files, wanted, start))
-    more = len(found) > PAGE_ROWS
-    after = found[PAGE_ROWS][0] if more else reached
-    documents = [document for _, document in found[:PAGE_ROWS]]
+    """Return the page of the first matching documents from ``start`` on."""
+    matches, reached = _collect(_forwards(files, wanted, start))
+    more = len(matches) > PAGE_ROWS
+    after = matches[PAGE_ROWS][0] if more else reached
+    documents = [document for _, document in matches[:PAGE_ROWS]]
     return Page(documents, start if start > (0, 0) else None, after, not more and after is not None)
 
 
 def page_before(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Page:
-    """Return the last documents that match ahead of a place."""
-    found, reached = _collect(_backwards(files, wanted, stop))
-    if len(found) <= PAGE_ROWS and reached is None:
+    """Return the page of the last matching documents before ``stop``."""
+    matches, reached = _collect(_backwards(files, wanted, stop))
+    if len(matches) <= PAGE_ROWS and reached is None:
         return page_from(files, wanted, Place(0, 0))  # a first page is always full
-    more = len(found) > PAGE_ROWS
-    shown = found[:PAGE_ROWS][::-1]
+    more = len(matches) > PAGE_ROWS
+    shown = matches[:PAGE_ROWS][::-1]
     before = shown[0][0] if more else reached
     return Page([document for _, document in shown], before, stop, not more)
 
 
-_Found = tuple[Place, dict[str, Any]]
-_Group = tuple[int, Place, list[_Found]]
-"""Rows of a row group, the place to go on from there, and what matches in it."""
+_Placed = tuple[Place, dict[str, Any]]
+_Group = tuple[int, Place, list[_Placed]]
+"""A row group: its number of rows, a place to continue from, and its matching documents."""
 
 
 def _collect(
     groups: Iterator[_Group],
-) -> tuple[list[_Found], Place | None]:
-    """Take documents until there is one more than a page; says where it stopped for the time."""
-    found: list[_Found] = []
+) -> tuple[list[_Placed], Place | None]:
+    """Collect documents up to one more than a page; also returns where the row limit stopped it."""
+    matches: list[_Placed] = []
     scanned = 0
     for n_rows, place, documents in groups:
         if scanned >= MAX_SCANNED_ROWS:
-            return found, place
-        found += documents[: PAGE_ROWS + 1 - len(found)]
+            return matches, place
+        matches += documents[: PAGE_ROWS + 1 - len(matches)]
         scanned += n_rows
-        if len(found) > PAGE_ROWS:
+        if len(matches) > PAGE_ROWS:
             break
-    return found, None
+    return matches, None
 
 
 def _forwards(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Iterator[_Group]:
-    """Yield, for every row group, its size, where it begins, and what matches in it."""
+    """Yield row groups from ``start`` on, with the matching documents of each in order."""
     for number in range(start.file, len(files)):
         begin = start.row if number == start.file else 0
         for first, rows in row_groups(files[number], _columns(files[number]), start=begin):
@@ -100,7 +102,7 @@ def _forwards(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> It
 
 
 def _backwards(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Iterator[_Group]:
-    """Yield row groups from the last to the first, what matches in them likewise."""
+    """Yield row groups from ``stop`` back to the first, with matching documents in reverse."""
     for number in range(min(stop.file, len(files) - 1), -1, -1):
         end = stop.row if number == stop.file else files[number].documents
         groups = row_groups(files[number], _columns(files[number]), stop=end, backwards=True)
@@ -120,7 +122,7 @@ def _columns(file: DocumentFile) -> list[str]:
 
 def _documents(
     files: Sequence[DocumentFile], number: int, first: int, rows: Any, matching: list[int]
-) -> list[_Found]:
+) -> list[_Placed]:
     with named_damage(files[number].path):
         return [
             (

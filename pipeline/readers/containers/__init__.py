@@ -1,1 +1,1 @@
-"""What documents are packed in: compression, archives, lines, and files of columns."""
+"""File formats that contain documents: compression, archives, lines, and columnar files."""

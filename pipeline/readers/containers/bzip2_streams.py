@@ -1,7 +1,7 @@
-"""The streams that a bzip2 file of many is made of, found without an index.
+"""Search for the streams of a bzip2 file of many streams, without an index.
 
-A stream begins at a byte with ``BZh1`` to ``BZh9`` and the magic number of a block: 80 bits that do
-not occur in compressed data but by an accident that the world's dumps will not see.
+A stream begins at a whole byte, with ``BZh1`` to ``BZh9`` and the magic number of a block. By
+chance these 80 bits are too rare in compressed data to matter in any dump.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _STREAM_BYTES = 10
 
 
 def begins_stream(head: bytes) -> bool:
-    """Tell by a file's first bytes whether it is bzip2."""
+    """Tell from the first bytes of a file whether it is bzip2."""
     return bool(_STREAM.match(head))
 
 
 def first_stream(raw: RawFile, start: int, end: int | None) -> int | None:
-    """Find the first bzip2 stream that begins at or behind ``start`` and before ``end``.
+    """Return the offset of the first bzip2 stream from ``start`` on and before ``end``, or None.
 
-    The file's first byte begins a stream whatever it is.
+    The first byte of the file always counts as the beginning of a stream.
     """
     at = start
     while start and (data := raw.read_at(at, READ_BYTES + _STREAM_BYTES - 1)):
@@ -39,7 +39,7 @@ def first_stream(raw: RawFile, start: int, end: int | None) -> int | None:
 
 
 class RawFile:
-    """The raw file, read mostly forward, with the last bytes at hand."""
+    """Reads at any offset of a raw file, which are mostly forward; the last bytes are buffered."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -74,7 +74,7 @@ class RawFile:
 
 
 class Window(io.RawIOBase):
-    """The file from ``begin`` on, up to where the next bzip2 stream begins if ``one_stream``."""
+    """A view of the file from ``begin`` on; with ``one_stream``, it ends at the next stream."""
 
     def __init__(self, raw: RawFile, begin: int, *, one_stream: bool) -> None:
         self._raw = raw
@@ -88,13 +88,13 @@ class Window(io.RawIOBase):
         return self._raw.seekable()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to ``offset`` of the window."""
+        """Seek to an offset from the beginning of the window."""
         assert whence == 0
         self._at = self._begin + offset
         return offset
 
     def read(self, size: int = -1) -> bytes:
-        """Return at most ``size`` bytes, and none at the window's end."""
+        """Read at most ``size`` bytes; returns none at the end of the window."""
         assert size >= 0
         if self.end is not None:
             size = min(size, max(0, self.end - self._at))

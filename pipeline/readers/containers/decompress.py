@@ -1,9 +1,9 @@
-"""From the raw bytes of a file to decompressed ones: gzip, zstd, bzip2 or plain, by magic bytes.
+"""Decompression of gzip, zstd, bzip2 and plain files, which are recognised by magic bytes.
 
-Files of many members (Common Crawl writes one gzip member a record, RFC 1952) are read as one
-stream. A damaged member does not end the reading: what could be decompressed of it comes out, then
-a :class:`Damage`, and then the next member that decompresses. Output is made in bounded pieces, so
-a small file that unpacks to terabytes takes no memory, and is given up.
+Files of many members are read as one stream; Common Crawl writes one gzip member (RFC 1952) for
+each record. After a damaged member, reading continues: first come the bytes that could be
+decompressed, then a :class:`Damage`, then the next intact member. Output comes in bounded pieces,
+so a small file that unpacks to terabytes takes little memory, and its rest is skipped.
 """
 
 from __future__ import annotations
@@ -17,47 +17,49 @@ import zstandard
 from isal import isal_zlib
 
 SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
-"""Begins archives that are read by :mod:`pipeline.readers.containers.seven_zip`, not here."""
+"""First bytes of 7z archives, which :mod:`pipeline.readers.containers.seven_zip` reads."""
 
-READ_BYTES = 1 << 20  # of the raw file at once
-CHUNK_BYTES = 1 << 18  # decompressed, about, that one chunk holds
-PROBE_BYTES = 1 << 16  # decompressed, of a candidate before it is taken for a member
-LOOK_BACK_BYTES = 1 << 20  # from where a member failed, to look for the next one
+READ_BYTES = 1 << 20  # raw bytes that are read at a time
+CHUNK_BYTES = 1 << 18  # decompressed bytes of one chunk, about
+PROBE_BYTES = 1 << 16  # decompressed bytes after which a candidate counts as a member
+LOOK_BACK_BYTES = 1 << 20  # raw bytes before a failure that are searched for the next member
 MAX_EXPANSION = 250
-"""Decompressed bytes for each of the raw file, on average up to anywhere, before the rest is given
-up: text comes to 20, logs to 100, gzip's bombs to 1,032, bzip2's and zstd's to many thousands."""
+"""Decompressed bytes a raw byte, on average up to any point, above which the rest is skipped.
 
-MIN_BOMB_BYTES = 1 << 26  # decompressed; a smaller file may be as dense as it likes
-MAX_DAMAGES = 1_000  # in one file, before the rest of it is given up
+Text reaches 20, logs 100, gzip bombs 1,032, bzip2 and zstd bombs many thousands.
+"""
+
+MIN_BOMB_BYTES = 1 << 26  # decompressed bytes up to which any ratio is allowed
+MAX_DAMAGES = 1_000  # damages of a file after which its rest is skipped
 
 _SLICE_BYTES = 1 << 16
-_FINE_BYTES = 64  # input and output of one step, where an error is known to be near
+_FINE_BYTES = 64  # input and output of one step near a known error
 _ZSTD_STEP_BYTES = 1 << 11
 _MAX_DICTIONARY_BYTES = 1 << 26
 
 
 class Damage(NamedTuple):
-    """A place of a compressed file that could not be decompressed."""
+    """A range of a compressed file that could not be decompressed."""
 
-    offset: int  # of the damaged member, in the raw file
+    offset: int  # offset of the damaged member in the raw file
     error: str
-    skipped_bytes: int  # of the raw file, from ``offset`` to where reading goes on
-    recovered_bytes: int  # decompressed, of the damaged member, at the end of what came before this
+    skipped_bytes: int  # raw bytes from ``offset`` to where reading continues
+    recovered_bytes: int  # decompressed bytes of the damaged member, which came before this
 
 
 class _BadMemberError(Exception):
-    """The bytes at hand are not a whole member."""
+    """The input is not a complete, valid member."""
 
 
 class _Member(Protocol):
-    """A decompressor of one member, whatever the format."""
+    """A decompressor of one member of any format."""
 
     eof: bool
-    unused_data: bytes  # of what was given last, what lies behind the member's end
+    unused_data: bytes  # bytes of the last input that follow the member
     wants_input: bool
 
     def pull(self, data: bytes, limit: int) -> bytes:
-        """Take ``data``, which is empty unless wanted, and return about ``limit`` bytes at most."""
+        """Take ``data``, empty unless ``wants_input``; return at most about ``limit`` bytes."""
 
 
 class _GzipMember:
@@ -93,7 +95,7 @@ class _Bzip2Member:
 
 
 class _ZstdMember:
-    """A zstd frame (RFC 8878). Its output is bounded by the input alone: 4 bytes make 128 KiB."""
+    """A zstd frame (RFC 8878). Only small inputs bound its output: 4 bytes can make 128 KiB."""
 
     def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
         decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
@@ -134,7 +136,7 @@ _MEMBER_ERRORS: Any = (isal_zlib.error, zstandard.ZstdError, OSError, EOFError, 
 
 
 class _Source:
-    """The raw stream with the offset of the next byte, which can be set back."""
+    """The raw stream, buffered, with the offset of the next byte; it can step back."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -143,14 +145,14 @@ class _Source:
         self.offset = 0
 
     def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer at the end of the file, and stay before them."""
+        """Return the next ``size`` bytes, or fewer at the end of the file, without moving."""
         while len(self._buffer) - self._at < size and (more := self._stream.read(READ_BYTES)):
             self._buffer = self._buffer[self._at :] + more
             self._at = 0
         return self._buffer[self._at : self._at + size]
 
     def read(self, size: int) -> bytes:
-        """Return at most ``size`` of the next bytes; none at the end of the file only."""
+        """Read at most ``size`` bytes; returns none only at the end of the file."""
         self.peek(1)
         piece = self._buffer[self._at : self._at + size]
         self._at += len(piece)
@@ -158,7 +160,7 @@ class _Source:
         return piece
 
     def unread(self, size: int) -> None:
-        """Step back behind a part of what the last :meth:`read` gave."""
+        """Step back over ``size`` of the bytes that the last :meth:`read` returned."""
         self._at -= size
         self.offset -= size
         assert self._at >= 0
@@ -168,7 +170,7 @@ class _Source:
         return self._stream.seekable()
 
     def seek(self, offset: int) -> None:
-        """Go to ``offset`` of the raw file, without reading where it is still at hand."""
+        """Seek to an offset of the raw file; buffered bytes are not read again."""
         at = self._at + offset - self.offset
         if 0 <= at <= len(self._buffer):
             self._at = at
@@ -178,30 +180,30 @@ class _Source:
         self.offset = offset
 
     def skip_zeros(self) -> None:
-        """Go past the zero bytes that some writers pad a file with."""
+        """Skip zero bytes, with which some writers pad a file."""
         while self.peek(1) == b"\0":
             piece = self.read(_SLICE_BYTES)
             self.unread(len(piece.lstrip(b"\0")))
 
     def skip_all(self) -> None:
-        """Go to the end of the file."""
+        """Skip the rest of the file."""
         while self.read(READ_BYTES):
             pass
 
 
 def is_compressed(head: bytes) -> bool:
-    """Tell by a file's first 16 bytes whether :func:`decompressed` would decompress it."""
+    """Tell from the first 16 bytes of a file whether :func:`decompressed` decompresses it."""
     return any(begins.match(head) for begins in (_GZIP.begins, _BZIP2.begins, _ZSTD_FRAME))
 
 
 def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
     """Yield the decompressed content of ``stream`` in chunks of about :data:`CHUNK_BYTES`.
 
-    ``stream`` stands at the file's first byte. gzip, bzip2 and zstd of any number of members are
-    told apart by their first bytes, zstd also behind a dictionary frame as in ``.warc.zst``; any
-    other file is plain. A :class:`Damage` comes in the place of bytes that do not decompress; to go
-    on behind it, the stream must be able to seek, and otherwise the rest of the file is given up.
-    Errors of the stream itself are raised.
+    ``stream`` is at the first byte of the file. gzip, bzip2 and zstd, with any number of members,
+    are recognised by their first bytes, and so is zstd after a dictionary frame as in
+    ``.warc.zst``. Any other file is plain. A :class:`Damage` stands for bytes that do not
+    decompress. Reading continues after it if the stream can seek; otherwise the rest of the file is
+    skipped. Errors of the stream itself are raised.
     """
     source = _Source(stream)
     codec = _codec_of(source)
@@ -226,7 +228,7 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
 
 
 def _bounded(source: _Source, pieces: Iterator[bytes | Damage]) -> Iterator[bytes | Damage]:
-    """Pass on what a file decompresses to, up to :data:`MAX_EXPANSION` times what was read."""
+    """Yield the pieces as long as they are at most :data:`MAX_EXPANSION` times the bytes read."""
     produced = 0
     for piece in pieces:
         yield piece
@@ -251,7 +253,7 @@ def _codec_of(source: _Source) -> _Codec | None:
 
 
 def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
-    """Read the dictionary in the skippable frame that a ``.warc.zst`` file begins with."""
+    """Read the dictionary in the skippable frame at the beginning of a ``.warc.zst`` file."""
     size = int.from_bytes(source.peek(8)[4:], "little")
     if not 0 < size <= _MAX_DICTIONARY_BYTES:
         return None
@@ -267,11 +269,10 @@ def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
 
 
 def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
-    """Decompress the member at the source's offset, and leave the source behind it.
+    """Decompress the member at the source's offset; the source ends up after it.
 
-    With ``fine_from``, steps are small from that many decompressed bytes on, so that an error
-    further on takes little good output with it. Raises :class:`_BadMemberError` for bytes that are
-    not a whole member.
+    After ``fine_from`` decompressed bytes, steps are small, so that a later error loses little good
+    output. Raises :class:`_BadMemberError` if the bytes are not a complete member.
     """
     member = codec.member()
     done = 0
@@ -295,7 +296,7 @@ def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Ite
 
 
 def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
-    """Decompress member after member; a :class:`Damage` stands for what does not decompress."""
+    """Decompress all members; a :class:`Damage` stands for bytes that do not decompress."""
     damages = 0
     while source.peek(1):
         begin = source.offset
@@ -324,9 +325,9 @@ def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
 def _rest_of_bad_member(
     source: _Source, codec: _Codec, begin: int, produced: int
 ) -> Iterator[bytes]:
-    """Decompress a bad member again, to get what the failing step would have given.
+    """Decompress a bad member again in small steps, for output lost in the step that failed.
 
-    Leaves the source where the member fails.
+    The source ends up where the member fails.
     """
     source.seek(begin)
     if not codec.begins.match(source.peek(_MAGIC_BYTES)):
@@ -342,7 +343,7 @@ def _rest_of_bad_member(
 
 
 def _find_member(source: _Source, codec: _Codec, offset: int) -> None:
-    """Go to the first member at or behind ``offset`` that decompresses, or to the file's end."""
+    """Seek to the first member from ``offset`` on that decompresses, or to the end of the file."""
     source.seek(offset)
     window = b""
     while piece := source.read(READ_BYTES):

@@ -1,8 +1,8 @@
-"""HTTP responses as WARC files keep them: status, headers, and the body without its encodings.
+"""HTTP responses in WARC files: status, headers, and the decoded body.
 
-Crawlers store messages as they came (RFC 9112), or with encodings undone and headers left as they
-were, or cut off. So what a header says about the body is tried, and the body kept as it is where it
-turns out to be otherwise.
+Crawlers store messages as they were received (RFC 9112), or with a decoded body and the original
+headers, or cut off. So the encodings that the headers name are tried, and a body that is not
+encoded in that way is kept as it is.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+[ \t]+([0-9]{3})(?![0-9])")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\n]{0,4096})?\r?\n")
 _PIECE_BYTES = 1 << 16
 _MAX_ENCODINGS = 4
-"""One within another; servers send one, rarely two."""
+"""Most content encodings of a body that are decoded; servers send one, rarely two."""
 
 
 class HttpMessage(NamedTuple):
-    """A response."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]  # by name in lower case
-    body: bytes  # as it was transferred
+    body: bytes  # still encoded
 
 
 def parse_http(payload: bytes) -> HttpMessage | None:
-    """Read a record's payload as an HTTP response; None where it does not begin as one does."""
+    """Parse a record's payload as an HTTP response; None if it does not begin like one."""
     status = _STATUS_LINE.match(payload)
     if not status:
         return None
@@ -47,10 +47,10 @@ def parse_http(payload: bytes) -> HttpMessage | None:
 def decoded_body(headers: Mapping[str, str], body: bytes, *, max_bytes: int) -> bytes:
     """Undo the transfer and content encodings of ``body`` that ``headers`` name.
 
-    The last :data:`_MAX_ENCODINGS` are undone. Knows chunked, gzip, deflate, br and zstd. A
-    body that is not encoded as the headers say is returned as it is; of one that is damaged,
-    the part before the damage. Not more than ``max_bytes + 1`` bytes come out of a
-    decompressor, so a longer result is to be refused.
+    Known are chunked, gzip, deflate, br and zstd; at most the last :data:`_MAX_ENCODINGS` are
+    undone. A body that is not encoded as the headers say is returned unchanged, and of a damaged
+    one the part before the damage. A decompressor returns at most ``max_bytes + 1`` bytes, so the
+    caller must refuse a result longer than ``max_bytes``.
     """
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _without_chunks(body)
@@ -99,7 +99,7 @@ def _by_magic(body: bytes) -> Iterator[bytes]:
 
 
 def _inflated(body: bytes) -> Iterator[bytes]:
-    """Decompress zlib's format, or the bare deflate stream that some servers send for it."""
+    """Decompress zlib's format, or the raw deflate stream that some servers send instead."""
     for window_bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
         inflate = zlib.decompressobj(window_bits)
         data, any_output = body, False

@@ -1,4 +1,4 @@
-"""Files of JSON objects, one a line: cut into lines, decoded, and made into rows."""
+"""Rows from files of JSON objects, one a line."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from pipeline.readers.batches import Row, metadata_json
 from pipeline.readers.containers.decompress import CHUNK_BYTES, READ_BYTES, Damage, decompressed
 
 MAX_NESTING = 100
-"""Of lists and objects. Python gives up somewhere below a thousand, and where depends on who calls:
-two passes could come to different ends."""
+"""Deepest nesting of lists and objects in a JSON line.
+
+Python's own limit is somewhat below 1,000 and depends on the depth of the call stack. Without this
+limit, two passes over the same file could decide differently.
+"""
 
 _NEWLINES = re.compile(rb"\n*")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class _Line(NamedTuple):
-    """A line without its newline; ``data`` is None where it is longer than allowed."""
+    """A line without its newline; ``data`` is None if it is longer than allowed."""
 
     offset: int
     data: bytes | None
@@ -28,7 +31,7 @@ class _Line(NamedTuple):
 
 
 class _Break(NamedTuple):
-    """A damage, and the offset of the line that it cuts off."""
+    """A damage of the file, and the offset of the line that it cuts off."""
 
     offset: int
     damage: Damage
@@ -43,15 +46,17 @@ def rows_of_objects(
     max_line_bytes: int,
     make_row: Callable[[str, dict[str, Any], bytes], Row],
 ) -> Iterator[Row]:
-    """Yield a row for each line of a file of JSON objects that is not blank.
+    """Yield a row for each line of a file of JSON objects; blank lines are skipped.
 
-    ``make_row`` is given the row's id (``name#offset``, of the line in the decompressed file), the
-    object, and the line as bytes without a byte order mark. NaN and infinities are null, and bytes
-    that are not UTF-8 are U+FFFD in the object. Of a plain file, the lines that begin between
-    ``start`` and ``end`` are read; others, gzip, zstd or bzip2, are read whole, from 0 to None.
+    ``make_row`` gets the row's id, which is ``name#`` and the offset of the line in the
+    decompressed file; the object; and the line as bytes without a byte order mark. In the object,
+    NaN and infinities are null, and bytes that are not UTF-8 are U+FFFD. In a plain file, the lines
+    that begin from ``start`` up to before ``end`` are read. A gzip, zstd or bzip2 file is read
+    whole, with ``start`` 0 and ``end`` None.
 
-    Lines that hold no object are rows dropped by ``bad_json`` or, longer than ``max_line_bytes``,
-    by ``record_too_large``; where a compressed file is damaged comes a row dropped by ``damaged``.
+    A line without an object becomes a row dropped by ``bad_json``, and a line longer than
+    ``max_line_bytes`` a row dropped by ``record_too_large``. Each damage of a compressed file
+    becomes a row dropped by ``damaged``.
     """
     first = max(start - 1, 0)
     chunks = _plain_chunks(stream, first) if first or end is not None else decompressed(stream)
@@ -87,9 +92,9 @@ def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
 def _lines(
     chunks: Iterator[bytes] | Iterator[bytes | Damage], offset: int, max_line_bytes: int
 ) -> Iterator[_Line | _Break]:
-    """Divide chunks, the first of which begins at ``offset``, into lines.
+    """Divide chunks into lines; the first chunk begins at ``offset``.
 
-    Of empty lines behind one another, not all are given.
+    Of several empty lines in a row, not all are yielded.
     """
     pieces: list[bytes] = []
     size = 0
@@ -127,7 +132,7 @@ def _finite(digits: str) -> float | None:
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
-"""Standard JSON and, as null, the NaN and infinities that Python's and others' writers make."""
+"""Decoder of JSON that also takes NaN and infinities, which some writers make, as null."""
 
 
 def _row(row_id: str, line: bytes, make_row: Callable[[str, dict[str, Any], bytes], Row]) -> Row:

@@ -1,4 +1,4 @@
-"""From chunks of a decompressed dump to the bytes of its pages, and where each begins."""
+"""Cutting of a decompressed Wikipedia dump into the bytes of its pages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _PAGE_END = b"</page>"
 
 
 class Chunk(NamedTuple):
-    """Some bytes of the decompressed file, or a damage in their place."""
+    """A run of decompressed bytes, or a damage in their place."""
 
-    stream: int  # raw offset of the bzip2 stream, or 0
-    offset: int  # of the chunk's first byte, in the stream decompressed
+    stream: int  # offset of the bzip2 stream in the raw file, or 0
+    offset: int  # offset of the first byte in the decompressed stream
     data: bytes | Damage
-    owned: bool  # false where it is read only to finish a page that began before
+    owned: bool  # false if it is read only to complete a page that began before it
 
 
 def chunks_of(
     pieces: Iterator[bytes | Damage], stream: int = 0, owned: bool = True
 ) -> Iterator[Chunk]:
-    """Say of the pieces of one stream where they lie."""
+    """Turn the pieces of one stream into chunks with their offsets."""
     offset = 0
     for piece in pieces:
         yield Chunk(stream, offset, piece, owned)
@@ -33,7 +33,7 @@ def chunks_of(
 
 
 def as_utf8(chunks: Iterator[Chunk], encoding: str) -> Iterator[Chunk]:
-    """Turn UTF-16 into UTF-8; offsets are those in the UTF-8."""
+    """Convert UTF-16 chunks to UTF-8; their offsets become those in the UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     offsets: dict[int, int] = {}
     for chunk in chunks:
@@ -48,19 +48,21 @@ def as_utf8(chunks: Iterator[Chunk], encoding: str) -> Iterator[Chunk]:
 
 
 class PageCutter:
-    """Decompressed bytes not yet done with, and the place in the file that each came from."""
+    """A buffer of decompressed bytes that are cut into pages, with their places in the file."""
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._places: list[tuple[int, int, int]] = []  # offset in the data, stream, offset in it
-        self._searched = 0  # up to here there is no end of the page
-        self._passed = 0  # bytes of a page too large that are no longer held
+        self._places: list[
+            tuple[int, int, int]
+        ] = []  # offset in the data, stream, offset in the stream
+        self._searched = 0  # up to here the page has no end
+        self._passed = 0  # discarded bytes of a page that is too large
         self._large_at: tuple[int, int] = (0, 0)
-        self._owned_bytes = 0  # of the data; a page that begins behind them is not ours
-        self.in_page = False  # the data begins with a page
+        self._owned_bytes = 0  # owned bytes of the data; pages that begin after them are not ours
+        self.in_page = False  # true if the data begins with a page
 
     def add(self, chunk: Chunk) -> None:
-        """Append a chunk."""
+        """Append a chunk of bytes."""
         assert isinstance(chunk.data, bytes)
         self._places.append((len(self._data), chunk.stream, chunk.offset))
         self._data += chunk.data
@@ -68,25 +70,27 @@ class PageCutter:
             self._owned_bytes = len(self._data)
 
     def place(self) -> tuple[int, int]:
-        """Return stream and offset of the page that the data begins with."""
+        """Return the stream and offset of the page with which the data begins."""
         return self._large_at if self._passed else self._place(0)
 
     def ends_in_part_of_tag(self) -> bool:
-        """Tell whether a ``<page>`` might begin at the very end of the data."""
+        """Tell whether the data ends with a part of a ``<page>`` tag."""
         return any(self._data.endswith(_PAGE[:size]) for size in range(1, len(_PAGE)))
 
     def pages(self, max_page_bytes: int) -> Iterator[tuple[tuple[int, int], bytes | int | None]]:
-        """Yield each page in the data with its place: its bytes, its size if it is too large to
-        be held, or None if it has no end. What is left waits for more data.
+        """Yield the place of each page in the data with its bytes.
+
+        A page of more than ``max_page_bytes`` has its size instead, and a page without an end has
+        None. An incomplete page at the end of the data waits for more chunks.
         """
         at = 0
         while True:
             if not self.in_page:
-                found = self._data.find(_PAGE, at)
-                if found < 0 or found >= self._owned_bytes:
+                begin = self._data.find(_PAGE, at)
+                if begin < 0 or begin >= self._owned_bytes:
                     self._forget(max(at, len(self._data) - len(_PAGE) + 1))
                     return
-                at, self.in_page, self._searched = found, True, found + len(_PAGE)
+                at, self.in_page, self._searched = begin, True, begin + len(_PAGE)
             next_page = self._data.find(_PAGE, self._searched)
             end = self._data.find(
                 _PAGE_END, self._searched, next_page if next_page >= 0 else len(self._data)
@@ -121,7 +125,7 @@ class PageCutter:
         raise AssertionError("no chunk holds this byte")
 
     def _forget(self, size: int) -> None:
-        """Let the first ``size`` bytes of the data go."""
+        """Discard the first ``size`` bytes of the data."""
         if not size:
             return
         kept = [place for place in self._places if place[0] > size]

@@ -1,10 +1,11 @@
-"""One member of a ``.7z`` archive as a stream of chunks, by ``py7zr``.
+"""Streaming of one member of a ``.7z`` archive with ``py7zr``.
 
-py7zr pushes what it decompresses into a writer; a thread runs it, and a queue of one place holds it
-back. It reads the archive in small blocks and takes up to 128 MB of what one decompresses to:
-measured, 35 MB of memory for ordinary text and 430 MB for 400 MB packed into 58 KB. The members
-before the wanted one in the same solid block are decompressed and thrown away. LZMA keeps its
-dictionary besides (64 MB at 7-Zip's highest preset), PPMd its model.
+py7zr pushes decompressed data into a writer. It runs in a thread, and a queue with room for one
+chunk makes it wait for the reader. It reads the archive in small blocks and buffers up to 128 MB of
+decompressed data: measured memory was 35 MB for ordinary text, and 430 MB for 400 MB that were
+packed into 58 KB. Members before the wanted one in the same solid block are decompressed and
+discarded. LZMA also needs memory for its dictionary (64 MB at 7-Zip's highest preset), and PPMd for
+its model.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from pipeline.readers.containers.decompress import (
     Damage,
 )
 
-_BLOCK_BYTES = 1 << 16  # of the archive at once
+_BLOCK_BYTES = 1 << 16  # of the archive that are read at a time
 
 
 class _StoppedError(Exception):
-    """Nobody reads on."""
+    """The reader has stopped before the end."""
 
 
 class _Pipe(Py7zIO):
-    """A writer whose content comes out in another thread."""
+    """A writer whose data another thread reads from a queue."""
 
     def __init__(self) -> None:
         self.chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=1)
@@ -81,7 +82,7 @@ class _Factory(WriterFactory):
 
 
 class _Watched(io.IOBase):
-    """A stream that remembers its own errors, which are not the archive's."""
+    """A stream that records its own errors, to tell them from errors of the archive."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -104,10 +105,10 @@ class _Watched(io.IOBase):
 def member_of_7z(stream: BinaryIO, member: str) -> Iterator[bytes | Damage]:
     """Yield the content of the first member with the base name ``member``, in any letter case.
 
-    ``stream`` can seek. Chunks are of :data:`CHUNK_BYTES` at most. A :class:`Damage` ends the
-    output where the archive is damaged, is of a kind that py7zr does not read (encrypted ones
-    among them), says that it unpacks to more than other compressed files may, or has no such
-    member. Errors of the stream itself are raised.
+    ``stream`` must be able to seek. Chunks have at most :data:`CHUNK_BYTES` bytes. A
+    :class:`Damage` ends the output if the archive is damaged, is encrypted or otherwise unreadable
+    to py7zr, declares an unpacked size above the limit for compressed files, or has no such member.
+    Errors of the stream itself are raised.
     """
     pipe, watched = _Pipe(), _Watched(stream)
     errors: list[str] = []

@@ -1,9 +1,9 @@
-"""Members of a tar archive (POSIX ustar and pax, GNU long names), read from a stream.
+"""Reading of tar archives from a stream (POSIX ustar and pax, GNU long names).
 
-``tarfile`` of the standard library keeps every member, reads extended headers of any size into
-memory, and ends silently at the first damaged header. Here memory is bounded and every byte is
-accounted for: where no member can be read comes a :class:`Broken`, and reading goes on at the next
-header whose checksum is right.
+The standard library's ``tarfile`` keeps a list of all members, reads extended headers of any size
+into memory, and ends silently at the first damaged header. Here memory is bounded, and no byte is
+lost silently. Where no member can be read, a :class:`Broken` is yielded, and reading continues at
+the next header with a valid checksum.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Literal, NamedTuple
 
 from pipeline.readers.containers.decompress import Damage
 
-BLOCK_BYTES = 512
-MAX_EXTENSION_BYTES = 1 << 20  # of a long name or pax header
+BLOCK_BYTES = 512  # size of a header, and unit of padding
+MAX_EXTENSION_BYTES = 1 << 20  # longest GNU long name or pax header
 
 _SKIP_BYTES = 1 << 18
-_WINDOW_BYTES = 1 << 16  # in which a header is looked for at once; whole blocks
+_WINDOW_BYTES = 1 << 16  # that are searched for a header at a time; whole blocks
 _MAGIC = re.compile(rb"ustar")
 _MAGIC_AT = 257
 _PAX_RECORD = re.compile(rb"(\d{1,7}) ([^=\n]{1,1000})=")
@@ -27,34 +27,41 @@ _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*\Z")
 _EXTENSION_TYPES = (b"x", b"g", b"X", b"L", b"K")
 _FILE_TYPES = (b"0", b"\0", b"7")
 _LINK_TYPES = (b"1", b"2")
-_EMPTY_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size their headers say
+_EMPTY_TYPES = (
+    b"1",
+    b"2",
+    b"3",
+    b"4",
+    b"5",
+    b"6",
+)  # types without content, whatever their headers say
 _CUT_OFF = "the archive ends inside a member"
 
 Kind = Literal["file", "folder", "link", "device"]
 
 
 class Member(NamedTuple):
-    """A member; its content is read from the :class:`Bytes` before the next one is asked for."""
+    """A member. Read its content from the :class:`Bytes` before you ask for the next one."""
 
-    number: int  # ordinal, from 0
+    number: int  # index of the member, from 0
     name: str
-    kind: Kind  # a type that is none of these is a device
+    kind: Kind  # "device" also stands for unknown types
     size: int
-    offset: int  # of the first of its headers
+    offset: int  # offset of its first header in the decompressed archive
 
 
 class Broken(NamedTuple):
-    """A stretch in which no member can be read, or the rest of one that is cut off."""
+    """A range in which no member can be read, or the rest of a member that is cut off."""
 
-    number: int  # of the member that is cut off or would have come
-    name: str  # of the member that is cut off, or empty
+    number: int  # of the member that is cut off, else of the next one
+    name: str  # of the member that is cut off, else empty
     offset: int  # in the decompressed archive
     error: str
-    skipped_bytes: int  # from ``offset`` to where reading goes on
+    skipped_bytes: int  # from ``offset`` to where reading continues
 
 
 class _BrokenError(Exception):
-    """No member can be read on here."""
+    """The member at this place cannot be read."""
 
 
 class _Header(NamedTuple):
@@ -64,10 +71,10 @@ class _Header(NamedTuple):
 
 
 class Bytes:
-    """Bytes read on from chunks, with the offset of the next one.
+    """A buffered stream over chunks, with the offset of the next byte.
 
-    A :class:`Damage` among the chunks is a gap, before which reading stops as it does at the end,
-    until :meth:`pass_gap`.
+    A :class:`Damage` among the chunks is a gap. Reading stops before it, as at the end, until
+    :meth:`pass_gap` is called.
     """
 
     def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
@@ -78,7 +85,7 @@ class Bytes:
         self.offset = 0
 
     def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer before a gap or the end, and stay before them."""
+        """Return the next ``size`` bytes, fewer before a gap or the end, without moving."""
         have = len(self._buffer) - self._at
         if have < size and self._gap is None:
             pieces = [self._buffer[self._at :]]
@@ -94,21 +101,21 @@ class Bytes:
         return self._buffer[self._at : self._at + size]
 
     def take(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer before a gap or the end."""
+        """Read the next ``size`` bytes, fewer before a gap or the end."""
         taken = self.peek(size)
         self._at += len(taken)
         self.offset += len(taken)
         return taken
 
     def skip(self, size: int) -> int:
-        """Go past ``size`` bytes, and return how many there were before a gap or the end."""
+        """Skip ``size`` bytes; returns how many there were before a gap or the end."""
         left = size
         while left and (piece := self.take(min(left, _SKIP_BYTES))):
             left -= len(piece)
         return size - left
 
     def pass_gap(self) -> str | None:
-        """Go past the gap that reading stopped at; return its error, None where there is none."""
+        """Pass the gap at which reading stopped; returns its error, None if there is no gap."""
         if self._gap is None:
             return None
         self.take(len(self._buffer))
@@ -117,15 +124,15 @@ class Bytes:
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell by its first 512 bytes whether a file is a tar archive."""
+    """Tell from the first 512 bytes of a file whether it is a tar archive."""
     return _header(head) is not None
 
 
 def tar_members(source: Bytes) -> Iterator[Member | Broken]:
-    """Yield the members in their order; content that is not taken is gone past.
+    """Yield the members in order; content that the caller does not read is skipped.
 
     A member that is cut off by a gap or the end is followed by a :class:`Broken` with its number.
-    Archives set one behind the other are read as one.
+    Concatenated archives are read as one.
     """
     number = 0
     while True:
@@ -154,7 +161,7 @@ def _skip_zeros(source: Bytes) -> None:
 
 
 def _next_header(source: Bytes) -> _Header | None:
-    """Read a header with the extended ones ahead of it; None at the end."""
+    """Read the extended headers and the header of a member; None at the end."""
     long_name: str | None = None
     long_size: int | None = None
     begin = source.offset
@@ -175,7 +182,7 @@ def _next_header(source: Bytes) -> _Header | None:
             return _Header(name, header.type, 0 if _is_empty(header.type, name) else size)
         if header.size > MAX_EXTENSION_BYTES:
             raise _BrokenError(f"an extended header of {header.size} bytes")
-        extension = source.take(header.size)  # where it is cut off, so is the header behind it
+        extension = source.take(header.size)  # if it is cut off, the next header is too
         source.skip(-header.size % BLOCK_BYTES)
         if header.type == b"L":
             long_name = extension.rstrip(b"\0").decode(errors="replace")
@@ -188,7 +195,7 @@ def _next_header(source: Bytes) -> _Header | None:
 
 
 def _is_empty(type_flag: bytes, name: str) -> bool:
-    """Tell whether no content follows a header; old archives mark a folder by its name alone."""
+    """Tell whether a header has no content. Old archives mark folders only by a final slash."""
     return type_flag in _EMPTY_TYPES or (type_flag == b"\0" and name.endswith("/"))
 
 
@@ -201,7 +208,7 @@ def _kind(type_flag: bytes, name: str) -> Kind:
 
 
 def _header(block: bytes) -> _Header | None:
-    """Read a header; None for a block that is none."""
+    """Parse a block as a header; None if it is not one."""
     if len(block) < BLOCK_BYTES:
         return None
     checksum = _number(block[148:156])
@@ -224,7 +231,7 @@ def _number(field: bytes) -> int | None:
 
 
 def _pax_records(data: bytes) -> dict[bytes, bytes]:
-    """Read the records of a pax header, ``LENGTH KEY=VALUE\\n``, up to one that is none."""
+    """Parse the records of a pax header, ``LENGTH KEY=VALUE\\n``, up to the first invalid one."""
     records: dict[bytes, bytes] = {}
     at = 0
     while match := _PAX_RECORD.match(data, at):
@@ -237,10 +244,10 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
 
 
 def _find_header(source: Bytes) -> None:
-    """Go to the next header, a gap or the end.
+    """Skip to the next header, a gap or the end.
 
-    Headers of ustar and GNU are found at any offset, for bytes may be missing; those of older
-    archives, which have no magic, in whole blocks from here.
+    Headers of ustar and GNU archives are found at any offset, since bytes may be missing. Older
+    headers have no magic number and are found only at multiples of a block from here.
     """
     while True:
         window = source.peek(_WINDOW_BYTES)

@@ -1,10 +1,10 @@
-"""Records of a WARC file (ISO 28500, versions 0.17 to 1.1), as found in the wild.
+"""Reading of the records of WARC files (ISO 28500, versions 0.17 to 1.1), also damaged ones.
 
-Every byte of the file is accounted for: it lies in a record, in a record marked as damaged, or in
-an :class:`Unreadable`. A record is trusted when its ``Content-Length`` leads to the next record, to
-the end of the file, or to the two line ends that close a record, whatever is behind them. Where it
-does not, reading goes on at the next line that begins a record. Header lines may end in CRLF or a
-bare LF, be continued, and have names in any case.
+Every byte of the file is in a record, in a record marked as damaged, or in an :class:`Unreadable`.
+A record is accepted if its ``Content-Length`` leads to the next record, to the end of the file, or
+to the two line ends that close a record, whatever follows them. Otherwise reading continues at the
+next line that begins a record. Header lines may end in CRLF or LF, may be continued, and may have
+names in any letter case.
 """
 
 from __future__ import annotations
@@ -16,47 +16,50 @@ from typing import BinaryIO, NamedTuple
 from pipeline.readers.containers.decompress import Damage, decompressed
 
 MAX_HEADER_BYTES = 1 << 20
+"""Longest header of a record, in bytes."""
 
 _RECORD_LINE = rb"WARC/\d\.\d{1,2}[ \t]*\r?\n"
-_RECORD_LINE_BYTES = 32  # more than such a line has
-_LOOK_AHEAD_BYTES = 128  # behind a payload: line ends, and the next record's first line
+_RECORD_LINE_BYTES = 32  # above the length of any such line
+_LOOK_AHEAD_BYTES = 128  # after a payload: line ends, and the first line of the next record
 _RECORD = re.compile(_RECORD_LINE)
 _NEXT_RECORD = re.compile(rb"\n(?=" + _RECORD_LINE + rb")")
 _HEADER_END = re.compile(rb"\n\r?\n")
-_HEADER_STOP = re.compile(rb"\n(?:\r?\n|(?=" + _RECORD_LINE + rb"))")  # its end, or a record's line
+_HEADER_STOP = re.compile(
+    rb"\n(?:\r?\n|(?=" + _RECORD_LINE + rb"))"
+)  # the end of a header, or the first line of a record
 _NEWLINES = re.compile(rb"[\r\n]*")
-_FEW_NEWLINES = re.compile(rb"[\r\n]{0,64}")  # between two records, which have two line ends there
+_FEW_NEWLINES = re.compile(rb"[\r\n]{0,64}")  # between two records, where two line ends are right
 _TWO_LINE_ENDS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _ARC_MAGIC = b"filedesc://"
 
 
 class Record(NamedTuple):
-    """One record; ``dropped_by`` says what is wrong with it, and then ``payload`` is empty."""
+    """One record. If ``dropped_by`` is set, it is unusable and ``payload`` is empty."""
 
-    number: int  # from 0, all types of record counted
-    offset: int  # of the record and of what is behind it, in the decompressed file
-    end: int
-    headers: dict[str, str]  # by name in lower case; of several of a name, the first
+    number: int  # index in the file, from 0; records of all types count
+    offset: int  # offset of the record in the decompressed file
+    end: int  # offset of the first byte after it
+    headers: dict[str, str]  # by name in lower case; the first value of each name
     payload: bytes
     dropped_by: str | None  # "damaged" or "record_too_large"
     error: str | None
 
 
 class Unreadable(NamedTuple):
-    """Bytes that belong to no record."""
+    """A range of bytes that belong to no record."""
 
-    number: int  # of the record that comes next
-    dropped_by: str  # "damaged", or "not_a_warc" where the whole file is something else
+    number: int  # index of the next record
+    dropped_by: str  # "damaged", or "not_a_warc" if the whole file is of another format
     error: str
-    offset: int  # in the decompressed file; in the raw file, where decompression failed
+    offset: int  # in the decompressed file, or in the raw file if decompression failed
     skipped_bytes: int
 
 
 def parse_headers(block: bytes) -> dict[str, str]:
-    """Read header lines, WARC's or HTTP's: values by name in lower case, the first of each name."""
+    """Parse WARC or HTTP header lines; returns the first value of each name, in lower case."""
     headers: dict[str, list[str]] = {}
-    last: list[str] | None = None  # the parts of the header that a line may continue
+    last: list[str] | None = None  # parts of the current header, which the next line may continue
     for line in block.decode(errors="replace").split("\n"):
         if line[:1] in (" ", "\t"):
             if last is not None:
@@ -71,16 +74,16 @@ def parse_headers(block: bytes) -> dict[str, str]:
 
 
 def header_end(data: bytes, at: int) -> int:
-    """Find where the header lines that begin at ``at`` end, their empty line included; or -1."""
+    """Return the offset after the header lines that begin at ``at`` and their empty line, or -1."""
     match = _HEADER_END.search(data, at)
     return match.end() if match else -1
 
 
 def archive_records(stream: BinaryIO, *, max_record_bytes: int) -> Iterator[Record | Unreadable]:
-    """Yield the records of a WARC file, compressed or not, and what could not be read, in order.
+    """Yield the records and unreadable ranges of a WARC file, compressed or not, in order.
 
-    Records whose payload is longer than ``max_record_bytes`` are skipped without being held, and
-    come as ``record_too_large``. No content of the file raises an error.
+    Records with a payload of more than ``max_record_bytes`` are not read into memory; they are
+    yielded as ``record_too_large``. No content of the file raises an error.
     """
     held: Record | None = None
     for event in _events(_Feed(decompressed(stream)), max_record_bytes):
@@ -100,7 +103,7 @@ def archive_records(stream: BinaryIO, *, max_record_bytes: int) -> Iterator[Reco
 
 class _BadMember(NamedTuple):
     place: Unreadable
-    damaged_from: int  # decompressed: where the output of the bad member begins
+    damaged_from: int  # decompressed offset at which the output of the bad member begins
 
 
 def _damaged(record: Record, error: str) -> Record:
@@ -108,7 +111,7 @@ def _damaged(record: Record, error: str) -> Record:
 
 
 class _Feed:
-    """Decompressed bytes up to the next damage, as a buffer with a position in it."""
+    """A buffer of decompressed bytes up to the next damage, with a position in it."""
 
     def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
         self._chunks = chunks
@@ -120,11 +123,11 @@ class _Feed:
 
     @property
     def offset(self) -> int:
-        """Position in the decompressed file."""
+        """Offset of the position in the decompressed file."""
         return self._base + self.at
 
     def ensure(self, size: int) -> bool:
-        """Have ``size`` bytes from the position on in the buffer; false if there are fewer."""
+        """Buffer ``size`` bytes from the position on; returns false if there are fewer."""
         pieces = [self.data[self.at :]] if len(self.data) - self.at < size else []
         have = len(self.data) - self.at
         while have < size and not self.ended:
@@ -139,15 +142,15 @@ class _Feed:
         return have >= size
 
     def more(self) -> bool:
-        """Have at least one more byte in the buffer; false where there is none."""
+        """Buffer at least one more byte; returns false if there is none."""
         return self.ensure(len(self.data) - self.at + 1)
 
     def pass_damage(self) -> None:
-        """Go on behind the damage that the bytes ended with."""
+        """Continue after the damage at which the bytes ended."""
         self.damage, self.ended = None, False
 
     def skip_newlines(self) -> None:
-        """Go past line ends."""
+        """Skip line ends."""
         while True:
             match = _NEWLINES.match(self.data, self.at)
             assert match
@@ -156,9 +159,9 @@ class _Feed:
                 return
 
     def skip_to_record(self, limit: int | None) -> int:
-        """Go to the next line that begins a record; return how many bytes were passed.
+        """Skip to the next line that begins a record; returns the number of bytes skipped.
 
-        Stops behind ``limit`` bytes if it comes first, and where the bytes end.
+        Stops earlier after ``limit`` bytes or where the bytes end.
         """
         begin = self.offset
         while True:
@@ -205,7 +208,7 @@ def _events(feed: _Feed, max_record_bytes: int) -> Iterator[Record | Unreadable 
 
 
 def _record(feed: _Feed, number: int, max_record_bytes: int) -> Record:
-    """Read the record that begins at the feed's position, and leave the feed behind it."""
+    """Read the record at the feed's position; the feed ends up after it."""
     offset = feed.offset
     end = _header_end_in(feed)
     inner = _NEXT_RECORD.search(feed.data, feed.at, len(feed.data) if end < 0 else end)
@@ -230,7 +233,7 @@ def _record(feed: _Feed, number: int, max_record_bytes: int) -> Record:
 
 
 def _header_end_in(feed: _Feed) -> int:
-    """Find the end of the header at the position; -1 where another record begins before it."""
+    """Return the end of the header at the position; -1 if another record begins before it."""
     searched = feed.at
     while not (stop := _HEADER_STOP.search(feed.data, searched)):
         if len(feed.data) - feed.at > MAX_HEADER_BYTES:
@@ -243,7 +246,7 @@ def _header_end_in(feed: _Feed) -> int:
 
 
 def _payload(feed: _Feed, length: int) -> bytes | None:
-    """Take the payload, if a record may end where it ends; otherwise stay before it."""
+    """Read the payload if a record can end there; otherwise return None without moving."""
     feed.ensure(length + _LOOK_AHEAD_BYTES)
     data, end = feed.data, feed.at + length
     if len(data) < end:

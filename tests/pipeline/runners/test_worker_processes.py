@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.runners.worker_processes import _told
+from pipeline.runners.worker_processes import _reason_of_end
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from pipeline.runners.worker_processes import _told
     ],
 )
 def test_how_a_worker_ended_is_told(ended, told):
-    assert _told(ended) == f"a worker process {told}"
+    assert _reason_of_end(ended) == f"a worker process {told}"
