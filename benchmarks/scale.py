@@ -41,8 +41,9 @@ from pipeline.files.storage import list_names
 from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
 from pipeline.output.layout import read_plan
-from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit, RoundSplits
+from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit
 from pipeline.passes.first_passes import waves
+from pipeline.passes.rounds import RoundSplits
 from pipeline.recipe.recipe import Recipe
 from tests.support import plain_web_path as plain
 

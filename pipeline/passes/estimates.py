@@ -11,10 +11,6 @@ from pipeline.output.layout import (
 )
 from pipeline.recipe.recipe import Recipe, Source
 from pipeline.runners.execution import Execution, Tasks
-from transforms.dedup.exact import (
-    DeduplicateLines,
-)
-from transforms.dedup.near import DeduplicateNear
 
 PARTITION_BYTES = 64 << 20
 """Fingerprints that one reducer holds and sorts; Spark holds a key's values in memory."""
@@ -26,15 +22,6 @@ UNPACKED_BYTES_PER_COMPRESSED_BYTE = 3.0
 
 
 UNPACKED_BYTES_PER_7Z_BYTE = 7.0
-
-
-TEXT_BYTES_PER_LINE = 45
-
-
-FINGERPRINT_BYTES_PER_UNIT = 12
-
-
-BAND_KEY_BYTES = 24
 
 
 class Estimate(NamedTuple):
@@ -60,14 +47,9 @@ def unpacked_bytes(split: Split) -> float:
 
 def shuffle_bytes(source: Source, step: int, unpacked_bytes: float) -> int:
     """Estimate the fingerprints that a deduplication of so much input shuffles."""
-    target, parameters = source.steps[step].target, source.steps[step].parameters
     typical = source.reader.typical
     text_bytes = unpacked_bytes * typical.text_fraction
-    if target is DeduplicateNear:
-        n_documents = text_bytes / typical.document_bytes
-        return int(n_documents * parameters["bands"] * BAND_KEY_BYTES)
-    unit_bytes = TEXT_BYTES_PER_LINE if target is DeduplicateLines else typical.document_bytes
-    return int(text_bytes / unit_bytes * FINGERPRINT_BYTES_PER_UNIT)
+    return source.steps[step].deduplication.shuffle_bytes(text_bytes, typical.document_bytes)
 
 
 def window_of(source: Source, step: int, split: Split) -> int:
@@ -140,7 +122,7 @@ def tasks_of(recipe: Recipe, plan: list[Split]) -> Tasks:
     for source in recipe.sources:
         for step in source.shuffle_positions:
             tasks += sum(window_sizes(source, documents, step).values()) / PARTITION_BYTES
-            if source.steps[step].target is DeduplicateNear:
+            if source.steps[step].deduplication.compares_texts:
                 unpacked = sum(
                     unpacked_bytes(one) for one in documents if one.source == source.name
                 )

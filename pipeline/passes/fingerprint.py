@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -18,14 +17,15 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
-from pipeline.output.decisions import decision_name, write_decisions
-from pipeline.output.layout import Split, read_plan
+from pipeline.output.decisions import decision_name
+from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.estimates import window_of
-from pipeline.passes.process import cached_recipe, deduplicator, process_split
+from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.rounds import FirstPass, Round, RoundSplits, WriteDecisions
 from pipeline.passes.writing import WritingDoFn
 from transforms.dedup.exact import (
+    ExactDeduplication,
     Fingerprint,
     Keys,
     Part,
@@ -39,43 +39,6 @@ from transforms.dedup.exact import (
 
 CHUNK_UNITS = 1 << 21
 """Units that are sorted and sent together; bounds a worker's memory (some 100 MB)."""
-
-
-class Round(NamedTuple):
-    """One deduplication of one source, over one window of its input files."""
-
-    source: str
-    step: int  # position among the source's steps
-    window: int
-    n_partitions: int
-
-    @property
-    def label(self) -> str:
-        """A short name that tells rounds apart."""
-        return f"{self.source}/step{self.step}/window{self.window:05d}"
-
-    @property
-    def folder(self) -> str:
-        """Where the fingerprints of the round's splits are kept while it runs."""
-        return f"work/fingerprints/{self.label}"
-
-
-class RoundSplits(beam.DoFn):
-    """List the splits of some rounds from the plan file."""
-
-    def __init__(self, recipe_json: str, rounds: list[Round]) -> None:
-        self.recipe_json = recipe_json
-        self.rounds = rounds
-
-    def process(self, output: str) -> Iterator[tuple[Round, Split]]:
-        """Yield every split of the plan once for each round that it belongs to."""
-        recipe = cached_recipe(self.recipe_json)
-        for split in read_plan(output):
-            for one in self.rounds:
-                if one.source != split.source or split.holds != "documents":
-                    continue
-                if one.window == window_of(recipe.source(one.source), one.step, split):
-                    yield one, split
 
 
 class FingerprintSplit(WritingDoFn):
@@ -116,11 +79,12 @@ class FingerprintSplit(WritingDoFn):
 
     def _make(self, one: Round, split: Split, name: str) -> None:
         recipe = cached_recipe(self.recipe_json)
-        deduplicate = deduplicator(recipe.source(split.source).steps[one.step])
+        deduplication = recipe.source(split.source).steps[one.step].deduplication
+        assert isinstance(deduplication, ExactDeduplication)
         progress = ProgressLog(self.output, self.progress_name, split)
         with whole_files.write_whole(self.output, name) as file:
             batches = process_split(split, recipe, self.output, Tally(), until=one.step)
-            units = (deduplicate.units(batch) for batch in progress.watch(batches))
+            units = (deduplication.units(batch) for batch in progress.watch(batches))
             for n, chunk in chunks(units):
                 file.write(_chunk_bytes(n, chunk))
         progress.done()
@@ -180,35 +144,14 @@ class DecidePartition(beam.DoFn):
         key, packed = element
         source, step_name = key.split("/")[:2]
         step = int(step_name.removeprefix("step"))
-        keep = deduplicator(cached_recipe(self.recipe_json).source(source).steps[step]).keep
-        for split, units in decide(map(unpack, packed), keep):
+        deduplication = cached_recipe(self.recipe_json).source(source).steps[step].deduplication
+        assert isinstance(deduplication, ExactDeduplication)
+        for split, units in decide(map(unpack, packed), deduplication.keep):
             yield decision_name(source, step, split), units.tobytes()
 
 
-class WriteDecisions(WritingDoFn):
-    """Write one split's decisions as a file."""
-
-    def process(self, element: tuple[str, dict[str, Iterable[bytes]]]) -> None:
-        """Write the file that the element's key names."""
-        name, groups = element
-        (own,) = groups["repeats"]
-        n_units = int(np.frombuffer(own, np.uint64, 1)[0])
-        dropped = [np.frombuffer(own, np.uint32, offset=8)]
-        dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]
-        write_decisions(self.output, name, n_units, dropped)
-
-
-class FingerprintSplits(beam.PTransform):
-    """From the output folder's plan to a file of decisions for every split of some rounds."""
-
-    def __init__(
-        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
-    ) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
-        self.rounds = rounds
-        self.progress_name = progress_name
+class FingerprintSplits(FirstPass):
+    """The first pass of exact deduplications."""
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Read, hash, shuffle hashes, decide, and group decisions by split."""

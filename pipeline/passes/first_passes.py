@@ -11,6 +11,7 @@ from pipeline.output.layout import (
     Split,
 )
 from pipeline.output.progress import ProgressDisplay
+from pipeline.passes.deduplications import first_pass_of
 from pipeline.passes.estimates import (
     PARTITION_BYTES,
     SHUFFLE_MEMORY_FACTOR,
@@ -18,12 +19,10 @@ from pipeline.passes.estimates import (
     unpacked_bytes,
     window_of,
 )
-from pipeline.passes.fingerprint import FingerprintSplits, Round
 from pipeline.passes.join_records import JoinRecords, records_folder
-from pipeline.passes.near_duplicates import FindNearDuplicates
+from pipeline.passes.rounds import FirstPass, Round
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
-from transforms.dedup.near import DeduplicateNear
 
 MIN_PARTITIONS = 8
 
@@ -108,16 +107,12 @@ def _first_pass(
     )
     name = f"fingerprint-{rounds[0].label.replace('/', '-')}"
     display = ProgressDisplay(output, name, "first pass (fingerprint)", total)
-    near = [one for one in rounds if _is_near(recipe, one)]
-    exact = [one for one in rounds if one not in near]
+    by_kind: dict[type[FirstPass], list[Round]] = {}
+    for one in rounds:
+        deduplication = recipe.source(one.source).steps[one.step].deduplication
+        by_kind.setdefault(first_pass_of(deduplication), []).append(one)
     with display, execution.pipeline() as pipeline:
-        if exact:
-            _ = pipeline | FingerprintSplits(recipe_json, output, exact, name)
-        if near:
-            _ = pipeline | FindNearDuplicates(recipe_json, output, near, name)
+        for first_pass, mine in by_kind.items():
+            _ = pipeline | first_pass(recipe_json, output, mine, name)
     for one in rounds:
         storage.remove(output, one.folder)
-
-
-def _is_near(recipe: Recipe, one: Round) -> bool:
-    return recipe.source(one.source).steps[one.step].target is DeduplicateNear

@@ -21,8 +21,8 @@ from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.fingerprint import Round, RoundSplits, WriteDecisions
-from pipeline.passes.process import cached_recipe, deduplicator, process_split
+from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.rounds import FirstPass, Round, RoundSplits, WriteDecisions
 from pipeline.passes.writing import WritingDoFn
 from transforms.dedup.near import (
     DeduplicateNear,
@@ -68,7 +68,7 @@ class _NearDoFn(WritingDoFn):
     def step_of(self, label: str) -> DeduplicateNear:
         """Make the step of a round, given by what stands ahead of the key in its label."""
         source, position = _source_and_step(label)
-        made = deduplicator(cached_recipe(self.recipe_json).source(source).steps[position])
+        made = cached_recipe(self.recipe_json).source(source).steps[position].deduplication
         assert isinstance(made, DeduplicateNear)
         return made
 
@@ -186,45 +186,37 @@ class ComparePair(_NearDoFn):
             yield _decision_name(label, int(a) >> 32), np.uint32(int(a) & 0xFFFFFFFF).tobytes()
 
 
-class FindNearDuplicates(beam.PTransform):
-    """From the output folder's plan to a file of decisions for every split of some rounds."""
-
-    def __init__(
-        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
-    ) -> None:
-        super().__init__()
-        self.rounds = rounds
-        self.arguments = recipe_json, output, progress_name
+class FindNearDuplicates(FirstPass):
+    """The first pass of a near-duplicate step."""
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Sketch, pair, compare, and group decisions by split."""
-        recipe_json, output, _ = self.arguments
+        arguments = self.recipe_json, self.output, self.progress_name
         made = (
             root
-            | "Start" >> beam.Create([output])
-            | "ListSplits" >> beam.ParDo(RoundSplits(recipe_json, self.rounds))
+            | "Start" >> beam.Create([self.output])
+            | "ListSplits" >> beam.ParDo(RoundSplits(self.recipe_json, self.rounds))
             | "SpreadSplits" >> beam.Reshuffle()
-            | "Sketch"
-            >> beam.ParDo(SketchSplit(*self.arguments)).with_outputs(COUNTS, main="parts")
+            | "Sketch" >> beam.ParDo(SketchSplit(*arguments)).with_outputs(COUNTS, main="parts")
         )
         chosen = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
-            | "MeetInBands" >> beam.ParDo(MeetInBands(*self.arguments))
+            | "MeetInBands" >> beam.ParDo(MeetInBands(*arguments))
             | "GroupMeetingsBySplit" >> beam.GroupByKey()
             | "ChoosePartners"
-            >> beam.ParDo(ChoosePartners(*self.arguments)).with_outputs(DECIDED, main="pairs")
+            >> beam.ParDo(ChoosePartners(*arguments)).with_outputs(DECIDED, main="pairs")
         )
         compared = (
             chosen.pairs
             | "GroupPairsBySplit" >> beam.GroupByKey()
-            | "ShinglePairs" >> beam.ParDo(ShinglesOfPairs(*self.arguments))
+            | "ShinglePairs" >> beam.ParDo(ShinglesOfPairs(*arguments))
             | "GroupByPair" >> beam.GroupByKey()
-            | "Compare" >> beam.ParDo(ComparePair(*self.arguments))
+            | "Compare" >> beam.ParDo(ComparePair(*arguments))
         )
         decided = (chosen[DECIDED], compared) | "AllDecided" >> beam.Flatten()
         return (
             {"repeats": made[COUNTS], "decided": decided}
             | "GroupBySplit" >> beam.CoGroupByKey()
-            | "WriteDecisions" >> beam.ParDo(WriteDecisions(output))
+            | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

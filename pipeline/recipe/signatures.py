@@ -22,9 +22,9 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
     """Return each keyword parameter's type and whether it must be given.
 
     Positional-only and positional parameters of functions (a step's batch, a reader's stream) are
-    not the recipe's and are left out; of a class, all fields count.
+    not the recipe's and are left out; of a dataclass, all fields count, those it inherits as well.
     """
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    hints = typing.get_type_hints(target)
     parameters = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY or inspect.isclass(target):

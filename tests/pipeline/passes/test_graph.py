@@ -10,8 +10,9 @@ import pytest
 from pipeline.output import whole_files
 from pipeline.output.layout import PLAN_NAME, Split, plan_bytes
 from pipeline.passes.build import BuildShards
-from pipeline.passes.fingerprint import FingerprintSplits, Round
+from pipeline.passes.fingerprint import FingerprintSplits
 from pipeline.passes.join_records import JoinRecords
+from pipeline.passes.rounds import Round
 from pipeline.recipe.from_yaml import load_recipe
 from tests.support.runs import ROOT
 
