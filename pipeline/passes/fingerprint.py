@@ -17,12 +17,18 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
-from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.process import cached_recipe, process_split
-from pipeline.passes.rounds import FirstPass, Round, RoundSplits, WriteDecisions
+from pipeline.passes.rounds import (
+    FirstPass,
+    PartitionKey,
+    Round,
+    RoundSplits,
+    SplitKey,
+    WriteDecisions,
+)
 from pipeline.passes.writing import WritingDoFn
 from transforms.dedup.exact import (
     ExactDeduplication,
@@ -53,7 +59,7 @@ class FingerprintSplit(WritingDoFn):
 
     def process(
         self, element: tuple[Round, Split]
-    ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
+    ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield packed parts keyed by round and partition; tagged, the repeats keyed by split."""
         one, split = Round(*element[0]), Split(*element[1])
         name = f"{one.folder}/split{split.split:06d}.fp"
@@ -68,11 +74,11 @@ class FingerprintSplit(WritingDoFn):
                 here = slice(bounds[partition], bounds[partition + 1])
                 if here.start < here.stop:
                     part = Part(split.split, chunk.keys[here], chunk.firsts[here])
-                    yield f"{one.label}/{partition}", pack(part)
+                    yield one.partition_key(partition), pack(part)
         yield beam.pvalue.TaggedOutput(
             self.REPEATS,
             (
-                decision_name(split.source, one.step, split.split),
+                (split.source, one.step, split.split),
                 np.uint64(n_units).tobytes() + b"".join(r.tobytes() for r in repeats),
             ),
         )
@@ -139,15 +145,15 @@ class DecidePartition(beam.DoFn):
     def __init__(self, recipe_json: str) -> None:
         self.recipe_json = recipe_json
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the numbers of the units that go, packed, keyed by the split's decision file."""
-        key, packed = element
-        source, step_name = key.split("/")[:2]
-        step = int(step_name.removeprefix("step"))
+    def process(
+        self, element: tuple[PartitionKey, Iterable[bytes]]
+    ) -> Iterator[tuple[SplitKey, bytes]]:
+        """Yield the numbers of the units that go, packed, keyed by split."""
+        (source, step, _, _), packed = element
         deduplication = cached_recipe(self.recipe_json).source(source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         for split, units in decide(map(unpack, packed), deduplication.keep):
-            yield decision_name(source, step, split), units.tobytes()
+            yield (source, step, split), units.tobytes()
 
 
 class FingerprintSplits(FirstPass):
@@ -161,14 +167,17 @@ class FingerprintSplits(FirstPass):
             | "ListSplits" >> beam.ParDo(RoundSplits(self.recipe_json, self.rounds))
             | "SpreadSplits" >> beam.Reshuffle()
             | "Fingerprint"
-            >> beam.ParDo(
-                FingerprintSplit(self.recipe_json, self.output, self.progress_name)
-            ).with_outputs(FingerprintSplit.REPEATS, main="parts")
+            >> beam.ParDo(FingerprintSplit(self.recipe_json, self.output, self.progress_name))
+            .with_output_types(tuple[PartitionKey, bytes], repeats=tuple[SplitKey, bytes])
+            .with_outputs(FingerprintSplit.REPEATS, main="parts")
         )
         decided = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
-            | "Decide" >> beam.ParDo(DecidePartition(self.recipe_json))
+            | "Decide"
+            >> beam.ParDo(DecidePartition(self.recipe_json)).with_output_types(
+                tuple[SplitKey, bytes]
+            )
         )
         return (
             {"repeats": made[FingerprintSplit.REPEATS], "decided": decided}

@@ -2,6 +2,10 @@
 
 A round makes the decisions of one deduplication of one source, over one window of its input files.
 Rounds that may run together do so in one pipeline.
+
+Keys of shuffles are plain tuples of text and whole numbers, and the transforms that make them name
+these types to Beam: it chooses coders by them that give the same key the same bytes on any runner,
+which its pickled records need not do.
 """
 
 from __future__ import annotations
@@ -12,11 +16,17 @@ from typing import NamedTuple
 import apache_beam as beam
 import numpy as np
 
-from pipeline.output.decisions import write_decisions
+from pipeline.output.decisions import decision_name, write_decisions
 from pipeline.output.layout import Split, read_plan
 from pipeline.passes.estimates import window_of
 from pipeline.passes.process import cached_recipe
 from pipeline.passes.writing import WritingDoFn
+
+PartitionKey = tuple[str, int, int, int]
+"""Keys of the shuffle by partition: source, position of the step, window, partition."""
+
+SplitKey = tuple[str, int, int]
+"""Keys of the shuffle by split: source, position of the step, number of the split."""
 
 
 class Round(NamedTuple):
@@ -26,6 +36,10 @@ class Round(NamedTuple):
     step: int  # position among the source's steps
     window: int
     n_partitions: int
+
+    def partition_key(self, partition: int) -> PartitionKey:
+        """Return the key of one of the round's partitions."""
+        return self.source, self.step, self.window, partition
 
     @property
     def label(self) -> str:
@@ -75,11 +89,11 @@ class RoundSplits(beam.DoFn):
 class WriteDecisions(WritingDoFn):
     """Write one split's decisions as a file."""
 
-    def process(self, element: tuple[str, dict[str, Iterable[bytes]]]) -> None:
-        """Write the file that the element's key names."""
-        name, groups = element
+    def process(self, element: tuple[SplitKey, dict[str, Iterable[bytes]]]) -> None:
+        """Write the file of the split that the element's key names."""
+        split, groups = element
         (own,) = groups["repeats"]
         n_units = int(np.frombuffer(own, np.uint64, 1)[0])
         dropped = [np.frombuffer(own, np.uint32, offset=8)]
         dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]
-        write_decisions(self.output, name, n_units, dropped)
+        write_decisions(self.output, decision_name(*split), n_units, dropped)
