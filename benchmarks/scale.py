@@ -30,6 +30,7 @@ from pathlib import Path
 logging.basicConfig(level=logging.ERROR)
 
 import apache_beam as beam
+from apache_beam.coders import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -41,9 +42,10 @@ from pipeline.files.storage import list_names
 from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
 from pipeline.output.layout import read_plan
-from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit, splits_of_rounds
+from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit
 from pipeline.passes.first_passes import round_of, waves
 from pipeline.passes.plan import Plan
+from pipeline.passes.rounds import PartitionKey, splits_of_rounds
 from pipeline.recipe.recipe import Recipe
 from tests.support import plain_web_path as plain
 
@@ -113,6 +115,13 @@ def make_input(data: Path, copies: int, folder: Path) -> Input:
     return Input(copies * len(files), stored, text_bytes)
 
 
+def coded_bytes(element: tuple[tuple[str | int, ...], bytes]) -> int:
+    """Count the bytes of a key, as Beam's coders write it, and of its value."""
+    key, value = element
+    coder = registry.get_coder(beam.typehints.Tuple[tuple(map(type, key))])
+    return len(coder.encode(key)) + len(value)
+
+
 def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
     """Count the bytes of keys and values that the first pass of a finished run shuffled.
 
@@ -124,18 +133,18 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
     first = decisions = 0
     for windows in waves(plan, scratch, in_memory().shuffle_limit):
         rounds = [round_of(window) for window in windows]
-        groups: dict[str, list[bytes]] = defaultdict(list)
+        groups: dict[PartitionKey, list[bytes]] = defaultdict(list)
         make = FingerprintSplit(recipe_json, scratch, "count")
         for element in splits_of_rounds(output, recipe_json, rounds):
             for emitted in make.process(element):
                 if isinstance(emitted, beam.pvalue.TaggedOutput):
-                    decisions += sum(map(len, emitted.value))
+                    decisions += coded_bytes(emitted.value)
                 else:
-                    first += sum(map(len, emitted))
+                    first += coded_bytes(emitted)
                     groups[emitted[0]].append(emitted[1])
         decide = DecidePartition(recipe_json)
         for group in groups.items():
-            decisions += sum(sum(map(len, pair)) for pair in decide.process(group))
+            decisions += sum(map(coded_bytes, decide.process(group)))
     return first, decisions
 
 

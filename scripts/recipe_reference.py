@@ -7,6 +7,7 @@ steps are shown by their signatures and docstrings.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import io
 import re
@@ -42,7 +43,15 @@ value by its dotted name. Every key is required unless it has a default here.
 
 
 def comments_of(cls: type[Any]) -> dict[str, str]:
-    """Return the comment beside each field of a dataclass."""
+    """Return the comment beside each field of a dataclass, of those it is made of as well."""
+    comments: dict[str, str] = {}
+    for one in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(one):
+            comments |= _own_comments(one)
+    return comments
+
+
+def _own_comments(cls: type[Any]) -> dict[str, str]:
     source = textwrap.dedent(inspect.getsource(cls))
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     by_line = {

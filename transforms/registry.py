@@ -28,8 +28,16 @@ class _Steps(Mapping[str, Callable[..., Any]]):
         return len(self._places)
 
 
+DEDUPLICATIONS = {
+    "deduplicate_documents": "transforms.dedup.exact.DeduplicateDocuments",
+    "deduplicate_lines": "transforms.dedup.exact.DeduplicateLines",
+    "deduplicate_near": "transforms.dedup.near.DeduplicateNear",
+}
+"""Places of the steps that compare documents with one another, by their short names."""
+
 STEPS = _Steps(
     {
+        **DEDUPLICATIONS,
         "apply_c4_rules": "transforms.web.c4_rules.apply_c4_rules",
         "apply_fineweb_rules": "transforms.web.fineweb_rules.apply_fineweb_rules",
         "apply_refinedweb_rules": "transforms.web.refinedweb_rules.apply_refinedweb_rules",
@@ -49,9 +57,6 @@ STEPS = _Steps(
         "classify": "transforms.scoring.language.classify",
         "decontaminate": "transforms.decontamination.decontaminate.decontaminate",
         "classify_top": "transforms.scoring.language.classify_top",
-        "deduplicate_documents": "transforms.dedup.exact.DeduplicateDocuments",
-        "deduplicate_lines": "transforms.dedup.exact.DeduplicateLines",
-        "deduplicate_near": "transforms.dedup.near.DeduplicateNear",
         "drop_short": "transforms.length.drop_short",
         "identify_language": "transforms.scoring.language.identify_language",
         "scrub_personal_data": "transforms.privacy.personal_data.scrub_personal_data",

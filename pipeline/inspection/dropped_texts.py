@@ -22,16 +22,12 @@ from pipeline.output.ledger import Tally
 from pipeline.passes.process import (
     UnitCursor,
     check_all_found,
-    deduplicator,
     process_split,
     splits_of,
 )
 from pipeline.recipe.recipe import Recipe, Step, recipe_of_source, step_name
-from transforms.dedup.exact import kept_lines
 from transforms.documents import with_column
-from transforms.registry import LEAVES_TEXTS
-
-LINES = "deduplicate_lines"
+from transforms.registry import DEDUPLICATIONS, LEAVES_TEXTS
 
 
 class _Needed(NamedTuple):
@@ -79,7 +75,7 @@ def _needed(
         until = len(names)
     n_whole = 0
     for i, name in enumerate(names[:until]):
-        if name == LINES:
+        if name in DEDUPLICATIONS and name not in LEAVES_TEXTS:
             n_whole = i
         elif "." in name:
             n_whole = i + 1
@@ -103,16 +99,16 @@ def _texts_of_split(
         dropped = pc.is_valid(after["dropped_by"])
         _note(found, before.filter(pc.and_(dropped, pc.is_in(before["id"], wanted))))
 
-    lines = next((step for _, step in needed.later if step.name == LINES), None)
-    cursor = UnitCursor(output, split, needed.n_whole) if lines else None
+    cutting = next((step for _, step in needed.later if step.is_deduplication), None)
+    cursor = UnitCursor(output, split, needed.n_whole) if cutting else None
     for batch in process_split(
         split, needed.recipe, output, Tally(), until=needed.n_whole, observer=watch
     ):
         is_wanted = pc.is_in(batch["id"], wanted)
         few = batch.filter(is_wanted)
         kept: dict[str, npt.NDArray[np.bool_]] = {}
-        if lines and cursor:
-            units = deduplicator(lines).count(batch)
+        if cutting and cursor:
+            units = cutting.deduplication.count(batch)
             decided = cursor.take(split, int(units[-1]))
             for row in np.flatnonzero(is_wanted).tolist():
                 kept[batch["id"][row].as_py()] = decided[units[row] : units[row + 1]]
@@ -120,9 +116,10 @@ def _texts_of_split(
             stays = pa.array([place_of[i] > position for i in few["id"].to_pylist()], pa.bool_())
             _note(found, few.filter(pc.invert(stays)))
             few = few.filter(stays)
-            if step is lines:
+            if step is cutting:
+                cut = step.deduplication.cut
                 pairs = zip(few["id"].to_pylist(), few["text"].to_pylist(), strict=True)
-                few = with_column(few, "text", [kept_lines(text, kept[i]) for i, text in pairs])
+                few = with_column(few, "text", [cut(text, kept[i]) for i, text in pairs])
             elif few.num_rows:
                 few = step.target(few, **step.local_parameters)
         _note(found, few)

@@ -14,7 +14,7 @@ from pipeline.files import storage
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.layout import RUN_NAME, Split, is_validation
 from pipeline.output.ledger import Tally
-from pipeline.passes.process import check_all_found, deduplicator, process_split, splits_of
+from pipeline.passes.process import check_all_found, process_split, splits_of
 from pipeline.recipe.recipe import Recipe, recipe_of_source
 
 
@@ -70,7 +70,9 @@ class _Watcher:
                 for name, value in new.items()
                 if value != known.get(name) and name not in ("id", "text", "dropped_by")
             }
-            lines = removed[row] if removed else _lines_taken_out(old["text"], new["text"], step)
+            lines = removed.get(row)
+            if lines is None:
+                lines = _lines_taken_out(old["text"], new["text"], step)
             if lines is not None:
                 decision["removed_lines"] = lines
                 if self.with_texts:
@@ -80,28 +82,31 @@ class _Watcher:
 
     def _removed_lines(
         self, step: str, before: pa.RecordBatch, rows: Sequence[int]
-    ) -> dict[int, list[dict[str, Any]]] | None:
-        """List the lines that a deduplication takes out of the documents at ``rows``."""
+    ) -> dict[int, list[dict[str, Any]]]:
+        """List the lines that a deduplication takes out of the documents at ``rows``.
+
+        Empty where the step is none, or one that decides on whole documents.
+        """
         source = self.recipe.source(self.split.source)
         names = [s.name for s in source.steps]
-        if step not in names or not source.steps[names.index(step)].is_shuffle:
-            return None
+        if step not in names or not source.steps[names.index(step)].is_deduplication:
+            return {}
         position = names.index(step)
-        units = deduplicator(source.steps[position]).count(before)
+        deduplication = source.steps[position].deduplication
+        units = deduplication.count(before)
         at = self.units_before.get(step, 0)
         self.units_before[step] = at + int(units[-1])
-        if not rows or step != "deduplicate_lines":
-            return None
-        kept = read_decisions(self.output, decision_name(source.name, position, self.split.split))
-        found = {}
+        if not rows:
+            return {}
+        name = decision_name(source.name, position, self.split.split)
+        kept = read_decisions(self.output, name)[at:]
+        removed = {}
         for row in rows:
-            mine = kept[at + units[row] : at + units[row + 1]]
-            lines = before["text"][row].as_py().split("\n")
-            found[row] = [
-                {"line": int(i), "text": lines[i], "reason": "duplicate_line"}
-                for i in np.flatnonzero(~mine)
-            ]
-        return found
+            text = before["text"][row].as_py()
+            lines = deduplication.removed_lines(text, kept[units[row] : units[row + 1]])
+            if lines is not None:
+                removed[row] = [line._asdict() for line in lines]
+        return removed
 
 
 def _lines_taken_out(before: str, after: str, step: str) -> list[dict[str, Any]] | None:

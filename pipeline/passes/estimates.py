@@ -6,16 +6,11 @@ from typing import NamedTuple
 
 from pipeline.output.layout import Split
 from pipeline.recipe.recipe import Source
-from transforms.dedup.exact import DeduplicateLines
-from transforms.dedup.near import DeduplicateNear
 
 # Estimates for --dry_run and for the refusal of a shuffle that does not fit; measured on the
 # samples, with what is typical of each format (readers.Typical).
 UNPACKED_BYTES_PER_COMPRESSED_BYTE = 3.0
 UNPACKED_BYTES_PER_7Z_BYTE = 7.0
-TEXT_BYTES_PER_LINE = 45
-FINGERPRINT_BYTES_PER_UNIT = 12
-BAND_KEY_BYTES = 24
 
 
 class Estimate(NamedTuple):
@@ -41,14 +36,9 @@ def unpacked_bytes(split: Split) -> float:
 
 def shuffle_bytes(source: Source, step: int, unpacked_bytes: float) -> int:
     """Estimate the fingerprints that a deduplication of so much input shuffles."""
-    target, parameters = source.steps[step].target, source.steps[step].parameters
     typical = source.reader.typical
     text_bytes = unpacked_bytes * typical.text_fraction
-    if target is DeduplicateNear:
-        n_documents = text_bytes / typical.document_bytes
-        return int(n_documents * parameters["bands"] * BAND_KEY_BYTES)
-    unit_bytes = TEXT_BYTES_PER_LINE if target is DeduplicateLines else typical.document_bytes
-    return int(text_bytes / unit_bytes * FINGERPRINT_BYTES_PER_UNIT)
+    return source.steps[step].deduplication.shuffle_bytes(text_bytes, typical.document_bytes)
 
 
 def window_of(source: Source, step: int, split: Split) -> int:

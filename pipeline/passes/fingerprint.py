@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -18,14 +17,21 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
-from pipeline.output.decisions import decision_name, write_decisions
-from pipeline.output.layout import Split, read_plan
+from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import FromPlan, WritingDoFn
-from pipeline.passes.estimates import window_of
-from pipeline.passes.process import cached_recipe, deduplicator, process_split
+from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.rounds import (
+    FirstPass,
+    PartitionKey,
+    Round,
+    SplitKey,
+    WriteDecisions,
+    splits_of_rounds,
+)
 from transforms.dedup.exact import (
+    ExactDeduplication,
     Fingerprint,
     Keys,
     Part,
@@ -41,38 +47,6 @@ CHUNK_UNITS = 1 << 21
 """Units that are sorted and sent together; bounds a worker's memory (some 100 MB)."""
 
 
-class Round(NamedTuple):
-    """One deduplication of one source, over one window of its input files."""
-
-    source: str
-    step: int  # position among the source's steps
-    window: int
-    n_partitions: int
-
-    @property
-    def label(self) -> str:
-        """A short name that tells rounds apart."""
-        return f"{self.source}/step{self.step}/window{self.window:05d}"
-
-    @property
-    def folder(self) -> str:
-        """Where the fingerprints of the round's splits are kept while it runs."""
-        return f"work/fingerprints/{self.label}"
-
-
-def splits_of_rounds(
-    output: str, recipe_json: str, rounds: list[Round]
-) -> Iterator[tuple[Round, Split]]:
-    """Yield every split of the plan once for each of the rounds that it belongs to."""
-    recipe = cached_recipe(recipe_json)
-    for split in read_plan(output):
-        for one in rounds:
-            if one.source != split.source or split.holds != "documents":
-                continue
-            if one.window == window_of(recipe.source(one.source), one.step, split):
-                yield one, split
-
-
 class FingerprintSplit(WritingDoFn):
     """Read a split and send its fingerprints by partition, and its own repeats by split."""
 
@@ -85,7 +59,7 @@ class FingerprintSplit(WritingDoFn):
 
     def process(
         self, element: tuple[Round, Split]
-    ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
+    ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield packed parts keyed by round and partition; tagged, the repeats keyed by split."""
         one, split = Round(*element[0]), Split(*element[1])
         name = f"{one.folder}/split{split.split:06d}.fp"
@@ -100,22 +74,23 @@ class FingerprintSplit(WritingDoFn):
                 here = slice(bounds[partition], bounds[partition + 1])
                 if here.start < here.stop:
                     part = Part(split.split, chunk.keys[here], chunk.firsts[here])
-                    yield f"{one.label}/{partition}", pack(part)
+                    yield one.partition_key(partition), pack(part)
         yield beam.pvalue.TaggedOutput(
             self.REPEATS,
             (
-                decision_name(split.source, one.step, split.split),
+                (split.source, one.step, split.split),
                 np.uint64(n_units).tobytes() + b"".join(r.tobytes() for r in repeats),
             ),
         )
 
     def _make(self, one: Round, split: Split, name: str) -> None:
         recipe = cached_recipe(self.recipe_json)
-        deduplicate = deduplicator(recipe.source(split.source).steps[one.step])
+        deduplication = recipe.source(split.source).steps[one.step].deduplication
+        assert isinstance(deduplication, ExactDeduplication)
         progress = ProgressLog(self.output, self.progress_name, split)
         with whole_files.write_whole(self.output, name) as file:
             batches = process_split(split, recipe, self.output, Tally(), until=one.step)
-            units = (deduplicate.units(batch) for batch in progress.watch(batches))
+            units = (deduplication.units(batch) for batch in progress.watch(batches))
             for n, chunk in chunks(units):
                 file.write(_chunk_bytes(n, chunk))
         progress.done()
@@ -170,40 +145,19 @@ class DecidePartition(beam.DoFn):
     def __init__(self, recipe_json: str) -> None:
         self.recipe_json = recipe_json
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the numbers of the units that go, packed, keyed by the split's decision file."""
-        key, packed = element
-        source, step_name = key.split("/")[:2]
-        step = int(step_name.removeprefix("step"))
-        keep = deduplicator(cached_recipe(self.recipe_json).source(source).steps[step]).keep
-        for split, units in decide(map(unpack, packed), keep):
-            yield decision_name(source, step, split), units.tobytes()
+    def process(
+        self, element: tuple[PartitionKey, Iterable[bytes]]
+    ) -> Iterator[tuple[SplitKey, bytes]]:
+        """Yield the numbers of the units that go, packed, keyed by split."""
+        (source, step, _, _), packed = element
+        deduplication = cached_recipe(self.recipe_json).source(source).steps[step].deduplication
+        assert isinstance(deduplication, ExactDeduplication)
+        for split, units in decide(map(unpack, packed), deduplication.keep):
+            yield (source, step, split), units.tobytes()
 
 
-class WriteDecisions(WritingDoFn):
-    """Write one split's decisions as a file."""
-
-    def process(self, element: tuple[str, dict[str, Iterable[bytes]]]) -> None:
-        """Write the file that the element's key names."""
-        name, groups = element
-        (own,) = groups["repeats"]
-        n_units = int(np.frombuffer(own, np.uint64, 1)[0])
-        dropped = [np.frombuffer(own, np.uint32, offset=8)]
-        dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]
-        write_decisions(self.output, name, n_units, dropped)
-
-
-class FingerprintSplits(beam.PTransform):
-    """From the output folder's plan to a file of decisions for every split of some rounds."""
-
-    def __init__(
-        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
-    ) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
-        self.rounds = rounds
-        self.progress_name = progress_name
+class FingerprintSplits(FirstPass):
+    """The first pass of exact deduplications."""
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Read, hash, shuffle hashes, decide, and group decisions by split."""
@@ -211,14 +165,17 @@ class FingerprintSplits(beam.PTransform):
             root
             | "ListSplits" >> FromPlan(self.output, splits_of_rounds, self.recipe_json, self.rounds)
             | "Fingerprint"
-            >> beam.ParDo(
-                FingerprintSplit(self.recipe_json, self.output, self.progress_name)
-            ).with_outputs(FingerprintSplit.REPEATS, main="parts")
+            >> beam.ParDo(FingerprintSplit(self.recipe_json, self.output, self.progress_name))
+            .with_output_types(tuple[PartitionKey, bytes], repeats=tuple[SplitKey, bytes])
+            .with_outputs(FingerprintSplit.REPEATS, main="parts")
         )
         decided = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
-            | "Decide" >> beam.ParDo(DecidePartition(self.recipe_json))
+            | "Decide"
+            >> beam.ParDo(DecidePartition(self.recipe_json)).with_output_types(
+                tuple[SplitKey, bytes]
+            )
         )
         return (
             {"repeats": made[FingerprintSplit.REPEATS], "decided": decided}

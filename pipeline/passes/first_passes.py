@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 from pipeline.files import storage
 from pipeline.output.decisions import decision_name
-from pipeline.passes.fingerprint import FingerprintSplits, Round
+from pipeline.passes.deduplications import first_pass_of
 from pipeline.passes.join_records import JoinRecords, records_folder
-from pipeline.passes.near_duplicates import FindNearDuplicates
 from pipeline.passes.plan import Plan, Window
+from pipeline.passes.rounds import FirstPass, Round
 from pipeline.passes.session import Session
-from pipeline.recipe.recipe import Recipe
-from transforms.dedup.near import DeduplicateNear
 
 
 def first_passes(session: Session) -> None:
@@ -75,16 +73,12 @@ def _decide(session: Session, windows: list[Window]) -> None:
     total = sum(split.n_bytes for window in windows for split in window.splits)
     rounds = [round_of(window) for window in windows]
     name = f"fingerprint-{rounds[0].label.replace('/', '-')}"
-    near = [one for one in rounds if _is_near(session.recipe, one)]
-    exact = [one for one in rounds if one not in near]
+    by_kind: dict[type[FirstPass], list[Round]] = {}
+    for one in rounds:
+        deduplication = session.recipe.source(one.source).steps[one.step].deduplication
+        by_kind.setdefault(first_pass_of(deduplication), []).append(one)
     with session.pipeline(name, "first pass (fingerprint)", total) as pipeline:
-        if exact:
-            _ = pipeline | FingerprintSplits(session.recipe_json, session.output, exact, name)
-        if near:
-            _ = pipeline | FindNearDuplicates(session.recipe_json, session.output, near, name)
+        for first_pass, mine in by_kind.items():
+            _ = pipeline | first_pass(session.recipe_json, session.output, mine, name)
     for one in rounds:
         storage.remove(session.output, one.folder)
-
-
-def _is_near(recipe: Recipe, one: Round) -> bool:
-    return recipe.source(one.source).steps[one.step].target is DeduplicateNear

@@ -30,6 +30,11 @@ SORTED_BYTES = 32 << 20
 """Records that are sorted by partition and written together; bounds a worker's memory."""
 
 
+PartitionKey = tuple[str, int]
+"""Keys of the shuffle: source and partition. Plain tuples of a type that Beam is told of, so that
+it gives the same key the same bytes on any runner."""
+
+
 class Piece(NamedTuple):
     """Where some records of one partition lie."""
 
@@ -61,7 +66,7 @@ class PartitionRecords(WritingDoFn):
         self.recipe_json = recipe_json
         self.progress = progress
 
-    def process(self, element: tuple[Split, int]) -> Iterator[tuple[str, Piece]]:
+    def process(self, element: tuple[Split, int]) -> Iterator[tuple[PartitionKey, Piece]]:
         """Yield pieces, keyed by source and partition."""
         split, n_partitions = Split(*element[0]), element[1]
         name = f"{records_folder(split.source)}/split{split.split:06d}"
@@ -70,10 +75,10 @@ class PartitionRecords(WritingDoFn):
             self._write(split, n_partitions, name)
         if split.split == 0:  # so that a partition without records becomes a file all the same
             for partition in range(n_partitions):
-                yield f"{split.source}/{partition}", Piece(f"{name}.records", 0, 0)
+                yield (split.source, partition), Piece(f"{name}.records", 0, 0)
         places = np.frombuffer(storage.read_bytes(index), np.int64).reshape(-1, 3)
         for partition, offset, n_bytes in places.tolist():
-            yield f"{split.source}/{partition}", Piece(f"{name}.records", offset, n_bytes)
+            yield (split.source, partition), Piece(f"{name}.records", offset, n_bytes)
 
     def _write(self, split: Split, n_partitions: int, name: str) -> None:
         recipe = cached_recipe(self.recipe_json)
@@ -121,20 +126,20 @@ class JoinPartition(WritingDoFn):
         super().__init__(output)
         self.recipe_json = recipe_json
 
-    def process(self, element: tuple[str, Iterable[Piece]]) -> None:
+    def process(self, element: tuple[PartitionKey, Iterable[Piece]]) -> None:
         """Write the file of documents that the element's key names, unless it is there."""
-        source_name, _, partition = element[0].rpartition("/")
-        name = joined_name(source_name, int(partition))
+        (source_name, partition), pieces = element
+        name = joined_name(source_name, partition)
         if storage.exists(storage.join(self.output, name)):
             return
         recipe = cached_recipe(self.recipe_json)
         source = recipe.source(source_name)
         assert source.reader.join is not None
         documents = pa.RecordBatch.from_pylist([], SCHEMA)
-        pieces = list(read_pieces(self.output, element[1]))
-        if pieces:
-            (records,) = pa.Table.from_batches(pieces).combine_chunks().to_batches()
-            del pieces  # the documents are a copy
+        batches = list(read_pieces(self.output, pieces))
+        if batches:
+            (records,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
+            del batches  # the documents are a copy
             documents = source.reader.join.join(records, source.reader_options)
             del records
         write_documents(self.output, name, documents, recipe.reading.batch_bytes)
@@ -166,7 +171,9 @@ class JoinRecords(beam.PTransform):
             root
             | "ListRecordSplits" >> FromPlan(self.output, splits_of_records, self.source)
             | "PartitionRecords"
-            >> beam.ParDo(PartitionRecords(self.recipe_json, self.output, self.progress))
+            >> beam.ParDo(
+                PartitionRecords(self.recipe_json, self.output, self.progress)
+            ).with_output_types(tuple[PartitionKey, tuple[str, int, int]])
             | "GroupByPartition" >> beam.GroupByKey()
             | "JoinPartition" >> beam.ParDo(JoinPartition(self.recipe_json, self.output))
         )

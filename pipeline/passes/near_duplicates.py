@@ -17,13 +17,19 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
-from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import FromPlan, WritingDoFn
-from pipeline.passes.fingerprint import Round, WriteDecisions, splits_of_rounds
-from pipeline.passes.process import cached_recipe, deduplicator, process_split
+from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.rounds import (
+    FirstPass,
+    PartitionKey,
+    Round,
+    SplitKey,
+    WriteDecisions,
+    splits_of_rounds,
+)
 from transforms.dedup.near import (
     DeduplicateNear,
     band_parts,
@@ -33,6 +39,9 @@ from transforms.dedup.near import (
     unpack,
 )
 
+PairKey = tuple[str, int, int, int]
+"""Keys of the shuffle by pair: source, position of the step, references of the two documents."""
+
 COUNTS = "counts"
 DECIDED = "decided"
 
@@ -41,16 +50,6 @@ DECIDED = "decided"
 def _splits(output: str) -> dict[tuple[str, int], Split]:
     """Index the plan by source and number, once a process."""
     return {(s.source, s.split): s for s in read_plan(output) if s.holds == "documents"}
-
-
-def _source_and_step(label: str) -> tuple[str, int]:
-    source, step_name = label.split("/")[:2]
-    return source, int(step_name.removeprefix("step"))
-
-
-def _decision_name(label: str, split: int) -> str:
-    source, position = _source_and_step(label)
-    return decision_name(source, position, split)
 
 
 def _rows(packed: Iterable[bytes], n_columns: int) -> npt.NDArray[np.uint64]:
@@ -65,10 +64,9 @@ class _NearDoFn(WritingDoFn):
         self.recipe_json = recipe_json
         self.progress_name = progress_name
 
-    def step_of(self, label: str) -> DeduplicateNear:
-        """Make the step of a round, given by what stands ahead of the key in its label."""
-        source, position = _source_and_step(label)
-        made = deduplicator(cached_recipe(self.recipe_json).source(source).steps[position])
+    def deduplication(self, source: str, position: int) -> DeduplicateNear:
+        """Return the step at a position among a source's steps."""
+        made = cached_recipe(self.recipe_json).source(source).steps[position].deduplication
         assert isinstance(made, DeduplicateNear)
         return made
 
@@ -78,7 +76,7 @@ class SketchSplit(_NearDoFn):
 
     def process(
         self, element: tuple[Round, Split]
-    ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
+    ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield packed parts keyed by round and partition; tagged, the number of documents."""
         one, split = Round(*element[0]), Split(*element[1])
         name = f"{one.folder}/split{split.split:06d}.sketch"
@@ -88,17 +86,14 @@ class SketchSplit(_NearDoFn):
             n_documents = int(np.frombuffer(file.read(8), np.uint64)[0])
             while header := file.read(16):
                 partition, n_bytes = np.frombuffer(header, np.uint64).tolist()
-                yield f"{one.label}/{partition}", file.read(n_bytes)
+                yield one.partition_key(partition), file.read(n_bytes)
         yield beam.pvalue.TaggedOutput(
             COUNTS,
-            (
-                decision_name(split.source, one.step, split.split),
-                np.uint64(n_documents).tobytes(),
-            ),
+            ((split.source, one.step, split.split), np.uint64(n_documents).tobytes()),
         )
 
     def _make(self, one: Round, split: Split, name: str) -> None:
-        step = self.step_of(one.label)
+        step = self.deduplication(one.source, one.step)
         progress = ProgressLog(self.output, self.progress_name, split)
         recipe = cached_recipe(self.recipe_json)
         n_documents = 0
@@ -118,111 +113,111 @@ class SketchSplit(_NearDoFn):
 class MeetInBands(_NearDoFn):
     """Find the documents that meet in one partition of band keys."""
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
+    def process(
+        self, element: tuple[PartitionKey, Iterable[bytes]]
+    ) -> Iterator[tuple[SplitKey, bytes]]:
         """Yield the meetings, packed, keyed by the split of the one that would go."""
-        label, _, _ = element[0].rpartition("/")
-        for met in self.step_of(label).meetings(map(unpack, element[1])):
+        (source, step, _, _), parts = element
+        for met in self.deduplication(source, step).meetings(map(unpack, parts)):
             for split, rows in rows_by_split(met[:, 0]):
-                yield f"{label}/{split}", met[rows].tobytes()
+                yield (source, step, split), met[rows].tobytes()
 
 
 class ChoosePartners(_NearDoFn):
     """Choose what each document of a split is compared with, of all that it meets."""
 
     def process(
-        self, element: tuple[str, Iterable[bytes]]
-    ) -> Iterator[tuple[str, bytes] | beam.pvalue.TaggedOutput]:
+        self, element: tuple[SplitKey, Iterable[bytes]]
+    ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield pairs, packed, keyed by the splits of both; tagged, those that go in any case."""
-        label, _, split = element[0].rpartition("/")
-        same, pairs = self.step_of(label).choose(_rows(element[1], 3))
+        (source, step, split), met = element
+        same, pairs = self.deduplication(source, step).choose(_rows(met, 3))
         if len(same):
-            name = _decision_name(label, int(split))
             numbers = (same & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-            yield beam.pvalue.TaggedOutput(DECIDED, (name, numbers.tobytes()))
+            yield beam.pvalue.TaggedOutput(DECIDED, ((source, step, split), numbers.tobytes()))
         if len(pairs):
-            yield element[0], pairs.tobytes()
+            yield (source, step, split), pairs.tobytes()
         for other, rows in rows_by_split(pairs[:, 1]):
-            if other != int(split):
-                yield f"{label}/{other}", pairs[rows].tobytes()
+            if other != split:
+                yield (source, step, other), pairs[rows].tobytes()
 
 
 class ShinglesOfPairs(_NearDoFn):
     """Read a split again and send the shingles of its documents that stand in a pair."""
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
+    def process(self, element: tuple[SplitKey, Iterable[bytes]]) -> Iterator[tuple[PairKey, bytes]]:
         """Yield a document's reference and shingles, keyed by the pair."""
-        label, _, number = element[0].rpartition("/")
-        source, position = _source_and_step(label)
-        step = self.step_of(label)
-        pairs = _rows(element[1], 2)
-        numbers, rows = numbers_in_pairs(pairs, int(number))
+        (source, step, number), packed = element
+        deduplication = self.deduplication(source, step)
+        pairs = _rows(packed, 2)
+        numbers, rows = numbers_in_pairs(pairs, number)
         recipe = cached_recipe(self.recipe_json)
-        split = _splits(self.output)[source, int(number)]
+        split = _splits(self.output)[source, number]
         first = 0
-        for batch in process_split(split, recipe, self.output, Tally(), until=position):
+        for batch in process_split(split, recipe, self.output, Tally(), until=step):
             begin, end = np.searchsorted(numbers, [first, first + batch.num_rows])
             wanted, starts = np.unique(numbers[begin:end], return_index=True)
             if len(wanted):
-                hashes, offsets = step.shingles(batch.take(wanted - first))
+                hashes, offsets = deduplication.shingles(batch.take(wanted - first))
                 for i, mine in enumerate(np.split(rows[begin:end], starts[1:])):
-                    reference = np.uint64(int(number) << 32 | int(wanted[i]))
+                    reference = np.uint64(number << 32 | int(wanted[i]))
                     data = reference.tobytes() + hashes[offsets[i] : offsets[i + 1]].tobytes()
                     for a, b in pairs[mine].tolist():
-                        yield f"{label}/{a}/{b}", data
+                        yield (source, step, a, b), data
             first += batch.num_rows
 
 
 class ComparePair(_NearDoFn):
     """Work out the true overlap of a pair."""
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield the number of the document that goes, keyed by its split's decision file."""
-        label, a, b = element[0].rsplit("/", 2)
+    def process(self, element: tuple[PairKey, Iterable[bytes]]) -> Iterator[tuple[SplitKey, bytes]]:
+        """Yield the number of the document that goes, keyed by its split."""
+        (source, step, a, b), packed = element
         shingles = {
             int(np.frombuffer(data, np.uint64, 1)[0]): np.frombuffer(data, np.uint64, offset=8)
-            for data in element[1]
+            for data in packed
         }
-        if self.step_of(label).is_near(shingles[int(a)], shingles[int(b)]):
-            yield _decision_name(label, int(a) >> 32), np.uint32(int(a) & 0xFFFFFFFF).tobytes()
+        if self.deduplication(source, step).is_near(shingles[a], shingles[b]):
+            yield (source, step, a >> 32), np.uint32(a & 0xFFFFFFFF).tobytes()
 
 
-class FindNearDuplicates(beam.PTransform):
-    """From the output folder's plan to a file of decisions for every split of some rounds."""
-
-    def __init__(
-        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
-    ) -> None:
-        super().__init__()
-        self.rounds = rounds
-        self.arguments = recipe_json, output, progress_name
+class FindNearDuplicates(FirstPass):
+    """The first pass of a near-duplicate step."""
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Sketch, pair, compare, and group decisions by split."""
-        recipe_json, output, _ = self.arguments
+        arguments = self.recipe_json, self.output, self.progress_name
         made = (
             root
-            | "ListSplits" >> FromPlan(output, splits_of_rounds, recipe_json, self.rounds)
+            | "ListSplits" >> FromPlan(self.output, splits_of_rounds, self.recipe_json, self.rounds)
             | "Sketch"
-            >> beam.ParDo(SketchSplit(*self.arguments)).with_outputs(COUNTS, main="parts")
+            >> beam.ParDo(SketchSplit(*arguments))
+            .with_output_types(tuple[PartitionKey, bytes], counts=tuple[SplitKey, bytes])
+            .with_outputs(COUNTS, main="parts")
         )
         chosen = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
-            | "MeetInBands" >> beam.ParDo(MeetInBands(*self.arguments))
+            | "MeetInBands"
+            >> beam.ParDo(MeetInBands(*arguments)).with_output_types(tuple[SplitKey, bytes])
             | "GroupMeetingsBySplit" >> beam.GroupByKey()
             | "ChoosePartners"
-            >> beam.ParDo(ChoosePartners(*self.arguments)).with_outputs(DECIDED, main="pairs")
+            >> beam.ParDo(ChoosePartners(*arguments))
+            .with_output_types(tuple[SplitKey, bytes], decided=tuple[SplitKey, bytes])
+            .with_outputs(DECIDED, main="pairs")
         )
         compared = (
             chosen.pairs
             | "GroupPairsBySplit" >> beam.GroupByKey()
-            | "ShinglePairs" >> beam.ParDo(ShinglesOfPairs(*self.arguments))
+            | "ShinglePairs"
+            >> beam.ParDo(ShinglesOfPairs(*arguments)).with_output_types(tuple[PairKey, bytes])
             | "GroupByPair" >> beam.GroupByKey()
-            | "Compare" >> beam.ParDo(ComparePair(*self.arguments))
+            | "Compare"
+            >> beam.ParDo(ComparePair(*arguments)).with_output_types(tuple[SplitKey, bytes])
         )
         decided = (chosen[DECIDED], compared) | "AllDecided" >> beam.Flatten()
         return (
             {"repeats": made[COUNTS], "decided": decided}
             | "GroupBySplit" >> beam.CoGroupByKey()
-            | "WriteDecisions" >> beam.ParDo(WriteDecisions(output))
+            | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

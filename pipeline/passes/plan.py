@@ -22,7 +22,6 @@ from pipeline.passes.estimates import Estimate, shuffle_bytes, unpacked_bytes, w
 from pipeline.readers.containers.decompress import SEVEN_ZIP_MAGIC, is_compressed
 from pipeline.recipe.recipe import Recipe, Source
 from pipeline.runners.execution import PARTITION_BYTES
-from transforms.dedup.near import DeduplicateNear
 
 MIN_PARTITIONS = 8
 """Fewest partitions of a shuffle, so that a small one is worked on side by side as well."""
@@ -76,7 +75,7 @@ class Plan:
             sum(map(unpacked_bytes, window.splits)) * window.source.reader.typical.text_fraction
             for windows in self.windows.values()
             for window in windows
-            if window.source.steps[window.step].target is DeduplicateNear
+            if window.source.steps[window.step].deduplication.compares_texts
         )
 
     @cached_property

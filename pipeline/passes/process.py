@@ -164,7 +164,7 @@ def process_split(
 
         if left_out is None:
             left_out = parse_opt_out(list_of_run(output))
-    cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_shuffle}
+    cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_deduplication}
     tally.add("read", "in", None, 0, 0)
     for batch in read_split(split, source, recipe.reading, output):
         before = characters(batch)
@@ -176,7 +176,7 @@ def process_split(
         for position, step in steps:
             if not batch.num_rows:
                 break
-            if step.is_shuffle:
+            if step.is_deduplication:
                 after = _apply_decisions(batch, step, cursors[position], split)
             else:
                 after = _applied(step, batch, split)
@@ -263,17 +263,11 @@ def check_all_found(missing: Collection[str]) -> None:
         raise ValueError(f"{identifier}: the file {file} has no such record")
 
 
-def deduplicator(step: Step) -> Any:
-    """Make the deduplication that a step names: a dataclass of ``transforms.dedup.exact``, say."""
-    return step.target(**step.local_parameters)
-
-
 def _apply_decisions(
     batch: pa.RecordBatch, step: Step, cursor: UnitCursor, split: Split
 ) -> pa.RecordBatch:
-    deduplicate = deduplicator(step)
-    units = deduplicate.count(batch)
-    return deduplicate.apply(batch, units, cursor.take(split, int(units[-1])))
+    units = step.deduplication.count(batch)
+    return step.deduplication.apply(batch, units, cursor.take(split, int(units[-1])))
 
 
 def _check_step(before: pa.RecordBatch, after: Any, step: Step) -> None:

@@ -24,6 +24,7 @@ from pipeline.files.local_copy import local_copy
 from pipeline.inspection.arrow_values import go_with_pandas
 from pipeline.readers import READERS, Reader
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
+from transforms.dedup.deduplication import Deduplication
 from transforms.documents import FilePath
 from transforms.registry import STEPS
 
@@ -67,9 +68,16 @@ class Step:
     parameters: Mapping[str, Any]
 
     @property
-    def is_shuffle(self) -> bool:
-        """Whether the step is a deduplication (a class), which compares documents of a source."""
+    def is_deduplication(self) -> bool:
+        """Whether the step compares documents with one another (a class, not a function)."""
         return inspect.isclass(self.target)
+
+    @cached_property
+    def deduplication(self) -> Deduplication:
+        """The deduplication that the step names, with the step's parameters."""
+        made = self.target(**self.local_parameters)
+        assert isinstance(made, Deduplication), "only of steps that are deduplications"
+        return made
 
     def named_files(self) -> list[tuple[str, str]]:
         """Pairs of a parameter's name and a file that its value names."""
@@ -135,8 +143,8 @@ class Source:
 
     @property
     def shuffle_positions(self) -> list[int]:
-        """Positions of the deduplications among the steps."""
-        return [i for i, step in enumerate(self.steps) if step.is_shuffle]
+        """The positions of the deduplications among the steps."""
+        return [i for i, step in enumerate(self.steps) if step.is_deduplication]
 
 
 @dataclass(frozen=True)
@@ -309,6 +317,11 @@ def _step(entry: Any, where: str) -> Step:
         target = _import(name, where, "step")
         if not callable(target):
             raise RecipeError(f"{where}: {name!r} is no function")
+        if inspect.isclass(target) and not issubclass(target, Deduplication):
+            raise RecipeError(
+                f"{where}: the class {name!r} is no Deduplication "
+                "(transforms/dedup/deduplication.py)"
+            )
     if target is None:
         raise RecipeError(
             f"{where}: unknown step {name!r}{nearest(name, STEPS)} "
@@ -316,7 +329,7 @@ def _step(entry: Any, where: str) -> Step:
         )
     place = f"{where}.{name}"
     step = Step(name, target, check_parameters(target, given, place))
-    if step.is_shuffle:
+    if step.is_deduplication:
         try:
             target(**step.parameters)
         except ValueError as error:

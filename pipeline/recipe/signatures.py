@@ -21,9 +21,9 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, tuple[Any, bool]]:
     """Return the type of each keyword parameter, and whether it is required.
 
     Positional parameters of functions (a step's batch, a reader's stream) are not set by a recipe
-    and are left out. For a class, all fields count.
+    and are left out. For a dataclass, all fields count, inherited ones included.
     """
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    hints = typing.get_type_hints(target)
     parameters = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY or inspect.isclass(target):

@@ -16,6 +16,7 @@ import yaml
 from pipeline.recipe.recipe import step_name
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.tables import cell
+from transforms.registry import DEDUPLICATIONS, STEPS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -49,8 +50,6 @@ SIZES = [  # the ranges of numbers of documents that Hugging Face knows
     (10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"),
     (10**11, "10B<n<100B"), (10**12, "100B<n<1T"),
 ]  # fmt: skip
-DEDUPLICATIONS = {"deduplicate_lines", "deduplicate_documents", "deduplicate_near"}
-"""Names of the steps that deduplicate."""
 
 
 def card_text(report: dict[str, Any]) -> str:
@@ -187,11 +186,14 @@ def _limits(recipes: dict[str, Any]) -> list[str]:
         left = [name for name, mine in steps.items() if not mine & set(wanted)]
         return "all sources" if len(left) == len(steps) else ", ".join(left)
 
+    named = set().union(*steps.values())
+    kinds: dict[str, Any] = {name: STEPS[name] for name in DEDUPLICATIONS if name in named}
+    near = [name for name, kind in kinds.items() if kind.finds_near_duplicates]
     missing = {
         "Personal data (names, addresses, numbers) is left in": without("scrub_personal_data"),
         "Not compared with evaluation sets": without("decontaminate"),
-        "Not deduplicated": without(*DEDUPLICATIONS),
-        "Documents that are nearly the same were not looked for": without("deduplicate_near"),
+        "Not deduplicated": without(*kinds),
+        "Documents that are nearly the same were not looked for": without(*near),
         "No list of addresses was applied": without("filter_urls"),
     }
     return [f"{what}: {names}." for what, names in missing.items() if names]

@@ -21,7 +21,7 @@ from pipeline.output.layout import Split, joined_name
 from pipeline.output.ledger import Tally, imbalance
 from pipeline.passes.fingerprint import chunks
 from pipeline.passes.join_records import by_partition, write_documents
-from pipeline.passes.process import characters, deduplicator, process_split, read_split
+from pipeline.passes.process import characters, process_split, read_split
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe, Source, recipe_from_mapping
 from tests.conftest import ROOT, SHARED
@@ -191,7 +191,7 @@ class _Examination:
     def _decide(self, split: Split) -> None:
         """Write the decisions of the source's deduplications, as the first pass would."""
         for position in self.source.shuffle_positions:
-            deduplicate = deduplicator(self.source.steps[position])
+            deduplicate = self.source.steps[position].deduplication
             batches = process_split(split, self.recipe, self.output, Tally(), until=position)
             if isinstance(deduplicate, DeduplicateNear):
                 held = list(batches)

@@ -13,6 +13,7 @@ order of the input (``keep: first``).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.dedup.deduplication import Deduplication, Kept, Offsets, RemovedLine
 from transforms.documents import drop, with_column
 
 MAX_UNITS = 1 << 31
@@ -31,90 +33,93 @@ MAX_UNITS = 1 << 31
 REPEATED = np.uint32(1 << 31)
 """Flag: the key stands in more than one document of its chunk."""
 
+FINGERPRINT_BYTES_PER_UNIT = 12
+"""Bytes of a distinct key in the shuffle: the key, and the number of its first unit."""
+
+TEXT_BYTES_PER_LINE = 45
+"""Bytes of text for each line that a first pass hashes, estimated low; measured on samples."""
+
 Keys = npt.NDArray[np.uint64]
 UnitNumbers = npt.NDArray[np.uint32]
 
 
 class Units(NamedTuple):
-    """The units of a batch, in order."""
+    """Units of a batch, in order: their keys, and whose they are."""
 
     keys: Keys
-    offsets: npt.NDArray[np.int64]  # document d has the units offsets[d]:offsets[d + 1]
+    offsets: Offsets
 
 
 @dataclass(frozen=True)
-class DeduplicateLines:
-    """Remove lines that stand in several documents (CCNet); drop documents left without any."""
+class ExactDeduplication(Deduplication):
+    """Compares units by 64-bit keys; equal keys are equal units. A subclass says what a unit is."""
 
     keep: Literal["none", "first"]
-    window_files: int | None = None  # compare within so many input files; null: the whole source
 
-    def __post_init__(self) -> None:
-        _check_window(self.window_files)
+    @abstractmethod
+    def units(self, batch: pa.RecordBatch) -> Units:
+        """Make the keys of the units of a batch."""
+
+
+@dataclass(frozen=True)
+class DeduplicateLines(ExactDeduplication):
+    """Remove lines that stand in several documents (CCNet); drop documents left without any."""
 
     def units(self, batch: pa.RecordBatch) -> Units:
-        """Number and hash the lines of a batch."""
+        """Make the keys of the lines of a batch."""
         from transforms.kernels.lines import paragraph_keys
 
         return Units(*paragraph_keys(batch["text"]))
 
-    def apply(
-        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
-    ) -> pa.RecordBatch:
-        """Keep the lines where ``kept`` is true; document ``d`` has ``units[d]:units[d + 1]``."""
+    def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
+        """Estimate the bytes of the lines' fingerprints."""
+        return int(text_bytes / TEXT_BYTES_PER_LINE * FINGERPRINT_BYTES_PER_UNIT)
+
+    def count(self, batch: pa.RecordBatch) -> Offsets:
+        """Count the lines of each document, without hashing them: return their bounds."""
+        lines = pc.add(pc.count_substring(batch["text"], "\n"), 1).to_numpy()
+        return np.concatenate([[0], np.cumsum(lines)]).astype(np.int64)
+
+    def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
+        """Keep the lines where ``kept`` is true; drop documents of which no line stays."""
         from transforms.kernels.lines import keep_lines
 
         texts = keep_lines(batch["text"], units, kept)
         any_kept = _any_in_each(kept, units)
         return drop(with_column(batch, "text", texts), ~any_kept, "no_unique_line")
 
-    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-        """Return the offsets of the units of each document, without hashing them."""
-        lines = pc.add(pc.count_substring(batch["text"], "\n"), 1).to_numpy()
-        return np.concatenate([[0], np.cumsum(lines)]).astype(np.int64)
+    def cut(self, text: str, kept: Kept) -> str:
+        """Keep the lines of one text where ``kept`` is true."""
+        lines = text.split("\n")
+        return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays)
+
+    def removed_lines(self, text: str, kept: Kept) -> list[RemovedLine]:
+        """List the lines of one text where ``kept`` is false."""
+        lines = text.split("\n")
+        return [RemovedLine(i, lines[i], "duplicate_line") for i in np.flatnonzero(~kept).tolist()]
 
 
 @dataclass(frozen=True)
-class DeduplicateDocuments:
+class DeduplicateDocuments(ExactDeduplication):
     """Drop documents whose whole text stands elsewhere in the source."""
 
-    keep: Literal["none", "first"]
-    window_files: int | None = None
-
-    def __post_init__(self) -> None:
-        _check_window(self.window_files)
-
     def units(self, batch: pa.RecordBatch) -> Units:
-        """Hash the documents of a batch."""
+        """Make the keys of the documents of a batch."""
         from transforms.kernels.lines import document_keys
 
         return Units(document_keys(batch["text"]), self.count(batch))
 
-    def apply(
-        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
-    ) -> pa.RecordBatch:
+    def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
+        """Estimate the bytes of the documents' fingerprints."""
+        return int(text_bytes / document_bytes * FINGERPRINT_BYTES_PER_UNIT)
+
+    def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
         """Drop the documents where ``kept`` is false."""
         return drop(batch, ~kept, "duplicate_document")
 
-    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-        """Return the offsets of the units: one a document."""
-        return np.arange(batch.num_rows + 1, dtype=np.int64)
 
-
-def kept_lines(text: str, kept: npt.NDArray[np.bool_]) -> str:
-    """Return the kept lines of one text, as ``keep_lines`` does for a column, without numba."""
-    lines = text.split("\n")
-    return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays)
-
-
-def _check_window(window_files: int | None) -> None:
-    if window_files is not None and window_files < 1:
-        raise ValueError(f"window_files: expected null or a number above 0, found {window_files}")
-
-
-def _any_in_each(
-    mask: npt.NDArray[np.bool_], offsets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
+def _any_in_each(mask: Kept, offsets: Offsets) -> Kept:
+    """Tell for every document whether ``mask`` is true for any of its units."""
     before = np.concatenate([[0], np.cumsum(mask)])
     return before[offsets[1:]] > before[offsets[:-1]]
 

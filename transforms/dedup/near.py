@@ -39,6 +39,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from transforms.dedup.deduplication import Deduplication, Kept, Offsets
 from transforms.dedup.exact import partition_bounds
 from transforms.dedup.shingles import Hashes, Shingles, distinct_shingles
 from transforms.documents import drop
@@ -49,6 +50,9 @@ CHUNK_PAIRS = 1 << 20
 
 MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
 """Where a pair of ``min_overlap`` is less likely to agree in all minima, agreeing decides it."""
+
+BAND_KEY_BYTES = 24
+"""Bytes of a band's key in the shuffle, with what orders the documents."""
 
 References = npt.NDArray[np.uint64]
 """Documents of a corpus: ``split << 32 | number of the document in its split``. A row of a pair has
@@ -81,7 +85,7 @@ class BandPart(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DeduplicateNear:
+class DeduplicateNear(Deduplication):
     """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
 
     ``prefer`` is the longest text in characters, or the first in the order of the input, which also
@@ -95,6 +99,9 @@ class DeduplicateNear:
     source.
     """
 
+    compares_texts = True
+    finds_near_duplicates = True
+
     min_overlap: float
     shingle_words: int
     bands: int
@@ -102,18 +109,18 @@ class DeduplicateNear:
     prefer: Literal["longest", "first"]
     max_neighbours: int
     max_partners: int
-    window_files: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.min_overlap < 1:
             raise ValueError(f"min_overlap: expected 0 <= x < 1, found {self.min_overlap}")
         for name in ("shingle_words", "bands", "rows", "max_neighbours", "max_partners"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a number above 0, found {getattr(self, name)}")
-        if self.window_files is not None and self.window_files < 1:
-            raise ValueError(
-                f"window_files: expected null or a number above 0, found {self.window_files}"
-            )
+
+    def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
+        """Estimate the bytes of the documents' band keys."""
+        return int(text_bytes / document_bytes * self.bands * BAND_KEY_BYTES)
 
     def shingles(self, batch: pa.RecordBatch) -> Shingles:
         """Return the distinct shingles of every document of a batch."""
@@ -187,13 +194,7 @@ class DeduplicateNear:
         """Say whether two documents, given by their shingles, overlap by more than is allowed."""
         return self.overlap(a, b) > self.min_overlap
 
-    def count(self, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-        """Return the offsets of the units that are decided on: one a document."""
-        return np.arange(batch.num_rows + 1, dtype=np.int64)
-
-    def apply(
-        self, batch: pa.RecordBatch, units: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
-    ) -> pa.RecordBatch:
+    def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
         """Drop the documents where ``kept`` is false."""
         return drop(batch, ~kept, "near_duplicate")
 
@@ -230,7 +231,7 @@ def pack(part: BandPart) -> bytes:
 
 def unpack(data: bytes) -> BandPart:
     """Read back what :func:`pack` wrote."""
-    n = len(data) // 24
+    n = len(data) // BAND_KEY_BYTES
     return BandPart(
         np.frombuffer(data, np.uint64, n),
         np.frombuffer(data, np.uint64, n, 8 * n),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.output.layout import read_plan
 from pipeline.output.ledger import Tally
-from pipeline.passes.process import deduplicator, process_split
+from pipeline.passes.process import process_split
 from pipeline.recipe.recipe import recipe_from_mapping
 from tests.support.runs import run_demo
 from tests.test_other_sources import kept
@@ -52,7 +52,7 @@ def test_the_passes_find_what_is_found_in_memory(tmp_path):
     assert run_demo(output, "--sources", "c4", *options) == 0
 
     recipe = recipe_from_mapping(json.loads((output / "run.json").read_text())["recipe"])
-    step = deduplicator(recipe.source("c4").steps[0])
+    step = recipe.source("c4").steps[0].deduplication
     assert isinstance(step, DeduplicateNear)
     batches: list[pa.RecordBatch] = []
     splits = list(read_plan(str(output)))

@@ -17,7 +17,7 @@ from pipeline.passes.estimates import shuffle_bytes, unpacked_bytes, window_of
 from pipeline.passes.fingerprint import chunks
 from pipeline.passes.first_passes import waves
 from pipeline.passes.plan import MIN_PARTITIONS, Plan, make_plan
-from pipeline.passes.process import deduplicator, process_split
+from pipeline.passes.process import process_split
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import PARTITION_BYTES
@@ -106,7 +106,7 @@ def test_pairs_of_a_split_stay_small_were_all_documents_alike(
     one = recipe.source(source)
     (split,) = large_plan(recipe, source, suffix, 1, file_bytes).splits
     (step,) = (s for s in one.steps if s.target is DeduplicateNear)
-    near = deduplicator(step)
+    near = step.deduplication
     assert isinstance(near, DeduplicateNear)
     typical = one.reader.typical
     text_bytes = unpacked_bytes(split) * typical.text_fraction
@@ -162,7 +162,7 @@ def test_real_text_has_no_more_fingerprints_than_the_plan_says(shared_data: Path
     for split in make_plan(recipe).splits:
         source = recipe.source(split.source)
         (step,) = source.shuffle_positions
-        deduplicate = deduplicator(source.steps[step])
+        deduplicate = source.steps[step].deduplication
         batches = process_split(split, recipe, "unused", Tally(), until=step)
         found = 12 * sum(len(one.keys) for _, one in chunks(map(deduplicate.units, batches)))
         assert 0 < found <= shuffle_bytes(source, step, unpacked_bytes(split)), split.name

@@ -11,10 +11,10 @@ import pytest
 from pipeline.errors import RecipeError
 from pipeline.output.layout import plan_bytes, read_plan
 from pipeline.output.ledger import Tally
-from pipeline.passes.estimates import FINGERPRINT_BYTES_PER_UNIT
 from pipeline.passes.plan import make_plan
 from pipeline.passes.process import process_split
 from pipeline.recipe.from_yaml import load_recipe
+from transforms.dedup.exact import FINGERPRINT_BYTES_PER_UNIT
 
 ROOT = Path(__file__).resolve().parents[3]
 

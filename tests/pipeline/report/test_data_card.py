@@ -105,3 +105,34 @@ def test_every_source_of_the_paper_has_a_licence():
     assert set(LICENCES) == set(LLAMA_SOURCES)
     assert llama_source("commoncrawl_warc") == "commoncrawl" and llama_source("mine") is None
     assert sum(one.proportion for one in LLAMA_SOURCES.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (
+            [],
+            {
+                "Not deduplicated: c4.",
+                "Documents that are nearly the same were not looked for: all sources.",
+            },
+        ),
+        (
+            ["deduplicate_lines"],
+            {"Documents that are nearly the same were not looked for: all sources."},
+        ),
+        (
+            ["deduplicate_near"],
+            {"Documents that are nearly the same were not looked for: github, wikipedia."},
+        ),
+    ],
+)
+def test_it_tells_which_duplicates_were_not_looked_for(run, steps, expected):
+    report = collect(str(run))
+    recipe = yaml.safe_load(report["recipe"])
+    recipe["sources"]["c4"]["steps"] = steps
+    text = card_text({**report, "recipe": yaml.safe_dump(recipe)})
+    told = {line.removeprefix("- ") for line in text.splitlines()}
+    assert {
+        line for line in told if "deduplicated:" in line or "nearly the same" in line
+    } == expected

@@ -17,7 +17,6 @@ from transforms.dedup.exact import (
     DeduplicateLines,
     Part,
     decide,
-    kept_lines,
     pack,
     partition_bounds,
     unpack,
@@ -142,10 +141,11 @@ def test_units_of_a_split_are_bounded():
 
 
 @given(st.lists(st.tuples(st.text(alphabet="ab\né", max_size=12), st.integers(0))))
-def test_kept_lines_of_one_text_are_those_of_a_column(documents):
+def test_one_text_is_cut_as_a_column_is(documents):
     texts = [text for text, _ in documents]
     masks = [[bits >> i & 1 == 1 for i in range(text.count("\n") + 1)] for text, bits in documents]
     offsets = np.cumsum([0, *map(len, masks)])
     kept = np.array([stays for mask in masks for stays in mask], bool)
     column = keep_lines(pa.array(texts, pa.string()), offsets, kept).to_pylist()
-    assert [kept_lines(t, np.array(m)) for t, m in zip(texts, masks, strict=True)] == column
+    cut = DeduplicateLines(keep="none").cut
+    assert [cut(t, np.array(m)) for t, m in zip(texts, masks, strict=True)] == column
