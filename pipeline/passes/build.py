@@ -1,4 +1,4 @@
-"""The second pass: every output shard from its splits, in the order of the input.
+"""Second pass: every output shard is built from its splits, in the order of the input.
 
 A shard's worker reads the splits again, applies the decisions of the first pass, filters,
 tokenises, and writes. No text is shuffled. Files get their names when they are whole; the shard's
@@ -19,7 +19,7 @@ from pipeline.passes.writing import WritingDoFn
 
 
 class MissingShards(beam.DoFn):
-    """List the shards of the plan that are not there yet."""
+    """Lists the shards of the plan that are not there yet."""
 
     def process(self, output: str) -> Iterator[Shard]:
         """Yield every shard without a ledger."""
@@ -30,7 +30,7 @@ class MissingShards(beam.DoFn):
 
 
 class BuildShard(WritingDoFn):
-    """Build one shard."""
+    """Builds one shard."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
         super().__init__(output)
@@ -47,7 +47,7 @@ class BuildShard(WritingDoFn):
 
 
 class BuildShards(beam.PTransform):
-    """From the output folder's plan to all its shards."""
+    """The second pass: from the output folder's plan to all its shards."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
         super().__init__()

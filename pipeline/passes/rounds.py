@@ -53,7 +53,7 @@ class Round(NamedTuple):
 
 
 class FirstPass(beam.PTransform):
-    """From the output folder's plan to a file of decisions for every split of some rounds.
+    """First pass of some rounds: from the plan to a file of decisions for each of their splits.
 
     Each kind of deduplication has its own (:mod:`pipeline.passes.deduplications`).
     """
@@ -69,7 +69,7 @@ class FirstPass(beam.PTransform):
 
 
 class RoundSplits(beam.DoFn):
-    """List the splits of some rounds from the plan file."""
+    """Lists the splits of some rounds from the plan file."""
 
     def __init__(self, recipe_json: str, rounds: list[Round]) -> None:
         self.recipe_json = recipe_json
@@ -87,12 +87,16 @@ class RoundSplits(beam.DoFn):
 
 
 class WriteDecisions(WritingDoFn):
-    """Write one split's decisions as a file."""
+    """Writes one split's decisions as a file.
+
+    They are grouped from two sides: the split's ``own`` element has the number of its units and
+    those that go whatever stands elsewhere; what is ``decided`` are the numbers of more that go.
+    """
 
     def process(self, element: tuple[SplitKey, dict[str, Iterable[bytes]]]) -> None:
         """Write the file of the split that the element's key names."""
         split, groups = element
-        (own,) = groups["repeats"]
+        (own,) = groups["own"]
         n_units = int(np.frombuffer(own, np.uint64, 1)[0])
         dropped = [np.frombuffer(own, np.uint32, offset=8)]
         dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]

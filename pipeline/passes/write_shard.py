@@ -1,4 +1,4 @@
-"""Write one shard: its splits read, filtered, tokenised, and three files for each of its parts."""
+"""Writing of one shard: splits read, filtered, tokenised, and three files for each of its parts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from transforms.privacy.opt_out import parse_opt_out
 
 
 def is_validation(identifier: str, fraction: float) -> bool:
-    """Say whether a document belongs to the validation part: a matter of its id alone."""
+    """Tell by its id alone whether a document belongs to the validation part."""
     digest = hashlib.blake2b(identifier.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2.0**64
 
@@ -137,13 +137,13 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                     observer.times.lap("tokenise", documents)
                     parts[part].append(documents, *tokens)
                     observer.times.lap("write", documents)
-            where = {
+            place = {
                 "source": shard.source,
                 "file": split.name,
                 "split": split.split,
                 "shard": shard.shard,
             }
-            rows += [{**where, **row} for row in tally.rows()]
+            rows += [{**place, **row} for row in tally.rows()]
             check_balance(tally.rows(), split.name)
             progress.done()
         for writer in parts.values():

@@ -50,7 +50,7 @@ def describe(
     found["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
     texts: list[Text] = []
     try:
-        found["decisions"], last_text = _way(output, file, record)
+        found["decisions"], last_text = _history(output, file, record)
         texts += _struck_texts(found["decisions"])
     except (OSError, ValueError) as error:
         found["trouble"] = str(error)
@@ -68,13 +68,13 @@ def describe(
     return {**found, "texts": texts, "tokens": tokens}
 
 
-def _way(
+def _history(
     output: str, file: DocumentFile, record: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
     from pipeline.inspection.explain import follow
 
     with _one_reading:
-        way = follow(
+        history = follow(
             output,
             [record["id"]],
             source=file.source,
@@ -82,7 +82,7 @@ def _way(
             dropped_by_steps={record["step"]} if file.part == DROPPED else None,
             with_texts=True,
         )[record["id"]]
-    return way.decisions, way.text_before
+    return history.decisions, history.text_before
 
 
 def _struck_texts(decisions: list[dict[str, Any]]) -> list[Text]:
