@@ -1,9 +1,9 @@
-"""The texts of dropped documents as the steps that dropped them saw them, read from the input.
+"""Texts of dropped documents as the steps that dropped them saw them, read from the input again.
 
-No more is done for it than it takes. Decisions about lines are numbered through all documents of a
-split, so these go through the steps ahead of such a deduplication. Behind it the steps are run for
-the documents that are asked for alone, and of them only those that change texts: a look at some
-documents loads no model.
+As little is done as that takes, so that a look at some documents loads no model. A deduplication
+that takes parts out of documents numbers them through all documents of a split, so all of these go
+through the steps ahead of it. After it, steps are run for the documents that are asked for alone,
+and no steps but those that change texts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from transforms.registry import DEDUPLICATIONS, LEAVES_TEXTS
 
 
 class _Needed(NamedTuple):
-    """What of a source's steps is run."""
+    """Steps of a source that are run to come to the texts."""
 
     recipe: Recipe  # the source alone, and of its steps these
     n_whole: int  # steps that all documents go through
@@ -53,8 +53,8 @@ def texts_when_dropped(
     place_of = {identifier: places[step] for identifier, step in step_of.items()}
     texts: dict[str, str] = {}
     for split in splits_of(output, source, step_of, shard=shard):
-        for found in _texts_of_split(split, output, needed, place_of):
-            texts.update(found)
+        for of_split in _texts_of_split(split, output, needed, place_of):
+            texts.update(of_split)
             if len(texts) == len(step_of):
                 return texts
     check_all_found(step_of.keys() - texts.keys())
@@ -64,7 +64,7 @@ def texts_when_dropped(
 def _needed(
     mapping: Mapping[str, Any], source: str, names: Sequence[str], droppers: set[str]
 ) -> _Needed:
-    """Choose what is run to come to steps that dropped documents.
+    """Choose the steps that are run to come to those that dropped documents.
 
     What a step of the user's own does to texts, and whether it looks at other documents, is not
     known: all documents go through it. So they do where a name stands twice, for the record of a
@@ -91,13 +91,13 @@ def _needed(
 def _texts_of_split(
     split: Split, output: str, needed: _Needed, place_of: Mapping[str, int]
 ) -> Iterator[dict[str, str]]:
-    """Yield what is found in every batch of a split, together with what was found before."""
+    """Yield the texts that are known after every batch of a split, by their documents' ids."""
     wanted = pa.array(sorted(place_of), pa.string())
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
 
     def watch(step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
         dropped = pc.is_valid(after["dropped_by"])
-        _note(found, before.filter(pc.and_(dropped, pc.is_in(before["id"], wanted))))
+        _note(texts, before.filter(pc.and_(dropped, pc.is_in(before["id"], wanted))))
 
     cutting = next((step for _, step in needed.later if step.is_deduplication), None)
     cursor = UnitCursor(output, split, needed.n_whole) if cutting else None
@@ -114,7 +114,7 @@ def _texts_of_split(
                 kept[batch["id"][row].as_py()] = decided[units[row] : units[row + 1]]
         for position, step in needed.later:
             stays = pa.array([place_of[i] > position for i in few["id"].to_pylist()], pa.bool_())
-            _note(found, few.filter(pc.invert(stays)))
+            _note(texts, few.filter(pc.invert(stays)))
             few = few.filter(stays)
             if step is cutting:
                 cut = step.deduplication.cut
@@ -122,9 +122,9 @@ def _texts_of_split(
                 few = with_column(few, "text", [cut(text, kept[i]) for i, text in pairs])
             elif few.num_rows:
                 few = step.target(few, **step.local_parameters)
-        _note(found, few)
-        yield found
+        _note(texts, few)
+        yield texts
 
 
-def _note(found: dict[str, str], batch: pa.RecordBatch) -> None:
-    found.update(zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True))
+def _note(texts: dict[str, str], batch: pa.RecordBatch) -> None:
+    texts.update(zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""Every decision about documents: their splits are run again with the first pass's decisions."""
+"""Explanation of documents: their splits are run again, and every decision about them is noted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pipeline.passes.process import check_all_found, process_split, splits_of
 from pipeline.recipe.recipe import Recipe, recipe_of_source
 
 
-class _AllFound(Exception):  # noqa: N818  (no error: the documents' ways are known)
-    """The last steps of all that were looked for were seen."""
+class _AllSeen(Exception):  # noqa: N818  (no error: there is nothing left to watch for)
+    """All documents that were looked for have been through their last steps."""
 
 
 @dataclass
-class Way:
-    """A document's way through the steps."""
+class History:
+    """What the steps did to a document, one after the other."""
 
     split: Split
     decisions: list[dict[str, Any]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Way:
 
     @property
     def dropped_by(self) -> str | None:
-        """Why it was dropped; None where it was kept."""
+        """Reason for which the document was dropped; None where it was kept."""
         reason: str | None = self.decisions[-1]["dropped_by"]
         return reason
 
@@ -49,18 +49,18 @@ class _Watcher:
         self.split = split
         self.output = output
         self.with_texts = with_texts
-        self.ways: dict[str, Way] = {}
+        self.histories: dict[str, History] = {}
         self.units_before: dict[str, int] = {}
 
     def __call__(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
-        if step == "read" and len(self.ways) == len(self.wanted):
-            raise _AllFound
+        if step == "read" and len(self.histories) == len(self.wanted):
+            raise _AllSeen
         is_wanted = pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(is_wanted).tolist()
         removed = self._removed_lines(step, before, rows)
         for row in rows:
             old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
-            way = self.ways.setdefault(old["id"], Way(self.split))
+            history = self.histories.setdefault(old["id"], History(self.split))
             decision: dict[str, Any] = {"step": step, "dropped_by": new["dropped_by"]}
             decision["characters_before"] = len(old["text"])
             decision["characters_after"] = len(new["text"])
@@ -77,8 +77,8 @@ class _Watcher:
                 decision["removed_lines"] = lines
                 if self.with_texts:
                     decision["text_before"] = old["text"]
-            way.decisions.append(decision)
-            way.text, way.text_before = new["text"], old["text"]
+            history.decisions.append(decision)
+            history.text, history.text_before = new["text"], old["text"]
 
     def _removed_lines(
         self, step: str, before: pa.RecordBatch, rows: Sequence[int]
@@ -132,17 +132,20 @@ def follow(
     shard: int | None = None,
     dropped_by_steps: Collection[str] | None = None,
     with_texts: bool = False,
-) -> dict[str, Way]:
-    """Run the splits that documents of a source come from again, each once, and watch them.
+) -> dict[str, History]:
+    """Return the histories of documents of a source, by their ids.
 
-    ``shard`` is where they are known to be, and ``dropped_by_steps`` what is known to have dropped
-    them, after which no step is run. ``with_texts`` keeps the texts from which steps took lines, in
-    the decisions. Raises ValueError where a document is in no input file.
+    The splits that they come from are run again, each once.
+
+    ``shard`` is the shard where they are known to be, and ``dropped_by_steps`` are the steps that
+    are known to have dropped them, after which no step is run. ``with_texts`` keeps the texts from
+    which steps took lines, in the decisions. Raises ValueError where a document is in no input
+    file.
     """
     recipe = recipe_of_source(storage.read_json(storage.join(output, RUN_NAME))["recipe"], source)
     until = _steps_until(recipe, source, dropped_by_steps)
     missing = set(identifiers)
-    ways: dict[str, Way] = {}
+    histories: dict[str, History] = {}
     for split in splits_of(output, source, identifiers, shard=shard):
         if not missing:
             break
@@ -150,12 +153,12 @@ def follow(
         try:
             for _ in process_split(split, recipe, output, Tally(), until=until, observer=watcher):
                 pass
-        except _AllFound:
+        except _AllSeen:
             pass
-        ways.update(watcher.ways)
-        missing -= set(watcher.ways)
+        histories.update(watcher.histories)
+        missing -= set(watcher.histories)
     check_all_found(missing)
-    return ways
+    return histories
 
 
 def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> int | None:
@@ -183,22 +186,22 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
         raise ValueError(
             f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
         )
-    way = follow(output, [identifier], source=source, with_texts=with_texts)[identifier]
+    history = follow(output, [identifier], source=source, with_texts=with_texts)[identifier]
     recipe = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
     part = (
         "validation"
         if is_validation(identifier, recipe["shards"]["validation_fraction"])
         else "train"
     )
-    kept = way.dropped_by is None
+    kept = history.dropped_by is None
     return {
         "id": identifier,
-        "path": way.split.path,
+        "path": history.split.path,
         "kept": kept,
-        "dropped_by": way.dropped_by,
-        "dropped_at": None if kept else way.decisions[-1]["step"],
+        "dropped_by": history.dropped_by,
+        "dropped_at": None if kept else history.decisions[-1]["step"],
         "part": part if kept else None,
-        "shard": way.split.shard if kept else None,
-        "decisions": way.decisions,
-        "text": way.text,
+        "shard": history.split.shard if kept else None,
+        "decisions": history.decisions,
+        "text": history.text,
     }

@@ -1,4 +1,4 @@
-"""The second pass: every output shard from its splits, in the order of the input.
+"""Second pass: every output shard is built from its splits, in the order of the input.
 
 A shard's worker reads the splits again, applies the decisions of the first pass, filters,
 tokenises, and writes. No text is shuffled. Files get their names when they are whole; the shard's
@@ -79,7 +79,7 @@ def missing_shards(output: str) -> Iterator[Shard]:
 
 
 class BuildShard(WritingDoFn):
-    """Build one shard."""
+    """Builds one shard."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
         super().__init__(output)
@@ -96,7 +96,7 @@ class BuildShard(WritingDoFn):
 
 
 class BuildShards(beam.PTransform):
-    """From the output folder's plan to all its shards."""
+    """The second pass: from the output folder's plan to all its shards."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
         super().__init__()
@@ -148,13 +148,13 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                     observer.times.lap("tokenise", documents)
                     parts[part].append(documents, *tokens)
                     observer.times.lap("write", documents)
-            where = {
+            place = {
                 "source": shard.source,
                 "file": split.name,
                 "split": split.split,
                 "shard": shard.shard,
             }
-            rows += [{**where, **row} for row in tally.rows()]
+            rows += [{**place, **row} for row in tally.rows()]
             check_balance(tally.rows(), split.name)
             progress.done()
         for writer in parts.values():

@@ -1,4 +1,4 @@
-"""The documents that a shard's build dropped: a row each, in the order of the input, no text."""
+"""Rows of the documents that a shard's build dropped: in the order of the input, without text."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class DroppedDocuments:
 
     @property
     def n_documents(self) -> int:
-        """Documents dropped by now."""
+        """Number of documents dropped by now."""
         return self._writer.n_rows
 
     def observe(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
-        """Note what a step dropped; a batch's steps follow upon its reading."""
+        """Note what a step dropped of the batch that was read last."""
         if step == "read":
             self._write_batch()
             self._rows_alive = np.arange(before.num_rows)
@@ -49,12 +49,12 @@ class DroppedDocuments:
         self._rows_alive = self._rows_alive[~mask]
 
     def finish(self) -> None:
-        """Write the rest."""
+        """Write the rows of the last batch, and end the file."""
         self._write_batch()
         self._writer.finish()
 
     def _write_batch(self) -> None:
-        """Put what the steps dropped of one batch into the order in which it was read."""
+        """Write what the steps dropped of one batch, in the order in which it was read."""
         if self._pending:
             order = np.argsort(np.concatenate([places for places, _ in self._pending]))
             rows = pa.Table.from_batches([rows for _, rows in self._pending]).combine_chunks()

@@ -1,9 +1,10 @@
-"""The first pass: what every split has in common with the rest of its source.
+"""First pass of exact deduplications: units are hashed, hashes compared, and units told to go.
 
-Each split is read and cleaned, its units hashed, and only the packed hashes are shuffled, one
-element for each chunk of units and key partition. What was decided comes back grouped by split, one
-small file each. A split's fingerprints are also kept in a file while the pass runs, so that a run
-that was killed does not read the split again.
+Each split is read and taken through the steps ahead of the deduplication, and its units are hashed.
+The packed hashes alone are shuffled, one element for each chunk of units and each partition of the
+keys. The decisions come back grouped by split, and become one small file a split. A split's
+fingerprints are also kept in a file while the pass runs, so that a run that was killed does not
+read the split again.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ from transforms.dedup.exact import (
 )
 
 CHUNK_UNITS = 1 << 21
-"""Units that are sorted and sent together; bounds a worker's memory (some 100 MB)."""
+"""Units that are sorted and sent together, which bounds a worker's memory (some 100 MB)."""
 
 
 class FingerprintSplit(WritingDoFn):
-    """Read a split and send its fingerprints by partition, and its own repeats by split."""
+    """Reads a split and sends its fingerprints by partition, and its own repeats by split."""
 
     REPEATS = "repeats"
 
@@ -140,7 +141,7 @@ def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint
 
 
 class DecidePartition(beam.DoFn):
-    """Sort one partition's keys and say which units go."""
+    """Sorts one partition's keys and says which units go."""
 
     def __init__(self, recipe_json: str) -> None:
         self.recipe_json = recipe_json
@@ -178,7 +179,7 @@ class FingerprintSplits(FirstPass):
             )
         )
         return (
-            {"repeats": made[FingerprintSplit.REPEATS], "decided": decided}
+            {"own": made[FingerprintSplit.REPEATS], "decided": decided}
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

@@ -1,8 +1,8 @@
 """Counts of the most frequent items of a stream in bounded memory.
 
 As in lossy counting (Manku and Motwani, 2002, "Approximate Frequency Counts over Data Streams"),
-an item that came into the table late is known to have been missed so often at most. So every count
-says how exact it is.
+the number of times that an item may have come before it got into the table is known to be under a
+bound. So every count says how exact it is.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FrequentItems:
 
     def __init__(self, capacity: int, n_counts: int = 1) -> None:
         self.capacity = capacity
-        self.evicted_at_most = 0  # so often at most came what is not in the table
+        self.evicted_at_most = 0  # most times that an item outside the table can have come
         self._keys = np.zeros(0, np.uint64)
         self._counts = np.zeros((0, n_counts), np.int64)
         self._missed = np.zeros(0, np.int64)
@@ -68,7 +68,7 @@ class FrequentItems:
     ) -> None:
         """Count items: ``counts[i]`` (n_counts) is added to the item ``keys[i]``, which may repeat.
 
-        ``name_of(i)`` is asked for the names of items that are new in the table.
+        ``name_of(i)`` gives the name of item ``i``, and is called where it is new in the table.
         """
         rows, counts = _grouped(keys, counts)
         keys = keys[rows]
@@ -95,7 +95,7 @@ class FrequentItems:
     def _bar(self, counts: npt.NDArray[np.int64]) -> int:
         """Return the count up to which items go: that of the first one too many.
 
-        Mostly it is what came once, so that few names are asked for.
+        That is mostly 1, so that few names are asked for.
         """
         place = len(counts) - 1 - self.capacity
         return int(np.partition(counts, place)[place]) if place >= 0 else -1

@@ -27,16 +27,16 @@ from pipeline.readers import Join
 from transforms.documents import SCHEMA
 
 SORTED_BYTES = 32 << 20
-"""Records that are sorted by partition and written together; bounds a worker's memory."""
+"""Bytes of records that are sorted by partition and written together: a worker's memory."""
 
 
 PartitionKey = tuple[str, int]
-"""Keys of the shuffle: source and partition. Plain tuples of a type that Beam is told of, so that
-it gives the same key the same bytes on any runner."""
+"""Keys of the shuffle: source and partition. They are plain tuples whose type is named to Beam, as
+those of :mod:`pipeline.passes.rounds` are."""
 
 
 class Piece(NamedTuple):
-    """Where some records of one partition lie."""
+    """Place in a file where some records of one partition lie."""
 
     name: str  # of the file, below the output folder
     offset: int  # bytes
@@ -56,7 +56,7 @@ def splits_of_records(output: str, source: str) -> Iterator[tuple[Split, int]]:
 
 
 class PartitionRecords(WritingDoFn):
-    """Write a split's records by partition, and say where those of each partition lie.
+    """Writes a split's records by partition, and says where those of each partition lie.
 
     Files that a run which was killed has left whole are not written again.
     """
@@ -120,7 +120,7 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 class JoinPartition(WritingDoFn):
-    """Make documents of a partition's records and write them."""
+    """Makes documents of a partition's records and writes them."""
 
     def __init__(self, recipe_json: str, output: str) -> None:
         super().__init__(output)

@@ -1,4 +1,4 @@
-"""The last step: add up the ledgers, work out the mixture, write the manifest."""
+"""Mixture of a run, its last step: ledgers added up, epochs worked out, the manifest written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mix(session: Session) -> None:
     recipe, output = session.recipe, session.output
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    kept = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
+    first_pass = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
     for shard in read_shards(output):
         name = shard_ledger_name(shard.source, shard.shard)
         path = storage.join(output, name)
@@ -70,7 +70,7 @@ def mix(session: Session) -> None:
             LEDGER_NAME: write_ledger(output, rows),
             PLAN_NAME: storage.sha256_of(storage.join(output, PLAN_NAME)),
             **_opt_out_list(output),
-            **{name: storage.sha256_of(storage.join(output, name)) for name in sorted(kept)},
+            **{name: storage.sha256_of(storage.join(output, name)) for name in sorted(first_pass)},
         },
     }
     whole_files.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))

@@ -1,9 +1,10 @@
-"""The first pass of a near-duplicate step: sketches by band, pairs, true overlaps, decisions.
+"""First pass of near-duplicate steps: sketches by band, pairs, true overlaps, decisions.
 
-Four shuffles of packed arrays, none of text: band keys by partition, where documents meet; pairs
-that met by the split of the one that would go, where those to compare are chosen; these by the
-splits of both documents, which are read again; shingles by pair, which are compared. What was
-decided comes back as one bit a document, as that of exact deduplication does.
+Packed arrays are shuffled four times, and no text. Band keys go to their partition, where documents
+meet; pairs that met go to the split of the document that would go, where those to compare are
+chosen; these go to the splits of both documents, which are read again; and shingles go to their
+pair, where they are compared. The decisions come back as one bit a document, as those of exact
+deduplications do.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _rows(packed: Iterable[bytes], n_columns: int) -> npt.NDArray[np.uint64]:
 
 
 class _NearDoFn(WritingDoFn):
-    """What the parts of the step share: the recipe, and where the run writes."""
+    """A part of the first pass: it knows the recipe, and where the run writes."""
 
     def __init__(self, recipe_json: str, output: str, progress_name: str = "") -> None:
         super().__init__(output)
@@ -72,7 +73,7 @@ class _NearDoFn(WritingDoFn):
 
 
 class SketchSplit(_NearDoFn):
-    """Read a split and send its documents' band keys by partition."""
+    """Reads a split and sends its documents' band keys by partition."""
 
     def process(
         self, element: tuple[Round, Split]
@@ -111,7 +112,7 @@ class SketchSplit(_NearDoFn):
 
 
 class MeetInBands(_NearDoFn):
-    """Find the documents that meet in one partition of band keys."""
+    """Finds the documents that meet in one partition of band keys."""
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
@@ -124,7 +125,7 @@ class MeetInBands(_NearDoFn):
 
 
 class ChoosePartners(_NearDoFn):
-    """Choose what each document of a split is compared with, of all that it meets."""
+    """Chooses what each document of a split is compared with, of all that it meets."""
 
     def process(
         self, element: tuple[SplitKey, Iterable[bytes]]
@@ -143,7 +144,7 @@ class ChoosePartners(_NearDoFn):
 
 
 class ShinglesOfPairs(_NearDoFn):
-    """Read a split again and send the shingles of its documents that stand in a pair."""
+    """Reads a split again and sends the shingles of its documents that stand in a pair."""
 
     def process(self, element: tuple[SplitKey, Iterable[bytes]]) -> Iterator[tuple[PairKey, bytes]]:
         """Yield a document's reference and shingles, keyed by the pair."""
@@ -168,7 +169,7 @@ class ShinglesOfPairs(_NearDoFn):
 
 
 class ComparePair(_NearDoFn):
-    """Work out the true overlap of a pair."""
+    """Works out the true overlap of a pair."""
 
     def process(self, element: tuple[PairKey, Iterable[bytes]]) -> Iterator[tuple[SplitKey, bytes]]:
         """Yield the number of the document that goes, keyed by its split."""
@@ -182,7 +183,7 @@ class ComparePair(_NearDoFn):
 
 
 class FindNearDuplicates(FirstPass):
-    """The first pass of a near-duplicate step."""
+    """The first pass of near-duplicate steps."""
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Sketch, pair, compare, and group decisions by split."""
@@ -217,7 +218,7 @@ class FindNearDuplicates(FirstPass):
         )
         decided = (chosen[DECIDED], compared) | "AllDecided" >> beam.Flatten()
         return (
-            {"repeats": made[COUNTS], "decided": decided}
+            {"own": made[COUNTS], "decided": decided}
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

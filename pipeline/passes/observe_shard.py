@@ -1,4 +1,4 @@
-"""What is observed while a shard is built, for the report: times, samples, frequent lines.
+"""Observations of the build of a shard, for the report: times, samples, frequent lines.
 
 One JSON file a shard, ``observed/SOURCE/N.json``. It holds times, so it differs from run to run and
 is no part of the manifest. What it takes in memory is bounded, whatever the shard holds.
@@ -25,28 +25,36 @@ from transforms.privacy.opt_out import OptOutList
 from transforms.web.urls import hosts_of
 
 SAMPLES = 5
-"""Documents that are shown of what a step dropped for one reason, and of what was kept."""
+"""Documents that are shown of those a step dropped for one reason, and of those kept in a part."""
 
 SAMPLE_COLUMNS = ["id", "url", "language", "language_score", "perplexity", "bucket"]
+"""Columns of a document that are shown, beside its text."""
+
 MAX_SAMPLED_REASONS = 100
+"""Most reasons of which samples are kept, in a shard."""
+
 SAMPLE_CHARS = 2_000
+"""Longest text shown of a sample, in characters."""
+
 LINE_BYTES = 300
+"""Longest removed line that is told apart, in bytes; what follows is cut off."""
+
 TABLE_ITEMS = 8_192
-"""Different lines, and domains, that are counted at a time."""
+"""Most different lines, and domains, that are counted at a time."""
 
 LISTED_ITEMS = 250
-"""Of these, how many are written."""
+"""Most lines, and domains, that are written of a step: the most frequent."""
 
 
 class StepTimes:
-    """Times of the steps, by laps: what went by since the last lap is the step's."""
+    """Times of the steps, taken by laps: each lap ends the time of the step that it names."""
 
     def __init__(self) -> None:
         self._steps: dict[str, dict[str, Any]] = {}
         self.restart()
 
     def restart(self) -> None:
-        """Begin a lap; what went by until now is nobody's."""
+        """Begin a lap; the time since the last one counts for no step."""
         self._processor, self._elapsed = time.thread_time(), time.perf_counter()
 
     def lap(self, step: str, batch: pa.RecordBatch | None = None) -> None:
@@ -85,26 +93,26 @@ class Samples:
             heading = step, str(reason)
             if heading not in self._kept and len(self._kept) >= MAX_SAMPLED_REASONS:
                 continue
-            found = self._kept.setdefault(heading, [])
+            samples = self._kept.setdefault(heading, [])
             rows = np.flatnonzero(pc.equal(reasons, reason).to_numpy(zero_copy_only=False))
             rows = rows[np.argsort(hashes[rows], kind="stable")[:SAMPLES]]
-            if len(found) == SAMPLES:
-                rows = rows[hashes[rows] < np.uint64(found[-1][0])]
+            if len(samples) == SAMPLES:
+                rows = rows[hashes[rows] < np.uint64(samples[-1][0])]
             if not len(rows):
                 continue
             chosen = batch.take(pa.array(rows))
             named = self._left_out.matches(chosen["id"], chosen["url"])
             records = _records(chosen.filter(pa.array(~named)))
-            found += zip(hashes[rows[~named]].tolist(), records, strict=True)
-            found.sort(key=lambda pair: pair[0])
-            del found[SAMPLES:]
+            samples += zip(hashes[rows[~named]].tolist(), records, strict=True)
+            samples.sort(key=lambda pair: pair[0])
+            del samples[SAMPLES:]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the samples, one a row."""
         return [
             {"step": step, "reason": reason, "hash": f"{number:016x}", **record}
-            for (step, reason), found in self._kept.items()
-            for number, record in found
+            for (step, reason), samples in self._kept.items()
+            for number, record in samples
         ]
 
 
@@ -137,25 +145,25 @@ class LineCounts:
         named = self._left_out.matches(after["id"], after["url"])
         if named.any():
             before, after = (batch.filter(pa.array(~named)) for batch in (before, after))
-        found = removed_lines(before["text"], after["text"], max_line_bytes=LINE_BYTES)
-        if not found.removed.any():
+        gone = removed_lines(before["text"], after["text"], max_line_bytes=LINE_BYTES)
+        if not gone.removed.any():
             return
         data, _ = text_buffers(before["text"])
 
         def line(i: int) -> str:
-            return data[found.starts[i] : found.ends[i]].tobytes().decode()
+            return data[gone.starts[i] : gone.ends[i]].tobytes().decode()
 
         table = self._lines.setdefault(step, FrequentItems(TABLE_ITEMS))
-        table.add(found.keys, np.ones((len(found.keys), 1), np.int64), line)
-        self._add_domains(step, before, found)
+        table.add(gone.keys, np.ones((len(gone.keys), 1), np.int64), line)
+        self._add_domains(step, before, gone)
 
-    def _add_domains(self, step: str, before: pa.RecordBatch, found: RemovedLines) -> None:
-        """Count by domain the documents that lost lines: what each batch holds is no matter."""
-        lost_some = found.removed > 0
+    def _add_domains(self, step: str, before: pa.RecordBatch, gone: RemovedLines) -> None:
+        """Count the documents that lost lines by domain, so that no batch has a say in it."""
+        lost_some = gone.removed > 0
         hosts = hosts_of(before["url"].filter(pa.array(lost_some)))
         has_host = hosts.is_valid().to_numpy(zero_copy_only=False)
         hosts = hosts.drop_null()
-        counts = np.stack([found.lines, found.removed, np.ones_like(found.lines)], axis=1)
+        counts = np.stack([gone.lines, gone.removed, np.ones_like(gone.lines)], axis=1)
         counts = counts[lost_some]
         table = self._domains.setdefault(step, FrequentItems(TABLE_ITEMS, 3))
         table.add(document_keys(hosts), counts[has_host], lambda i: str(hosts[i].as_py()))

@@ -1,4 +1,4 @@
-"""Read a split and run its source's steps over it: what both passes and ``corpus explain`` do."""
+"""Documents of a split: read, and taken through its source's steps, for both passes and looks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transforms.privacy.opt_out import OptOutList
 
 Observer = Callable[[str, pa.RecordBatch, pa.RecordBatch], None]
-"""Called as ``observer(step, before, after)`` after every step, for those who look at documents.
+"""Function that sees what steps do: called as ``observer(step, before, after)`` after every step.
 
 It sees a batch first as it was read, as ``observer("read", batch, batch)``; rows that a step
 dropped are in its ``after``, and in no later batch.
@@ -32,10 +32,10 @@ dropped are in its ``after``, and in no later batch.
 
 
 NEVER_EMPTY = (".gz", ".bz2", ".zst", ".7z", ".zip", ".tgz")
-"""Ends of names of files that hold some bytes even where what they hold is nothing."""
+"""Suffixes of formats whose files have some bytes even where they hold nothing."""
 
-MAX_SAID_CHARS = 300
-"""Of what a step's exception says."""
+MAX_MESSAGE_CHARS = 300
+"""Longest message kept of a step's exception, in characters."""
 
 
 class InputChangedError(ValueError):
@@ -122,7 +122,7 @@ def _total(counts: pa.Array) -> int:
 
 
 class UnitCursor:
-    """Walks through the decisions of one deduplication in step with the documents."""
+    """Place in the decisions of one deduplication, which moves on with the documents read."""
 
     def __init__(self, output: str, split: Split, position: int) -> None:
         self.kept = read_decisions(output, decision_name(split.source, position, split.split))
@@ -207,16 +207,16 @@ def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
     except Exception as error:
         ids = _blamed(step, batch, error)["id"]
         place = ids[0].as_py() if len(ids) == 1 else f"{ids[0].as_py()} to {ids[-1].as_py()}"
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_SAID_CHARS]
+        message = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_MESSAGE_CHARS]
         raise StepError(
             f"the step {step.name} of source {split.source}, file {split.path}, record {place}: "
-            f"{said}"
+            f"{message}"
         ) from error
     return after
 
 
 def _blamed(step: Step, batch: pa.RecordBatch, error: Exception) -> pa.RecordBatch:
-    """Halve a batch as long as a half of it alone makes a step raise an error of that type."""
+    """Return the part of a batch, found by halving it, that makes a step raise such an error."""
 
     def raises(part: pa.RecordBatch) -> bool:
         try:
@@ -240,7 +240,7 @@ def _blamed(step: Step, batch: pa.RecordBatch, error: Exception) -> pa.RecordBat
 def splits_of(
     output: str, source: str, identifiers: Collection[str], *, shard: int | None = None
 ) -> Iterator[Split]:
-    """Yield the splits that documents of a source may come from; with ``shard``, of that alone.
+    """Yield the splits that documents of a source may come from, of one shard where it is given.
 
     Raises ValueError where an input file is not there any more.
     """

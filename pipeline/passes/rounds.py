@@ -53,7 +53,7 @@ class Round(NamedTuple):
 
 
 class FirstPass(beam.PTransform):
-    """From the output folder's plan to a file of decisions for every split of some rounds.
+    """First pass of some rounds: from the plan to a file of decisions for each of their splits.
 
     Each kind of deduplication has its own (:mod:`pipeline.passes.deduplications`).
     """
@@ -82,12 +82,16 @@ def splits_of_rounds(
 
 
 class WriteDecisions(WritingDoFn):
-    """Write one split's decisions as a file."""
+    """Writes one split's decisions as a file.
+
+    They are grouped from two sides: the split's ``own`` element has the number of its units and
+    those that go whatever stands elsewhere; what is ``decided`` are the numbers of more that go.
+    """
 
     def process(self, element: tuple[SplitKey, dict[str, Iterable[bytes]]]) -> None:
         """Write the file of the split that the element's key names."""
         split, groups = element
-        (own,) = groups["repeats"]
+        (own,) = groups["own"]
         n_units = int(np.frombuffer(own, np.uint64, 1)[0])
         dropped = [np.frombuffer(own, np.uint32, offset=8)]
         dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]

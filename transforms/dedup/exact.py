@@ -28,10 +28,10 @@ from transforms.dedup.deduplication import Deduplication, Kept, Offsets, Removed
 from transforms.documents import drop, with_column
 
 MAX_UNITS = 1 << 31
-"""Units of a split; the top bit of a unit's number in a fingerprint is a flag."""
+"""Most units of a split; the top bit of a unit's number in a fingerprint is a flag."""
 
 REPEATED = np.uint32(1 << 31)
-"""Flag: the key stands in more than one document of its chunk."""
+"""Flag in the number of a key's first unit: several documents of the chunk have the key."""
 
 FINGERPRINT_BYTES_PER_UNIT = 12
 """Bytes of a distinct key in the shuffle: the key, and the number of its first unit."""
@@ -125,7 +125,7 @@ def _any_in_each(mask: Kept, offsets: Offsets) -> Kept:
 
 
 class Fingerprint(NamedTuple):
-    """What the first pass keeps of a chunk of a split."""
+    """Keys of a chunk of a split, and the units that repeat them: what the first pass keeps."""
 
     keys: Keys  # distinct, ascending
     firsts: UnitNumbers  # the first unit of each key in the chunk, with the flag REPEATED

@@ -18,11 +18,11 @@ documents that stay were found to overlap, and the most preferred document of an
 chain A > B > C with A like B and B like C, both B and C go, even if A and C overlap less: the
 Jaccard distance is a metric, so every link of a chain loses at most ``1 - min_overlap``.
 
-The pieces are what two passes need: :meth:`DeduplicateNear.sketch` and :func:`band_parts` make the
-packed arrays that are shuffled by band key, :meth:`DeduplicateNear.meetings` finds the pairs of a
-partition, :meth:`DeduplicateNear.choose` those to compare of all that a document stands in,
-:func:`numbers_in_pairs` says whose shingles they need, and :meth:`DeduplicateNear.is_near` decides.
-:func:`find_near_duplicates` does all of that in memory.
+The first pass calls, in this order, :meth:`DeduplicateNear.sketch` and :func:`band_parts` for the
+packed arrays that are shuffled by band key, :meth:`DeduplicateNear.meetings` for the pairs of a
+partition, :meth:`DeduplicateNear.choose` for those pairs of a document that are compared,
+:func:`numbers_in_pairs` for the documents whose shingles that takes, and
+:meth:`DeduplicateNear.is_near` for the decision. :func:`find_near_duplicates` does all in memory.
 """
 
 from __future__ import annotations
@@ -46,29 +46,30 @@ from transforms.documents import drop
 from transforms.kernels.hashing import BASE, mix
 
 CHUNK_PAIRS = 1 << 20
-"""Pairs that are found together; bounds a worker's memory (24 MB, and copies)."""
+"""Most pairs that are worked out at a time, which bounds a worker's memory (24 MB, and copies)."""
 
 MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
-"""Where a pair of ``min_overlap`` is less likely to agree in all minima, agreeing decides it."""
+"""Highest probability of a pair of overlap ``min_overlap`` to agree in all minima at which agreeing
+in all of them counts as overlapping by more."""
 
 BAND_KEY_BYTES = 24
 """Bytes of a band's key in the shuffle, with what orders the documents."""
 
 References = npt.NDArray[np.uint64]
-"""Documents of a corpus: ``split << 32 | number of the document in its split``. A row of a pair has
-the less preferred document first, which goes if the two are found to overlap."""
+"""Documents as numbers: ``split << 32 | number of the document in its split``. A pair is a row of
+two, the less preferred document first, which goes if the two are found to overlap."""
 
 Meetings = npt.NDArray[np.uint64]
-"""Rows of a pair, as in :data:`References`, and the number of documents in the bucket where it met.
-It is there once for each band whose key the two share."""
+"""Meetings of pairs, a row each: the pair, and the number of documents in the bucket where it met.
+A pair has a row for each band whose key the two documents share."""
 
-_WEIGHT = np.uint64(1 << 32)  # of a meeting, divided by the bucket; whole numbers add up exactly
+_WEIGHT = np.uint64(1 << 32)  # of meetings, shared by their bucket; whole numbers add up exactly
 
 _LOW = np.uint64(0xFFFFFFFF)
 
 
 class Sketch(NamedTuple):
-    """What finds the near-duplicates of the documents of a batch."""
+    """Keys and sizes of the documents of a batch, by which their near-duplicates are found."""
 
     band_keys: Hashes  # one row a document, one column a band
     shingles: npt.NDArray[np.int64]  # number of distinct ones a document
@@ -95,8 +96,7 @@ class DeduplicateNear(Deduplication):
     ``max_neighbours`` documents are somewhat alike, some pairs are not found: few with `longest`,
     whose neighbours are of nearly one length; a quarter with `first`, at worst seen. A document
     whose minima all agree with another's goes without being compared, unless chance could well have
-    made them agree. Documents are compared within ``window_files`` input files; null: the whole
-    source.
+    made them agree.
     """
 
     compares_texts = True
@@ -133,7 +133,7 @@ class DeduplicateNear(Deduplication):
         keys = _band_keys(hashes, offsets, *_permutations(self.bands * self.rows), self.bands)
         return Sketch(keys, np.diff(offsets), chars)
 
-    def found(self, overlap: float) -> float:
+    def chance_to_meet(self, overlap: float) -> float:
         """Return the probability that a pair of this overlap shares a band's key."""
         return 1 - (1 - overlap**self.rows) ** self.bands
 
@@ -244,18 +244,19 @@ def rows_by_split(references: References) -> Iterator[tuple[int, npt.NDArray[np.
     """Divide documents by split: yield each split, ascending, and the rows of its documents."""
     splits = references >> np.uint64(32)
     order = np.argsort(splits, kind="stable")
-    found, starts = np.unique(splits[order], return_index=True)
+    distinct, starts = np.unique(splits[order], return_index=True)
     ends = np.append(starts, len(order)).tolist()
-    for split, (start, end) in zip(found.tolist(), pairwise(ends), strict=True):
+    for split, (start, end) in zip(distinct.tolist(), pairwise(ends), strict=True):
         yield split, order[start:end]
 
 
 def numbers_in_pairs(
     pairs: References, split: int
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """Return the documents of a split that stand in pairs, as often as they do, and those rows.
+    """Return the documents of a split that stand in pairs, and the rows of these pairs.
 
-    Both arrays are in ascending order of the documents' numbers in the split.
+    A document is there as often as it stands in a pair. Both arrays are in ascending order of the
+    documents' numbers in the split.
     """
     rows, sides = np.nonzero(pairs >> np.uint64(32) == np.uint64(split))
     numbers = (pairs[rows, sides] & _LOW).astype(np.uint32)

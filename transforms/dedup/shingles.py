@@ -23,8 +23,10 @@ from transforms.kernels.hashing import BASE, mix
 Hashes = npt.NDArray[np.uint64]
 
 ALONE = np.uint32(1 << 31)
+"""Flag of a code point that is a word by itself, in the table for :func:`word_hashes`."""
+
 PASSED_OVER = np.uint32(1)
-"""What a code point may be to :func:`word_hashes`, beside 0 and the code point it counts as."""
+"""Mark of a code point that is left out of words, in that table."""
 
 
 class Shingles(NamedTuple):
@@ -87,7 +89,7 @@ def is_word_alone(point: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def word_hashes(folds, data, offsets):  # type: ignore[no-untyped-def]
-    """Return the hash of every word of every text, and which words are whose.
+    """Return the hashes of the words of all texts, and where the words of each text begin and end.
 
     ``folds`` says of every code point what it is to a word: 0 where it separates words,
     ``PASSED_OVER`` where it is left out, else the code point that it is compared as, with ``ALONE``

@@ -51,7 +51,7 @@ def describe(
     page["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
     texts: list[Text] = []
     try:
-        page["decisions"], last_text = _decisions(output, file, record)
+        page["decisions"], last_text = _history(output, file, record)
         texts += _struck_texts(page["decisions"])
     except (OSError, ValueError) as error:
         page["trouble"] = str(error)
@@ -69,13 +69,13 @@ def describe(
     return {**page, "texts": texts, "tokens": tokens}
 
 
-def _decisions(
+def _history(
     output: str, file: DocumentFile, record: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
     from pipeline.inspection.explain import follow
 
     with _input_lock:
-        followed = follow(
+        history = follow(
             output,
             [record["id"]],
             source=file.source,
@@ -83,7 +83,7 @@ def _decisions(
             dropped_by_steps={record["step"]} if file.part == DROPPED else None,
             with_texts=True,
         )[record["id"]]
-    return followed.decisions, followed.text_before
+    return history.decisions, history.text_before
 
 
 def _struck_texts(decisions: list[dict[str, Any]]) -> list[Text]:

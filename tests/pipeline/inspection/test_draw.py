@@ -100,15 +100,15 @@ def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, droppe
     by_shard = {}
     for identifier in dropped:
         by_shard.setdefault(identifier.partition("/")[0], []).append(identifier)
-    ways = {}
+    histories = {}
     for source, identifiers in by_shard.items():
-        ways |= follow(str(demo_run), identifiers, source=source)
+        histories |= follow(str(demo_run), identifiers, source=source)
     reasons = {row["reason"] for row in dropped.values()}
     assert len(reasons) > 30
     for reason in reasons:
         _, found = sample(capsys, demo_run, "--reason", reason, "-n", 10_000)
         for one in found:
-            assert one["text"] == ways[one["record"]["id"]].text_before
+            assert one["text"] == histories[one["record"]["id"]].text_before
 
 
 def test_a_sample_of_dropped_documents_loads_neither_numba_nor_pandas(demo_run):

@@ -1,20 +1,17 @@
-"""Near-duplicates against brute force over plain sets, and on real editions of books."""
+"""Near-duplicates against brute force over plain sets."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.readers.books import decode_book
+from tests.support.plain_near import BOOKS, batch_of, plain_overlap, plain_shingles
 from transforms.dedup.near import (
     BandPart,
     DeduplicateNear,
@@ -25,32 +22,10 @@ from transforms.dedup.near import (
     rows_by_split,
     unpack,
 )
-from transforms.dedup.shingles import distinct_shingles
-from transforms.documents import documents
-from transforms.gutenberg import without_frame
 
-BOOKS = DeduplicateNear(
-    min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest",
-    max_neighbours=8, max_partners=4,
-)  # fmt: skip
 EVERY_PAIR = replace(  # finds pairs over 0.2 surely
     BOOKS, bands=200, rows=1, shingle_words=2, max_neighbours=1000, max_partners=1000
 )
-
-
-def batch_of(texts: Iterable[str], ids: Iterable[str] | None = None):
-    texts = list(texts)
-    return documents(list(ids or (str(i) for i in range(len(texts)))), texts)
-
-
-def plain_shingles(text: str, n: int) -> set[tuple[str, ...]]:
-    """Shingles of ASCII text, in plain Python."""
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    return {tuple(words[i : i + n]) for i in range(max(len(words) - n + 1, bool(words)))}
-
-
-def plain_overlap(a: set, b: set) -> float:
-    return len(a & b) / len(a | b) if a | b else 0.0
 
 
 def plain_losers(texts: list[str], step: DeduplicateNear) -> set[str]:
@@ -127,49 +102,6 @@ def test_partitions_batches_and_order_do_not_matter(
     goes = shuffled_losers(splits, step, n_partitions, batch, seed)
     numbers = {str(split * min(cut, len(texts)) + number) for split, number in goes}
     assert numbers == whole
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.text(st.characters(codec="ascii"), max_size=60)), st.integers(1, 6))
-def test_shingles_are_those_of_plain_python(texts: list[str], n: int):
-    hashes, offsets = distinct_shingles(batch_of(texts)["text"], shingle_words=n)
-    seen: dict[int, tuple[str, ...]] = {}
-    for i, text in enumerate(texts):
-        mine = hashes[offsets[i] : offsets[i + 1]]
-        assert (np.diff(mine.astype(object)) > 0).all()
-        assert len(mine) == len(plain_shingles(text, n))
-        alone = [
-            distinct_shingles(batch_of([" ".join(s)])["text"], shingle_words=n)
-            for s in plain_shingles(text, n)
-        ]
-        assert {one.hashes.tolist()[0] for one in alone} == set(mine.tolist())
-        for one, words in zip(alone, plain_shingles(text, n), strict=True):
-            assert seen.setdefault(one.hashes.tolist()[0], words) == words
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.text(max_size=40), max_size=5))
-def test_any_text_has_shingles(texts: list[str]):
-    hashes, offsets = distinct_shingles(batch_of(texts)["text"], shingle_words=3)
-    assert len(offsets) == len(texts) + 1 and offsets[-1] == len(hashes)
-    for i, text in enumerate(texts):
-        has_words = re.search(r"[^\W_]", text) is not None
-        assert not has_words or offsets[i + 1] > offsets[i]
-
-
-def same(a: str, b: str) -> bool:
-    one, other = (distinct_shingles(batch_of([t])["text"], shingle_words=2).hashes for t in (a, b))
-    return one.tolist() == other.tolist()
-
-
-def test_what_words_are():
-    assert same("Alice’s “naïve” CAFÉ—ΣΊΣΥΦΟΣ", "alice's naive cafe, σισυφος")
-    assert same("naïve", "nai\u0308ve")
-    assert same("_so_ it_is", "so it is")
-    assert same("漢字かな", "漢 字\nか な") and not same("漢字", "字漢")
-    assert not same("so it is", "soit is")
-    assert not same("हिन्दी", "हिन्दा")
-    assert not same("résumé 1", "resume 2")
 
 
 def test_short_documents_and_those_without_words():
@@ -362,7 +294,7 @@ def test_signatures_agree_as_often_as_the_overlap_says():
 
 @pytest.mark.slow
 def test_pairs_are_found_as_often_as_the_curve_says():
-    assert BOOKS.found(0.9) > 0.9999
+    assert BOOKS.chance_to_meet(0.9) > 0.9999
     random = np.random.default_rng(1)
     for overlap, step in ((0.9, BOOKS), (0.8, BOOKS), (0.7, BOOKS), (0.7, replace(BOOKS, bands=5))):
         texts = []
@@ -375,60 +307,8 @@ def test_pairs_are_found_as_often_as_the_curve_says():
         keys = step.sketch(batch_of(texts)).band_keys
         found = (keys[::2] == keys[1::2]).any(axis=1).mean()
         true_overlap = kept / (2 * size - kept)
-        expected = step.found(true_overlap)
+        expected = step.chance_to_meet(true_overlap)
         assert abs(found - expected) <= 4 * (expected * (1 - expected) / n_pairs) ** 0.5 + 1e-9
-
-
-def test_real_books(shared_data: Path):
-    folder = shared_data / "books"
-    truth = json.loads((folder / "near_duplicate_pairs.json").read_text())
-    names = sorted(path.name for path in folder.glob("*.txt"))
-    texts = [without_frame(decode_book((folder / name).read_bytes())[0]) for name in names]
-    batch = batch_of(texts, names)
-    hashes, offsets = BOOKS.shingles(batch)
-    of_name = {name: hashes[offsets[i] : offsets[i + 1]] for i, name in enumerate(names)}
-
-    def overlap(a: str, b: str) -> float:
-        return BOOKS.overlap(of_name[a], of_name[b])
-
-    # The truth has the small print of the oldest editions still in their texts.
-    of_truth = {frozenset(pair): value for value, *pair in truth}
-    for pair, value in of_truth.items():
-        a, b = sorted(pair)
-        if not re.search("alice30|treas10|advsh10", a + b):
-            assert overlap(a, b) == pytest.approx(value, abs=0.003), (a, b)
-        assert overlap(a, b) > value - 0.003
-    over = {frozenset(p) for p in combinations(names, 2) if overlap(*p) > 0.9}
-    assert over == of_truth.keys()
-
-    goes = find_near_duplicates([batch.slice(0, 20), batch.slice(20)], BOOKS)
-    assert all(pair & goes for pair in of_truth)
-    kept = set(names) - goes
-    assert not any(pair <= kept for pair in of_truth)
-    assert {name for name in names if not any(name in pair for pair in of_truth)} <= kept
-    length = dict(zip(names, map(len, texts), strict=True))
-    for name in goes:  # each for a partner that is longer, or as long and earlier
-        partners = [other for pair in of_truth if name in pair for other in pair - {name}]
-        assert any((length[p], name) > (length[name], p) for p in partners)
-    # One file stays of each of the 14 books, and the listing that bears a book's name.
-    assert len({re.match(r"pg\d+", name)[0] for name in kept}) == 14
-    assert len(kept) == 15
-
-
-def test_real_articles(shared_data: Path):
-    folder = shared_data / "near_dup"
-    lines = (folder / "minhash_articles_1000.train").read_text().splitlines()
-    ids, texts = zip(*(line.split(" ", 1) for line in lines), strict=True)
-    truth = [
-        line.split() for line in (folder / "minhash_articles_1000.truth").read_text().splitlines()
-    ]
-    assert len(ids) == 1000 and len(truth) == 10
-    shingles = {i: plain_shingles(text, 5) for i, text in zip(ids, texts, strict=True)}
-    planted = {tuple(pair): plain_overlap(*(shingles[i] for i in pair)) for pair in truth}
-    over = {pair for pair, value in planted.items() if value > 0.9}
-    assert len(over) == 10  # the least alike are at 0.96
-    goes = find_near_duplicates([batch_of(texts, ids)], BOOKS)
-    assert len(goes) == 10 and all(set(pair) & goes for pair in over)
 
 
 @pytest.mark.parametrize(
