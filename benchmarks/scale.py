@@ -231,14 +231,14 @@ def main() -> None:
     measure(options.data, options.models, 0, options.runner)  # compiles kernels
     measured: list[Figures] = []
     for size in [0, *sorted(options.sizes)]:
-        one = measure(options.data, options.models, size, options.runner)
-        print_row(one, measured[-1] if measured else None)
-        measured.append(one)
+        figures = measure(options.data, options.models, size, options.runner)
+        print_row(figures, measured[-1] if measured else None)
+        measured.append(figures)
     if options.write:
         written = {
             "runner": options.runner,
             "processor": processor(),
-            "sizes": [asdict(one) for one in measured],
+            "sizes": [asdict(figures) for figures in measured],
         }
         options.write.write_text(json.dumps(written, indent=1) + "\n")
 

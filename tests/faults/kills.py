@@ -273,11 +273,11 @@ def _candidates(victim: str, process: Command, cluster: Cluster | None) -> list[
         assert cluster is not None
         return [functools.partial(cluster.kill_worker, n) for n in range(len(cluster.workers))]
     if cluster is not None:
-        found = cluster.executors() if victim == "executor" else cluster.python_workers()
+        processes = cluster.executors() if victim == "executor" else cluster.python_workers()
     else:
         children = psutil.Process(process.pid).children(recursive=True)
-        found = [child for child in children if _is(victim, child)]
-    return [one.kill for one in sorted(found, key=lambda one: one.pid)]
+        processes = [child for child in children if _is(victim, child)]
+    return [process.kill for process in sorted(processes, key=lambda process: process.pid)]
 
 
 def _is(victim: str, process: psutil.Process) -> bool:

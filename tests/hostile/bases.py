@@ -137,9 +137,9 @@ def bases() -> dict[str, list[Base]]:
 def _files(*patterns: str) -> Iterator[Path]:
     """Yield the sample files that match patterns, or the bundled ones where none does."""
     for root in (samples(), BUNDLED):
-        found = sorted(path for pattern in patterns for path in root.glob(pattern))
-        if found:
-            yield from found
+        paths = sorted(path for pattern in patterns for path in root.glob(pattern))
+        if paths:
+            yield from paths
             return
 
 
@@ -151,13 +151,13 @@ def _head(path: Path, size: int = MAX_PAYLOAD_BYTES) -> bytes:
 
 
 def _web(kind: str) -> list[Base]:
-    found: list[Base] = []
+    made: list[Base] = []
     for path in itertools.islice(_files(f"commoncrawl/{kind}/*.gz"), 3):
         if ".expected." in path.name:
             continue
         payload = _head(path)
         name = path.name.removesuffix(".gz")
-        found += [
+        made += [
             Base(name, payload, plain),
             Base(f"{name}.gz", payload, functools.partial(_members_of, gzipped)),
             Base(f"{name}.gz", payload, gzipped),
@@ -165,8 +165,8 @@ def _web(kind: str) -> list[Base]:
         ]
     for path in _files("commoncrawl/edge/**/*"):
         if kind == "warc" and path.is_file() and path.stat().st_size <= MAX_PAYLOAD_BYTES:
-            found.append(Base(path.name, path.read_bytes(), plain))
-    return found
+            made.append(Base(path.name, path.read_bytes(), plain))
+    return made
 
 
 def _members_of(compress: Callable[[bytes], bytes], payload: bytes) -> bytes:
@@ -245,7 +245,7 @@ def _repositories() -> list[Base]:
         name = f"{values.get('repo_name') or 'a/b'}/{values.get('path') or 'c'}"
         members.append((name, str(values.get("content") or "").encode(errors="replace")))
         members.append(("/".join(name.split("/")[:2]) + "/LICENSE", b"The MIT License\n" * 3))
-    found = []
+    made = []
     for form, label in (
         (tarfile.PAX_FORMAT, "pax"),
         (tarfile.GNU_FORMAT, "gnu"),
@@ -253,25 +253,25 @@ def _repositories() -> list[Base]:
     ):
         short = [(name[:99], data) for name, data in members]
         payload = tar_of(short if form == tarfile.USTAR_FORMAT else members, form)
-        found.append(Base(f"{label}.tar", payload, plain))
-        found.append(Base(f"{label}.tar.gz", payload, gzipped))
-    return [*found, Base("pax.tar.zst", found[0].payload, zstd)]
+        made.append(Base(f"{label}.tar", payload, plain))
+        made.append(Base(f"{label}.tar.gz", payload, gzipped))
+    return [*made, Base("pax.tar.zst", made[0].payload, zstd)]
 
 
 def _wikipedia() -> list[Base]:
-    found = []
+    made = []
     for path in itertools.islice(_files("wikipedia/*wiki*pages-articles.xml.bz2"), 4):
         payload = _head(path)
         name = path.name.removesuffix(".bz2")
         half = payload.find(b"<page>", len(payload) // 2)
-        found += [
+        made += [
             Base(name, payload, plain),
             Base(f"{name}.bz2", payload, bz2.compress),
             Base(f"{name}.bz2", payload, functools.partial(_streams, max(half, 0))),
             Base(f"{name}.gz", payload, gzipped),
         ]
-    utf16 = found[0].payload.decode(errors="replace")[: MAX_PAYLOAD_BYTES // 3].encode("utf-16")
-    return [*found, Base("enwiki-pages-articles.xml", utf16, plain)]
+    utf16 = made[0].payload.decode(errors="replace")[: MAX_PAYLOAD_BYTES // 3].encode("utf-16")
+    return [*made, Base("enwiki-pages-articles.xml", utf16, plain)]
 
 
 def _streams(cut: int, payload: bytes) -> bytes:
@@ -280,18 +280,18 @@ def _streams(cut: int, payload: bytes) -> bytes:
 
 
 def _books() -> list[Base]:
-    found = []
+    made = []
     for path in itertools.islice(_files("books/*.txt"), 4):
         data = path.read_bytes()
         payload = data[: MAX_PAYLOAD_BYTES // 2] + data[-MAX_PAYLOAD_BYTES // 2 :]
-        found += [
+        made += [
             Base(path.name, payload, plain),
             Base(f"{path.name}.gz", payload, gzipped),
             Base(path.with_suffix(".zip").name, payload, zipped),
             Base(path.with_suffix(".epub").name, payload, _epub_of_text),
         ]
     real = next(BUNDLED.glob("books/*.epub"))
-    return [*found, Base(real.name, real.read_bytes(), plain)]
+    return [*made, Base(real.name, real.read_bytes(), plain)]
 
 
 def _epub_of_text(text: bytes) -> bytes:
@@ -308,15 +308,15 @@ def _arxiv() -> list[Base]:
                 content = archive.extractfile(member)
                 if content and member.name.endswith(".gz") and member.size < MAX_PAYLOAD_BYTES:
                     papers += _tex_files(gzip.decompress(content.read()))
-    found = []
+    made = []
     for payload in sorted(papers, key=len)[-6:]:
-        found += [
+        made += [
             Base("2401.00001.gz", payload, gzipped),
             Base("2401.00001.tar.gz", payload, lambda data: gzipped(tarred(data))),
             Base("2401.00001.zip", payload, functools.partial(zipped, name="a.tex")),
             Base("arXiv_src_2401_001.tar", payload, _bulk),
         ]
-    return found
+    return made
 
 
 def _tex_files(data: bytes) -> list[bytes]:
@@ -342,16 +342,16 @@ def _bulk(tex: bytes) -> bytes:
 
 
 def _stackexchange() -> list[Base]:
-    found = []
+    made = []
     for path in itertools.islice(_files("stackexchange/*/Posts.xml"), 3):
         payload = _head(path)
         payload = payload[: payload.rfind(b"<row")] + b"</posts>"
-        found += [
+        made += [
             Base(f"{path.parent.name}/Posts.xml", payload, plain),
             Base(f"{path.parent.name}/Posts.xml.gz", payload, gzipped),
             Base(f"{path.parent.name}.7z", payload, seven_zip),
         ]
-    return found
+    return made
 
 
 def _huggingface() -> list[Base]:

@@ -223,8 +223,8 @@ class _Examination:
     def _observe(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
         after.validate(full=True)  # texts are UTF-8
         allowed = REASONS[self.reader if step == "read" else step].split()
-        found = set(pc.unique(after["dropped_by"]).to_pylist()) - {None}
-        if unknown := found - set(allowed):
+        reasons = set(pc.unique(after["dropped_by"]).to_pylist()) - {None}
+        if unknown := reasons - set(allowed):
             raise BrokenPromiseError(f"{step}: unknown reasons {sorted(unknown)}")
         if step == "read":
             self.ids.update(after["id"].to_pylist())
@@ -258,9 +258,9 @@ class _Examination:
 
     def _expect(self, rows: int, also: int = 0) -> None:
         """Compare a number of rows with the rows read, plus ``also`` records without a row."""
-        found = self.ids.total() + also
-        if found != rows:
-            raise BrokenPromiseError(f"{rows} records in the file, {found} rows")
+        n_read = self.ids.total() + also
+        if n_read != rows:
+            raise BrokenPromiseError(f"{rows} records in the file, {n_read} rows")
 
 
 def _row_groups(path: str) -> list[int] | None:

@@ -136,9 +136,9 @@ class Harness:
             self.root / "tmp": set(),
         }
         for folder, expected in places.items():
-            found = {path.name for path in folder.iterdir()}
-            if found != expected:
-                return f"written outside of the output folder: {sorted(found ^ expected)}"
+            names = {path.name for path in folder.iterdir()}
+            if names != expected:
+                return f"written outside of the output folder: {sorted(names ^ expected)}"
         if (self.root / "canary" / "bird").read_text() != "alive":
             return "a file outside of the output folder was changed"
         return None

@@ -51,8 +51,8 @@ def paragraphs_of(text: str) -> list[str]:
     return ["\n".join(lines) for lines in paragraphs if lines]
 
 
-def _is_punctuation(c: str) -> bool:
-    return unicodedata.category(c)[0] in "PS"
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
 
 
 def _bare(word: str) -> str:

@@ -95,8 +95,8 @@ def emails(text: str) -> Iterator[tuple[int, int]]:
 def numbers(text: str, kinds: set[str]) -> Iterator[PersonalData]:
     """Yield IP addresses and phone numbers, from left to right."""
     at = 0
-    while found := _TRIGGER.search(text, at):
-        at = found.start()
+    while trigger := _TRIGGER.search(text, at):
+        at = trigger.start()
         end, kind = _ip_end(text, at) if "ip" in kinds else 0, "ip"
         if not end:
             end, kind = _phone_end(text, at) if "phone" in kinds else 0, "phone"
@@ -106,10 +106,10 @@ def numbers(text: str, kinds: set[str]) -> Iterator[PersonalData]:
 
 
 def _ip_end(text: str, at: int) -> int:
-    if (found := _IPV4.match(text, at)) and _is_public_ipv4(found.group()):
-        return found.end()
-    if found := _IPV6.match(text, at):
-        address = re.sub(r"(?<!:):$", "", found.group())
+    if (ipv4 := _IPV4.match(text, at)) and _is_public_ipv4(ipv4.group()):
+        return ipv4.end()
+    if ipv6 := _IPV6.match(text, at):
+        address = re.sub(r"(?<!:):$", "", ipv6.group())
         end = at + len(address)
         if _is_public_ipv6(address) and not re.match(r"[A-Za-z0-9_]", text[end : end + 1]):
             return end

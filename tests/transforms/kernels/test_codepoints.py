@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import plain_web_path as plain
@@ -81,6 +81,7 @@ def test_every_code_point_is_scored_as_ccnet_has_it() -> None:
         assert not wrong
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(WILD)
 def test_any_line_is_hashed_as_ccnet_has_it(line: str) -> None:
     expected = None if "Σ" in line.strip() else by_ccnet_for_hash(line)
@@ -88,6 +89,7 @@ def test_any_line_is_hashed_as_ccnet_has_it(line: str) -> None:
     assert normalise_line_plain(line) == by_ccnet_for_hash(line)
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(st.lists(WILD, max_size=4))
 def test_any_document_is_scored_as_ccnet_has_it(texts: list[str]) -> None:
     expected = [plain.normalise_for_lm(text) for text in texts]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import plain_web_path as plain
@@ -18,6 +18,7 @@ from transforms.kernels.lines import document_keys, keep_lines, paragraph_keys
 TEXTS = st.lists(st.lists(WILD, max_size=5).map("\n".join), max_size=5)
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(TEXTS)
 def test_keys_are_xxh64_of_the_normal_form(texts: list[str]) -> None:
     keys, offsets = paragraph_keys(pa.array(texts, pa.string()))
@@ -28,12 +29,14 @@ def test_keys_are_xxh64_of_the_normal_form(texts: list[str]) -> None:
     ]
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=120), max_size=5))
 def test_document_keys_are_xxh64(texts: list[str]) -> None:
     keys = document_keys(pa.array(texts, pa.string()))
     assert keys.tolist() == [xxhash.xxh64_intdigest(text.encode()) for text in texts]
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(TEXTS, st.data())
 def test_kept_lines_are_joined(texts: list[str], data: st.DataObject) -> None:
     column = pa.array(["before", *texts], pa.string())[1:]
