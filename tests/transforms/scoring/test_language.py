@@ -11,7 +11,7 @@ from typing import Any
 import fasttext
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import plain_web_path as plain
@@ -75,6 +75,7 @@ def test_universal_declaration(shared_data: Path, lid: FilePath, lid_model: Any)
     assert_same(lid, lid_model, [line for text in texts for line in text.split("\n")][::4])
 
 
+@settings(deadline=None)  # the kernel is compiled at its first call
 @given(texts=st.lists(WILD, max_size=5))
 def test_any_text(texts: list[str], lid: FilePath, lid_model: Any) -> None:
     assert_same(lid, lid_model, texts)
