@@ -85,7 +85,7 @@ def main() -> None:
             cores=(1,) if options.quick else tuple(options.cores),
             every_page=QUICK_EVERY if options.quick else options.every_page,
             every_text=QUICK_EVERY if options.quick else 1,
-            bench=Bench(scratch, 1 if options.quick else options.repeats),
+            bench=Bench(scratch, 1, False) if options.quick else Bench(scratch, options.repeats),
         )  # fmt: skip
         made = compare(setting, list(options.only))
         made_on = {"machine": machine(), "versions": versions(python)}

@@ -3,9 +3,9 @@
     python datatrove_side.py fineweb|minhash INPUT OUTPUT --workers N --tokenizer FILE [--lid FILE]
 
 The peers' Python runs it. Steps, order and thresholds are those of the script that datatrove's
-authors published as FineWeb's. What is replaced, as nothing can be downloaded: the language model is
-a local file; the suffixes of domains are those that tldextract ships; tokens are counted by a local
-tokenizer. ``done.json`` says when what was done, and what became of every page.
+authors published as FineWeb's. What is replaced, as nothing can be downloaded: the language model
+is a local file; the suffixes of domains are those that tldextract ships; tokens are counted by a
+local tokenizer. ``done.json`` says when what was done, and what became of every page.
 """
 
 from __future__ import annotations

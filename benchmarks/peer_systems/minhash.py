@@ -101,7 +101,7 @@ def remark(given: Input, here: dict[str, Any], there: dict[str, Any]) -> str:
     return (
         f"Of {len(texts):,} documents {len(pairs):,} pairs overlap by more than 0.75: "
         f"{left(ours):,} of them both stay here, {left(theirs):,} there. "
-        f"Dropped: {len(ours):,} here, {len(ours - in_pairs):,} of them in no such pair; {len(theirs):,} there, "
-        f"{len(theirs - in_pairs):,} of them in no such pair. datatrove's buckets hold "
-        f"{there['pairs']:,} pairs."
+        f"Dropped: {len(ours):,} here, {len(ours - in_pairs):,} of them in no such pair; "
+        f"{len(theirs):,} there, {len(theirs - in_pairs):,} of them in no such pair. "
+        f"datatrove's buckets hold {there['pairs']:,} pairs."
     )

@@ -55,6 +55,7 @@ class Bench:
 
     scratch: Path
     repeats: int
+    with_starts: bool = True
 
     def run(self, side: Side, source: Path, cores: int) -> tuple[float, float, dict[str, Any]]:
         """Run a side on the first so many cores; returns its seconds, processor time and result.
@@ -82,9 +83,7 @@ class Bench:
         core = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return seconds, core, side.read(output)
 
-    def compare(
-        self, sides: Sequence[Side], source: Path, cores: int, tiny: Path | None
-    ) -> list[Timed]:
+    def compare(self, sides: Sequence[Side], source: Path, cores: int, tiny: Path) -> list[Timed]:
         """Run sides in turn, round after round, so that what slows the machine slows all.
 
         First of all each goes over ``tiny``, an input of one page, which compiles what there is to
@@ -92,7 +91,7 @@ class Bench:
         """
         timed = [Timed(side.name) for side in sides]
         for one, side in zip(timed, sides, strict=True):
-            if tiny:
+            if self.with_starts:
                 self.run(side, tiny, cores)
                 one.start, _, _ = self.run(side, tiny, cores)
         for round_number in range(self.repeats):

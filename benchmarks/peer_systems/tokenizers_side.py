@@ -21,7 +21,7 @@ STARTED = float(os.environ.get("PEERS_STARTED", time.time()))
 BATCH = 400
 
 Encode = Callable[[list[str]], Any]
-"""From texts to their ids: a sequence a text, or all ids with the places where each text's begin."""
+"""From texts to their ids: a sequence a text, or all of them and where each text's begin."""
 
 GPT2 = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
