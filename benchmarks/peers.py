@@ -19,6 +19,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -67,15 +68,13 @@ def parse_arguments() -> argparse.Namespace:
                         help="few documents, once, on one core: to see that it works")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE",
                         help="write the figures to a file as well")  # fmt: skip
+    parser.add_argument("--table", type=Path, metavar="FILE",
+                        help="measure nothing; print the tables of such a file")  # fmt: skip
     return parser.parse_args()
 
 
-def main() -> None:
-    options = parse_arguments()
-    if not options.data.is_dir() or not options.models.is_dir():
-        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
-    if max(options.cores) > len(os.sched_getaffinity(0)):
-        sys.exit(f"needs {max(options.cores)} cores; --cores 1 asks for one")
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what the command line asks for; the folders that it takes go away."""
     python = peers_python()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
@@ -87,12 +86,23 @@ def main() -> None:
             every_text=QUICK_EVERY if options.quick else 1,
             bench=Bench(scratch, 1, False) if options.quick else Bench(scratch, options.repeats),
         )  # fmt: skip
-        made = compare(setting, list(options.only))
-        made_on = {"machine": machine(), "versions": versions(python)}
+        made = [one.figures() for one in compare(setting, list(options.only))]
+    return {"machine": machine(), "versions": versions(python), "comparisons": made}
+
+
+def main() -> None:
+    options = parse_arguments()
+    if options.table:
+        print(page(json.loads(options.table.read_text())))
+        return
+    if not options.data.is_dir() or not options.models.is_dir():
+        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    if max(options.cores) > len(os.sched_getaffinity(0)):
+        sys.exit(f"needs {max(options.cores)} cores; --cores 1 asks for one")
+    figures = measure(options)
     if options.json:
-        figures = {**made_on, "comparisons": [one.figures() for one in made]}
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
-    print(page(made, made_on))
+    print(page(figures))
 
 
 if __name__ == "__main__":

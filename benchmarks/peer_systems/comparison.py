@@ -21,7 +21,6 @@ class Row:
     given: Input
     here: Timed
     peer: Timed
-    peer_part: float | None = None  # seconds after which the peer has done a named part
 
     def ratio(self) -> float:
         """Return how many times as long the peer takes, starts and all."""

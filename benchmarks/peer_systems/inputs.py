@@ -119,7 +119,7 @@ def block_digests(folder: Path) -> dict[str, str]:
 
 
 def all_texts(data: Path, every: int) -> Iterator[str]:
-    """Yield the text of every so many-th page of WET, article of Wikipedia and news article."""
+    """Yield the text of every so many-th page of WET and article of Wikipedia, and of all news."""
     number = 0
     for path in sorted((data / "commoncrawl" / "wet").glob("*.wet.gz")):
         with path.open("rb") as file:
@@ -132,7 +132,7 @@ def all_texts(data: Path, every: int) -> Iterator[str]:
         articles = file.read(WIKI_BYTES).split("</doc>")
     yield from (article.partition(">")[2].strip() for article in articles[::every])
     news = (data / "near_dup" / "minhash_articles_1000.train").read_text(encoding="utf-8")
-    yield from (line.partition(" ")[2] for line in news.splitlines()[::every])
+    yield from (line.partition(" ")[2] for line in news.splitlines())
 
 
 def json_lines(texts: Iterable[str], folder: Path) -> Input:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections import Counter
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from benchmarks.peer_systems.comparison import Agreement, Comparison, Row
-from benchmarks.peer_systems.sides import Timed
 
 OUR_PACKAGES = ("apache-beam", "numba", "pyarrow", "resiliparse", "trafilatura", "sentencepiece")
 PEER_PACKAGES = ("datatrove", "cc-net", "trafilatura", "fasttext-numpy2-wheel", "spacy", "kenlm",
@@ -19,7 +15,7 @@ PEER_PACKAGES = ("datatrove", "cc-net", "trafilatura", "fasttext-numpy2-wheel", 
 
 HEAD = (
     "| work | cores | MB | documents | here, s | MB/s | docs/s | start | peer | s | MB/s | docs/s "
-    "| start | times | without starts |"
+    "| start | times as fast | without starts |"
 )
 KEPT_HEAD = (
     "| documents kept | by both | here alone, by what dropped them there "
@@ -51,34 +47,36 @@ def versions(peers_python: Path) -> dict[str, dict[str, str]]:
     return {"here": {name: version(name) for name in OUR_PACKAGES}, "peers": peers}
 
 
-def times(one: Timed, row: Row) -> str:
+def times(side: dict[str, Any], row: dict[str, Any]) -> str:
     """Return a side's cells: median and range, speeds, start."""
-    middle = one.median()
-    spread = f" ({min(one.seconds):.1f}-{max(one.seconds):.1f})" if len(one.seconds) > 1 else ""
-    start = "-" if one.start is None else f"{one.start:.1f}"
-    speed = row.given.n_bytes / 1e6 / middle
-    return f"{middle:.1f}{spread} | {speed:.1f} | {row.given.documents / middle:,.0f} | {start}"
+    middle, seconds, start = side["median"], side["seconds"], side["start"]
+    spread = f" ({min(seconds):.1f}-{max(seconds):.1f})" if len(seconds) > 1 else ""
+    speed = row["bytes"] / 1e6 / middle
+    began = "-" if start is None else f"{start:.1f}"
+    return f"{middle:.1f}{spread} | {speed:.2f} | {row['documents'] / middle:,.1f} | {began}"
 
 
-def line(row: Row) -> str:
+def line(row: dict[str, Any]) -> str:
     """Return a line of the table of times."""
-    without = row.ratio_without_starts()
+    without = row["ratio_without_starts"]
     return (
-        f"| {row.what} | {row.cores} | {row.given.n_bytes / 1e6:.1f} | {row.given.documents:,} "
-        f"| {times(row.here, row)} | {row.peer.name} | {times(row.peer, row)} "
-        f"| {row.ratio():.1f} | {'-' if without is None else f'{without:.1f}'} |"
+        f"| {row['what']} | {row['cores']} | {row['bytes'] / 1e6:.1f} | {row['documents']:,} "
+        f"| {times(row['here'], row)} | {row['peer']['name']} | {times(row['peer'], row)} "
+        f"| {row['ratio']:.1f} | {'-' if without is None else f'{without:.1f}'} |"
     )
 
 
-def counts(found: Counter[str]) -> str:
-    """Return a number with what it is made of."""
-    parts = ", ".join(f"{name} {n}" for name, n in found.most_common())
-    return f"{found.total()}: {parts}" if found else "0"
+def counts(found: dict[str, int]) -> str:
+    """Return a number with what it is made of, the most frequent first."""
+    parts = sorted(found.items(), key=lambda one: (-one[1], one[0]))
+    listed = ", ".join(f"{name} {n}" for name, n in parts)
+    return f"{sum(found.values())}: {listed}" if found else "0"
 
 
-def kept_line(one: Agreement) -> str:
+def kept_line(one: dict[str, Any]) -> str:
     """Return a line of the table of what was kept."""
-    return f"| {one.what} | {one.both:,} | {counts(one.only_here)} | {counts(one.only_there)} |"
+    cells = one["what"], f"{one['both']:,}", counts(one["only_here"]), counts(one["only_there"])
+    return f"| {' | '.join(cells)} |"
 
 
 def rule(head: str) -> str:
@@ -86,24 +84,22 @@ def rule(head: str) -> str:
     return "| " + " | ".join(["---"] * (head.count("|") - 1)) + " |"
 
 
-def page(comparisons: list[Comparison], made_on: dict[str, Any]) -> str:
+def packages(found: dict[str, str]) -> str:
+    """List packages with their versions."""
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def page(figures: dict[str, Any]) -> str:
     """Return both tables, the remarks, and where and with what they were made."""
-    rows = [row for one in comparisons for row in one.rows]
-    agreements = [a for one in comparisons for a in one.agreements]
-    lines = [HEAD, rule(HEAD), *map(line, rows), ""]
+    comparisons, on, used = figures["comparisons"], figures["machine"], figures["versions"]
+    agreements = [one for made in comparisons for one in made["agreements"]]
+    lines = [HEAD, rule(HEAD), *(line(row) for made in comparisons for row in made["rows"]), ""]
     if agreements:
         lines += [KEPT_HEAD, rule(KEPT_HEAD), *map(kept_line, agreements), ""]
-    lines += [f"- {remark}" for one in comparisons for remark in one.remarks]
-    used = made_on["versions"]
-    on = made_on["machine"]
+    lines += [f"- {remark}" for made in comparisons for remark in made["remarks"]]
     lines += [
         "",
         f"{on['date']}, {on['processor']}, {on['cores']} cores, Python {on['python']}. "
         f"Here: {packages(used['here'])}. Peers: {packages(used['peers'])}.",
     ]
     return "\n".join(lines)
-
-
-def packages(found: dict[str, str]) -> str:
-    """List packages with their versions."""
-    return ", ".join(f"{name} {number}" for name, number in found.items())

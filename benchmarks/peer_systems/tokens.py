@@ -62,8 +62,8 @@ def sides(setting: Setting) -> list[Side]:
 
 def passes(setting: Setting) -> Iterator[dict[str, Timed]]:
     """Yield what was measured of each side, by pass: the passes alone, as the sides clock them."""
-    for side in (all_sides := sides(setting)):
-        setting.bench.run(side, setting.all_texts, 1)
+    all_sides = sides(setting)
+    setting.bench.run(all_sides[0], setting.all_texts, 1)  # compiles what there is to compile
     measured = {side.name: {key: Timed(side.name) for key in PASSES} for side in all_sides}
     for _ in range(setting.bench.repeats):
         for side in all_sides:
@@ -85,6 +85,10 @@ def compare(setting: Setting, given: Input) -> Comparison:
         same = same_ids(here["first"], peer["first"])
         if not peer["first"].name.endswith("byte-level"):
             made.remarks.append(f"{peer['first'].name}: the ids of {same} are ours.")
+    loads = [
+        f"{t['first'].found['seconds']['start']:.1f} s {t['first'].name}" for t in (here, *peers)
+    ]
+    made.remarks.append(f"Imports and loading, in no pass: {', '.join(loads)}.")
     return made
 
 
