@@ -31,6 +31,8 @@ COVERED = {
     "test_runs_over_the_warc_samples",
     "corpus diff": "tests/pipeline/inspection/test_diff.py::"
     "test_one_threshold_changed_and_sources_left_out",
+    "python benchmarks/peers.py": "tests/benchmarks/test_peers.py::"
+    "test_peers_come_to_results_that_compare",
     "corpus serve": "tests/pipeline/inspection/test_serve.py::test_filter_page_and_open_documents",
     "python beam_runner.py --output out/other": "tests/pipeline/inspection/test_diff.py::"
     "test_one_threshold_changed_and_sources_left_out",
