@@ -17,8 +17,9 @@ Inputs of a recipe are files, so a dataset comes in one of these forms, one read
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -32,6 +33,7 @@ from pipeline.readers.containers.parquet_rows import parquet_rows
 
 _FORMATS = ("arrow", "csv", "json", "parquet", "text", "xml")  # builders of ``datasets`` itself
 _ROWS_AT_ONCE = 256
+_DESCRIPTOR = ".hf.yaml"
 _MAX_DESCRIPTOR_BYTES = 1 << 16
 _KEYS = {"path", "name", "split", "revision", "data_files", "data_dir", "shard"}
 
@@ -40,6 +42,13 @@ class _Columns(NamedTuple):
     text: str
     url: str | None
     metadata: tuple[str, ...]
+
+
+def check_descriptors(names: Iterable[str]) -> None:
+    """Check that what reads descriptors is installed, where there are any. Raises ValueError."""
+    for name in names:
+        if name.endswith(_DESCRIPTOR) and importlib.util.find_spec("datasets") is None:
+            raise ValueError(f"{name}: datasets is not installed; run pip install '.[huggingface]'")
 
 
 def read_huggingface(
@@ -77,7 +86,7 @@ def read_huggingface(
 def _pieces(
     stream: BinaryIO, name: str, columns: _Columns
 ) -> Iterator[pa.RecordBatch | Unreadable]:
-    if name.endswith(".hf.yaml"):
+    if name.endswith(_DESCRIPTOR):
         yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name)
         return
     head = stream.read(8)
@@ -98,6 +107,7 @@ def _pieces(
 def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
     """Stream what a descriptor names."""
     descriptor = _descriptor(data, name)
+    check_descriptors([name])
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
 
     arguments = {key: value for key, value in descriptor.items() if key != "shard"}

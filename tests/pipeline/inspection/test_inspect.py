@@ -206,7 +206,7 @@ def test_what_reads_the_run_alone_imports_no_pandas(demo):
         ["stats", "OUT"],
         ["show", "OUT", shard, "2"],
         ["show", "OUT", "--id", pq.read_table(demo / "shards" / f"{shard}.docs.parquet")["id"][2]],
-        ["show", "OUT", "--random"],
+        ["show", "OUT", shard, "--random"],
         ["search", "OUT", "garden"],
         ["search", "OUT", "--regex", "gard.n"],
         ["search", "OUT", "--tokens", "the garden"],
