@@ -90,16 +90,13 @@ def _pieces(
         yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name)
         return
     head = stream.read(8)
-    if stream.seekable():
-        stream.seek(0)
     names = (columns.text, columns.url, *columns.metadata)
     wanted = [name for name in dict.fromkeys(names) if name is not None]
     if head.startswith(b"PAR1"):
         found = parquet_rows(stream, start=0, end=None, columns=wanted, text=columns.text)
         yield from (rows for _, rows in found)
     elif head.startswith((FILE_MAGIC, CONTINUATION)):
-        watched = Watched(stream, b"" if stream.seekable() else head)
-        yield from ipc_batches(watched, columns=wanted, text=columns.text)
+        yield from ipc_batches(Watched(stream, head), columns=wanted, text=columns.text)
     else:
         yield Unreadable("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
 
