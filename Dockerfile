@@ -14,6 +14,6 @@ COPY pipeline pipeline
 COPY tokenizer tokenizer
 COPY training training
 COPY transforms transforms
-RUN pip install --no-cache-dir --constraint constraints.txt '.[gcp]'
+RUN pip install --no-cache-dir --constraint constraints.txt '.[gcp,huggingface]'
 
 ENTRYPOINT ["/opt/apache/beam/boot"]

@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	@echo "installing the environment, which takes a minute or two ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(INSTALL) .
+	$(INSTALL) '.[huggingface]'
 	@touch $@
 
 # PyTorch, with which training is tested, is most of it: the demo does without.

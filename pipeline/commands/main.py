@@ -25,7 +25,6 @@ from pipeline.commands import (
     worker_pool,
 )
 from pipeline.files import storage
-from pipeline.inspection.arrow_values import go_without_pandas
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -63,8 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(level=logging.ERROR)
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    elif arguments is None:  # this process is the command's alone
-        go_without_pandas()
     try:
         if runs_pipelines:
             from pipeline.runners.beam_options import check_beam_arguments

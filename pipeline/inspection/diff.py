@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.inspection.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
 from pipeline.inspection.document_rows import DocumentFile, document_files, open_tokens, row_groups
+from pipeline.output.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
 from pipeline.output.layout import DROPPED, PARTS, read_plan
 from tokenizer.shards import ShardReader
 

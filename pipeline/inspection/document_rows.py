@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
-from pipeline.inspection.arrow_values import scalar, truths
+from pipeline.output.arrow_values import scalar, truths
 from pipeline.output.layout import DROPPED, PARTS
 from tokenizer.shards import ShardReader
 

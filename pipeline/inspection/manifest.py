@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.files import storage
-from pipeline.inspection.arrow_values import scalar
 from pipeline.inspection.document_rows import (
     DocumentFile,
     document_files,
@@ -16,6 +15,7 @@ from pipeline.inspection.document_rows import (
     read_rows,
     row_groups,
 )
+from pipeline.output.arrow_values import scalar
 from pipeline.output.layout import MANIFEST_NAME, OPT_OUT_STEP
 from pipeline.recipe.recipe import step_name
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sentencepiece import SentencePieceProcessor
 
 from pipeline.files import storage
-from pipeline.inspection.arrow_values import array_of_buffers, numbers
+from pipeline.output.arrow_values import array_of_buffers, numbers
 
 SPACE_MARK = "\u2581"
 """Character that stands for a space in SentencePiece's pieces."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
+from pipeline.output.arrow_values import added_up, numbers
 from pipeline.output.layout import (
     DOCS_SCHEMA,
     DROPPED_SCHEMA,
@@ -97,8 +97,8 @@ def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any])
     if docs.schema.names != DOCS_SCHEMA.names:
         yield f"{names['parquet']}: its columns are {', '.join(docs.schema.names)}"
     elif not (
-        np.array_equal(docs["token_count"].to_numpy(), lengths)
-        and np.array_equal(docs["token_offset"].to_numpy(), offsets)
+        docs["token_count"].equals(pa.chunked_array([numbers(lengths)]))
+        and docs["token_offset"].equals(pa.chunked_array([numbers(offsets)]))
     ):
         yield f"{names['parquet']}: its rows do not match the index"
     if (len(lengths), int(lengths.sum())) != (part["documents"], part["tokens"]):
@@ -119,10 +119,11 @@ def _dropped(output: str, shard: Mapping[str, Any], name: str) -> Iterator[str]:
             yield f"{name}: its columns are {', '.join(file.schema_arrow.names)}"
             return
         for batch in file.iter_batches(columns=["step", "reason", "chars"], use_threads=False):
-            groups = pa.Table.from_batches([batch]).group_by(["step", "reason"], use_threads=False)
-            for row in groups.aggregate([("chars", "count"), ("chars", "sum")]).to_pylist():
-                counted[row["step"], row["reason"]] += row["chars_count"]
-                chars[row["step"], row["reason"]] += row["chars_sum"]
+            rows = pa.Table.from_batches([batch])
+            rows = rows.append_column("documents", [numbers(np.ones(len(rows), np.int64))])
+            for row in added_up(rows, ["step", "reason"], ["documents", "chars"]):
+                counted[row["step"], row["reason"]] += row["documents"]
+                chars[row["step"], row["reason"]] += row["chars"]
     for row in storage.read_json(storage.join(output, shard["ledger"]["name"]))["rows"]:
         if row["outcome"] == "dropped":
             counted[row["step"], row["reason"]] -= row["documents"]
@@ -144,30 +145,20 @@ def _counts(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"ledger.parquet: cannot be read: {error}"
         return
     balances: dict[tuple[str, int], list[Any]] = {}
+    written: Counter[tuple[str, str, str]] = Counter()
     for row in ledger.to_pylist():
         balances.setdefault((row["source"], row["split"]), []).append(row)
+        if row["outcome"] == "out":
+            for key in ("documents", "characters"):
+                written[row["source"], row["reason"], key] += row[key]
     for (source, split), rows in balances.items():
         if imbalance(rows) != (0, 0):
             yield f"ledger.parquet: {source} split {split} does not add up"
     for source, counts in manifest["sources"].items():
         for part in ("train", "validation"):
-            mask = _all(
-                pc.equal(ledger["source"], source),
-                pc.equal(ledger["outcome"], "out"),
-                pc.equal(ledger["reason"], part),
-            )
             for key in ("documents", "characters"):
-                counted = pc.sum(ledger[key].filter(mask)).as_py() or 0
-                if counted != counts[f"{part}_{key}"]:
+                if (counted := written[source, part, key]) != counts[f"{part}_{key}"]:
                     yield (
                         f"ledger.parquet: {counted} {key} of {source} written to {part}, "
                         f"{counts[f'{part}_{key}']} in the manifest"
                     )
-
-
-def _all(*masks: pa.ChunkedArray) -> pa.ChunkedArray:
-    combine: Callable[..., pa.ChunkedArray] = pc.and_
-    result = masks[0]
-    for mask in masks[1:]:
-        result = combine(result, mask)
-    return result

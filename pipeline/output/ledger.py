@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.files import storage
 from pipeline.output import whole_files
+from pipeline.output.arrow_values import added_up, scalar
 from pipeline.output.layout import joined_folder
 
 LEDGER_SCHEMA = pa.schema(
@@ -123,36 +124,24 @@ def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
     files are not checked.
     """
     folders = {name.rpartition("/")[0] for name in manifest["files"]}
-    read = ledger.filter(pc.equal(ledger["outcome"], "in"))
-    files = read.group_by(["source", "file"], use_threads=False).aggregate([("documents", "sum")])
+    read = ledger.filter(pc.equal(ledger["outcome"], scalar("in")))
+    files: dict[str, list[dict[str, Any]]] = {}
+    for row in added_up(read, ["source", "file"], ["documents"]):
+        files.setdefault(row["source"], []).append(row)
     warnings = []
     for source, counts in manifest["sources"].items():
-        mine = files.filter(pc.equal(files["source"], source))
-        empty = mine.filter(pc.equal(mine["documents_sum"], 0))["file"].to_pylist()
+        mine = files.get(source, [])
+        empty = [row["file"] for row in mine if not row["documents"]]
         if empty and joined_folder(source) not in folders:
             names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
-            warnings.append(
-                f"{source}: {len(empty)} of {mine.num_rows} files held nothing: {names}"
-            )
+            warnings.append(f"{source}: {len(empty)} of {len(mine)} files held nothing: {names}")
         if not counts["train_documents"] + counts["validation_documents"]:
-            rows = pc.sum(mine["documents_sum"]).as_py() or 0
-            warnings.append(f"{source}: none of its {rows:,} records is a document that was kept")
+            n_read = sum(row["documents"] for row in mine)
+            warnings.append(f"{source}: none of its {n_read:,} records is a document that was kept")
     return warnings
 
 
 def funnel(ledger: pa.Table, source: str) -> list[dict[str, Any]]:
     """Add up the splits of a source; returns one row for each step, outcome and reason."""
-    rows = ledger.filter(pc.equal(ledger["source"], source))
-    grouped = rows.group_by(["step", "outcome", "reason"], use_threads=False).aggregate(
-        [("documents", "sum"), ("characters", "sum")]
-    )
-    return [
-        {
-            "step": row["step"],
-            "outcome": row["outcome"],
-            "reason": row["reason"],
-            "documents": row["documents_sum"],
-            "characters": row["characters_sum"],
-        }
-        for row in grouped.to_pylist()
-    ]
+    rows = ledger.filter(pc.equal(ledger["source"], scalar(source)))
+    return added_up(rows, ["step", "outcome", "reason"], ["documents", "characters"])

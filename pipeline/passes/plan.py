@@ -149,7 +149,9 @@ def make_plan(recipe: Recipe) -> Plan:
 def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
     try:
         inputs = _inputs(source)
-    except RecipeError as error:
+        if source.reader.check_files is not None:
+            source.reader.check_files(name for name, _ in inputs)
+    except ValueError as error:
         raise RecipeError(f"{recipe.path}: sources.{source.name}.input: {error}") from None
     join = source.reader.join
     if join is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.readers.arxiv import read_arxiv
 from pipeline.readers.books import read_books
 from pipeline.readers.github import read_bigquery_github, read_repositories
-from pipeline.readers.huggingface import read_huggingface
+from pipeline.readers.huggingface import check_descriptors, read_huggingface
 from pipeline.readers.json_lines import read_json_lines
 from pipeline.readers.page_text import check_extractor
 from pipeline.readers.stackexchange import (
@@ -46,6 +46,7 @@ class Reader(NamedTuple):
     splits: frozenset[str]  # kinds of files to cut: "plain", "bzip2" (of many streams)
     join: Join | None = None  # set if documents are joined from records of the whole source
     check: Callable[..., None] | None = None  # checks the recipe's parameters; raises ValueError
+    check_files: Callable[[Iterable[str]], None] | None = None  # checks the inputs' names; likewise
     typical: Typical = Typical()
 
 
@@ -71,7 +72,7 @@ READERS = {
     "arxiv": Reader(read_arxiv, _WHOLE, typical=Typical(0.5, 50_000, 0.11)),
     "bigquery_github": Reader(read_bigquery_github, _PLAIN, typical=Typical(0.4, 5_000, 0.05)),
     "books": Reader(read_books, _WHOLE, typical=Typical(1.0, 300_000, 0.08)),
-    "huggingface": Reader(read_huggingface, _WHOLE),
+    "huggingface": Reader(read_huggingface, _WHOLE, check_files=check_descriptors),
     "json_lines": Reader(read_json_lines, _PLAIN, typical=Typical(0.9, 2_000, 0.11)),
     "repositories": Reader(read_repositories, _WHOLE, typical=Typical(0.4, 5_000, 0.05)),
     "stackexchange": Reader(

@@ -17,8 +17,9 @@ The inputs of a recipe are files, so a dataset is given in one of these forms:
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -32,6 +33,7 @@ from pipeline.readers.containers.parquet_rows import parquet_rows
 
 _FORMATS = ("arrow", "csv", "json", "parquet", "text", "xml")  # builders of ``datasets`` itself
 _ROWS_AT_ONCE = 256
+_DESCRIPTOR = ".hf.yaml"
 _MAX_DESCRIPTOR_BYTES = 1 << 16
 _KEYS = {"path", "name", "split", "revision", "data_files", "data_dir", "shard"}
 
@@ -40,6 +42,13 @@ class _Columns(NamedTuple):
     text: str
     url: str | None
     metadata: tuple[str, ...]
+
+
+def check_descriptors(names: Iterable[str]) -> None:
+    """Check that what reads descriptors is installed, where there are any. Raises ValueError."""
+    for name in names:
+        if name.endswith(_DESCRIPTOR) and importlib.util.find_spec("datasets") is None:
+            raise ValueError(f"{name}: datasets is not installed; run pip install '.[huggingface]'")
 
 
 def read_huggingface(
@@ -79,20 +88,17 @@ def read_huggingface(
 def _pieces(
     stream: BinaryIO, name: str, columns: _Columns
 ) -> Iterator[pa.RecordBatch | Unreadable]:
-    if name.endswith(".hf.yaml"):
+    if name.endswith(_DESCRIPTOR):
         yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name)
         return
     head = stream.read(8)
-    if stream.seekable():
-        stream.seek(0)
     names = (columns.text, columns.url, *columns.metadata)
     wanted = [name for name in dict.fromkeys(names) if name is not None]
     if head.startswith(b"PAR1"):
         groups = parquet_rows(stream, start=0, end=None, columns=wanted, text=columns.text)
         yield from (rows for _, rows in groups)
     elif head.startswith((FILE_MAGIC, CONTINUATION)):
-        watched = Watched(stream, b"" if stream.seekable() else head)
-        yield from ipc_batches(watched, columns=wanted, text=columns.text)
+        yield from ipc_batches(Watched(stream, head), columns=wanted, text=columns.text)
     else:
         yield Unreadable("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
 
@@ -100,6 +106,7 @@ def _pieces(
 def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
     """Stream the dataset of a descriptor."""
     descriptor = _descriptor(data, name)
+    check_descriptors([name])
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
 
     arguments = {key: value for key, value in descriptor.items() if key != "shard"}

@@ -21,7 +21,6 @@ from typing import Any
 
 from pipeline.errors import RecipeError, nearest
 from pipeline.files.local_copy import local_copy
-from pipeline.inspection.arrow_values import go_with_pandas
 from pipeline.readers import READERS, Reader
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
@@ -339,7 +338,6 @@ def _step(entry: Any, where: str) -> Step:
 
 def _import(dotted: str, where: str, what: str) -> Any:
     module_name, _, attribute = dotted.rpartition(".")
-    go_with_pandas()
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

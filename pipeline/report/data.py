@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline.report.distributions import TABLE_ITEMS, Distributions, distributi
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.report.observations import Observations, observations
 
-PACKAGES = ("apache-beam", "datasets", "fasttext", "fastwarc", "isal", "kenlm", "llama-corpus",
+PACKAGES = ("apache-beam", "datasets", "fasttext", "isal", "kenlm", "llama-corpus",
             "numba", "numpy", "plotly", "pyarrow", "resiliparse", "sentencepiece")  # fmt: skip
 """Packages whose versions the report lists."""
 LINES, DOMAINS, LANGUAGES = 40, 20, 20
@@ -47,9 +48,18 @@ def collect(output: str) -> dict[str, Any]:
         ),
         "fingerprints": _fingerprints(manifest),
         "files": sorted(manifest["run"]["files"]),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": _versions(),
         "recipe": yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that are installed: some come with an extra."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _source(

@@ -1,9 +1,9 @@
 """What files of columns, Parquet and Arrow's, have in common: bounds, strings, and their streams.
 
 Columns are where a small file can hold most: a value of a dictionary, or a run, stands for any
-number of rows. So that a file is read in time and memory that go by its size, three things are
-bounded: what it holds in all (:class:`Expansion`), what must be unpacked at once
-(:data:`MAX_HELD_EXPANSION`), and what is made into Python objects at once (:func:`pieces`).
+number of rows. So that a file is read in time and memory that go by its size, two things are
+bounded: what it holds in all (:class:`Expansion`), and what is made into Python objects at once
+(:func:`pieces`). What is unpacked at once is bounded for Parquet alone (:mod:`parquet_rows`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ import pyarrow.compute as pc
 from pipeline.readers.containers.decompress import MAX_EXPANSION, MIN_BOMB_BYTES
 from pipeline.readers.containers.lines import MAX_NESTING
 
-MAX_HELD_EXPANSION = 25
-"""Bytes unpacked and held at once for each that was read, from :data:`MIN_BOMB_BYTES` on. A page of
-that size is one of long texts, and those come to a tenth at best."""
-
 HELD_BYTES = 1 << 25
 """Of the rows that are read at once, unless they are one."""
 
 ROW_BYTES = 500
 """Of a row in what a file holds, whatever is in it: a row without a text takes time as well."""
 
+_READ_BYTES = 1 << 22  # asked for at once: as much is made room for
 _OBJECT_BYTES = 64  # of a value as Python has it
 FORMAT_ERRORS = (pa.ArrowException, OSError, ValueError, MemoryError)
 """What Arrow raises for a damaged file, apart from what the stream raised (:class:`Watched`)."""
@@ -47,7 +44,8 @@ class Watched(io.RawIOBase):
 
     def __init__(self, stream: BinaryIO, head: bytes = b"") -> None:
         self._stream = stream
-        self._head = head  # read already, where the stream cannot seek
+        self._head = head  # read already
+        self.read_bytes = 0
         self.error: BaseException | None = None
 
     def _try(self, call: Callable[..., Any], *arguments: int) -> Any:
@@ -57,13 +55,17 @@ class Watched(io.RawIOBase):
             self.error = error
             raise
 
-    def read(self, size: int = -1) -> bytes:
-        """Read as the stream does."""
-        if not self._head:
-            return self._try(self._stream.read, size)
-        head = self._head if size < 0 else self._head[:size]
-        self._head = self._head[len(head) :]
-        return head + (self.read(size - len(head)) if size > len(head) else b"")
+    def read(self, size: int) -> bytes:  # type: ignore[override]
+        """Read ``size`` bytes, fewer at the end: what a file says may be more than it has."""
+        parts = [self._head[:size]] if self._head else []
+        self._head = self._head[size:]
+        left = size - sum(map(len, parts))
+        while left and (part := self._try(self._stream.read, min(left, _READ_BYTES))):
+            parts.append(part)
+            left -= len(part)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.read_bytes += len(data)
+        return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Seek as the stream does."""

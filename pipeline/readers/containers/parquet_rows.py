@@ -1,22 +1,22 @@
 """Rows of Parquet files, a row group after the other, in bounded time and memory, past damage.
 
-Ahead of a row group, the headers of its pages are read (:mod:`parquet_pages`): they say what its
-pages unpack to, and give the number of rows whose values may be held at once.
+What a row group takes is told by the footer, ahead of reading it: the sizes of its columns, packed
+and unpacked, and how many values they have. Values of a dictionary stand for any number of rows, so
+how long they are gives the number of rows that are read at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.readers.containers.columnar import (
     FORMAT_ERRORS,
     HELD_BYTES,
-    MAX_HELD_EXPANSION,
     Expansion,
     Unreadable,
     Watched,
@@ -24,18 +24,15 @@ from pipeline.readers.containers.columnar import (
     pieces,
 )
 from pipeline.readers.containers.decompress import MAX_EXPANSION
-from pipeline.readers.containers.parquet_pages import (
-    DELTA_BYTE_ARRAY,
-    DELTA_LENGTH_BYTE_ARRAY,
-    DICTIONARY_ENCODINGS,
-    DICTIONARY_PAGE,
-    Page,
-    pages,
-)
 
-_BATCH_ROWS = 256
+MAX_HELD_EXPANSION = 25
+"""Bytes that a row group's columns may unpack to for each that was read of the file, from
+``MIN_BOMB_BYTES`` on. A row group of that size is one of texts, which pack to a tenth at best."""
+
+_BATCH_ROWS, _FEW_ROWS = 256, 16
 _BUFFER_BYTES = 1 << 20  # of a column's pages, read at once
 _VALUE_BYTES = 16  # of a number, at most, and what is kept beside a string
+_DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 
 
 class Rows(NamedTuple):
@@ -45,35 +42,24 @@ class Rows(NamedTuple):
     rows: pa.RecordBatch | Unreadable
 
 
-class _Chunk(NamedTuple):
-    """A column chunk: its pages, and what rows of each take when they are read."""
+class _Leaf(NamedTuple):
+    """A column of values in a row group: what the footer says of it, and its schema."""
 
-    pages: list[Page]
-    is_repeated: bool  # a row has any number of values
-    longest_bytes: int  # a value of the dictionary; 0 where there is none
-    value_bytes: int  # of a value of fixed width
+    chunk: Any
+    schema: Any
+
+    def unpacked_bytes(self) -> int:
+        """Return what its pages unpack to."""
+        return max(self.chunk.total_uncompressed_size, 0)
 
     def n_values(self) -> int:
-        """Return how many values the pages of data have, nulls included."""
-        return sum(page.n_values for page in self.pages if page.kind != DICTIONARY_PAGE)
+        """Return how many values it has, nulls included."""
+        return max(self.chunk.num_values, 0)
 
-    def held_bytes(self) -> int:
-        """Return what is unpacked at once."""
-        largest = max((_page_bytes(page) for page in self.pages), default=0)
-        return largest + sum(p.unpacked_bytes for p in self.pages if p.kind == DICTIONARY_PAGE)
-
-    def most_bytes(self, n_values: int) -> list[int]:
-        """Return what ``n_values`` values, at most, of each page of data come to."""
-        return [
-            max(
-                page.unpacked_bytes * (count if page.encoding == DELTA_BYTE_ARRAY else 1),
-                count * self.value_bytes,
-                count * self.longest_bytes * (page.encoding in DICTIONARY_ENCODINGS),
-            )
-            for page in self.pages
-            if page.kind != DICTIONARY_PAGE
-            for count in (min(page.n_values, n_values),)
-        ]
+    def fixed_bytes(self) -> int:
+        """Return what a value takes, whatever is in it."""
+        is_fixed = self.chunk.physical_type == "FIXED_LEN_BYTE_ARRAY"
+        return _VALUE_BYTES + (max(self.schema.length or 0, 0) if is_fixed else 0)
 
 
 def parquet_rows(
@@ -123,11 +109,9 @@ def parquet_rows(
 
 def _begin(group: Any) -> int:
     """Return where a row group's first page begins in the file."""
-    return _first_page(group.column(0)) if group.num_columns else 0
-
-
-def _first_page(column: Any) -> int:
-    at = (column.dictionary_page_offset, column.data_page_offset)
+    if not group.num_columns:
+        return 0
+    at = (group.column(0).dictionary_page_offset, group.column(0).data_page_offset)
     return max(min(page for page in at if page is not None), 0)
 
 
@@ -139,82 +123,73 @@ def _rows_at_once(
     expansion: Expansion,
     file_bytes: int,
 ) -> int:
-    """Return how many rows of a row group may be read at once, by its pages.
+    """Return how many rows of a row group may be read at once, by what the footer says of it.
 
     Raises ValueError where even one would be too much.
     """
     group = file.metadata.row_group(number)
-    sizes = [group.column(leaf).total_compressed_size for leaf in range(group.num_columns)]
-    if min(sizes, default=0) < 0 or expansion.read_bytes + sum(sizes) > file_bytes:
-        raise ValueError("its row groups have more bytes than the file")
-    expansion.read_bytes += sum(sizes)
-    chunks = [
-        _chunk(group.column(leaf), file.schema.column(leaf), stream, expansion)
-        for leaf in range(group.num_columns)
-        if any(f"{group.column(leaf).path_in_schema}.".startswith(f"{name}.") for name in names)
+    leaves = [
+        _Leaf(group.column(place), file.schema.column(place)) for place in range(group.num_columns)
     ]
-    held = sum(chunk.held_bytes() for chunk in chunks)
-    if held > expansion.limit(MAX_HELD_EXPANSION):
-        raise ValueError(f"pages of {held} bytes, packed as {sum(sizes)}")
-    repeated = [chunk for chunk in chunks if chunk.is_repeated]
-    most = sum(sum(chunk.most_bytes(chunk.n_values())) for chunk in repeated)
-    if most > expansion.limit(MAX_EXPANSION):
-        raise ValueError(f"lists of up to {most} bytes, packed as {sum(sizes)}")
-    flat = [chunk for chunk in chunks if not chunk.is_repeated]
-    if any(chunk.n_values() > group.num_rows for chunk in flat):
+    packed = [leaf.chunk.total_compressed_size for leaf in leaves]
+    if min(packed, default=0) < 0 or expansion.read_bytes + sum(packed) > file_bytes:
+        raise ValueError("its row groups have more bytes than the file")
+    expansion.read_bytes += sum(packed)
+    wanted = tuple(f"{name}." for name in names)
+    leaves = [leaf for leaf in leaves if f"{leaf.chunk.path_in_schema}.".startswith(wanted)]
+    unpacked = sum(leaf.unpacked_bytes() for leaf in leaves)
+    if unpacked > expansion.limit(MAX_HELD_EXPANSION):
+        raise ValueError(f"columns of {unpacked} bytes, packed as {sum(packed)}")
+    repeated = [leaf for leaf in leaves if leaf.schema.max_repetition_level]
+    limit = expansion.limit(MAX_EXPANSION)
+    lists = sum(leaf.n_values() * leaf.fixed_bytes() for leaf in repeated)
+    if lists <= limit:
+        lists = sum(leaf.n_values() * _value_bytes(file, stream, number, leaf) for leaf in repeated)
+    if lists > limit:
+        raise ValueError(f"lists of up to {lists} bytes, packed as {sum(packed)}")
+    flat = [leaf for leaf in leaves if not leaf.schema.max_repetition_level]
+    if any(leaf.n_values() > group.num_rows for leaf in flat):
         raise ValueError("its columns have more values than it has rows")
-    n_rows = _BATCH_ROWS
-    at_once = HELD_BYTES + 2 * held  # what lies in two pages is no more than is held anyway
-    while n_rows > 1 and sum(_most_in_window(chunk, n_rows) for chunk in flat) > at_once:
-        n_rows //= 2
-    return n_rows
+    row_bytes = sum(_value_bytes(file, stream, number, leaf) for leaf in flat)
+    return min(max(HELD_BYTES // max(row_bytes, 1), 1), _BATCH_ROWS)
 
 
-def _chunk(column: Any, schema: Any, stream: Watched, expansion: Expansion) -> _Chunk:
-    begin, size = _first_page(column), column.total_compressed_size
-    found = list(pages(cast(BinaryIO, stream), begin, size, column.num_values))
-    longest = 0
-    for page in found:
-        if page.kind == DICTIONARY_PAGE and column.physical_type == "BYTE_ARRAY":
-            longest = page.unpacked_bytes
-            if longest * _BATCH_ROWS > HELD_BYTES and longest <= expansion.limit(1):
-                longest = _longest_value(stream, page, column.compression)
-    width = schema.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0
-    return _Chunk(
-        found, schema.max_repetition_level > 0, longest, max(width or 0, 0) + _VALUE_BYTES
-    )
-
-
-def _longest_value(stream: Watched, page: Page, codec: str) -> int:
-    """Return the length of a dictionary's longest value, or of all where that cannot be told."""
-    stream.seek(page.data_at)
-    packed = stream.read(page.packed_bytes)
-    longest = at = 0
+def _value_bytes(file: Any, stream: Watched, number: int, leaf: _Leaf) -> int:
+    """Return what a value takes at most, beside what is unpacked of the file anyway."""
+    fixed, unpacked = leaf.fixed_bytes(), leaf.unpacked_bytes()
+    if leaf.chunk.physical_type != "BYTE_ARRAY":
+        return fixed
+    if "DELTA_BYTE_ARRAY" in leaf.chunk.encodings:  # a value begins as the one ahead of it does
+        return fixed + unpacked
+    if not _DICTIONARY_ENCODINGS.intersection(leaf.chunk.encodings):
+        return fixed
+    if not leaf.schema.max_repetition_level and unpacked * _FEW_ROWS <= HELD_BYTES:
+        return fixed + unpacked  # sooner than a look at the dictionary
     try:
-        data = packed
-        if codec != "UNCOMPRESSED":
-            data = pa.decompress(packed, page.unpacked_bytes, codec.lower(), asbytes=True)
-        for _ in range(page.n_values):
-            length = int.from_bytes(data[at : at + 4], "little")
-            longest = max(longest, length)
-            at += 4 + length
+        return fixed + _longest_value(file, stream, number, leaf.chunk.path_in_schema)
     except FORMAT_ERRORS:
-        return page.unpacked_bytes
-    return longest if at <= len(data) else page.unpacked_bytes
+        stream.raise_error()
+        return fixed + unpacked
 
 
-def _page_bytes(page: Page) -> int:
-    """Return what a page takes: itself, and the lengths of all its values where it has those."""
-    has_lengths = page.encoding in (DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY)
-    return page.unpacked_bytes + 8 * page.n_values * has_lengths
-
-
-def _most_in_window(chunk: _Chunk, n_rows: int) -> int:
-    """Return the most that any ``n_rows`` rows of a chunk hold, to the page."""
-    rows = np.cumsum([0] + [p.n_values for p in chunk.pages if p.kind != DICTIONARY_PAGE])
-    held = np.cumsum([0, *chunk.most_bytes(n_rows)])
-    last = np.searchsorted(rows, rows[1:] + n_rows - 1, side="left").clip(max=len(rows) - 1)
-    return int((held[last] - held[:-1]).max(initial=0))
+def _longest_value(file: Any, stream: Watched, number: int, path: str) -> int:
+    """Return the length of the longest value in a column's dictionary, which is read for it."""
+    lookup = pq.ParquetFile(
+        stream,
+        metadata=file.metadata,
+        read_dictionary=[path],
+        pre_buffer=False,
+        buffer_size=_BUFFER_BYTES,
+    )
+    for batch in lookup.iter_batches(_BATCH_ROWS, [number], [path]):
+        column = batch.column(0)
+        while pa.types.is_nested(column.type):
+            column = column.field(0) if pa.types.is_struct(column.type) else column.values
+        if not pa.types.is_dictionary(column.type):
+            raise ValueError(f"{path} is read without its dictionary")
+        if len(column.dictionary):  # none comes with empty lists, and the whole with any value
+            return int(pc.max(pc.binary_length(column.dictionary)).as_py())
+    return 0
 
 
 def _first_line(error: BaseException) -> str:

@@ -111,12 +111,12 @@ def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, droppe
             assert one["text"] == histories[one["record"]["id"]].text_before
 
 
-def test_a_sample_of_dropped_documents_loads_neither_numba_nor_pandas(demo_run):
+def test_a_sample_of_dropped_documents_loads_no_numba(demo_run):
     code = (
         "import sys; from pipeline.commands.main import main; "
         f"sys.argv = ['corpus', 'sample', {str(demo_run)!r}, '--dropped', '-n', '500']; "
         "assert main() == 0; "
-        "assert not [m for m in sys.modules if m.split('.')[0] in ('numba', 'pandas')]"
+        "assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
 

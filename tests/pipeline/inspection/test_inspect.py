@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pyarrow.parquet as pq
 import pytest
@@ -194,3 +195,31 @@ def test_verify_starts_no_pool_of_threads(demo):
         check=True,
     )  # fmt: skip
     assert int(done.stdout) <= 1
+
+
+def test_what_reads_the_run_alone_imports_no_pandas(demo):
+    """Arrow imports pandas by itself where it is installed, which takes a second."""
+    assert find_spec("pandas")
+    shard = "commoncrawl/train-00000"
+    commands = [
+        ["ls", "OUT"],
+        ["stats", "OUT"],
+        ["show", "OUT", shard, "2"],
+        ["show", "OUT", "--id", pq.read_table(demo / "shards" / f"{shard}.docs.parquet")["id"][2]],
+        ["show", "OUT", shard, "--random"],
+        ["search", "OUT", "garden"],
+        ["search", "OUT", "--regex", "gard.n"],
+        ["search", "OUT", "--tokens", "the garden"],
+        ["sample", "OUT", "--part", "train"],
+        ["tokens", "OUT", shard, "2"],
+        ["diff", "OUT", "OUT"],
+        ["verify", "OUT"],
+    ]
+    arguments = [[str(a).replace("OUT", str(demo)) for a in command] for command in commands]
+    code = (
+        "import sys; from pipeline.commands.main import main\n"
+        f"for arguments in {arguments!r}:\n"
+        "    assert main(arguments) == 0, arguments\n"
+        "    assert 'pandas' not in sys.modules, arguments"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)

@@ -75,6 +75,18 @@ def test_two_files_of_one_name_are_refused(folder):
         make_plan(recipe_over(folder, f"sources.c4.input={pattern}"))
 
 
+def test_descriptors_need_a_package_that_is_named_before_work_starts(folder, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    columns = "{text_column: text, url_column: null, metadata_columns: []}"
+    reads = f"sources.c4.reader={{huggingface: {columns}}}"
+    recipe = recipe_over(folder, reads, f"sources.c4.input=[{folder}/c4/*]")
+    assert make_plan(recipe)
+    (folder / "c4" / "d.hf.yaml").write_text("path: json")
+    error = r"sources\.c4\.input: c4/d\.hf\.yaml: datasets is not installed; run pip install '.\[hu"
+    with pytest.raises(RecipeError, match=error):
+        make_plan(recipe)
+
+
 def test_the_estimate_counts_files_and_the_shuffle(folder):
     recipe = recipe_over(folder)
     expected = make_plan(recipe).estimate(recipe.source("c4"))

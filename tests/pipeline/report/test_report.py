@@ -53,6 +53,11 @@ def rows(run, source, pattern):
     ]
 
 
+def test_packages_that_are_not_installed_have_no_version(run, monkeypatch):
+    monkeypatch.setattr("pipeline.report.data.PACKAGES", ("numpy", "no-such-package"))
+    assert list(collect(str(run))["versions"]) == ["numpy"]
+
+
 @pytest.mark.slow
 def test_the_page_opens_quietly_on_desktop_and_phone(run, browser):
     assert_report_opens(browser, run / "report.html")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline.readers.containers.columnar import (
     HELD_BYTES,
     Expansion,
     Unreadable,
+    Watched,
     check_types,
     pieces,
 )
@@ -129,3 +131,18 @@ def test_types_that_repeat_what_they_hold_are_not_read(kind: pa.DataType):
     for column in (kind, pa.list_(pa.struct({"a": kind}))):
         with pytest.raises(ValueError, match="which is not read"):
             check_types(pa.schema({"a": column}), ["a"])
+
+
+def test_no_more_is_asked_of_a_stream_than_there_is_room_for():
+    asked: list[int] = []
+
+    class Stream(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(size or 0)
+            return super().read(size)
+
+    data = bytes(range(256)) * 50_000
+    watched = Watched(Stream(data[3:]), data[:3])
+    assert watched.read(2) + watched.read(5) + watched.read(1 << 40) == data
+    assert watched.read_bytes == len(data) and max(asked) <= 1 << 22
+    assert watched.read(1) == b""

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from column_files import NAMES, parquet_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.containers.columnar import HELD_BYTES, Unreadable
-from pipeline.readers.containers.parquet_pages import DICTIONARY_PAGE, pages
-from pipeline.readers.containers.parquet_rows import parquet_rows
+from pipeline.readers.containers.decompress import MIN_BOMB_BYTES
+from pipeline.readers.containers.parquet_rows import Rows, parquet_rows
 from tests.hostile.lying_columns import groups_over_each_other, lying_page, lying_row_count
+from tests.support.column_files import NAMES, parquet_files
 
 
 def _read(
@@ -27,6 +29,11 @@ def _read(
         assert not isinstance(rows, Unreadable), rows
         found += enumerate(rows.to_pylist(), number)
     return found
+
+
+def _pieces(sink: io.BytesIO, columns: list[str]) -> Iterator[Rows]:
+    sink.seek(0)
+    return parquet_rows(sink, start=0, end=None, columns=columns, text="text")
 
 
 @settings(deadline=None, max_examples=40)
@@ -47,27 +54,29 @@ def test_columns_that_are_not_there_are_left_out(data: bytes):
     assert [row for _, row in _read(data, columns=("text", "none", "list"))] == expected
 
 
-@settings(deadline=None, max_examples=40)
-@given(data=parquet_files())
-def test_page_headers_are_what_the_footer_says(data: bytes):
-    metadata = pq.ParquetFile(io.BytesIO(data)).metadata
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for chunk in map(group.column, range(group.num_columns)):
-            begin = chunk.data_page_offset
-            if chunk.has_dictionary_page:
-                begin = min(begin, chunk.dictionary_page_offset)
-            size = chunk.total_compressed_size
-            found = list(pages(cast(BinaryIO, io.BytesIO(data)), begin, size, chunk.num_values))
-            data_pages = [page for page in found if page.kind != DICTIONARY_PAGE]
-            assert sum(page.n_values for page in data_pages) == chunk.num_values
-            if not found:
-                continue
-            ends = [page.data_at + page.packed_bytes for page in found]
-            assert ends[-1] == begin + size
-            headers = [page.data_at - at for page, at in zip(found, [begin, *ends], strict=False)]
-            unpacked = sum(page.unpacked_bytes for page in found)
-            assert unpacked + sum(headers) == chunk.total_uncompressed_size
-            assert len(found) > len(data_pages) or not chunk.has_dictionary_page
+def test_an_error_of_the_stream_is_raised_wherever_it_comes():
+    sink = io.BytesIO()
+    texts = [f"{row} " * 1_000 for row in range(1_000)]
+    pq.write_table(pa.table({"text": texts, "list": [[text] for text in texts]}), sink)
+
+    class Failing(io.BytesIO):
+        left = 1_000
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.left -= 1
+            if self.left < 0:
+                raise TimeoutError("no answer")
+            return super().read(size)
+
+    sound = Failing(sink.getvalue())
+    assert sum(len(rows) for _, rows in _pieces(sound, ["text", "list"])) == 1_000
+    n_reads = 1_000 - sound.left
+    for n_good in range(n_reads):
+        stream = Failing(sink.getvalue())
+        stream.left = n_good
+        with pytest.raises(TimeoutError):
+            list(_pieces(stream, ["text", "list"]))
+    assert n_reads > 4  # the footer, and each column twice
 
 
 @pytest.mark.parametrize("says_rows", [100_000, 7, -300])
@@ -90,22 +99,69 @@ def test_a_lie_about_a_row_group_leaves_the_numbers_of_the_others(says_rows: int
     assert list(found.values()) == {100_000: [100_000 - 301], 7: [7], -300: []}[says_rows]
 
 
-def test_pages_that_say_too_much_are_not_unpacked():
-    data = lying_page("text", 130_000_000, "zstd")
+@pytest.mark.parametrize("says_bytes", [130_000_000, 50_000_000])
+def test_a_page_that_says_too_much_costs_its_row_group(says_bytes: int):
+    data = lying_page("text", says_bytes, "zstd")
     found = parquet_rows(io.BytesIO(data), start=0, end=None, columns=["text"], text="text")
-    rows = [rows for _, rows in found][1]
+    before, rows, after = [rows for _, rows in found]
     assert isinstance(rows, Unreadable) and rows.rows == 1
-    assert rows.error.startswith("row group 1: pages of 130000000 bytes")
+    assert rows.error.startswith("row group 1: ")
+    assert len(before) == len(after) == 1
 
 
-def test_lists_of_one_long_value_are_not_unpacked():
+def test_columns_that_are_too_large_by_the_footer_are_not_unpacked():
     sink = io.BytesIO()
-    pq.write_table(pa.table({"list": [["a" * 10_000] * 4_000] * 2, "text": ["b"] * 2}), sink)
-    sink.seek(0)
-    found = parquet_rows(sink, start=0, end=None, columns=["list", "text"], text="text")
-    ((_, rows),) = found
-    assert isinstance(rows, Unreadable) and rows.rows == 2
+    table = pa.table({"text": ["a" * (MIN_BOMB_BYTES + 1)], "other": ["b"]})
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False)
+    (rows,) = (rows for _, rows in _pieces(sink, ["text"]))
+    assert isinstance(rows, Unreadable) and rows.rows == 1
+    assert rows.error.startswith(f"row group 0: columns of {MIN_BOMB_BYTES // 1_000_000}")
+    ((_, rows),) = _pieces(sink, ["other"])
+    assert isinstance(rows, pa.RecordBatch)
+
+
+@pytest.mark.parametrize("n_empty", [0, 600])
+def test_lists_of_one_long_value_are_not_unpacked(n_empty: int):
+    lists = [[]] * n_empty + [["a" * 10_000] * 4_000] * 2
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"list": lists, "text": ["b"] * len(lists)}), sink)
+    ((_, rows),) = _pieces(sink, ["list", "text"])
+    assert isinstance(rows, Unreadable) and rows.rows == len(lists)
     assert rows.error.startswith("row group 0: lists of up to")
+
+
+def test_the_dictionary_of_lists_with_too_many_items_is_not_read(monkeypatch):
+    monkeypatch.setattr("pipeline.readers.containers.parquet_rows._longest_value", None)
+    indices = pa.array(np.zeros(MIN_BOMB_BYTES // 16 + 1, np.int32))
+    items = pa.DictionaryArray.from_arrays(indices, pa.array(["a"]))
+    lists = pa.ListArray.from_arrays(pa.array([0, len(items)], pa.int32()), items)
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"list": lists}), sink, store_schema=False)
+    ((_, rows),) = _pieces(sink, ["list"])
+    assert isinstance(rows, Unreadable)
+    assert rows.error.startswith("row group 0: lists of up to")
+
+
+def test_lists_of_short_values_are_read_whatever_their_dictionary_takes():
+    lists = [[]] * 300 + [[f"{row}-{item}" * 5 for item in range(10)] for row in range(4_000)]
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"list": lists}), sink)
+    assert _read(sink.getvalue(), columns=["list"]) == list(enumerate({"list": v} for v in lists))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "zstd"},
+        {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}},
+    ],
+    ids=["dictionary", "common prefixes"],
+)
+def test_rows_are_fewer_where_values_are_longer_than_what_is_stored_of_them(options):
+    sink = io.BytesIO()
+    texts = [*map(str, range(2_000)), *["a" * (HELD_BYTES // 16)] * 40]
+    pq.write_table(pa.table({"text": texts}), sink, **options)
+    assert max(len(rows) for _, rows in _pieces(sink, ["text"])) <= 16
 
 
 def test_rows_that_share_one_long_value_are_read_a_few_at_once():

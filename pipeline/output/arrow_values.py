@@ -1,52 +1,21 @@
-"""Arrow without pandas, and small arrays made of buffers.
+"""Arrow without pandas: arrays made of buffers, views of them, and sums.
 
-``pa.array``, ``pa.scalar`` and ``to_numpy`` import pandas at their first call, where it is
-installed, to know its objects: that takes longer than most of the commands that look at a run.
+``pa.array``, ``pa.scalar``, ``to_numpy`` and ``group_by`` import pandas at their first call, where
+it is installed, to know its objects. That takes longer than most of the commands that look at a
+run, which use these functions in their place.
 """
 
 from __future__ import annotations
 
-import sys
-from importlib.util import find_spec
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-
-class _NoPandas:
-    """Finds no pandas, as where it is not installed."""
-
-    def find_spec(self, name: str, *_: Any) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
-_no_pandas = _NoPandas()
-_is_without = False
-
-
-def go_without_pandas() -> None:
-    """Let Arrow look for pandas now, and find none: it does not look again by itself."""
-    global _is_without
-    if "pandas" in sys.modules or _is_without:
-        return
-    sys.meta_path.insert(0, _no_pandas)
-    try:
-        pa.array([])
-    finally:
-        sys.meta_path.remove(_no_pandas)
-    _is_without = True
-
-
-def go_with_pandas() -> None:
-    """Let Arrow know the objects of pandas again, where it is installed."""
-    global _is_without
-    if _is_without and find_spec("pandas"):
-        pa.table({}).to_pandas()
-    _is_without = False
+_Number = TypeVar("_Number", np.int32, np.int64)
 
 
 def array_of_buffers(kind: pa.DataType, length: int, *buffers: Any) -> pa.Array:
@@ -79,9 +48,33 @@ def scalar(text: str) -> pa.StringScalar:
 
 def int32_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
     """Return the values of an array without nulls, not copied."""
+    return _view(array, np.int32)
+
+
+def _view(array: pa.Array, kind: type[_Number]) -> npt.NDArray[_Number]:
     if not len(array):
-        return np.zeros(0, np.int32)
-    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array)]
+        return np.zeros(0, kind)
+    return np.frombuffer(array.buffers()[1], kind)[array.offset : array.offset + len(array)]
+
+
+def added_up(rows: pa.Table, by: Sequence[str], sums: Sequence[str]) -> list[dict[str, Any]]:
+    """Add up columns of int64 over the rows that have the same in ``by``.
+
+    Returns a row for each, in the order of their first rows. ``group_by`` of a table does the same,
+    and imports pandas.
+    """
+    codes = np.zeros(len(rows), np.int64)
+    for name in by:
+        column = rows[name].combine_chunks().dictionary_encode("encode")
+        codes = codes * len(column.dictionary) + int32_values(column.indices)
+    _, firsts, of_row = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(firsts)
+    found = {name: rows[name].take(numbers(firsts[order])).to_pylist() for name in by}
+    for name in sums:
+        totals = np.zeros(len(firsts), np.int64)
+        np.add.at(totals, of_row, _view(rows[name].cast(pa.int64()).combine_chunks(), np.int64))
+        found[name] = totals[order].tolist()
+    return [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
 
 
 def truths(array: pa.BooleanArray) -> npt.NDArray[np.bool_]:
