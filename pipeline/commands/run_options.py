@@ -31,7 +31,7 @@ def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) 
                         "name; may be given several times")  # fmt: skip
     parser.add_argument("--workers", type=int, metavar="N",
                         help="processes on the DirectRunner and on a local Spark master "
-                        "(default: one a core)")  # fmt: skip
+                        "(default: one a core, or none for little work)")  # fmt: skip
     parser.add_argument("--memory_bytes", type=float, metavar="N",
                         help="memory that the DirectRunner may fill with the shuffle "
                         "(default: what is free now)")  # fmt: skip

@@ -66,8 +66,7 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
     temporary file is removed. One that a killed process left is removed when the next attempt
     begins (:func:`attempt`).
     """
-    own = _attempts.get(output)
-    folder = join(output, TEMPORARY_FOLDER, own) if own else join(output, TEMPORARY_FOLDER)
+    folder = temporary_folder(output)
     temporary = join(folder, f"{uuid.uuid4().hex}-{name.rsplit('/', 1)[-1]}")
     target = join(output, name)
     if is_remote(output):
@@ -83,7 +82,7 @@ def write_whole(output: str, name: str) -> Iterator[HashingFile]:
                 filesystems.delete([temporary])
             raise
         return
-    if not own:
+    if attempt_of(output) is None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     try:
         with Path(temporary).open("wb") as file:
@@ -132,6 +131,12 @@ def attempt(output: str) -> Iterator[None]:
         del _attempts[output]
         with suppress(OSError):
             remove(output, name)
+
+
+def temporary_folder(output: str) -> str:
+    """Return where this process writes files before they are renamed: in its attempt's folder."""
+    own = attempt_of(output)
+    return join(output, TEMPORARY_FOLDER, own) if own else join(output, TEMPORARY_FOLDER)
 
 
 def attempt_of(output: str) -> str | None:

@@ -1,38 +1,10 @@
-"""Parts that the passes' pipelines have in common: their input, and the DoFns that write."""
+"""What the DoFns of all passes that write have in common."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from typing import Any
 
 import apache_beam as beam
 
 from pipeline.output import whole_files
-
-
-class FromPlan(beam.PTransform):
-    """What a function lists of an output folder's plan, spread over the workers.
-
-    ``list_elements`` is called with the folder and with ``arguments``, on a worker: the list is
-    never part of the graph, whose size does not depend on the input.
-    """
-
-    def __init__(
-        self, output: str, list_elements: Callable[..., Iterable[Any]], *arguments: Any
-    ) -> None:
-        super().__init__()
-        self.output = output
-        self.list_elements = list_elements
-        self.arguments = arguments
-
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """List on one worker, and spread."""
-        return (
-            root
-            | "Start" >> beam.Create([self.output])
-            | "List" >> beam.FlatMap(self.list_elements, *self.arguments)
-            | "SpreadSplits" >> beam.Reshuffle()
-        )
 
 
 class WritingDoFn(beam.DoFn):

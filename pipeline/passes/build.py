@@ -37,8 +37,9 @@ from pipeline.output.layout import (
 from pipeline.output.ledger import Tally, check_balance
 from pipeline.output.opt_out import list_of_run
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import FromPlan, WritingDoFn
+from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.dropped import DroppedDocuments
+from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.observe_shard import ShardObserver
 from pipeline.passes.part_files import PartWriter, describe_files
 from pipeline.passes.process import cached_recipe, characters, process_split

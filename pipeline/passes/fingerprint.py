@@ -21,7 +21,8 @@ from pipeline.output import whole_files
 from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import FromPlan, WritingDoFn
+from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import cached_recipe, process_split
 from pipeline.passes.rounds import (
     FirstPass,

@@ -21,7 +21,8 @@ from pipeline.output import whole_files
 from pipeline.output.documents import write_documents
 from pipeline.output.layout import Split, joined_name, read_plan
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import FromPlan, WritingDoFn
+from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import cached_recipe, read_split
 from pipeline.readers import Join
 from transforms.documents import SCHEMA

@@ -83,6 +83,11 @@ class Plan:
         """Splits that the longest stage reads: those of documents, or of records to be joined."""
         return max(len(self.documents), len(self.splits) - len(self.documents))
 
+    @cached_property
+    def core_seconds(self) -> float:
+        """Processor time of all passes together, by estimate."""
+        return sum(3600 * self.estimate(source).core_hours for source in self.recipe.sources)
+
     def check_shuffle(self, limit: float) -> None:
         """Raise RunError where a deduplication shuffles more than ``limit`` bytes at a time."""
         for (name, step), windows in self.windows.items():

@@ -86,6 +86,9 @@ def opened(
         replace_list(output, opt_out_list)
         if storage.read_json(storage.join(output, RUN_NAME)) != described:
             whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
-        yield Session(recipe, plan, output, execution, described)
+        try:
+            yield Session(recipe, plan, output, execution, described)
+        finally:
+            execution.close()
         for name in ("work", ERROR_NAME):
             storage.remove(output, name)

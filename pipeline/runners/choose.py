@@ -18,14 +18,20 @@ from pipeline.errors import RunError, nearest
 from pipeline.files import storage
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.dataflow import check_options, check_paths
-from pipeline.runners.execution import Execution
+from pipeline.runners.execution import Execution, Work
 from pipeline.runners.spark import spark_options_by_work
-from pipeline.runners.worker_processes import worker_processes
+from pipeline.runners.worker_processes import WorkerProcesses
 
 DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 
 RUNNERS = ("DirectRunner", "SparkRunner", "FlinkRunner", "DataflowRunner", "PortableRunner")
 """Runners that the message about a misspelt runner lists."""
+
+WORTH_SECONDS = 20.0
+"""Work, in seconds of one core by estimate, from which on worker processes are worth their start.
+
+The first is there after some four seconds, and saves half of the work at best where there are two.
+"""
 
 
 def execution(
@@ -68,16 +74,21 @@ def execution(
         return Execution(
             lambda _: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
         )
-    workers = options.workers or os.cpu_count() or 1
-    beam_options = [f"--direct_num_workers={workers}", *beam_arguments]
-    return Execution(
-        lambda _: beam.Pipeline(
-            FnApiRunner() if workers == 1 else worker_processes(worker_log(output)),
-            PipelineOptions(beam_options),
-        ),
-        True,
-        memory,
-    )
+    processes = WorkerProcesses(worker_log(output))
+
+    def make_pipeline(work: Work) -> beam.Pipeline:
+        workers = options.workers or worth_of_workers(work.core_seconds)
+        return beam.Pipeline(
+            FnApiRunner() if workers == 1 else processes.runner(),
+            PipelineOptions([f"--direct_num_workers={workers}", *beam_arguments]),
+        )
+
+    return Execution(make_pipeline, True, memory, processes.close)
+
+
+def worth_of_workers(core_seconds: float) -> int:
+    """Return how many processes are worth their start for work that takes one so many seconds."""
+    return 1 if core_seconds < WORTH_SECONDS else os.cpu_count() or 1
 
 
 def _unless_a_connection_broke(failed: threading.ExceptHookArgs) -> None:

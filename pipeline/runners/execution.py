@@ -31,6 +31,14 @@ class Work(Protocol):
     def n_splits(self) -> int:
         """Splits that the longest stage reads, each whole."""
 
+    @property
+    def core_seconds(self) -> float:
+        """Processor time of all passes together, by estimate."""
+
+
+def _nothing() -> None:
+    """There are no processes to end."""
+
 
 class Execution(NamedTuple):
     """How pipelines are made, and the memory that they may use."""
@@ -38,6 +46,7 @@ class Execution(NamedTuple):
     make_pipeline: Callable[[Work], beam.Pipeline]  # an empty one, which runs as its block ends
     holds_shuffle_in_memory: bool  # true of the DirectRunner only
     memory_bytes: int  # bytes that such a shuffle may take
+    close: Callable[[], None] = _nothing  # ends the processes that pipelines have left for others
 
     @property
     def shuffle_limit(self) -> float:

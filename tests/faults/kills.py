@@ -287,7 +287,7 @@ def _is(victim: str, process: psutil.Process) -> bool:
         return False
     if victim == "JVM":
         return process.name() == "java"
-    return "apache_beam.runners.worker" in command
+    return "pipeline.runners.zygote" in command  # a worker, or the process that forks them
 
 
 def _orphans(mark: str) -> list[str]:

@@ -6,11 +6,13 @@ import argparse
 import math
 
 import pytest
+from apache_beam.options.pipeline_options import DirectOptions
 
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe
-from pipeline.runners import spark
+from pipeline.runners import choose, spark
 from pipeline.runners.choose import execution
+from pipeline.runners.forked_workers import ForkServer
 from tests.support.runs import ROOT
 
 SPARK = [
@@ -55,3 +57,32 @@ def test_spark_does_not_count_the_plan_where_the_tasks_are_given(tmp_path, monke
     execution(options("SparkRunner"), [*SPARK, given], str(tmp_path), recipe).make_pipeline(
         Unasked()
     )
+
+
+class Sized(Unasked):
+    """A plan of which the amount of work is known."""
+
+    def __init__(self, core_seconds: float) -> None:
+        self.core_seconds = core_seconds
+
+
+@pytest.mark.parametrize(
+    ("workers", "core_seconds", "expected"),
+    [
+        (None, 0.9 * choose.WORTH_SECONDS, 1),
+        (None, 1.1 * choose.WORTH_SECONDS, 3),
+        (2, 0.9 * choose.WORTH_SECONDS, 2),
+    ],
+)
+def test_small_work_stays_in_the_process_unless_workers_are_asked_for(
+    tmp_path, monkeypatch, recipe, workers, core_seconds, expected
+):
+    monkeypatch.setattr(choose.os, "cpu_count", lambda: 3)
+    started = []
+    monkeypatch.setattr(ForkServer, "start", lambda server: started.append(server))
+    given = argparse.Namespace(runner="DirectRunner", workers=workers, memory_bytes=3e9)
+    how = execution(given, [], str(tmp_path), recipe)
+    pipeline = how.make_pipeline(Sized(core_seconds))
+    how.close()
+    assert pipeline.options.view_as(DirectOptions).direct_num_workers == expected
+    assert len(started) == (expected > 1)
