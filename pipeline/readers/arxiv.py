@@ -44,7 +44,8 @@ def read_arxiv(
 
     The text is the main file with the files that it reads inserted in their places, among them the
     bibliography made by BibTeX (:func:`pipeline.readers.paper.read_paper`). ``metadata`` holds
-    ``arxiv_id`` if the file name is one, ``main_file``, ``file_count`` and ``missing_inputs``.
+    ``arxiv_id`` if the file name is one, ``main_file``, ``file_count`` and ``missing_inputs``; and
+    ``encoding_guessed: true`` where nothing says what the encoding of a file is.
 
     A submission without text becomes a row dropped by ``pdf_only``, ``no_main_file``,
     ``withdrawn``, ``record_too_large`` (over ``max_record_bytes`` as stored, or over
@@ -111,6 +112,7 @@ def _row(name: str, base: str, raw: bytes, max_record_bytes: int, limits: Limits
         "main_file": paper.main_file,
         "file_count": paper.file_count or None,
         "missing_inputs": paper.missing_inputs or None,
+        "encoding_guessed": paper.encoding_guessed or None,
     }
     if reason:
         return _dropped(name, base, reason, {**fields, "members": submission.member_count})

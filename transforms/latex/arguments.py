@@ -25,7 +25,10 @@ _SPACE = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")  # TeX skips this, but n
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _PARAMETER = re.compile(r"#(#|[1-9])")
 _DELIMITER_TOKEN = re.compile(r"\s+|\\[A-Za-z@]+|\\.|[\s\S]")
-_ENDS_IN_COMMAND = re.compile(r"(?:\\[A-Za-z@]+|\\(?:begin|end)\{[^{}]{0,100}\})[ \t\n]*\Z")
+_ENDS_IN_COMMAND = re.compile(
+    r"(?:\\(?!(?:relax|ignorespaces)(?![A-Za-z@]))[A-Za-z@]+"
+    r"|\\(?:begin|end)\{[^{}]{0,100}\})[ \t\n]*\Z"
+)
 _ONE_TOKEN = re.compile(r"\s*(?:\\[A-Za-z@]+|\\[^A-Za-z]|[^\\{}])?\s*\Z")
 _XPARSE_TEST = re.compile(
     r"\\If(?P<of>NoValue|Value|Boolean)(?P<form>TF|T|F)[ \t\n]*"
@@ -56,6 +59,11 @@ class Macro(NamedTuple):
     prefix: str = ""  # text that must stand before the first argument
     frozen: bool = False  # the body is one command that is not expanded again
     tests_arguments: bool = False  # the body may hold \IfValueTF and the like
+
+    @property
+    def may_branch(self) -> bool:
+        """Tell whether the body may hold conditionals."""
+        return "\\if" in self.body or "\\notblank" in self.body
 
     @property
     def keeps_space(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from transforms.latex.scan import Scan, brace_pairs
 
@@ -36,15 +37,32 @@ _REFERENCES_HEADING = re.compile(
     r"\\(?:section|chapter)\*?[ \t]*\{\W*(?:references|bibliography|literature cited)\W*\}\s*\Z",
     re.IGNORECASE,
 )
-# Heading of a list of references without an environment, alone on a line.
+_CENTRED = r"\\(?:begin|end)[ \t]?\{(?:center|flushleft)\}"
+_SPACING = (
+    r"\\(?:noindent|(?:big|med|small)skip|newpage|clearpage|par|centering|vspace\*?\{[^{}]{0,20}\})"
+)
+_HEADING_COMMAND = r"\\(?:centerline|(?:sub){0,2}section\*?|chapter\*?|paragraph\*?)"
+_FONT = r"\\(?:bf|bfseries|large|Large|LARGE|normalsize|textbf|textsc|sc|it|em|centering|underline)"
+# Heading of a list of references without an environment, in braces and alone on a line or centred.
 _HANDMADE = re.compile(
-    r"^[ \t]{0,8}(?:\\(?:noindent|centerline|(?:sub)?section\*?|chapter\*?))?[ \t]{0,8}"
-    r"\{?[ \t]{0,8}(?:\\(?:bf|bfseries|large|Large|textbf|textsc|sc|it)[ \t]{0,8})*"
-    r"\{?[ \t]{0,8}(?:references|bibliography|literature(?: cited)?)[ \t]{0,8}[.:]?"
-    r"[ \t]{0,8}\}{1,2}(?:\\\\|[ \t]|\\label\{[^{}\n]*\})*$",
+    rf"^[ \t]{{0,8}}(?:{_CENTRED}\s{{0,9}})?(?:{_SPACING}[ \t]{{0,8}}){{0,3}}"
+    rf"(?:{_HEADING_COMMAND})?[ \t]{{0,8}}\{{?[ \t]{{0,8}}(?:{_FONT}[ \t]{{0,8}}\{{?){{0,3}}"
+    r"[ \t]{0,8}(?:references|bibliography|literature cited|(?P<literature>literature))"
+    r"[ \t]{0,8}[.:]?[ \t]{0,8}\}{1,3}(?:\\\\|[ \t]|\\label\{[^{}\n]*\})*"
+    rf"(?:\s{{0,9}}{_CENTRED}[ \t]*)?$",
     re.IGNORECASE | re.MULTILINE,
 )
+_ENTRY_BREAK = re.compile(r"\n[ \t]*\n|\\(?:item|bibitem|par|\\)(?![A-Za-z])")
+_YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
+_MAX_ENTRY_CHARS = 600  # longest entry of a list of references
+_MIN_LETTER_CHARS = 2_000  # shortest text of a letter ahead of its section of methods
+_METHODS = re.compile(
+    r"\W*(?:(?:online |supplementary |materials? and )?methods?(?: summary| and materials?)?"
+    r"|experimental (?:section|methods|procedures))\W*\Z",
+    re.IGNORECASE,
+)
 _HEADING_CHARS = 300
+_MAX_HEADINGS = 8  # headings behind which a list of references is looked for
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
@@ -53,7 +71,8 @@ def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bo
 
     The body begins at the first part, chapter or section. Headings of the abstract, of
     acknowledgements and the like do not count. In a paper without sections it begins after title
-    and abstract. It ends at ``\\end{document}``, or at the appendix if that is dropped. The
+    and abstract, and so in a letter whose first section is that of its methods, behind the text. It
+    ends at ``\\end{document}``, or at the appendix if that is dropped. The
     bibliography is cut out, with its heading and the commands that print one. Runs of blank lines
     become one blank line.
     """
@@ -65,12 +84,11 @@ def body_of_paper(text: str, *, keep_title_and_abstract: bool, drop_appendix: bo
     end = end_match.start() if end_match else len(text)
     title = _braced(scan, pairs, _TITLE, 0, end)
     abstract = _abstract(scan, pairs, end)
-    body = _first_section(scan, pairs, start, end)
+    front = (title, abstract, _first_match(scan, _MAKETITLE, start, end))
+    front_end = max([start, *(place[1] for place in front if place)])
+    body = _first_section(scan, pairs, start, end, front_end)
     if body is None:
-        body = start
-        for place in (title, abstract, _first_match(scan, _MAKETITLE, start, end)):
-            if place:
-                body = max(body, place[1])
+        body = front_end
     if drop_appendix and (appendix := _first_match(scan, _APPENDIX, body, end)):
         end = appendix[0]
     kept = [title, abstract] if keep_title_and_abstract else []
@@ -118,7 +136,9 @@ def _abstract(scan: Scan, pairs: dict[int, int], end: int) -> tuple[int, int] | 
     return None if at < 0 else (match.start(), at + len(closing))
 
 
-def _first_section(scan: Scan, pairs: dict[int, int], start: int, end: int) -> int | None:
+def _first_section(
+    scan: Scan, pairs: dict[int, int], start: int, end: int, front_end: int
+) -> int | None:
     for match in scan.matches(_SECTION, start):
         if match.start() >= end:
             return None
@@ -127,6 +147,8 @@ def _first_section(scan: Scan, pairs: dict[int, int], start: int, end: int) -> i
         closing = pairs.get(opening, opening)
         title = scan.text[opening + 1 : closing]
         if _BACK_MATTER.match(title):
+            return None
+        if _METHODS.match(title) and match.start() - front_end >= _MIN_LETTER_CHARS:
             return None
         if not _FRONT_MATTER.match(title):
             before = max(start, match.start() - _HEADING_CHARS)
@@ -157,22 +179,49 @@ def _bibliographies(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
             has_list = True
             closing = re.compile(rf"\\end[ \t]*\{{{environment}\*?\}}").search(scan.text, at, end)
             at = closing.end() if closing else end
-        heading = _REFERENCES_HEADING.search(scan.text, max(start, begin - _HEADING_CHARS), begin)
-        places.append((heading.start() if heading else begin, at))
+        places.append((_heading_before(scan.text, max(start, begin - _HEADING_CHARS), begin), at))
     if not has_list:
         places += _handmade_bibliography(scan, (start + end) // 2, end)
     return sorted(places)
 
 
+def _heading_before(text: str, start: int, begin: int) -> int:
+    """Return where the heading of the list of references at ``begin`` begins, if it has one."""
+    heading = _REFERENCES_HEADING.search(text, start, begin)
+    if heading:
+        return heading.start()
+    for made in _HANDMADE.finditer(text, start, begin):
+        if not text[made.end() : begin].strip():
+            return made.start()
+    return begin
+
+
 def _handmade_bibliography(scan: Scan, start: int, end: int) -> list[tuple[int, int]]:
-    """Return the edges of a list of references that is in no environment, from its heading on."""
-    heading = _first_match(scan, _HANDMADE, start, end)
-    if heading is None:
-        return []
+    """Return the edges of a list of references that is in no environment, from its heading on.
+
+    A section "Literature" may as well be a survey, so it must look like a list.
+    """
+    for heading in islice(scan.matches(_HANDMADE, start), _MAX_HEADINGS):
+        if heading.start() >= end:
+            break
+        list_end = _end_of_list(scan, heading.end(), end)
+        if not heading["literature"] or _is_list(scan.text[heading.end() : list_end]):
+            return [(heading.start(), list_end)]
+    return []
+
+
+def _is_list(text: str) -> bool:
+    """Tell whether a text consists of short entries, most of which name a year."""
+    entries = [entry for entry in _ENTRY_BREAK.split(text) if len(entry.split()) > 3]
+    dated = [entry for entry in entries if len(entry) <= _MAX_ENTRY_CHARS and _YEAR.search(entry)]
+    return len(dated) > 1 and len(dated) * 4 > len(entries) * 3
+
+
+def _end_of_list(scan: Scan, start: int, end: int) -> int:
     next_parts = [
-        _first_match(scan, pattern, heading[1], end) for pattern in (_SECTION, _APPENDIX, _FLOAT)
+        _first_match(scan, pattern, start, end) for pattern in (_SECTION, _APPENDIX, _FLOAT)
     ]
-    return [(heading[0], min([part[0] for part in next_parts if part], default=end))]
+    return min([part[0] for part in next_parts if part], default=end)
 
 
 def _tidy(scan: Scan, start: int, end: int) -> str:

@@ -18,6 +18,7 @@ from transforms.latex.arguments import (
     skip_space,
 )
 from transforms.latex.scan import brace_pairs
+from transforms.latex.switches import Switch, Value
 
 _COUNT = re.compile(r"\[[ \t\n]*([0-9])[ \t\n]*\]")
 # Commands that read tokens after the call or that build names. A macro whose body has one cannot be
@@ -96,7 +97,7 @@ def _name(source: Text, at: int) -> tuple[str, int] | None:
 
 
 def read_definition(
-    source: Text, word: str, at: int, known: Mapping[str, Macro | Environment | None]
+    source: Text, word: str, at: int, known: Mapping[str, Value]
 ) -> Definition | None:
     """Read the definition that the command ``word`` begins. ``at`` is the position after the word.
 
@@ -118,7 +119,7 @@ def read_definition(
 
 
 def _without_prefix(
-    source: Text, word: str, at: int, known: Mapping[str, Macro | Environment | None]
+    source: Text, word: str, at: int, known: Mapping[str, Value]
 ) -> Definition | None:
     if word in _COMMANDS:
         return _command(source, word, at)
@@ -201,9 +202,7 @@ def _primitive(source: Text, word: str, at: int) -> Definition | None:
     return _defined(name, macro, end + 1)._replace(is_global=is_global)
 
 
-def _let(
-    source: Text, at: int, known: Mapping[str, Macro | Environment | None]
-) -> Definition | None:
+def _let(source: Text, at: int, known: Mapping[str, Value]) -> Definition | None:
     text = source.text
     control = CONTROL_SEQUENCE[source.at_letter].match(text, skip_space(text, at))
     if control is None:
@@ -221,8 +220,9 @@ def _let(
     meaning, end = target.group()[1:], target.end()
     while meaning[0].isalpha() and text[end : end + 1] in (" ", "\t"):
         end += 1
-    macro = known.get(meaning)
-    assert not isinstance(macro, Environment)
+    value = known.get(meaning)
+    assert not isinstance(value, Environment)
+    macro = None if isinstance(value, Switch) else value
     if macro is None and meaning not in known:
         if meaning in ("empty", "@empty"):
             macro = Macro((), "", source.at_letter)

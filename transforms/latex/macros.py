@@ -8,50 +8,37 @@ in the body are expanded, too. Commands that the source does not define are left
 from __future__ import annotations
 
 import re
-from collections import Counter
-from typing import NamedTuple
 
-from transforms.latex.arguments import Macro, read_argument, skip_space, substitute
+from transforms.latex import commands
+from transforms.latex.arguments import Macro, Text, read_argument, skip_space, substitute
+from transforms.latex.budget import Budget, Checkpoint
+from transforms.latex.conditionals import (
+    BRANCH_COMMANDS,
+    all_decided,
+    branch_of_command,
+    decide,
+    enter,
+)
 from transforms.latex.definitions import DEFINERS, read_definition
+from transforms.latex.lookahead import branch_taken, space_of_xspace
 from transforms.latex.reading import Frame, Input
-from transforms.latex.scan import BEGIN_ENVIRONMENT, Scan, brace_pairs, inline_verbatim
+from transforms.latex.scan import (
+    BEGIN_ENVIRONMENT,
+    Scan,
+    brace_pairs,
+    inline_verbatim,
+    is_conditional,
+)
 from transforms.latex.scope import ARGUMENT, Scope
-from transforms.latex.writing import Output, OutputState
+from transforms.latex.switches import read_switch
+from transforms.latex.writing import Output
 
-MAX_DEPTH = 200
-"""Most expansions within one another. Only macros that call themselves go deeper."""
-
-MAX_FAILURES = 16
-"""Most calls in a document that exceed a limit. After these nothing more is expanded."""
-
-MAX_RUNAWAYS = 100
-"""Most calls of a macro with missing arguments. After these the macro is left alone."""
-
-_GROUP_BEGINS = {"begingroup": "begingroup", "bgroup": "{"}
-_GROUP_ENDS = {"endgroup": "begingroup", "egroup": "{"}
-# Commands that execute arguments in braces, with the number of the arguments. Definitions in such
-# an argument hold after it.
-_EXECUTES_ARGUMENTS = {
-    "AtBeginDocument": 1,
-    "AtEndPreamble": 1,
-    "@ifpackageloaded": 3,
-    "@ifundefined": 3,
-    "IfFileExists": 3,
-    "ifbool": 3,
-    "ifcsdef": 3,
-    "ifcsundef": 3,
-    "ifthenelse": 3,
-    "iftoggle": 3,
-}
 _TOKEN = {
     False: re.compile(r"\\(?:[A-Za-z]+|[\s\S])|[{}]"),
     True: re.compile(r"\\(?:[A-Za-z@]+|[\s\S])|[{}]"),
 }
 _END_ENVIRONMENT = re.compile(r"\\end[ \t]*\{([^{}\n]{1,100})\}")
 _BLANK_REST = re.compile(r"[ \t]*\n")
-# What the package xspace puts no space before, and braces.
-_NO_XSPACE = re.compile(r"[.,'/?;:!~)}{-]|\\(?:[\s/]|footnote)|\n|\Z")
-_XSPACE_WINDOW_CHARS = 64
 
 
 def expanded(text: str, *, max_expansions: int, max_growth: float) -> str:
@@ -63,38 +50,20 @@ def expanded(text: str, *, max_expansions: int, max_growth: float) -> str:
     return _Expansion(text, max_expansions, int(max_growth * len(text)) + 1000).run()
 
 
-class _Checkpoint(NamedTuple):
-    """The state before a call in the source, to which a call over the limits goes back."""
-
-    word: str
-    at: int
-    output: OutputState
-    log_length: int
-    groups: int
-
-
 class _Expansion:
     """The expansion of one source: its input, its output, and the definitions that hold."""
 
     def __init__(self, text: str, max_expansions: int, max_chars: int) -> None:
         scan = Scan(text)
         pairs = brace_pairs(text, scan.spans)
-        self._input = Input(Frame(text, at_letter=False, pairs=pairs))
+        self._input = Input(Frame(text, at_letter=False, pairs=pairs, spans=scan.spans))
         self._frames = self._input.frames
         self._spans = iter(scan.spans)
         self._span = next(self._spans, None)
         self._scope = Scope()
         self._output = Output()
-        self._max_expansions = max_expansions
-        self._max_chars = max_chars
-        self._expansions_left = len(text) + max_expansions
-        self._chars_left = 8 * max_chars
-        self._call: _Checkpoint | None = None
-        self._call_expansions = 0
-        self._call_chars = 0
-        self._failures = 0
-        self._left: set[str] = set()
-        self._runaways: Counter[str] = Counter()
+        self._budget = Budget(len(text), max_expansions, max_chars)
+        self._call: Checkpoint | None = None
 
     def run(self) -> str:
         while self._frames:
@@ -105,16 +74,20 @@ class _Expansion:
                     continue
             match = _TOKEN[frame.at_letter].search(frame.text, frame.at)
             if match is None:
-                self._output.write(frame.text[frame.at :])
+                self._write_text(frame.text[frame.at :])
                 frame.at = len(frame.text)
                 self._input.pop()
                 continue
             if len(self._frames) == 1 and self._span and self._span.start <= match.start():
-                self._output.write(frame.text[frame.at : self._span.start])
+                self._write_text(frame.text[frame.at : self._span.start])
                 frame.at = self._span.start
                 continue
             if match.start() > frame.at:
-                self._output.write(frame.text[frame.at : match.start()])
+                self._write_text(frame.text[frame.at : match.start()])
+            if match.start() in frame.skipped:
+                frame.at = frame.skipped.pop(match.start())
+                self._end_removed_command()
+                continue
             frame.at = match.end()
             token = match.group()
             if token == "{":
@@ -124,6 +97,10 @@ class _Expansion:
             else:
                 self._command(frame, token, match.start())
         return self._output.text()
+
+    def _write_text(self, text: str) -> None:
+        self._output.write(text)
+        self._scope.read_text(text)
 
     def _pass_span(self, frame: Frame) -> bool:
         """Copy the span (verbatim text or a comment) at the current position, if there is one."""
@@ -138,9 +115,10 @@ class _Expansion:
 
     def _open(self, kind: str, token: str) -> None:
         waiting = max(self._output.arity - 1, 0)
+        is_text = self._output.last_command in commands.SET_AS_TEXT
         self._output.arity = 0
         self._output.write(token)
-        self._scope.open(kind, arity=waiting)
+        self._scope.open(kind, arity=waiting, in_math=False if is_text else None)
 
     def _close_brace(self) -> None:
         self._output.write("}")
@@ -156,6 +134,15 @@ class _Expansion:
             frame.at = rest.end()
 
     def _define(self, frame: Frame, word: str) -> bool:
+        turned = read_switch(frame.source, word, frame.at, self._scope.known)
+        if turned:
+            certain = all(outer.at >= outer.undecided_end for outer in self._frames)
+            frame.at = turned.end
+            self._scope.turn(turned, is_certain=certain)
+            self._end_removed_command()
+            return True
+        if word not in DEFINERS:
+            return False
         definition = read_definition(frame.source, word, frame.at, self._scope.known)
         if definition is None:
             return False
@@ -169,29 +156,47 @@ class _Expansion:
         macro = self._scope.macro(word)
         if macro is not None:
             self._expand(token, macro)
-        elif word in DEFINERS:
-            if not self._define(frame, word):
-                self._output.write_command(token)
+        elif self._define(frame, word):
+            return
         elif word == "begin":
             self._begin(frame, start)
         elif word == "end":
             self._end(frame, start)
-        elif word in _GROUP_BEGINS:
+        elif word in commands.GROUP_BEGINS:
             self._output.write_command(token)
-            self._scope.open(_GROUP_BEGINS[word])
-        elif word in _GROUP_ENDS:
+            self._scope.open(commands.GROUP_BEGINS[word])
+        elif word in commands.GROUP_ENDS:
             self._output.write_command(token)
-            self._scope.close_if(_GROUP_ENDS[word])
+            self._scope.close_if(commands.GROUP_ENDS[word])
         elif word in ("makeatletter", "makeatother"):
             self._output.write_command(token)
             frame.at_letter = word == "makeatletter"
         elif word == "xspace":
-            self._xspace()
+            space = space_of_xspace(self._input)
+            self._output.write("" if self._scope.in_math else space)
         elif word in ("@ifstar", "@ifnextchar") and len(self._frames) > 1:
-            self._branch(frame, token)
-        elif word in _EXECUTES_ARGUMENTS:
+            self._branch(branch_taken(self._input, frame, token), token)
+        elif word == "ensuremath" and self._ensured_math(frame):
+            return
+        elif (
+            word in BRANCH_COMMANDS
+            and (branch := branch_of_command(frame.source, word, frame.at, self._scope.known))
+            and self._may_expand(token)
+        ):
+            taken, frame.at = branch
+            self._branch(taken, token)
+        elif word.startswith("if") and is_conditional(frame.text, token, start):
+            self._conditional(frame, token, start)
+        elif self._output.shows_nothing_of(word):
+            self._end_removed_command()
+        elif token in commands.FORMULA_EDGES:
             self._output.write_command(token)
-            frame.mark_arguments(_EXECUTES_ARGUMENTS[word])
+            self._scope.in_math = commands.FORMULA_EDGES[token]
+        elif word in commands.EXECUTES_ARGUMENTS:
+            self._output.write_command(token)
+            count = commands.EXECUTES_ARGUMENTS[word]
+            # Where a file is not in the submission, the last argument is read, which comes last.
+            frame.mark_arguments(count, may_be_skipped=count > 1 and word != "IfFileExists")
         elif inline := inline_verbatim(frame.text, token, start):
             self._output.write(inline.group())
             frame.at = inline.end()
@@ -209,11 +214,20 @@ class _Expansion:
         if environment is None:
             self._output.write(match.group())
             if name != "document":
-                self._scope.open(f"begin {name}")
+                self._scope.open(
+                    f"begin {name}", in_math=True if name in commands.FORMULAS else None
+                )
             return
+        places = self._input.places()
         values = (
             self._input.arguments(environment.begin) if self._may_expand(match.group()) else None
         )
+        if values is not None and not (
+            self._branches_are_known(environment.begin, values)
+            and self._branches_are_known(environment.end, values)
+        ):
+            self._input.go_back(places)
+            values = None
         if values is None:
             self._output.write(match.group())
             self._scope.open(f"begin {name}")
@@ -252,54 +266,60 @@ class _Expansion:
 
         self._frames.append(Frame(group.end.body, at_letter=group.end.at_letter, at_end=close))
 
-    def _xspace(self) -> None:
-        ahead = self._input.ahead(_XSPACE_WINDOW_CHARS)
-        blank = skip_space(ahead, 0)
-        if _NO_XSPACE.match(ahead, blank):
-            if not ahead.startswith("\n", blank):
-                self._input.consume(blank)
-        elif not blank:
-            self._output.write(" ")
+    def _branch(self, taken: str | None, token: str) -> None:
+        """Read the branch of a command, or write the command if its branch is not known."""
+        if taken is None:
+            self._output.write_command(token)
+        elif self._count(len(taken)):
+            self._frames.append(Frame(taken, at_letter=self._frames[-1].at_letter))
 
-    def _branch(self, frame: Frame, token: str) -> None:
-        """Take the branch of ``\\@ifstar`` or ``\\@ifnextchar`` that the following text decides."""
-        count = 2 if token == r"\@ifstar" else 3
-        arguments: list[str] = []
+    def _conditional(self, frame: Frame, token: str, start: int) -> None:
+        """Go to the branch that a conditional takes, if that is known."""
+        word = token[1:]
+        place = frame.branches(start)
+        decision = decide(
+            frame.source, word, frame.at, self._scope.known, in_math=self._scope.in_math
+        )
+        if place is None or decision is None:
+            frame.undecided_end = max(frame.undecided_end, place.fi_end if place else 0)
+            self._output.write_command(token)
+        else:
+            frame.at = enter(place, decision, frame.skipped)
+            self._end_removed_command()
+
+    def _end_removed_command(self) -> None:
+        """Skip what TeX skips after a control word that leaves nothing."""
+        frame = self._frames[-1]
         at = frame.at
-        for _ in range(count):
-            argument = read_argument(frame.source, at)
-            if argument is None:
-                self._output.write_command(token)
-                return
-            arguments.append(argument[0])
-            at = argument[1]
-        frame.at = at
-        wanted = "*" if count == 2 else arguments[0]
-        ahead = self._input.ahead(_XSPACE_WINDOW_CHARS)
-        blank = skip_space(ahead, 0)
-        is_there = bool(wanted) and ahead.startswith(wanted, blank)
-        if is_there and count == 2:
-            self._input.consume(blank + 1)
-        taken = arguments[-2] if is_there else arguments[-1]
-        if self._count(len(taken)):
-            self._frames.append(Frame(taken, at_letter=frame.at_letter))
+        self._end_line_left_blank()
+        if frame.at == at:
+            frame.at = skip_space(frame.text, at)
+
+    def _ensured_math(self, frame: Frame) -> bool:
+        """Read the argument of ``\\ensuremath`` where it makes no difference."""
+        argument = read_argument(frame.source, frame.at)
+        if argument is None or not self._scope.in_math or self._output.arity:
+            return False
+        if self._may_expand(r"\ensuremath"):
+            frame.at = argument[1]
+            self._branch(argument[0], r"\ensuremath")
+            return True
+        return False
 
     def _may_expand(self, token: str) -> bool:
         """Tell whether a call may be expanded; keep the state before it if it is in the source."""
-        if token in self._left or self._failures >= MAX_FAILURES:
-            return False
-        chars_left = self._chars_left - self._input.looked_ahead_chars
-        if self._expansions_left <= 0 or chars_left <= 0:
+        if not self._budget.allows(token, self._input.looked_ahead_chars):
             return False
         if len(self._frames) == 1 and self._call is None:
-            self._call = _Checkpoint(
+            self._call = Checkpoint(
                 token,
                 self._frames[0].at,
                 self._output.state(),
                 self._scope.log_length(),
                 len(self._scope.groups),
+                self._scope.in_math,
             )
-            self._call_expansions = self._call_chars = 0
+            self._budget.begin_call()
         return True
 
     def _count(self, chars: int) -> bool:
@@ -307,27 +327,19 @@ class _Expansion:
 
         If they do not, everything goes back to the state before the call.
         """
-        self._call_expansions += 1
-        self._call_chars += chars
-        self._expansions_left -= 1
-        self._chars_left -= chars
-        if (
-            self._call_expansions <= self._max_expansions
-            and self._call_chars <= self._max_chars
-            and self._output.chars <= self._max_chars
-            and len(self._frames) < MAX_DEPTH
-        ):
+        depth = len(self._frames)
+        if self._budget.take(chars, output_chars=self._output.chars, depth=depth):
             return True
         call = self._call
         assert call is not None
-        self._failures += 1
-        self._left.add(call.word)
+        self._budget.fail(call.word)
         self._output.go_back(call.output)
         del self._frames[1:]
         self._frames[0].at = call.at
         while len(self._scope.groups) > call.groups:
             self._scope.close()
         self._scope.undo_to(call.log_length)
+        self._scope.in_math = call.in_math
         if environment := BEGIN_ENVIRONMENT.fullmatch(call.word):
             self._output.write(call.word)
             self._scope.open(f"begin {environment[1]}")
@@ -344,11 +356,13 @@ class _Expansion:
                 self._output.write_command(macro.body)
             return
         open_options = self._input.open_options
+        places = self._input.places() if macro.may_branch else None
         values = self._input.arguments(macro)
         if values is None or self._input.open_options > open_options:
-            self._runaways[token] += 1
-            if self._runaways[token] >= MAX_RUNAWAYS:
-                self._left.add(token)
+            self._budget.run_away(token)
+        if values is not None and places and not self._branches_are_known(macro, values):
+            self._input.go_back(places)
+            values = None
         if values is None:
             self._output.write_command(token)
             return
@@ -369,9 +383,18 @@ class _Expansion:
                 return
         self._frames.append(Frame(body, at_letter=macro.at_letter))
 
+    def _branches_are_known(self, macro: Macro, values: list[str | None]) -> bool:
+        """Tell whether the branches that a macro's body takes are known, so that it is expanded."""
+        if not macro.may_branch:
+            return True
+        body = substitute(macro, values, self._budget.max_chars)
+        return body is None or all_decided(
+            Text(body, brace_pairs(body), macro.at_letter), self._scope.known
+        )
+
     def _substituted(self, macro: Macro, values: list[str | None]) -> str | None:
-        body = substitute(macro, values, self._max_chars)
+        body = substitute(macro, values, self._budget.max_chars)
         read = len(macro.body) if macro.tests_arguments else 0  # each test reads the body again
-        if not self._count(self._max_chars + 1 if body is None else max(read, len(body))):
+        if not self._count(self._budget.max_chars + 1 if body is None else max(read, len(body))):
             return None
         return body

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from transforms.latex.arguments import MAX_ARGUMENT_CHARS, Macro, Text, read_arguments, skip_space
-from transforms.latex.scan import brace_pairs
+from transforms.latex.scan import Branches, Span, brace_pairs, branches
 
 _NEAR_CHARS = 500  # text that is looked at first for arguments
 
@@ -14,9 +14,22 @@ class Frame:
     """A text that is being read. Reading is at ``at``, and ``at_end`` is called after the end.
 
     ``no_groups`` holds the positions of opening braces that begin an argument but no group.
+    ``skipped`` maps the begin of what is not read, of a conditional, to its end. Conditionals that
+    are not decided reach to ``undecided_end``.
     """
 
-    __slots__ = ("_pairs", "at", "at_end", "at_letter", "no_groups", "text")
+    __slots__ = (
+        "_branches",
+        "_pairs",
+        "_spans",
+        "at",
+        "at_end",
+        "at_letter",
+        "no_groups",
+        "skipped",
+        "text",
+        "undecided_end",
+    )
 
     def __init__(
         self,
@@ -25,13 +38,18 @@ class Frame:
         at_letter: bool,
         at_end: Callable[[], None] | None = None,
         pairs: dict[int, int] | None = None,
+        spans: Sequence[Span] = (),
     ) -> None:
         self.text = text
         self.at = 0
         self.at_letter = at_letter
         self.at_end = at_end
         self.no_groups: set[int] = set()
+        self.skipped: dict[int, int] = {}
+        self.undecided_end = 0
         self._pairs = pairs
+        self._spans = spans
+        self._branches: dict[int, Branches] | None = None
 
     @property
     def source(self) -> Text:
@@ -40,8 +58,17 @@ class Frame:
             self._pairs = brace_pairs(self.text)
         return Text(self.text, self._pairs, self.at_letter)
 
-    def mark_arguments(self, count: int) -> None:
-        """Note that the next ``count`` arguments in braces are executed and are no groups."""
+    def branches(self, start: int) -> Branches | None:
+        """Return the places of the conditional at ``start``, None if it has no ``\\fi``."""
+        if self._branches is None:
+            self._branches = branches(self.text, self._spans)
+        return self._branches.get(start)
+
+    def mark_arguments(self, count: int, *, may_be_skipped: bool) -> None:
+        """Note that the next ``count`` arguments in braces are executed and are no groups.
+
+        Where one of them ``may_be_skipped``, switches that they turn are not known behind them.
+        """
         pairs = self.source.pairs
         at = self.at
         for _ in range(count):
@@ -50,6 +77,8 @@ class Frame:
                 return
             self.no_groups.add(at)
             at = pairs[at] + 1
+        if may_be_skipped:
+            self.undecided_end = max(self.undecided_end, at)
 
 
 class Input:
@@ -121,6 +150,16 @@ class Input:
             if len(ahead) < chars:
                 break
         return None
+
+    def places(self) -> list[tuple[Frame, int]]:
+        """Return the texts being read and where reading is, for :meth:`go_back`."""
+        return [(frame, frame.at) for frame in self.frames]
+
+    def go_back(self, places: list[tuple[Frame, int]]) -> None:
+        """Read on at earlier ``places``."""
+        self.frames[:] = [frame for frame, _ in places]
+        for frame, at in places:
+            frame.at = at
 
     def _is_read(self, frame: Frame) -> bool:
         return skip_space(frame.text, frame.at) >= len(frame.text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 MAX_NAMES = 100
@@ -64,6 +64,15 @@ class Span(NamedTuple):
     kind: Literal["comment", "excluded", "false", "verbatim"]
     start: int
     end: int
+
+
+class Branches(NamedTuple):
+    """The places of a conditional's ``\\else``, if it has one, and of its ``\\fi``."""
+
+    else_start: int | None
+    else_end: int | None
+    fi_start: int
+    fi_end: int
 
 
 class Scan:
@@ -135,7 +144,7 @@ def _names(defines: re.Pattern[str], text: str) -> set[str]:
 def _spans(text: str) -> Iterator[Span]:
     verbatim = _VERBATIM_ENVIRONMENTS | _names(_NEW_VERBATIM, text)
     excluded = {"comment"} | _names(_EXCLUDED, text)
-    branches: dict[int, tuple[int | None, int]] | None = None
+    places: dict[int, Branches] | None = None
     unclosed: set[str] = set()
     ends: list[int] = []  # ends of each \fi whose \iffalse had an \else
     at = 0
@@ -156,10 +165,10 @@ def _spans(text: str) -> Iterator[Span]:
                     at = end + len(closing)
                     yield Span("excluded" if name in excluded else "verbatim", start, at)
         elif token == r"\iffalse":
-            if branches is None:
-                branches = _false_branches(text)
-            if start in branches:
-                else_end, end = branches[start]
+            if places is None:
+                places = branches(text)
+            if start in places:
+                _, else_end, _, end = places[start]
                 at = end if else_end is None else else_end
                 if else_end is not None:
                     ends.append(end)
@@ -173,16 +182,29 @@ def _spans(text: str) -> Iterator[Span]:
             yield Span("verbatim", start, at)
 
 
-def _false_branches(text: str) -> dict[int, tuple[int | None, int]]:
-    """Map the position of each ``\\iffalse`` to the ends of its ``\\else`` and its ``\\fi``.
+def is_conditional(text: str, token: str, start: int) -> bool:
+    """Tell whether the control sequence at ``start`` begins a conditional of TeX, to ``\\fi``."""
+    if not token.startswith("\\if") or _NO_CONDITIONAL.match(token):
+        return False
+    before = text[max(start - _LET_CHARS, 0) : start]
+    return not (_LET.search(before) or before.endswith("\\newif"))
 
-    The end of the ``\\else`` is None where there is none. An ``\\iffalse`` without a ``\\fi`` in
-    its group is part of a definition and is left out.
+
+def branches(text: str, spans: Sequence[Span] = ()) -> dict[int, Branches]:
+    """Map the position of each conditional outside of ``spans`` to the places of its branches.
+
+    A conditional without a ``\\fi`` in its group is part of a definition and is left out.
     """
-    branches: dict[int, tuple[int | None, int]] = {}
+    found: dict[int, Branches] = {}
     depth = 0
-    open_ifs: list[tuple[int, int, bool, int | None]] = []  # start, depth, is false, end of \else
-    for match in _CONDITIONAL_TOKEN.finditer(text):
+    open_ifs: list[tuple[int, int, tuple[int, int] | None]] = []  # start, depth, \else
+    ends = [span.start for span in spans] + [len(text)]
+    begins = [0] + [span.end for span in spans]
+    tokens = chain.from_iterable(
+        _CONDITIONAL_TOKEN.finditer(text, begin, end)
+        for begin, end in zip(begins, ends, strict=True)
+    )
+    for match in tokens:
         token = match.group()
         if token == "{":
             depth += 1
@@ -190,18 +212,14 @@ def _false_branches(text: str) -> dict[int, tuple[int | None, int]]:
             depth -= 1
             while open_ifs and open_ifs[-1][1] > depth:
                 open_ifs.pop()
-        elif token.startswith(r"\if"):
-            before = text[max(match.start() - _LET_CHARS, 0) : match.start()]
-            if not (
-                _NO_CONDITIONAL.match(token) or _LET.search(before) or before.endswith("\\newif")
-            ):
-                open_ifs.append((match.start(), depth, token == r"\iffalse", None))
         elif token == r"\else" and open_ifs:
-            start, level, is_false, else_end = open_ifs[-1]
-            if else_end is None:
-                open_ifs[-1] = (start, level, is_false, match.end())
+            start, level, other = open_ifs[-1]
+            if other is None:
+                open_ifs[-1] = (start, level, match.span())
         elif token == r"\fi" and open_ifs:
-            start, _, is_false, else_end = open_ifs.pop()
-            if is_false:
-                branches[start] = (else_end, match.end())
-    return branches
+            start, _, other = open_ifs.pop()
+            else_start, else_end = other or (None, None)
+            found[start] = Branches(else_start, else_end, match.start(), match.end())
+        elif is_conditional(text, token, match.start()):
+            open_ifs.append((match.start(), depth, None))
+    return found

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import NamedTuple
 
 from transforms.latex.arguments import Environment, Macro
 from transforms.latex.definitions import Definition
+from transforms.latex.switches import Switch, Turned, Value
 
 ARGUMENT = "argument"
 """Kind of a group that is an executed argument in braces. Definitions in it hold after it."""
+
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 class Group(NamedTuple):
@@ -20,6 +24,8 @@ class Group(NamedTuple):
     arity: int = 0  # further arguments that the command before the group may take
     end: Macro | None = None  # macro for the end of an environment that the source defines
     wrapped: bool = False  # whether the environment is written as a group
+    in_math: bool = False  # whether the group stands in a formula
+    begins_in_math: bool = False  # whether its text begins in one
 
 
 class Scope:
@@ -30,10 +36,11 @@ class Scope:
     """
 
     def __init__(self) -> None:
-        self.known: dict[str, Macro | Environment | None] = {}
+        self.known: dict[str, Value] = {}
         self.groups: list[Group] = []
         self._open: Counter[str] = Counter()
-        self._undo: list[tuple[str, Macro | Environment | None, bool]] = []
+        self.in_math = False  # whether the current place is in a formula
+        self._undo: list[tuple[str, Value, bool]] = []
         self._last_global: dict[str, int] = {}
 
     def macro(self, name: str) -> Macro | None:
@@ -57,22 +64,52 @@ class Scope:
         name = definition.name
         if definition.only_new and name in self.known:
             return
+        self._set(name, definition.value, is_global=definition.is_global)
+
+    def turn(self, turned: Turned, *, is_certain: bool) -> None:
+        """Turn a switch. Where it is not certain that TeX does, its value is not known any more."""
+        value = Switch(turned.value) if is_certain else None
+        self._set(turned.name, value, is_global=turned.is_global)
+
+    def _set(self, name: str, value: Value, *, is_global: bool) -> None:
         self._undo.append((name, self.known.get(name), name in self.known))
-        if definition.is_global:
+        if is_global:
             self._last_global[name] = len(self._undo)
-        self.known[name] = definition.value
+        self.known[name] = value
 
     def open(
-        self, kind: str, *, arity: int = 0, end: Macro | None = None, wrapped: bool = False
+        self,
+        kind: str,
+        *,
+        arity: int = 0,
+        end: Macro | None = None,
+        wrapped: bool = False,
+        in_math: bool | None = None,
     ) -> None:
-        """Open a group."""
-        self.groups.append(Group(kind, len(self._undo), arity, end, wrapped))
+        """Open a group. Its text begins in a formula if the place does, or as ``in_math`` says."""
+        begins_in_math = self.in_math if in_math is None else in_math
+        undo = len(self._undo)
+        self.groups.append(Group(kind, undo, arity, end, wrapped, self.in_math, begins_in_math))
+        self.in_math = begins_in_math
         self._open[kind] += 1
+
+    def read_text(self, text: str) -> None:
+        """Note the formulas that begin and end in a text without commands and braces.
+
+        No formula goes over a blank line.
+        """
+        if "\n" in text:
+            *before, text = _BLANK_LINE.split(text)
+            if before:
+                self.in_math = self.groups[-1].begins_in_math if self.groups else False
+        if "$" in text and text.replace("$$", "$").count("$") % 2:
+            self.in_math = not self.in_math
 
     def close(self) -> Group:
         """Close the innermost group."""
         group = self.groups.pop()
         self._open[group.kind] -= 1
+        self.in_math = group.in_math
         if group.kind != ARGUMENT:
             self.undo_to(group.undo)
         return group

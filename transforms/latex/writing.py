@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 _LAST_PIECES = 8  # pieces at the end that are searched for the begin of the last line
@@ -14,6 +15,13 @@ _ONE_ARGUMENT = (
 )
 _TWO_ARGUMENTS = "frac dfrac tfrac binom stackrel overset underset"
 _ARITY = dict.fromkeys(_ONE_ARGUMENT.split(), 1) | dict.fromkeys(_TWO_ARGUMENTS.split(), 2)
+
+_WITHOUT_TRACE = frozenset(("relax", "protect", "ignorespaces", "ignorespacesafterend"))
+# Ends of a text whose number or test a following \relax ends.
+_NEEDS_RELAX = re.compile(
+    r"(?:[0-9]|[0-9.][ ]?(?:pt|em|ex|cm|mm|in|bp|sp|pc|mu|fil+)|=|\\if[a-z]*"
+    r"|\\ifx\s*\\[A-Za-z@]+)\s*\Z"
+)
 
 
 class OutputState(NamedTuple):
@@ -28,12 +36,13 @@ class Output:
     """Pieces of text in their order.
 
     ``chars`` is the number of characters written. ``arity`` is the number of arguments that the
-    last command may still take.
+    last command may still take. ``last_command`` is the one that ends the output, or empty.
     """
 
     def __init__(self) -> None:
         self.chars = 0
         self.arity = 0
+        self.last_command = ""
         self._pieces: list[str] = []
         self._after_word = False
 
@@ -53,6 +62,8 @@ class Output:
         self._pieces.append(text)
         self.chars += len(text)
         self._after_word = False
+        if not text.isspace():
+            self.last_command = ""
 
     def write_command(self, token: str) -> None:
         """Write a control sequence."""
@@ -60,6 +71,7 @@ class Output:
         self.arity = 0
         self.write(token)
         self._after_word = token[1:2].isalpha() or token[1:2] == "@"
+        self.last_command = token
         self.arity = _ARITY.get(token[1:], waiting)
 
     def last_line_is_blank(self) -> bool:
@@ -71,6 +83,12 @@ class Output:
             if newline >= 0:
                 return True
         return len(self._pieces) < _LAST_PIECES
+
+    def shows_nothing_of(self, word: str) -> bool:
+        """Tell whether the command ``word`` makes no difference here, such as ``\\relax``."""
+        if word not in _WITHOUT_TRACE or self.arity:
+            return False
+        return not _NEEDS_RELAX.search("".join(self._pieces[-_LAST_PIECES:])[-80:])
 
     def end_blank_line(self) -> None:
         """Remove the blanks at the end of the output, where the last line is blank."""

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.arxiv import read_arxiv
-from pipeline.readers.paper import decoded
+from pipeline.readers.latex_encoding import decode_latex
 
 LIMITS: dict[str, Any] = {
     "start": 0,
@@ -187,6 +187,115 @@ def test_main_file(files: dict[str, str], main: str) -> None:
     assert metadata(paper_of(contents))["main_file"] == main
 
 
+_PREAMBLE = "\\documentclass[a4paper]{article}\n\\newcommand{\\x}{y}\n"
+_FIGURE = "\\documentclass[tikz]{standalone}\n\\begin{document}\nFIGURE\n\\end{document}\n"
+_BODY = "\\section{A}\nThe text of the paper.\n\\end{document}\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"main.tex": "\\input{pre}\n\\begin{document}\n" + _BODY, "pre.tex": _PREAMBLE},
+        {"main.tex": "\\input pre \\input{go}\n" + _BODY, "pre.tex": _PREAMBLE, "go.tex": "%B"},
+        {"main.tex": "\\input{head}\n" + _BODY, "head.tex": _PREAMBLE + "%B"},
+        {
+            "main.tex": "\\input{tex/all}\n" + _BODY,
+            "tex/all.tex": "\\input{tex/pre}%B",
+            "tex/pre.tex": _PREAMBLE,
+        },
+        {
+            "main.tex": "\\input{pre}\n\\begin{document}\n\\input{fig}" + _BODY,
+            "pre.tex": _PREAMBLE,
+            "fig.tex": _FIGURE,
+        },
+        {
+            "main.tex": "\\input{pre}\n\\begin{document}\n" + _BODY,
+            "pre.tex": _PREAMBLE,
+            "a.tex": _FIGURE + "x" * 900,
+        },
+        {
+            "main.tex": _PREAMBLE + '\\begin{document}\n\\input "my part"\n' + _BODY,
+            "my part.tex": '\\input{"the other".tex}',
+            "the other.tex": "other",
+            "a.tex": _PREAMBLE + "\\begin{document}\n.\n\\end{document}\n",
+            "a.bbl": "",
+        },
+    ],
+)
+def test_main_file_is_found_after_splicing(files: dict[str, str]) -> None:
+    begin = "\n\\begin{document}\n"
+    row = paper_of({name: text.replace("%B", begin) for name, text in files.items()})
+    assert metadata(row)["main_file"] == "main.tex"
+    assert "missing_inputs" not in metadata(row)
+    text = row["text"]
+    assert text.index("\\documentclass") < text.index(begin) < text.index("The text of the paper")
+    assert ("FIGURE" in text) == ("fig.tex" in files)
+    assert ("other" in text) == ("the other.tex" in files)
+
+
+def test_a_figure_alone_is_no_paper_beside_other_files() -> None:
+    plain = "\\input amstex Plain text. \\bye"
+    assert paper_of({"p.tex": plain, "f.tex": _FIGURE})["dropped_by"] == "no_main_file"
+    assert paper_of({"f.tex": _FIGURE})["dropped_by"] is None
+
+
+def _declares(options: str) -> str:
+    return _PREAMBLE + f"\\usepackage[{options}]{{inputenc}}\n\\begin{{document}}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "codec", "word"),
+    [
+        ("koi8-r", "koi8-r", "Введение"),
+        ("cp1251", "cp1251", "Введение"),
+        ("iso88595", "iso8859-5", "Введение"),
+        ("latin2", "iso8859-2", "žluťoučký"),
+        ("applemac", "mac_roman", "l'été"),
+        ("ansinew", "cp1252", "“œuvre”"),
+        ("latin9", "iso8859-15", "cœur, 5 €"),
+        ("utf8,latin5", "iso8859-9", "ığdır"),
+    ],
+)
+def test_declared_encoding_holds_in_all_files(option: str, codec: str, word: str) -> None:
+    row = paper_of(
+        {
+            "m.tex": (_declares(option) + f"{word}\n\\input{{a}}\n" + _BODY).encode(codec),
+            "a.tex": f"a: {word}".encode(codec),
+            "b.tex": "not read",
+        }
+    )
+    assert row["text"].count(word) == 2
+    assert "encoding_guessed" not in metadata(row)
+
+
+def test_encoding_is_declared_elsewhere_or_changes() -> None:
+    word = "теплопроводность"
+    commented = "%\\usepackage[latin2]{inputenc}\n"
+    switched = (
+        (_declares("koi8-r") + commented + word).encode("koi8-r")
+        + (f"\\inputencoding{{cp1251}} {word}\n\\input{{a}}").encode("cp1251")
+        + (f"\\inputencoding {{cp866}}\\input{{b}}{word}\n" + _BODY).encode("cp866")
+    )
+    row = paper_of(
+        {"m.tex": switched, "a.tex": word.encode("cp1251"), "b.tex": word.encode("cp866")}
+    )
+    assert row["text"].count(word) == 5
+    package = {"my.sty": "\\RequirePackage[cp1251]{inputenc}"}
+    main = _PREAMBLE + "\\usepackage{my}\\begin{document}\n" + word + _BODY
+    assert word in paper_of({"m.tex": main.encode("cp1251"), **package})["text"]
+    cjk = _PREAMBLE + "\\begin{document}\\begin{CJK*}{Bg5}{song}天氣好\\end{CJK*}" + _BODY
+    assert "天氣好" in paper_of({"m.tex": cjk.encode("big5")})["text"]
+
+
+def test_a_bad_byte_in_a_paper_costs_one_letter() -> None:
+    text = (_declares("utf8") + "Müller, Café, BAD\n" + _BODY).encode()
+    row = paper_of({"m.tex": text.replace(b"BAD", b"\xff")})
+    assert "Müller, Café, \ufffd\n" in row["text"]
+    assert "encoding_guessed" not in metadata(row)
+    row = paper_of({"m.tex": (_PREAMBLE + "\\begin{document}é" + _BODY).encode("latin-1")})
+    assert metadata(row)["encoding_guessed"] is True and "é" in row["text"]
+
+
 def test_each_file_is_decoded_on_its_own() -> None:
     row = paper_of(
         {
@@ -197,7 +306,7 @@ def test_each_file_is_decoded_on_its_own() -> None:
         }
     )
     assert all(word in row["text"] for word in ("é", "Schrödinger\n", "“quoted”", "Ω"))
-    assert decoded(b"\x81\xe9") == "\x81é"
+    assert decode_latex(b"\x81\xe9").text == "\x81é"
 
 
 def test_pdf_wrapped_in_latex_is_no_text() -> None:

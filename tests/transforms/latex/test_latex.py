@@ -157,11 +157,50 @@ def test_letter_without_sections_keeps_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", [r"{\bf References}", r"\section*{References}", r"\noindent\textbf{REFERENCES}"]
+    "heading",
+    [
+        r"{\bf References}",
+        r"\section*{References}",
+        r"\noindent\textbf{REFERENCES}",
+        r"\begin{center}{\bf REFERENCES}\end{center}",
+        "\\begin{center}\n{\\large\\bf References}\n\\end{center}",
+        r"\bigskip\noindent{\large {\bf Bibliography:}}\\",
+        r"\centerline{\textsc{Literature cited}}",
+        r"\subsection*{References}\label{refs}",
+    ],
 )
 def test_list_of_references_made_by_hand_goes(heading: str) -> None:
-    body = "\\section{One}\nText of some length here, and then more of it.\n"
+    body = (
+        "\\section{One}\nText of some length here, and then more of it" + ", and more" * 9 + ".\n"
+    )
     assert _body(f"{body}\n{heading}\n\n1. A.\n\n2. B.\n") == body
+
+
+def test_centred_heading_of_a_bibliography_goes_with_it() -> None:
+    body = "\\section{One}\nText.\n"
+    made = "\\begin{thebibliography}{9}\n\\bibitem{a} A.\n\\end{thebibliography}\n"
+    assert _body(body + "\\begin{center}\n{\\bf References}\n\\end{center}\n" + made) == body
+    assert "References" in _body(body + "{\\bf References}\nText.\n" + made)
+
+
+@pytest.mark.parametrize("heading", [r"\subsection{Literature}", r"\section*{Literature}"])
+def test_section_of_literature_goes_if_it_is_a_list(heading: str) -> None:
+    body = "\\section{One}\n" + "Text of some length here. " * 40 + "End.\n"
+    entries = "".join(
+        f"\n[{i}] A. Author, A title of it, Journal {i} (19{i}0).\n" for i in range(5)
+    )
+    assert _body(f"{body}{heading}\n{entries}") == body
+    survey = f"{heading}\nThe problem was first seen by A (1990). " + "It is well known. " * 40
+    assert _body(f"{body}{survey}\n") == f"{body}{survey.strip()}\n"
+
+
+def test_letter_with_methods_behind_its_text_keeps_the_text() -> None:
+    text = "A sentence of the letter, which has no sections. " * 50
+    methods = "\\section*{Methods}\nThey are these.\n"
+    front = "\\begin{document}\\title{T}\\maketitle\n"
+    assert _body(f"{front}{text}\n{methods}") == f"{text}\n{methods}"
+    assert _body(f"{front}Authors.\n{methods}") == methods
+    assert _body(f"{front}{text}\n\\section{{Results}}\nx\n") == "\\section{Results}\nx\n"
 
 
 def test_section_that_is_verbatim_or_in_a_comment_does_not_count() -> None:
