@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from license_expression import (
+    AND,
+    OR,
+    ExpressionError,
+    LicenseSymbol,
+    LicenseWithExceptionSymbol,
+    Licensing,
+    ParseError,
+    get_spdx_licensing,
+)
 
+from transforms.code.licence_clauses import left_over
 from transforms.documents import checked_by, drop
 
 FAMILIES: dict[str, frozenset[str]] = {
@@ -38,6 +51,9 @@ _ALIASES = {
     "the-mit-license": "mit", "bsd-2": "bsd-2-clause", "bsd-3": "bsd-3-clause",
     "new-bsd": "bsd-3-clause", "simplified-bsd": "bsd-2-clause",
 }  # fmt: skip
+MAX_EXPRESSION_CHARS = 2_000
+"""Longest expression of licences that is read, in characters."""
+
 _NO_LICENCE = frozenset({"", "none", "noassertion", "other", "null", "unknown"})
 LICENCE_NAMES = frozenset().union(
     *FAMILIES.values(),
@@ -71,8 +87,9 @@ def keep_licences(batch: pa.RecordBatch, *, families: list[str]) -> pa.RecordBat
     The reason is ``licence_`` and the licence's name in lower case if it is one of
     :data:`LICENCE_NAMES`, ``licence_unknown`` where there is none, and otherwise ``licence_other``.
     A licence is an SPDX identifier in any case, or an expression of identifiers. One licence of
-    ``A OR B`` must be in the families, and both of ``A AND B``. An exception after ``WITH`` is
-    ignored, because it only permits more. Raises ValueError for families that are not in
+    ``A OR B`` must be in the families, and both of ``A AND B``. An exception of SPDX's list after
+    ``WITH`` is ignored, because it only permits more; anything else there is a condition. What is
+    no expression is ``licence_other``. Raises ValueError for families that are not in
     :data:`FAMILIES`.
     """
     check_keep_licences(families=families)
@@ -94,18 +111,49 @@ def licence_name(licence: str) -> str:
 
 def _refused(licence: str | None, kept: frozenset[str]) -> str | None:
     """Return the name of the licence for which a document is dropped, None if it is kept."""
-    refused = []
-    expression = " ".join((licence or "").split()).lower()
-    for alternative in expression.strip(" ()").split(" or "):
-        names = [
-            licence_name(name.split(" with ")[0].strip(" ()"))
-            for name in alternative.split(" and ")
-        ]
-        outside = [name for name in names if name not in kept]
-        if not outside:
+    expression = " ".join((licence or "").split())
+    if not expression.strip(" ()"):
+        return "unknown"
+    if len(expression) > MAX_EXPRESSION_CHARS:
+        return "other"
+    try:
+        parsed = _expressions().parse(expression)
+    except (ExpressionError, ParseError):
+        return "other"
+    refused = _refused_by(parsed, kept)
+    known = refused is None or refused in LICENCE_NAMES or refused == "unknown"
+    return refused if known else "other"
+
+
+def _refused_by(parsed: Any, kept: frozenset[str]) -> str | None:
+    """Return the first name for which an expression is refused, None where it is not."""
+    if isinstance(parsed, AND | OR):
+        refused = [_refused_by(part, kept) for part in parsed.args]
+        if isinstance(parsed, OR) and None in refused:
             return None
-        refused += outside
-    return refused[0] if refused[0] in LICENCE_NAMES or refused[0] == "unknown" else "other"
+        return next((name for name in refused if name is not None), None)
+    if isinstance(parsed, LicenseWithExceptionSymbol):
+        if not parsed.exception_symbol.is_exception:
+            return f"{parsed.exception_symbol.key} is no exception of SPDX's list"
+        parsed = parsed.license_symbol
+    name = licence_name(parsed.key)
+    return None if name.removesuffix("+") in kept else name
+
+
+@functools.cache
+def _expressions() -> Licensing:
+    """Return the parser of expressions, which knows the exceptions of SPDX's list.
+
+    Others, of the package's own list, may be restrictions. Licences are read as they are written,
+    since BigQuery has other names for some.
+    """
+    symbols = get_spdx_licensing().known_symbols.values()
+    exceptions = {
+        symbol.key
+        for symbol in symbols
+        if symbol.is_exception and not symbol.key.startswith("LicenseRef-")
+    }
+    return Licensing([LicenseSymbol(key, is_exception=True) for key in sorted(exceptions)])
 
 
 LICENCE_FILE = re.compile(
@@ -142,19 +190,17 @@ _MARKS: list[tuple[str, re.Pattern[str]]] = [
 _MIT = "permission is hereby granted free of charge to any person obtaining a copy of this software"
 _MIT_NOTICE = "the above copyright notice and this permission notice"
 _BSD = "redistribution and use in source and binary forms"
-_RESTRICTIONS = (
-    "non commercial", "noncommercial", "commons clause", "good not evil", "nuclear facility",
-)  # fmt: skip
-
 _PERMISSIVE = frozenset().union(*FAMILIES.values())
 
 
 def licence_of_text(text: str) -> str | None:
-    """Return the licence of a LICENSE file, recognised by sentences of its text.
+    """Return the licence of a LICENSE file, recognised by its whole text.
 
     The licence is given as an SPDX identifier in lower case. If the text holds several licences,
     all are given, as ``a AND b``, because any of them may hold for any file. Returns None for an
-    unknown text, and for a permissive licence with a restriction (no commercial use, for instance).
+    unknown text, and for one that holds more than the clauses of permissive licences and notices of
+    copyright: what else it says may be a restriction, or the text of another licence that names
+    this one.
     """
     words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
     licences = {
@@ -169,7 +215,7 @@ def licence_of_text(text: str) -> str | None:
         licences.add(_mit_kind(words))
     if _BSD in words and "apache-1.1" not in licences:
         licences.add(_bsd_kind(words))
-    if licences <= _PERMISSIVE and any(restriction in words for restriction in _RESTRICTIONS):
+    if licences <= _PERMISSIVE and left_over(text):
         return None
     return " AND ".join(sorted(licences)) or None
 

@@ -27,7 +27,9 @@ def _reason(licence: str | None, families: list[str]) -> str | None:
     [
         "mit", "MIT", "MIT-0", "X11", "apache-2.0", "Apache-2.0", "Apache License 2.0",
         "BSD-2-Clause", "bsd-3-clause", "BSD-4-Clause", "0BSD", "MIT OR GPL-3.0-only",
-        "(Apache-2.0 AND MIT)", "Apache-2.0 WITH LLVM-exception", "MIT License",
+        "(Apache-2.0 AND MIT)", "Apache-2.0 WITH LLVM-exception", "MIT License", "Apache-2.0+",
+        "MIT AND (GPL-2.0-only OR BSD-3-Clause)", "Apache-2.0 OR GPL-2.0-only AND MIT",
+        "((mit or gpl-3.0) and apache-2.0)", "MIT\n OR  GPL-2.0",
     ],
 )  # fmt: skip
 def test_licences_that_are_kept(licence: str) -> None:
@@ -45,6 +47,16 @@ def test_licences_that_are_kept(licence: str) -> None:
         ("NOASSERTION", "licence_unknown"),
         ("MIT AND GPL-2.0", "licence_gpl-2.0"),
         ("MIT AND unknown", "licence_unknown"),
+        ("GPL-2.0-only AND (MIT OR Apache-2.0)", "licence_gpl-2.0-only"),
+        ("(MIT OR Apache-2.0) AND GPL-3.0-only", "licence_gpl-3.0-only"),
+        ("(MIT OR GPL-3.0-only) AND LGPL-2.1-only", "licence_lgpl-2.1-only"),
+        ("(MIT AND GPL-2.0-only) OR GPL-3.0-only", "licence_gpl-2.0-only"),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", "licence_gpl-2.0-only"),
+        ("MIT WITH Commons-Clause", "licence_other"),
+        ("MIT OR", "licence_other"),
+        ("((MIT", "licence_other"),
+        ("( )", "licence_unknown"),
+        ("MIT OR " * 1_000 + "MIT", "licence_other"),
         ("BSD-Protection", "licence_other"),
         ("MITRE", "licence_other"),
         ("x" * 100, "licence_other"),
@@ -99,5 +111,111 @@ def test_licences_by_their_texts(text: str, licence: str | None) -> None:
     assert licence_of_text(text) == licence
 
 
+WHOLE_MIT = """MIT License
+
+Copyright (c) 2019-2021, Ada Example <ada@example.org> and contributors.
+All rights reserved.
+
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
+"""
+APACHE = (ROOT / "LICENSE").read_text(encoding="utf-8")
+NOTICE_OF_APACHE = APACHE[APACHE.index("Licensed under the Apache License") :]
+
+
 def test_the_licence_of_this_project() -> None:
-    assert licence_of_text((ROOT / "LICENSE").read_text()) == "apache-2.0"
+    assert licence_of_text(APACHE) == "apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        (WHOLE_MIT, "mit"),
+        ("Example Kit - a kit in Python\n=====\n\n" + WHOLE_MIT, "mit"),
+        (WHOLE_MIT.replace("Ada Example", "Ada Example,\n  Will Test, Grant Sample"), "mit"),
+        (WHOLE_MIT.replace("distribute", "dis-\n tribute"), "mit"),
+        (WHOLE_MIT.replace("License", "Licence").replace("sublicense", "sub-license"), "mit"),
+        (WHOLE_MIT.replace("Ada Example", "\u5f20\u4e09"), "mit"),
+        ("Copyright 2020 The Example Authors\n\n" + NOTICE_OF_APACHE, "apache-2.0"),
+        ("Licensed under the Apache License, Version 2.0", "apache-2.0"),
+        (APACHE + "\n" + WHOLE_MIT, "apache-2.0 AND mit"),
+    ],
+)
+def test_whole_texts_are_known(text: str, licence: str) -> None:
+    assert licence_of_text(text) == licence
+
+
+@pytest.mark.parametrize(
+    "restriction",
+    [
+        "This software must not be used to train models.",
+        "Not for production.",
+        "Companies with more than 50 employees need to buy a key.",
+        "Evaluation copy",
+        "Commons Clause",
+        "Hobbyists are welcome, others ask first.",
+        "Excludes the three largest shops.",
+        "Nur f\u00fcr private Zwecke.",
+        "Usage commercial interdit.",
+        "\u7981\u6b62\u5546\u7528\u3002",
+        "Copyright 2021 Example Works, internal use",
+        "Copyright 2021 Example Works. Customers Alone",
+        "(c) Example Works. Selling is out of the question.",
+    ],
+)
+def test_a_restriction_in_any_words_makes_a_permissive_text_unknown(restriction: str) -> None:
+    for text in (WHOLE_MIT, APACHE):
+        middle = text.index("\n\n", len(text) // 2)
+        for changed in (
+            f"{restriction}\n\n{text}",
+            f"{text}\n{restriction}\n",
+            f"{text[:middle]}\n\n{restriction}{text[middle:]}",
+        ):
+            assert licence_of_text(changed) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("free of charge", "for no commercial end, free of charge"),
+        ("any person", "any student"),
+        ("hereby granted", "hereby not granted"),
+        ("modify, ", ""),
+        ("and/or sell", "but never sell"),
+        ("contributors.", "contributors. This is a trial."),
+    ],
+)
+def test_a_text_with_other_words_in_its_midst_is_unknown(before: str, after: str) -> None:
+    assert before in WHOLE_MIT
+    assert licence_of_text(WHOLE_MIT.replace(before, after)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Business Source License 1.1\nLicensed Work: Example 2\nChange Date: 2031-01-01\n"
+        "Change License: Apache License, Version 2.0\n\nYou may make non-production use.",
+        "You may use the Software for any Permitted Purpose. On the second anniversary we grant\n"
+        "a license under the Apache License, Version 2.0.",
+        "Example Agreement\nAll rights reserved. Parts in lib/ are under the Apache License, "
+        "Version 2.0.",
+        "This is like the MIT License, but ask us first.\n" + MIT,
+    ],
+)
+def test_a_text_that_names_a_licence_is_not_that_licence(text: str) -> None:
+    assert licence_of_text(text) is None
