@@ -64,7 +64,7 @@ def test_an_error_of_the_stream_is_raised_wherever_it_comes():
 
         def read(self, size: int | None = -1) -> bytes:
             self.left -= 1
-            if self.left < 0:
+            if self.left == -1:
                 raise TimeoutError("no answer")
             return super().read(size)
 
