@@ -56,7 +56,7 @@ class Bench:
     scratch: Path
     repeats: int
     with_starts: bool = True
-    warmed: set[str] = field(default_factory=set)  # sides that have compiled what there is
+    warmed: set[tuple[str, Path]] = field(default_factory=set)  # what has compiled all it has to
 
     def run(self, side: Side, source: Path, cores: int) -> tuple[float, float, dict[str, Any]]:
         """Run a side on the first so many cores; returns its seconds, processor time and result.
@@ -93,9 +93,9 @@ class Bench:
         timed = [Timed(side.name) for side in sides]
         for one, side in zip(timed, sides, strict=True):
             if self.with_starts:
-                if side.name not in self.warmed:
+                if (side.name, tiny) not in self.warmed:
                     self.run(side, tiny, cores)
-                    self.warmed.add(side.name)
+                    self.warmed.add((side.name, tiny))
                 one.start, _, _ = self.run(side, tiny, cores)
         for round_number in range(self.repeats):
             for one, side in zip(timed, sides, strict=True):
