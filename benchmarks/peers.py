@@ -62,7 +62,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2],
                         help="cores for FineWeb and near-duplicates (default: 1 2)")  # fmt: skip
-    parser.add_argument("--every_page", type=int, default=4, metavar="N",
+    parser.add_argument("--every_page", type=int, default=8, metavar="N",
                         help="every Nth page of WARC; with 1 it takes an hour")  # fmt: skip
     parser.add_argument("--quick", action="store_true",
                         help="few documents, once, on one core: to see that it works")  # fmt: skip
@@ -83,7 +83,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             python=python, lists=lists_folder(scratch / "lists"),
             cores=(1,) if options.quick else tuple(options.cores),
             every_page=QUICK_EVERY if options.quick else options.every_page,
-            every_text=QUICK_EVERY if options.quick else 1,
+            every_wet_page=QUICK_EVERY if options.quick else 1,
+            every_text=QUICK_EVERY if options.quick else 2,
             bench=Bench(scratch, 1, False) if options.quick else Bench(scratch, options.repeats),
         )  # fmt: skip
         made = [one.figures() for one in compare(setting, list(options.only))]

@@ -122,10 +122,18 @@ def outcomes(output: Path) -> dict[str, str]:
 
 def pairs(output: Path) -> int:
     """Return how many pairs of documents share a bucket, as stage 2 has it."""
-    found = set()
+    found: set[tuple[int, ...]] = set()
     for path in (output / "buckets").glob("*.dups"):
         found.update(struct.iter_unpack("<4I", path.read_bytes()))
     return len(found)
+
+
+def extraction(output: Path) -> dict[str, int]:
+    """Return how many pages came to trafilatura, and what became of them there."""
+    stats = json.loads((output / "logs" / "0" / "stats.json").read_text())
+    (found,) = [one["stats"] for one in stats if "Trafilatura" in one["name"]]
+    names = ("total", "forwarded", "timeout", "clean_error", "broken_process")
+    return {name: int(found.get(name, 0)) for name in names}
 
 
 def main() -> None:
@@ -147,11 +155,13 @@ def main() -> None:
     minhash(source, options.output, options.workers, options.tokenizer,
             personal=options.what == "fineweb")  # fmt: skip
     seconds["all"] = time.time() - STARTED
-    done = {
+    done: dict[str, Any] = {
         "seconds": seconds,
         "outcomes": outcomes(options.output),
         "pairs": pairs(options.output),
     }
+    if options.what == "fineweb":
+        done["extraction"] = extraction(options.output)
     (options.output / "done.json").write_text(json.dumps(done))
 
 

@@ -76,10 +76,7 @@ def compare(setting: Setting) -> Comparison:
         if cores == setting.cores[0]:
             add_results(made, here[0].found, there.found, extractors[0])
             add_results(made, here[1].found, there.found, extractors[1])
-            share = there.found["seconds"]["filters"] / there.found["seconds"]["all"]
-            made.remarks.append(
-                f"Of datatrove's time {share:.0%} is over when the filters are done."
-            )
+            made.remarks.append(remark(given.documents, there.found))
     return made
 
 
@@ -91,3 +88,15 @@ def add_results(
     what = f"FineWeb, {extractor} here"
     made.agreements.append(agreement(f"{what}: filters", *map(before_near, outcomes)))
     made.agreements.append(agreement(f"{what}: all", *outcomes))
+
+
+def remark(n_pages: int, there: dict[str, Any]) -> str:
+    """Say what datatrove's time went into, and how many pages it had the text of."""
+    seconds, pages = there["seconds"], there["extraction"]
+    failed = pages["clean_error"] + pages["broken_process"]
+    share = seconds["filters"] / seconds["all"]
+    return (
+        f"Of datatrove's time {share:.0%} is over when the filters are done. Of {n_pages:,} pages "
+        f"it took {pages['total']:,} for HTML that no list blocks; trafilatura had a text for "
+        f"{pages['forwarded']:,}, ran out of time on {pages['timeout']:,} and failed on {failed:,}."
+    )

@@ -87,7 +87,7 @@ def compare(setting: Setting, given: Input) -> Comparison:
 
 def remark(given: Input, here: dict[str, Any], there: dict[str, Any]) -> str:
     """Say how many pairs there are in truth, and how many each leaves standing."""
-    texts = {}
+    texts: dict[str, str] = {}
     for path in sorted(given.folder.glob("*.jsonl")):
         with path.open(encoding="utf-8") as file:
             texts.update((row["id"], row["text"]) for row in map(json.loads, file))

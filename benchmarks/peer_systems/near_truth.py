@@ -18,7 +18,8 @@ def near_pairs(texts: dict[str, str], min_overlap: float) -> list[tuple[str, str
     names = list(texts)
     hashes, offsets = distinct_shingles(pa.array(texts.values(), pa.string()), shingle_words=5)
     _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    sets, holders = [], {}
+    sets: list[set[int]] = []
+    holders: dict[int, list[int]] = {}
     for row in range(len(names)):
         keys = inverse[offsets[row] : offsets[row + 1]]
         sets.append(set(keys.tolist()))

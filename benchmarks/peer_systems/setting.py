@@ -21,7 +21,8 @@ class Setting:
     lists: Path
     cores: tuple[int, ...]
     every_page: int  # WARC's pages, of which extraction takes its time
-    every_text: int
+    every_wet_page: int  # of the web path
+    every_text: int  # that near-duplicates are looked for in, and that are tokenised
     bench: Bench
 
     @property

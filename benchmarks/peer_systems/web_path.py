@@ -66,7 +66,7 @@ def compare(setting: Setting) -> Comparison:
     """Run both on the same pages."""
     source, tiny = setting.scratch / "wet", setting.scratch / "tiny_wet"
     paths = sorted((setting.data / SOURCE / "wet").glob("*.wet.gz"))
-    given = web_pages(paths, source / SOURCE / "wet", setting.every_text, suffix=".wet.gz")
+    given = web_pages(paths, source / SOURCE / "wet", setting.every_wet_page, suffix=".wet.gz")
     tiny_pages(setting.data, tiny / SOURCE / "wet", suffix=".wet.gz", html=False)
     made = Comparison("The web path, from WET to tokens, against CCNet's code and SentencePiece")
     here, there = setting.bench.compare(sides(setting), source, 1, tiny)
