@@ -23,7 +23,7 @@ from pipeline.errors import RecipeError, RunError, StorageError
 from pipeline.files import storage
 from pipeline.output.layout import REPORT_NAME
 from pipeline.output.ledger import ledger_warnings, read_ledger
-from pipeline.output.opt_out import given_list
+from pipeline.output.opt_out import given_list, opt_out_warnings
 from pipeline.output.output_folder import check_output
 from pipeline.passes.plan import make_plan
 from pipeline.passes.run import run
@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not (options.no_report or has_report):
             report(options.output)
         seconds = None if was_complete else time.monotonic() - started
-        warnings = ledger_warnings(read_ledger(options.output), manifest)
+        ledger = read_ledger(options.output)
+        warnings = ledger_warnings(ledger, manifest) + opt_out_warnings(options.output, ledger)
         print_summary(manifest, options.output, seconds, warnings)
     except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)

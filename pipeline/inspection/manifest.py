@@ -130,8 +130,13 @@ def statistics(output: str) -> dict[str, Any]:
             key=lambda r: (order.index(r["step"]), outcomes.index(r["outcome"]), r["reason"] or ""),
         )
         sources[name] = {"mixture": counts, "funnel": rows}
+    warnings = ledger_warnings(ledger, manifest)
+    if manifest["run"].get("opt_out"):
+        from pipeline.output.opt_out import opt_out_warnings  # with numba, which takes its time
+
+        warnings += opt_out_warnings(output, ledger)
     return {
         "token_budget": manifest["token_budget"],
         "sources": sources,
-        "warnings": ledger_warnings(ledger, manifest),
+        "warnings": warnings,
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import RecipeError
@@ -22,6 +23,7 @@ from pipeline.output.layout import (
     MANIFEST_NAME,
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
+    OPT_OUT_STEP,
     REPORT_NAME,
     dropped_name,
     observed_name,
@@ -29,7 +31,10 @@ from pipeline.output.layout import (
     shard_ledger_name,
 )
 from pipeline.recipe.recipe import Recipe
-from transforms.privacy.opt_out import OptOutList, parse_opt_out
+from transforms.privacy.opt_out import OptOutList, UnmatchedEntries, parse_opt_out
+
+MAX_NAMED_ENTRIES = 20
+"""Most entries that are named of those that took no document out."""
 
 
 def given_list(recipe: Recipe) -> bytes:
@@ -51,6 +56,37 @@ def list_of_run(output: str) -> bytes:
     """Read the list with which the run in ``output`` was made; empty if it had none."""
     path = storage.join(output, OPT_OUT_NAME)
     return storage.read_bytes(path) if storage.exists(path) else b""
+
+
+def opt_out_warnings(output: str, ledger: pa.Table) -> list[str]:
+    """Return a warning that names the entries of a run's list that took no document out.
+
+    A document that a step has dropped already is not taken out by the list. There is no warning
+    where the files with the dropped documents are not in the folder any more.
+    """
+    data = list_of_run(output)
+    if not data:
+        return []
+    unmatched = UnmatchedEntries(data)
+    taken_out = ledger.filter(pc.equal(ledger["step"], OPT_OUT_STEP))
+    taken_out = taken_out.filter(pc.equal(taken_out["outcome"], "dropped"))
+    shards = taken_out.group_by(["source", "shard"], use_threads=False).aggregate([])
+    for shard in shards.to_pylist():
+        path = storage.join(output, dropped_name(**shard))
+        if not storage.exists(path):
+            return []
+        with storage.open_read(path) as file:
+            for batch in pq.ParquetFile(file).iter_batches(columns=["id", "url", "step"]):
+                rows = batch.filter(pc.equal(batch["step"], OPT_OUT_STEP))
+                unmatched.see(rows["id"], rows["url"])
+    left = unmatched.entries()
+    if not left:
+        return []
+    named = ", ".join(left[:MAX_NAMED_ENTRIES]) + (", ..." if len(left) > MAX_NAMED_ENTRIES else "")
+    return [
+        f"opt-out list: {len(left):,} of {unmatched.n_entries:,} entries match no document that "
+        f"the steps had left: {named}"
+    ]
 
 
 def replace_list(output: str, data: bytes) -> None:

@@ -21,7 +21,14 @@ from transforms.documents import FilePath, checked_by, drop, text_buffers
 from transforms.kernels.hashing import xxh64
 from transforms.kernels.key_sets import KeySet, holds, in_key_set, key_set
 from transforms.web.text_lists import read_list
-from transforms.web.urls import domains_of, hosts_of, in_domains, pages_of
+from transforms.web.urls import (
+    domain_in,
+    domains_of,
+    hosts_of,
+    in_domains,
+    listed_pages_of,
+    pages_of,
+)
 
 _NO_LETTER = r"[^0-9a-z]+"
 
@@ -67,14 +74,15 @@ def filter_urls(
     UT1 lists (``adult/domains``, ``adult/urls``) can be used as they are. A url is blocked if
 
     - its host is one of ``blocked_domains`` or lies below one (reason ``blocked_domain``);
-    - it is one of ``blocked_urls``, where scheme, fragment and trailing slash do not count
-      (``blocked_url``);
+    - it is one of ``blocked_urls`` as :mod:`transforms.web.urls` compares pages: scheme, fragment
+      and trailing slash do not count (``blocked_url``);
     - one of its words is in ``blocked_words``, at least ``min_soft_words`` different words of it
       are in ``soft_words``, or one of ``blocked_subwords`` occurs anywhere in its letters and
       digits (``blocked_url_word``).
 
     Words are runs of ASCII letters and digits, compared in lower case. Documents without a url
-    stay. Raises ValueError for a file that is not such a list.
+    stay. Raises ValueError for a file that is not such a list, or has an entry that can never
+    match, such as ``||example.org^`` or ``*example.org``.
     """
     urls = batch["url"]
     if blocked_domains:
@@ -108,7 +116,7 @@ def _domains(paths: tuple[str, ...]) -> KeySet:
 
 @cache
 def _pages(paths: tuple[str, ...]) -> KeySet:
-    return key_set(_entries(paths, pages_of, "url"))
+    return key_set(_entries(paths, listed_pages_of, "url"))
 
 
 @cache
@@ -141,9 +149,22 @@ def _entries(
         compared = form(entries)
         if compared.null_count:
             first = entries.filter(compared.is_null())[0].as_py()
-            raise ValueError(f"{path}: {first!r} is no {kind}; a list has one {kind} a line")
+            instead = _instead(first, kind)
+            raise ValueError(
+                f"{path}: {first!r} is no {kind}; a list has one {kind} a line{instead}"
+            )
         columns.append(compared)
     return pa.concat_arrays(columns)
+
+
+def _instead(entry: str, kind: str) -> str:
+    """Say what to write instead of an entry that no url can match, where that is clear."""
+    domain = domain_in(entry)
+    if domain is None or kind == "word":
+        return ""
+    if kind == "url":
+        return f", and {domain!r} in a list of domains covers all pages there"
+    return f"; {domain!r} covers itself and everything below it"
 
 
 @njit(cache=True, nogil=True)

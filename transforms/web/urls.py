@@ -3,7 +3,9 @@
 Hosts are compared in lower case, without user names, ports and trailing dots. Internationalised
 names are compared in their ASCII form (UTS 46, RFC 5891). A domain stands for itself and everything
 below it: ``example.org`` covers ``www.example.org``, but not ``notexample.org``. Pages are compared
-without scheme, user name, default port, fragment and trailing slashes.
+without scheme, user name, default port, fragment and trailing slashes, and in the normal form of
+RFC 3986 (6.2.2, 6.2.3): characters that need no percent-encoding stand for themselves, all others
+are encoded, in capital digits; dot segments are resolved; an empty path is ``/``.
 
 Sets of millions of hosts or pages are kept as sorted XXH64 hashes of 8 bytes. The probability that
 any of ten billion pages falsely matches one of five million hashes is about 0.01.
@@ -11,7 +13,8 @@ any of ten billion pages falsely matches one of five million hashes is about 0.0
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+import re
+from urllib.parse import quote, unquote
 
 import idna
 import numpy as np
@@ -31,7 +34,16 @@ _PARTS = (
     r"(?::(?P<port>[0-9]*))?"
     r"(?P<rest>[/?#\\][\s\S]*)?$"
 )
-_BARE_NAME = r"^[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_\-])?$"  # form of almost all entries of a list
+_NAME = r"[a-z0-9_][a-z0-9_\-]*(?:\.[a-z0-9_\-]+)*"  # almost all hosts, in a list and in urls
+_BARE_NAME = rf"^{_NAME}$"
+_NO_NAME = (
+    r"[\s\pZ\pC#%*/:<>?@\\^|]|^\.|\.\.|^$"  # what no host holds (url.spec.whatwg.org), and `*`
+)
+_ADDRESS = r"^\[[0-9a-f:.]+\]$"
+_NOT_NORMAL = r"[^!$&-;=?-Z\[\]_a-z~]|^\?|/\.\.?(?:[/?]|$)"  # of the part of a url behind its host
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_STAND_FOR_THEMSELVES = "!$&'()*+,;=:@/?[]%"  # beside letters, digits and `-._~`, in quote()
 _NOT_PLAIN_ASCII = r"[^!-$&-~]"  # characters of a host that has to be decoded, such as %
 
 
@@ -52,7 +64,8 @@ def pages_of(urls: pa.StringArray) -> pa.StringArray:
     is_usual = pc.is_in(port, pa.array(["", "80", "443"]))
     ports = pc.if_else(is_usual, "", pc.binary_join_element_wise(":", port, ""))
     rest = pc.replace_substring_regex(parts.field("rest"), r"#[\s\S]*$", "")
-    rest = pc.utf8_rtrim(pc.utf8_rtrim_whitespace(rest), "/")
+    rest = _normal(pc.utf8_rtrim_whitespace(rest))
+    rest = pc.utf8_rtrim(rest, "/")
     return pc.binary_join_element_wise(hosts, ports, rest, "")
 
 
@@ -60,17 +73,31 @@ def domains_of(names: pa.StringArray) -> pa.StringArray:
     """Return the entries of a list of domains in the form that is compared, null for other entries.
 
     An entry may be a name (``example.org``, ``.example.org``, ``*.example.org``), a single label,
-    which covers a whole top-level domain, or a url, of which the host counts.
+    which covers a whole top-level domain, or a url, of which the host counts. An entry that no host
+    can match, such as ``*name.test``, is null too.
     """
     odd = pc.invert(pc.match_substring_regex(names, _BARE_NAME))
     if not odd.true_count:
         return names
-    bare = pc.replace_substring_regex(names.filter(odd), r"^\s*\*?\.", "")
+    bare = pc.replace_substring_regex(names.filter(odd), r"^\s*(?:\*?\.)?", "")
     is_address = pc.match_substring(bare, "//")
     hosts = hosts_of(pc.if_else(is_address, bare, pc.binary_join_element_wise("//", bare, "")))
-    has_space = pc.match_substring_regex(hosts, r"[\s\pZ]")
-    hosts = pc.if_else(has_space, pa.scalar(None, pa.string()), hosts)
-    return pc.replace_with_mask(names, odd, hosts)
+    return pc.replace_with_mask(names, odd, _possible(hosts, hosts))
+
+
+def listed_pages_of(urls: pa.StringArray) -> pa.StringArray:
+    """Return the entries of a list of urls as :func:`pages_of` does, null where none can match.
+
+    An entry names one page: one with a wildcard for its host, or at its end, matches nothing.
+    """
+    pages = _possible(hosts_of(urls), pages_of(urls))
+    return pc.if_else(pc.ends_with(pages, "*"), pa.scalar(None, pa.string()), pages)
+
+
+def domain_in(entry: str) -> str | None:
+    """Return the domain that somebody meant who wrote an entry that no host can match, or None."""
+    names = re.findall(r"[\w-]+(?:\.[\w-]+)+", entry.partition("//")[2] or entry)
+    return names[0].lower() if names else None
 
 
 def in_domains(hosts: pa.StringArray, domains: KeySet) -> npt.NDArray[np.bool_]:
@@ -94,6 +121,53 @@ def _hosts(parts: pa.StructArray) -> pa.StringArray:
         pc.or_(has_dot, pc.not_equal(pc.struct_field(parts, "slashes"), "")),
     )
     return pc.if_else(is_host, hosts, pa.scalar(None, pa.string()))
+
+
+def _possible(hosts: pa.StringArray, entries: pa.StringArray) -> pa.StringArray:
+    """Return the entries of a list, null where a url cannot have the host."""
+    is_no_name = pc.and_(
+        pc.match_substring_regex(hosts, _NO_NAME),
+        pc.invert(pc.match_substring_regex(hosts, _ADDRESS)),
+    )
+    return pc.if_else(is_no_name, pa.scalar(None, pa.string()), entries)
+
+
+def _normal(rest: pa.StringArray) -> pa.StringArray:
+    """Return what stands behind the hosts of urls in the normal form of RFC 3986."""
+    odd = pc.fill_null(pc.match_substring_regex(rest, _NOT_NORMAL), False)
+    if not odd.true_count:
+        return rest
+    normal = [_normal_rest(text) for text in rest.filter(odd).to_pylist()]
+    return pc.replace_with_mask(rest, odd, pa.array(normal, pa.string()))
+
+
+def _normal_rest(rest: str) -> str:
+    path, mark, query = rest.partition("?")
+    path = _normal_encoding(path.replace("\\", "/"))
+    return (_without_dots(path) or "/") + mark + _normal_encoding(query)
+
+
+def _normal_encoding(text: str) -> str:
+    return quote(_ENCODED.sub(_decoded, text), safe=_STAND_FOR_THEMSELVES)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
+    return chr(code) if code in _UNRESERVED else match[0].upper()
+
+
+def _without_dots(path: str) -> str:
+    """Return a path without its dot segments (RFC 3986, 5.2.4)."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[max(1, len(kept) - 1) :]  # but not what stands ahead of the first slash
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/".join(kept)
 
 
 def _plain_host(host: str) -> str:

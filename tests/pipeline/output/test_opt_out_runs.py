@@ -10,6 +10,7 @@ from pipeline.files import storage
 from pipeline.inspection.explain import explain
 from pipeline.inspection.manifest import statistics
 from pipeline.inspection.verify import verify
+from pipeline.output.layout import REPORT_NAME
 from pipeline.output.opt_out import replace_list
 from tests.support.runs import digests, run_demo
 
@@ -46,6 +47,19 @@ def plain(tmp_path_factory):
 
 def written(output) -> dict[str, int]:
     return {n: (output / n).stat().st_mtime_ns for n in digests(output) if "shards/" in n}
+
+
+def test_entries_that_took_nothing_out_are_named(plain, tmp_path, capsys):
+    url = next(url for i, (url, _) in documents(plain).items() if i.startswith("c4/"))
+    (tmp_path / "list.txt").write_text(f"{url}#top\nnowhere.test\nc4/none.gz#7\n")
+    output = tmp_path / "out"
+    more = ["--sources", "c4", "--set", f"opt_out={tmp_path / 'list.txt'}"]
+    assert run_demo(output, *more) == 0
+    warning = "opt-out list: 2 of 3 entries match no document that the steps had left: "
+    warning += "c4/none.gz#7, nowhere.test"
+    assert warning in capsys.readouterr().out
+    assert statistics(str(output))["warnings"] == [warning]
+    assert warning in (output / REPORT_NAME).read_text()
 
 
 @pytest.mark.slow

@@ -124,6 +124,8 @@ def test_a_list_may_be_compressed_with_any_line_ends_and_a_mark(tmp_path) -> Non
         (b"caf\xe9.test\n", "not a list in UTF-8"),
         (gzip.compress(b"a.test\n" * 99, mtime=0)[:-9], "damaged gzip"),
         (b"a.test\n0.0.0.0 ads.test\n", "'0.0.0.0 ads.test' is no domain"),
+        (b"a.test\n||ads.test^\n", r"'\|\|ads.test\^' is no domain.*'ads.test' covers itself"),
+        (b"*ads.test\n", r"'\*ads.test' is no domain.*'ads.test' covers itself"),
     ],
 )
 def test_a_bad_list_is_one_line_that_names_the_file(tmp_path, data: bytes, message: str) -> None:

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.kernels.key_sets import in_key_set, key_set
-from transforms.web.urls import domains_of, hosts_of, in_domains, pages_of
+from transforms.web.urls import (
+    domain_in,
+    domains_of,
+    hosts_of,
+    in_domains,
+    listed_pages_of,
+    pages_of,
+)
 
 
 def host(url: str | None) -> str | None:
@@ -91,6 +98,16 @@ def test_any_text_is_a_host_or_none(urls: list[str | None]) -> None:
             "//u@example.org/a",
         ],
         ["http://example.org", "https://example.org:443/", "http://example.org:80#x"],
+        ["http://a.test/caf\u00e9", "http://a.test/caf%C3%A9", "http://a.test/caf%c3%A9/"],
+        ["http://a.test/~me", "http://a.test/%7Eme", "http://a.test/%7em%65"],
+        ["http://a.test/x%2Fy", "http://a.test/x%2fy"],
+        ["http://a.test?q=1", "http://a.test/?q=1", "http://a.test/?q=%31#top"],
+        ["http://a.test/c", "http://a.test/b/../c", "http://a.test/./c", "http://a.test/%2e%2E/c"],
+        ["http://a.test", "http://a.test/b/..", "http://a.test/.", "http://a.test/../../"],
+        ["http://a.test/b/", "http://a.test/b/.", "http://a.test/b/c/d/../.."],
+        ["http://a.test/x y", "http://a.test/x%20y"],
+        ['http://a.test/?q="a|b"', "http://a.test/?q=%22a%7Cb%22"],
+        ["http://a.test/a/b", r"http://a.test\a\b"],
     ],
 )
 def test_pages_are_compared_without_what_does_not_name_them(same: list[str]) -> None:
@@ -100,6 +117,8 @@ def test_pages_are_compared_without_what_does_not_name_them(same: list[str]) -> 
 def test_other_paths_queries_and_ports_are_other_pages() -> None:
     base = "http://example.org"
     urls = [base, f"{base}/a", f"{base}/A", f"{base}/a?q=1", f"{base}:8080/a", f"{base}/a?q=2"]
+    urls += [f"{base}/a%2Fb", f"{base}/a/b", f"{base}/a%3Fq=1", f"{base}/a%", f"{base}/a%25"]
+    urls += [f"{base}/...", f"{base}/a?q=../b", f"{base}/b", f"{base}/a//b", f"{base}/.a"]
     assert len(set(map(page, urls))) == len(urls)
 
 
@@ -120,6 +139,36 @@ def test_a_domain_holds_itself_and_what_is_below() -> None:
 def test_entries_that_are_no_domain_are_null() -> None:
     entries = pa.array(["0.0.0.0 ads.test", "http://ok.test/x", "a,b", "#", "?"])
     assert domains_of(entries).to_pylist() == [None, "ok.test", "a,b", None, None]
+
+
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        ("||ads.test^", "ads.test"),
+        ("*ads.test", "ads.test"),
+        ("ads.*", None),
+        ("a..test", None),
+        ("http://*.ads.test/x", "ads.test"),
+        ("*.", None),
+        ("@@||Ads.test^$third-party", "ads.test"),
+    ],
+)
+def test_entries_that_can_never_match_are_null(entry: str, meant: str | None) -> None:
+    assert domains_of(pa.array([entry])).to_pylist() == [None]
+    assert domain_in(entry) == meant
+
+
+def test_urls_of_a_list_name_one_page() -> None:
+    entries = ["http://a.test/*", "*.a.test/x", "http://*.a.test/", "||a.test/x", "a.test/b*c"]
+    assert listed_pages_of(pa.array(entries)).to_pylist() == [None] * 4 + ["a.test/b*c"]
+    assert listed_pages_of(pa.array(["http://[::1]/x"])).to_pylist() == ["[::1]/x"]
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30))
+def test_the_normal_form_of_a_page_is_its_own(rest: str) -> None:
+    once = page(f"http://a.test/{rest}")
+    assert once is not None and page(f"http://{once}") == once
 
 
 @settings(deadline=None)
