@@ -33,6 +33,7 @@ from transforms.wikipedia.names import (
     FILE_NAMES,
     names_of,
 )
+from transforms.wikipedia.quotes import without_quotes
 
 MAX_DEPTH = 64
 """Deepest nesting of brackets. Deeper ones are dropped as if they had no partner. MediaWiki's own
@@ -74,7 +75,6 @@ _INLINE_TAG = re.compile(
     r"|col|colgroup|thead|tfoot)\b[^<>]*>",
     re.IGNORECASE,
 )
-_QUOTES = re.compile("''+")
 _SWITCH = re.compile(r"__[^\W\d_]+(?:_[^\W\d_]+)*__")
 _ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _HOLES = re.compile(r"[(（][\s,;:–]*[)）]|(?<=[(（]) ?[,;][ ,;]*|(?<![ ,;])[ ,;]+(?=[)）])")
@@ -137,7 +137,7 @@ def _text(aside: _Aside, language: str | None, shown: Mapping[str, tuple[int, ..
     if language == "sr":
         text = text.replace("-{", "").replace("}-", "")
     text = _without_tables(text)
-    text = _without_tags(text)
+    text = _without_tags(without_quotes(text))
     text = _HOLES.sub("", _SPACES.sub(" ", text))
     text = _SPACE_BEFORE_STOP.sub("", _SPACES.sub(" ", text))
     text = read_lines(text)
@@ -360,19 +360,9 @@ def _without_tags(text: str) -> str:
         text = _ITEM_TAG.sub("\n* ", text)
         text = _BLOCK_TAG.sub("\n", text)
         text = _INLINE_TAG.sub("", text)
-    text = _QUOTES.sub(_apostrophes, text)
     if "__" in text:
         text = _SWITCH.sub(lambda match: "" if match.group().isupper() else match.group(), text)
     return _without_entities(text)
-
-
-def _apostrophes(match: re.Match[str]) -> str:
-    """Return the apostrophes of a run that mark neither bold nor italics.
-
-    That is one of four, and any above five.
-    """
-    size = len(match.group())
-    return "'" if size == 4 else "'" * (size - 5)
 
 
 def _without_entities(text: str) -> str:
