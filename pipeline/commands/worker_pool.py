@@ -9,6 +9,9 @@ from typing import Any
 DEFAULT_PORT = 50_000
 """Port at which Spark executors ask for workers."""
 
+WORKERS_NEED = ("pipeline.passes.build", "pipeline.passes.first_passes", "pipeline.models.sample")
+"""Modules that a pool imports once for all its workers; with them come readers and tokenizer."""
+
 
 def add_commands(commands: Any) -> None:
     """Add the command to the parser of ``corpus``."""
@@ -26,5 +29,5 @@ def _command_worker_pool(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.ERROR)  # Beam warns at its import of clouds not used
     from pipeline.runners.worker_pool import serve
 
-    serve(options.port, options.log)
+    serve(options.port, options.log, WORKERS_NEED)
     return 0

@@ -170,7 +170,7 @@ class WorkerCrew:
     """Workers of one command: those that are free serve again, and more are forked at need."""
 
     def __init__(self, server: ForkServer) -> None:
-        self.server = server
+        self._server = server
         self._lock = threading.Lock()
         self._workers: set[ForkedWorker] = set()
         self._free: list[ForkedWorker] = []
@@ -184,7 +184,7 @@ class WorkerCrew:
                     return worker
                 self._workers.discard(worker)
                 worker.close()
-            worker = self.server.fork()
+            worker = self._server.fork()
             self._workers.add(worker)
             return worker
 
@@ -194,7 +194,7 @@ class WorkerCrew:
             self._free.append(worker)
 
     def close(self) -> None:
-        """End all workers, and the process that forks them."""
+        """End all workers. The process that forks them goes on."""
         with self._lock:
             for worker in self._workers - set(self._free):
                 worker.kill()  # it serves a pass that has failed
@@ -206,7 +206,6 @@ class WorkerCrew:
                 except TimeoutError:
                     worker.kill()
             self._workers, self._free = set(), []
-        self.server.close()
 
 
 def loaded_modules() -> list[str]:

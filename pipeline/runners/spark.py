@@ -29,6 +29,7 @@ from apache_beam.options.pipeline_options import (
 
 from pipeline.errors import RunError
 from pipeline.runners.execution import PARTITION_BYTES, Work
+from pipeline.runners.forked_workers import loaded_modules
 from pipeline.runners.worker_pool import WorkerPool
 
 JOB_SERVER_JAR = Path(__file__).resolve().parents[2] / "build" / "spark-job-server.jar"
@@ -139,7 +140,7 @@ def spark_options_by_work(
 
     @functools.cache
     def pool_address() -> str:
-        pool = WorkerPool(log, when_killed=_end_job_servers)
+        pool = WorkerPool(log, when_killed=_end_job_servers, modules=loaded_modules())
         atexit.register(pool.stop)
         return pool.address
 

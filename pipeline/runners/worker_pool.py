@@ -2,31 +2,24 @@
 
 An executor asks at the beginning of a stage, by Beam's protocol for external workers, and asks to
 stop its workers at the end. If a worker dies before it has connected, the executor waits for ever,
-so the pool starts the worker again. Beam's own pool runs the first ``python`` on PATH and lets
-workers print to the terminal. Here workers run in the pool's environment and folder, and their
-output goes to one file.
+so the pool starts the worker again. Beam's own pool runs the first ``python`` on PATH, once a
+worker, and lets workers print to the terminal. Here workers are forked from one process that has
+imported what they need. They run in the pool's environment and folder, and their output goes to one
+file.
 """
 
 from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
-from pathlib import Path
 
 import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-WORKER_PROGRAM = (
-    "import logging; logging.basicConfig(level=logging.ERROR); "
-    "from apache_beam.runners.worker.sdk_worker import SdkHarness; "
-    "SdkHarness({control!r}, worker_id={worker!r}, state_cache_size=0).run()"
-)
-"""Program of a worker process, to be filled in by :meth:`str.format`."""
+from pipeline.runners.forked_workers import ForkedWorker, ForkServer
 
 RESTARTS = 3
 """Times that a killed worker is started again. After that, the machine seems short of memory."""
@@ -35,20 +28,24 @@ RESTARTS = 3
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """A gRPC service on a port of this machine; ``log`` is the file for the workers' output.
 
-    With port 0, any free port is taken, and :attr:`address` has it. The service starts processes
-    for any caller, so only programs on this machine can reach it. If a worker is killed by a signal
-    that the pool did not send, ``when_killed`` is called. Without ``when_killed`` the worker is
-    started again, as long as its executor lives. Raises ValueError if the port is taken.
+    ``modules`` are imported before the first worker is forked. With port 0, any free port is taken,
+    and :attr:`address` has it. The service starts processes for any caller, so only programs on
+    this machine can reach it. If a worker is killed by a signal that the pool did not send,
+    ``when_killed`` is called. Without ``when_killed`` the worker is started again, as long as its
+    executor lives. Raises ValueError if the port is taken.
     """
 
     def __init__(
-        self, log: str, port: int = 0, when_killed: Callable[[], None] | None = None
+        self,
+        log: str,
+        port: int = 0,
+        when_killed: Callable[[], None] | None = None,
+        modules: Sequence[str] = (),
     ) -> None:
-        Path(log).parent.mkdir(parents=True, exist_ok=True)
-        self.log = log
-        self.workers: list[tuple[str, subprocess.Popen[bytes]]] = []  # ids and processes
+        self.workers: list[tuple[str, ForkedWorker]] = []  # ids and processes
+        self._forks = ForkServer(log, modules)
         self._when_killed = when_killed
-        self._stopped: set[subprocess.Popen[bytes]] = set()
+        self._stopped: set[ForkedWorker] = set()
         self._is_over = False
         self._lock = threading.Lock()  # requests are served by several threads
         self.server = grpc.server(  # it stops when it is garbage-collected
@@ -59,6 +56,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
             self.address = f"localhost:{self.server.add_insecure_port(f'localhost:{port}')}"
         except RuntimeError:
             raise ValueError(f"port {port} of this machine is taken") from None
+        self._forks.start()
         self.server.start()
 
     def StartWorker(  # noqa: N802  (the protocol's name)
@@ -69,9 +67,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def _start(self, worker: str, control: str, restarts: int) -> None:
-        program = WORKER_PROGRAM.format(control=control, worker=worker)
-        with Path(self.log).open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log)
+        process = self._forks.fork()
+        process.serve(worker, control)
         with self._lock:  # workers of a killed executor end by themselves
             running = [known for known in self.workers if known[1].poll() is None]
             self.workers = [*running, (worker, process)]
@@ -79,9 +76,9 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
             target=self._watch, args=(process, worker, control, restarts), daemon=True
         ).start()
 
-    def _watch(
-        self, process: subprocess.Popen[bytes], worker: str, control: str, restarts: int
-    ) -> None:
+    def _watch(self, process: ForkedWorker, worker: str, control: str, restarts: int) -> None:
+        process.finished()
+        process.close()
         status = process.wait()
         if process in self._stopped:
             self._stopped.discard(process)
@@ -111,13 +108,14 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
             running = self.workers
         for _, process in running:
             self._stop(process)
+        self._forks.close()
 
-    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+    def _stop(self, process: ForkedWorker) -> None:
         self._stopped.add(process)
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         try:
             process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             process.kill()
             process.wait()
 
@@ -132,9 +130,9 @@ def _is_served(address: str) -> bool:
     return True
 
 
-def serve(port: int, log: str) -> None:
+def serve(port: int, log: str, modules: Sequence[str]) -> None:
     """Run a pool until this process receives SIGTERM or SIGINT."""
-    pool = WorkerPool(log, port)
+    pool = WorkerPool(log, port, modules=modules)
     asked_to_end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_end.set())

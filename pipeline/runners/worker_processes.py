@@ -39,19 +39,22 @@ class WorkerProcesses:
             logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
         self._log = log
         self._name = f"workers {id(self)}"
+        self._server: ForkServer | None = None
 
     def runner(self) -> FnApiRunner:
         """Make a DirectRunner for one pipeline; the processes start with the first one."""
-        if self._name not in _crews:
-            _crews[self._name] = WorkerCrew(ForkServer(self._log, loaded_modules()))
-            _crews[self._name].server.start()  # it imports while Beam makes the pipeline
+        if self._server is None:
+            self._server = ForkServer(self._log, loaded_modules())
+            self._server.start()  # it imports while Beam makes the pipeline
+            _crews[self._name] = WorkerCrew(self._server)
         return FnApiRunner(SubprocessSDKEnvironment.from_command_string(self._name))
 
     def close(self) -> None:
         """End the processes; a later pipeline would start others."""
-        crew = _crews.pop(self._name, None)
-        if crew is not None:
-            crew.close()
+        if self._server is not None:
+            _crews.pop(self._name).close()
+            self._server.close()
+            self._server = None
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)

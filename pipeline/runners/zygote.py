@@ -13,6 +13,7 @@ import gc
 import importlib
 import logging
 import os
+import signal
 import socket
 import sys
 
@@ -60,12 +61,20 @@ def _serve(requests: socket.socket) -> socket.socket | None:
             os.close(passed[0])
             requests.sendall(b"%d" % pid)
         else:
-            pid = int(request.removeprefix(POLL))
-            if pid not in statuses:
-                ended, status = os.waitpid(pid, os.WNOHANG)
-                if ended:
-                    statuses[pid] = os.waitstatus_to_exitcode(status)
-            requests.sendall(b"%d" % statuses[pid] if pid in statuses else RUNNING)
+            requests.sendall(_answer(int(request.removeprefix(POLL)), statuses))
+
+
+def _answer(pid: int, statuses: dict[int, int]) -> bytes:
+    """Return the answer about a worker; ``statuses`` are those of the workers that have ended."""
+    if pid not in statuses:
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:  # of a process before this one, which was killed
+            return b"%d" % -signal.SIGKILL
+        if not ended:
+            return RUNNING
+        statuses[pid] = os.waitstatus_to_exitcode(status)
+    return b"%d" % statuses[pid]
 
 
 def _work(orders: socket.socket) -> None:

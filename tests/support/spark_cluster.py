@@ -107,7 +107,8 @@ class Cluster:
 
     def python_workers(self) -> list[psutil.Process]:
         """Return the Python workers of the pool that are running."""
-        return [one for one in _descendants(self.pool.process.pid) if _runs(one, "SdkHarness")]
+        started = _descendants(self.pool.process.pid)  # what forks the workers is the first of them
+        return [one for one in started[1:] if _runs(one, "pipeline.runners.zygote")]
 
     def kill_worker(self, number: int) -> None:
         """Kill a worker with its executors, and start another in its place."""

@@ -33,6 +33,13 @@ def crew(server: ForkServer) -> Iterator[WorkerCrew]:
     made.close()
 
 
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_a_free_worker_serves_again_and_a_dead_one_is_replaced(crew):
     first = crew.take()
     crew.give_back(first)
@@ -52,15 +59,25 @@ def test_the_death_of_a_worker_ends_the_wait_for_it(crew):
     assert worker.wait(30) == -signal.SIGKILL
 
 
-def test_no_process_is_left_whether_workers_serve_or_not(server):
+def test_no_worker_is_left_whether_workers_serve_or_not(server):
     crew = WorkerCrew(server)
     free, serving = crew.take(), crew.take()
     crew.give_back(free)
     serving.serve("1-1", NOWHERE)
     processes = [psutil.Process(worker.pid) for worker in (free, serving)]
-    processes += [processes[0].parent()]
     crew.close()
-    assert not any(map(psutil.Process.is_running, processes))
+    assert not any(map(is_alive, processes))
+
+
+def test_no_process_is_left_when_the_server_is_closed(tmp_path):
+    server = ForkServer(str(tmp_path / "workers.log"), [])
+    processes = [psutil.Process(server.fork().pid)]
+    processes += processes[0].parents()[:1]
+    server.close()
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_process_that_forks_has_no_threads_but_those_that_take_care_of_forks(crew):
@@ -75,6 +92,7 @@ def test_a_server_that_was_killed_is_started_again(crew):
     while worker.poll() is None:
         time.sleep(0.01)
     assert crew.take().poll() is None
+    assert worker.poll() == -signal.SIGKILL
 
 
 def test_a_server_that_cannot_start_is_told_with_its_log(tmp_path):
@@ -105,6 +123,6 @@ def test_the_workers_of_a_killed_command_are_killed_by_its_guard(tmp_path):
         processes = [worker, worker.parent()]
         process.kill()
     deadline = time.monotonic() + 30
-    while any(map(psutil.Process.is_running, processes)):
+    while any(map(is_alive, processes)):
         assert time.monotonic() < deadline
         time.sleep(0.05)

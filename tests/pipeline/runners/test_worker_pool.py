@@ -116,10 +116,11 @@ def test_the_command_ends_its_workers_with_itself(tmp_path):
     lines = iter(process.stdout.readline, b"")
     address = next(line for line in lines if b"serving" in line).decode().split()[4].rstrip(";")
     ask(address, "start 1-1")
-    (worker,) = psutil.Process(process.pid).children()
+    (server,) = psutil.Process(process.pid).children()
+    (worker,) = server.children()
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
     deadline = time.monotonic() + 30
-    while worker.is_running():
+    while worker.is_running() or server.is_running():
         assert time.monotonic() < deadline
         time.sleep(0.1)
