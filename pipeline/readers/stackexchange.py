@@ -8,6 +8,7 @@ that it declares are not expanded. Characters that XML forbids, which dumps cont
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.readers.batches import utf8
 from pipeline.readers.containers.decompress import (
     CHUNK_BYTES,
     READ_BYTES,
@@ -35,6 +37,7 @@ from transforms.stackexchange.join import (
 
 MEMBER = "Posts.xml"  # the member of a .7z archive that is read
 
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _MARK = b"<row"
 _ROW_BYTES = 80  # of the numbers of a row, about
 _MAX_HEADER_BYTES = 1 << 12
@@ -76,12 +79,14 @@ def read_posts(
     """Read the posts of a dump as batches of ``transforms.stackexchange.join.POST_SCHEMA``.
 
     The file is a ``Posts.xml``, plain or in gzip, bzip2 or zstd, or a ``.7z`` with a member
-    ``Posts.xml``, which needs a stream that can seek. ``start`` and ``end`` are the offsets of a
-    split. A split of a plain file has the rows that begin in it; any other file is read whole by
-    the split that begins at 0. A row's ``record`` is its byte offset in the decompressed file.
+    ``Posts.xml``, or of such archives, which needs a stream that can seek. It is UTF-8, or UTF-16
+    with a byte-order mark. ``start`` and ``end`` are the offsets of a split. A split of a plain
+    file in UTF-8 has the rows that begin in it; any other file is read whole by the split that
+    begins at 0. A row's ``record`` is its byte offset in the decompressed file, as UTF-8.
 
     Every post is a row. Posts that are neither question nor answer are dropped by
-    ``not_a_question_or_answer``. Other reasons are ``bad_post`` (not well-formed, with an entity
+    ``not_a_question_or_answer``, and deleted ones, which have a ``DeletionDate``, by
+    ``deleted_post``. Other reasons are ``bad_post`` (not well-formed, with an entity
     that XML does not define, or without the numbers of a post), ``record_too_large`` (over
     ``max_record_bytes``), ``not_posts`` (the text before the first row is not the head of a
     ``Posts.xml``, or declares entities), and ``damaged`` (the file does not decompress). Invalid
@@ -103,12 +108,12 @@ def _records_of(
         from pipeline.readers.containers.seven_zip import member_of_7z
 
         chunks: Iterable[bytes | Damage] = member_of_7z(stream, MEMBER) if start == 0 else ()
-        yield from _records(chunks, 0, max_record_bytes)
-    elif is_compressed(head):
+        yield from _records(_as_utf8(chunks), 0, max_record_bytes)
+    elif is_compressed(head) or head[:2] in _UTF16:
         chunks = decompressed(stream) if start == 0 else ()
-        yield from _records(chunks, 0, max_record_bytes)
+        yield from _records(_as_utf8(chunks), 0, max_record_bytes)
     else:
-        chunks = decompressed(stream) if start == 0 else _plain_chunks(stream, start)
+        chunks = _as_utf8(decompressed(stream)) if start == 0 else _plain_chunks(stream, start)
         records = _records(chunks, start, max_record_bytes)
         if start > 0:
             next(records, None)  # the end of a row that began before
@@ -116,6 +121,22 @@ def _records_of(
             if end is not None and record.offset >= end:
                 return
             yield record
+
+
+def _as_utf8(chunks: Iterable[bytes | Damage]) -> Iterator[bytes | Damage]:
+    """Convert chunks to UTF-8 if the first one begins with UTF-16's byte-order mark."""
+    decoder: codecs.IncrementalDecoder | None = None
+    is_first = True
+    for chunk in chunks:
+        if isinstance(chunk, Damage):
+            if decoder:
+                decoder.reset()
+            yield chunk
+            continue
+        if is_first and (encoding := _UTF16.get(chunk[:2])):
+            decoder = codecs.getincrementaldecoder(encoding)("replace")
+        is_first = False
+        yield utf8(decoder.decode(chunk)) if decoder else chunk
 
 
 def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
@@ -262,6 +283,9 @@ def _post(attributes: dict[str, str]) -> dict[str, Any]:
         _number(attributes, "PostTypeId")
         dropped_by = {"dropped_by": "not_a_question_or_answer", "error": f"post type {post_type}"}
         return {"post_id": post_id, **dropped_by}
+    if attributes.get("DeletionDate"):
+        error = f"deleted {attributes['DeletionDate'][:50]}"
+        return {"post_id": post_id, "dropped_by": "deleted_post", "error": error}
     is_question = post_type == _QUESTION
     accepted = "AcceptedAnswerId" in attributes
     return {

@@ -55,8 +55,8 @@ REASONS = {
     "json_lines": "bad_json no_text empty record_too_large damaged",
     "repositories": "link not_a_file unsafe_path no_repository not_text no_text empty"
     " record_too_large damaged",
-    "stackexchange": "not_a_question_or_answer bad_post record_too_large not_posts damaged"
-    " too_few_answers empty answer_without_question duplicate_post",
+    "stackexchange": "not_a_question_or_answer deleted_post bad_post record_too_large not_posts"
+    " damaged too_few_answers empty answer_without_question duplicate_post",
     "warc": "not_a_page bad_http http_status not_html html_too_large html_error empty"
     " record_too_large damaged not_a_warc",
     "wet": "not_a_page empty record_too_large damaged not_a_warc",

@@ -7,6 +7,7 @@ LLaMA (arXiv 2302.13971), and replaced in this way:
 - a code block stands between lines of three backticks, or of more if the code itself has three.
   The code stays byte for byte as the author wrote it, and is never indented. Inline code stands
   between backticks;
+- the cells of a table's row stand on one line, with `` | `` between them also where one is empty;
 - list items begin with ``- `` or their number, and the lines of a quote with ``> ``;
 - white space is collapsed as in HTML, but not in formulas of several lines (``$$``, ``\\begin``).
   All of MathJax stays as it is;
@@ -29,11 +30,16 @@ MAX_INDENTS_PER_CHAR = 4
 """Most characters of indents before the lines of lists and quotes, for each character of HTML.
 Later lines get no indents."""
 
+MAX_COLUMNS = 8
+"""Most columns of a table that one cell may fill."""
+
 # An attribute's value may hold ">". A "<" outside of a value shows that the text before is no tag.
 _TAG = re.compile(
     r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>|<!--|<[!?/][^<>]*>"""
 )
 _START = re.compile(r"""\bstart\s*=\s*["']?(\d{1,9})""", re.IGNORECASE)
+_COLUMNS = re.compile(r"""\bcolspan\s*=\s*["']?(\d{1,4})""", re.IGNORECASE)
+_TABLE_PARTS = frozenset(("table", "thead", "tbody"))
 _LONG_NUMBER = re.compile(r"&#[0-9]{20,};?")  # no character; Python refuses very long numbers
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _FORMULA = re.compile(
@@ -42,6 +48,7 @@ _FORMULA = re.compile(
 _BACKTICKS = re.compile(r"`+")
 _SIMPLE_SCRIPT = re.compile(r"[-+−]?\w+|.|[\[({].*", re.DOTALL)
 _BLANK = " \t\n\r\f"
+_BLANK_OR_BAR = _BLANK + "|"
 
 
 class _Container:
@@ -93,7 +100,8 @@ class _Writer:
         self._gap = 0  # newlines due before the next block
         self._lines: list[str] = []  # finished lines of the open paragraph
         self._line: list[str] = []  # pieces of its last line
-        self._blank = 0  # number of the line's first pieces that are known to be blank
+        self._cells = 0  # columns that the last cell of the open row of a table fills
+        self._in_cell = False
         self._inline: list[_Inline] = []
         self._containers: list[_Container] = []
         self._code: list[str] | None = None  # pieces of the open code block
@@ -131,7 +139,8 @@ class _Writer:
         if self._line:
             text = _collapsed("".join(self._line))
             self._line.clear()
-            self._blank = 0
+            if self._cells and not text.strip(_BLANK_OR_BAR):
+                text = ""
             if text or self._lines:
                 self._lines.append(text)
 
@@ -178,24 +187,32 @@ class _Writer:
         self._gap = 2
 
     def block(self, tag: str, closes: bool, attributes: str) -> None:
+        if self._in_cell and tag not in _TABLE_PARTS:
+            self._line.append(" ")
+            return
         self._end_block(2)
+        self._cells, self._in_cell = 0, False
 
     def row(self, tag: str, closes: bool, attributes: str) -> None:
+        if self._in_cell and tag != "tr":
+            self._line.append(" ")
+            return
         self._end_block(1)
+        self._cells, self._in_cell = 0, False
 
     def cell(self, tag: str, closes: bool, attributes: str) -> None:
+        self._in_cell = not closes
         if closes:
             return
         self._inline.clear()
-        while self._blank < len(self._line) and not self._line[self._blank].strip():
-            self._blank += 1
-        if self._blank < len(self._line):
-            self._line.append(" | ")
-        else:
-            self._line.clear()
-            self._blank = 0
+        self._line.append(" | " * self._cells)
+        span = _COLUMNS.search(attributes)
+        self._cells = min(int(span[1]), MAX_COLUMNS) if span else 1
 
     def line_break(self, tag: str, closes: bool, attributes: str) -> None:
+        if self._in_cell:
+            self._line.append(" ")
+            return
         if not self._line and self._lines:
             self._line.append("")
         self._end_line()
@@ -251,7 +268,6 @@ class _Writer:
         before = self._inline.pop().pieces
         content = "".join(self._line[before:])
         del self._line[before:]
-        self._blank = min(self._blank, before)
         if tag == "code":
             content = _inline_code(content)
         elif content.strip() and _ends_word(self._line):

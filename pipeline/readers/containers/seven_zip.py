@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import queue
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, BinaryIO, cast
 
 import py7zr
@@ -26,6 +28,9 @@ from pipeline.readers.containers.decompress import (
     MIN_BOMB_BYTES,
     Damage,
 )
+
+MAX_NESTING = 2
+"""Deepest nesting of archives in archives."""
 
 _BLOCK_BYTES = 1 << 16  # of the archive that are read at a time
 
@@ -105,17 +110,51 @@ class _Watched(io.IOBase):
 def member_of_7z(stream: BinaryIO, member: str) -> Iterator[bytes | Damage]:
     """Yield the content of the first member with the base name ``member``, in any letter case.
 
+    Without such a member, one is read that is an archive itself: the one whose name ends in
+    ``member`` but for the suffix, or the only one. It is unpacked to a temporary file first.
     ``stream`` must be able to seek. Chunks have at most :data:`CHUNK_BYTES` bytes. A
     :class:`Damage` ends the output if the archive is damaged, is encrypted or otherwise unreadable
     to py7zr, declares an unpacked size above the limit for compressed files, or has no such member.
     Errors of the stream itself are raised.
     """
+    yield from _member(stream, member, MAX_NESTING)
+
+
+def _member(stream: BinaryIO, member: str, nesting: int) -> Iterator[bytes | Damage]:
+    chosen: list[str] = []
+    chunks = _extracted(stream, member, chosen, nesting)
+    if (first := next(chunks, None)) is None:
+        return
+    if not chosen or _base(chosen[0]) == member.lower():
+        yield first
+        yield from chunks
+        return
+    with tempfile.TemporaryFile() as inner:
+        for chunk in itertools.chain((first,), chunks):
+            if isinstance(chunk, Damage):
+                yield chunk
+                return
+            inner.write(chunk)
+        inner.seek(0)
+        yield from _member(cast(BinaryIO, inner), member, nesting - 1)
+
+
+def _extracted(
+    stream: BinaryIO, member: str, chosen: list[str], nesting: int
+) -> Iterator[bytes | Damage]:
+    """Yield the content of a member; puts the name of the member into ``chosen`` first."""
     pipe, watched = _Pipe(), _Watched(stream)
     errors: list[str] = []
     n_bytes = stream.seek(0, io.SEEK_END)
     stream.seek(0)
+
+    def choose(names: list[str]) -> str | None:
+        name = _choice(names, member, nesting)
+        chosen.extend([name] if name else [])
+        return name
+
     thread = threading.Thread(
-        target=_extract, args=(watched, n_bytes, member, pipe, errors), daemon=True
+        target=_extract, args=(watched, n_bytes, member, choose, pipe, errors), daemon=True
     )
     thread.start()
     try:
@@ -130,21 +169,39 @@ def member_of_7z(stream: BinaryIO, member: str) -> Iterator[bytes | Damage]:
         yield Damage(0, errors[0], n_bytes, pipe.written)
 
 
-def _extract(stream: _Watched, n_bytes: int, member: str, pipe: _Pipe, errors: list[str]) -> None:
+def _base(name: str) -> str:
+    return name.rsplit("/", 1)[-1].lower()
+
+
+def _choice(names: list[str], member: str, nesting: int) -> str | None:
+    """Return the member to read: ``member``, or an archive in which it must be."""
+    exact = [name for name in names if _base(name) == member.lower()]
+    if exact:
+        return exact[0]
+    archives = [name for name in names if _base(name).endswith(".7z")] if nesting > 0 else []
+    stem = member.lower().rsplit(".", 1)[0]
+    named = [name for name in archives if _base(name).removesuffix(".7z").endswith(stem)]
+    return named[0] if named else archives[0] if len(archives) == 1 else None
+
+
+def _extract(
+    stream: _Watched,
+    n_bytes: int,
+    member: str,
+    choose: Callable[[list[str]], str | None],
+    pipe: _Pipe,
+    errors: list[str],
+) -> None:
     try:
         with py7zr.SevenZipFile(cast(IO[bytes], stream), blocksize=_BLOCK_BYTES) as archive:
-            names = [
-                name
-                for name in archive.getnames()
-                if name.rsplit("/", 1)[-1].lower() == member.lower()
-            ]
+            name = choose(archive.getnames())
             unpacked = sum(info.uncompressed for info in archive.list())
-            if not names:
+            if name is None:
                 errors.append(f"bad 7z archive: no {member} in it")
             elif unpacked > max(MIN_BOMB_BYTES, MAX_EXPANSION * n_bytes):
                 errors.append(f"bad 7z archive: {unpacked} bytes, of {n_bytes} as stored")
             else:
-                archive.extract(targets=names[:1], factory=_Factory(pipe))
+                archive.extract(targets=[name], factory=_Factory(pipe))
     except _StoppedError:
         return
     except Exception as error:  # py7zr lets many types through from a bad archive

@@ -213,6 +213,56 @@ def test_archives_of_real_dumps(shared_data: Path, filters: Any) -> None:
     assert _read(packed, name=_name(path)) == _read(data, name=_name(path))
 
 
+def test_archives_in_archives() -> None:
+    posts = _seven_zip({"Posts.xml": WHOLE})
+    other = _seven_zip({"Users.xml": b"<users/>"})
+    for outer in (
+        {"a.example.com-Users.7z": other, "a.example.com-Posts.7z": posts},
+        {"readme.txt": b"x", "dumps/a.example.com.7z": posts},
+        {"a.7z": _seven_zip({"b.7z": posts})},
+    ):
+        assert _read(_seven_zip(outer)) == _read(WHOLE)
+    for bad in (
+        {"a.7z": other, "b.7z": posts},  # which one is not clear
+        {"a.7z": _seven_zip({"b.7z": _seven_zip({"c.7z": posts})})},
+        {"a.7z": posts[:-20]},
+        {"a.7z": b"no archive"},
+    ):
+        (row,) = _read(_seven_zip(bad))
+        assert row["dropped_by"] == "damaged" and "bad 7z archive" in row["error"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_posts_in_utf16_are_read_as_in_utf8(encoding: str) -> None:
+    data = WHOLE.decode().encode(encoding)  # with the mark of the header
+    expected = _read(WHOLE)
+    assert len(expected) == len(ROWS)
+    for packed in (data, gzip.compress(data), _seven_zip({"Posts.xml": data})):
+        assert _read(packed, end=50) == expected
+        assert _read(packed, start=50, end=None) == []
+
+
+def test_deleted_posts_are_dropped() -> None:
+    deletion = "2020-02-01T00:00:00.000"
+    text = (
+        _xml(1)
+        + _xml(2, PostTypeId="2", ParentId="1", DeletionDate=deletion)
+        + _xml(3, DeletionDate=deletion)
+        + _xml(4, PostTypeId="2", ParentId="3")
+        + _xml(5, PostTypeId="2", ParentId="1", DeletionDate="")
+        + _xml(6, PostTypeId="5", DeletionDate=deletion)
+    )
+    rows = _read((HEADER + text + "</posts>").encode())
+    reasons = {row["post_id"]: row["dropped_by"] for row in rows}
+    deleted = dict.fromkeys((2, 3), "deleted_post") | {6: "not_a_question_or_answer"}
+    assert reasons == dict.fromkeys((1, 4, 5)) | deleted
+    posts = pa.RecordBatch.from_pylist(rows, POST_SCHEMA)
+    joined = join_posts(posts, min_answers=1).to_pylist()
+    (document,) = [row for row in joined if row["dropped_by"] is None]
+    assert json.loads(document["metadata"])["answer_ids"] == [5]
+    assert {"deleted_post", "answer_without_question"} < {row["dropped_by"] for row in joined}
+
+
 def test_bad_archives() -> None:
     (row,) = _read(_seven_zip({"Comments.xml": WHOLE}))
     assert row["dropped_by"] == "damaged" and "no Posts.xml" in row["error"]
