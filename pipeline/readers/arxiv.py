@@ -12,8 +12,8 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.containers.decompress import READ_BYTES
-from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Bytes, Member, is_tar, tar_members
+from pipeline.readers.containers.cursor import Cursor, RawFile
+from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Member, is_tar, tar_members
 from pipeline.readers.paper import read_paper
 from pipeline.readers.submission import Limits, RefusedError, open_submission
 
@@ -57,7 +57,7 @@ def read_arxiv(
 
 
 def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) -> Iterator[Row]:
-    source = Bytes(iter(lambda: stream.read(READ_BYTES), b""))
+    source = RawFile(stream)
     if not is_tar(source.peek(BLOCK_BYTES)):
         raw = source.take(max_record_bytes + 1)
         yield _row(name, posixpath.basename(name), raw, max_record_bytes, limits)
@@ -80,7 +80,7 @@ def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) ->
 
 
 def _member_row(
-    source: Bytes, name: str, member: Member, max_record_bytes: int, limits: Limits
+    source: Cursor, name: str, member: Member, max_record_bytes: int, limits: Limits
 ) -> Row:
     base = posixpath.basename(member.name)
     if member.kind != "file":

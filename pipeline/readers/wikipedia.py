@@ -22,8 +22,9 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.containers.bzip2_streams import RawFile, Window, begins_stream, first_stream
-from pipeline.readers.containers.decompress import READ_BYTES, Damage, decompressed, is_compressed
+from pipeline.readers.containers.bzip2_streams import Window, begins_stream, first_stream
+from pipeline.readers.containers.cursor import READ_BYTES, Damage, RawFile
+from pipeline.readers.containers.decompress import decompressed, is_compressed
 from pipeline.readers.containers.page_cutter import Chunk, PageCutter, as_utf8, chunks_of
 from pipeline.readers.wiki_page import Page, PageError, namespace_names, parse_page
 from transforms.documents import with_column

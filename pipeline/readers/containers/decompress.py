@@ -16,11 +16,11 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import zstandard
 from isal import isal_zlib
 
+from pipeline.readers.containers.cursor import CHUNK_BYTES, READ_BYTES, Damage, RawFile
+
 SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 """Begins archives that are read by :mod:`pipeline.readers.containers.seven_zip`, not here."""
 
-READ_BYTES = 1 << 20  # of the raw file at once
-CHUNK_BYTES = 1 << 18  # decompressed, about, that one chunk holds
 PROBE_BYTES = 1 << 16  # decompressed, of a candidate before it is taken for a member
 LOOK_BACK_BYTES = 1 << 20  # from where a member failed, to look for the next one
 MAX_EXPANSION = 250
@@ -34,15 +34,6 @@ _SLICE_BYTES = 1 << 16
 _FINE_BYTES = 64  # input and output of one step, where an error is known to be near
 _ZSTD_STEP_BYTES = 1 << 11
 _MAX_DICTIONARY_BYTES = 1 << 26
-
-
-class Damage(NamedTuple):
-    """A place of a compressed file that could not be decompressed."""
-
-    offset: int  # of the damaged member, in the raw file
-    error: str
-    skipped_bytes: int  # of the raw file, from ``offset`` to where reading goes on
-    recovered_bytes: int  # decompressed, of the damaged member, at the end of what came before this
 
 
 class _BadMemberError(Exception):
@@ -133,62 +124,6 @@ _MAGIC_BYTES = 10  # the longest of them
 _MEMBER_ERRORS: Any = (isal_zlib.error, zstandard.ZstdError, OSError, EOFError, ValueError)
 
 
-class _Source:
-    """The raw stream with the offset of the next byte, which can be set back."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._buffer = b""
-        self._at = 0
-        self.offset = 0
-
-    def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer at the end of the file, and stay before them."""
-        while len(self._buffer) - self._at < size and (more := self._stream.read(READ_BYTES)):
-            self._buffer = self._buffer[self._at :] + more
-            self._at = 0
-        return self._buffer[self._at : self._at + size]
-
-    def read(self, size: int) -> bytes:
-        """Return at most ``size`` of the next bytes; none at the end of the file only."""
-        self.peek(1)
-        piece = self._buffer[self._at : self._at + size]
-        self._at += len(piece)
-        self.offset += len(piece)
-        return piece
-
-    def unread(self, size: int) -> None:
-        """Step back behind a part of what the last :meth:`read` gave."""
-        self._at -= size
-        self.offset -= size
-        assert self._at >= 0
-
-    def can_seek(self) -> bool:
-        """Tell whether :meth:`seek` works."""
-        return self._stream.seekable()
-
-    def seek(self, offset: int) -> None:
-        """Go to ``offset`` of the raw file, without reading where it is still at hand."""
-        at = self._at + offset - self.offset
-        if 0 <= at <= len(self._buffer):
-            self._at = at
-        else:
-            self._stream.seek(offset)
-            self._buffer, self._at = b"", 0
-        self.offset = offset
-
-    def skip_zeros(self) -> None:
-        """Go past the zero bytes that some writers pad a file with."""
-        while self.peek(1) == b"\0":
-            piece = self.read(_SLICE_BYTES)
-            self.unread(len(piece.lstrip(b"\0")))
-
-    def skip_all(self) -> None:
-        """Go to the end of the file."""
-        while self.read(READ_BYTES):
-            pass
-
-
 def is_compressed(head: bytes) -> bool:
     """Tell by a file's first 16 bytes whether :func:`decompressed` would decompress it."""
     return any(begins.match(head) for begins in (_GZIP.begins, _BZIP2.begins, _ZSTD_FRAME))
@@ -203,7 +138,7 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
     on behind it, the stream must be able to seek, and otherwise the rest of the file is given up.
     Errors of the stream itself are raised.
     """
-    source = _Source(stream)
+    source = RawFile(stream)
     codec = _codec_of(source)
     if codec is None:
         while chunk := source.read(CHUNK_BYTES):
@@ -225,7 +160,7 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
         yield b"".join(pieces)
 
 
-def _bounded(source: _Source, pieces: Iterator[bytes | Damage]) -> Iterator[bytes | Damage]:
+def _bounded(source: RawFile, pieces: Iterator[bytes | Damage]) -> Iterator[bytes | Damage]:
     """Pass on what a file decompresses to, up to :data:`MAX_EXPANSION` times what was read."""
     produced = 0
     for piece in pieces:
@@ -233,13 +168,26 @@ def _bounded(source: _Source, pieces: Iterator[bytes | Damage]) -> Iterator[byte
         produced += len(piece) if isinstance(piece, bytes) else 0
         if produced > max(MIN_BOMB_BYTES, MAX_EXPANSION * source.offset):
             begin = source.offset
-            source.skip_all()
+            _skip_all(source)
             error = f"more than {MAX_EXPANSION} times as large as the file that it comes from"
             yield Damage(begin, error, source.offset - begin, 0)
             return
 
 
-def _codec_of(source: _Source) -> _Codec | None:
+def _skip_zeros(source: RawFile) -> None:
+    """Go past the zero bytes that some writers pad a file with."""
+    while source.peek(1) == b"\0":
+        piece = source.read(_SLICE_BYTES)
+        source.unread(len(piece.lstrip(b"\0")))
+
+
+def _skip_all(source: RawFile) -> None:
+    """Go to the end of the file."""
+    while source.read(READ_BYTES):
+        pass
+
+
+def _codec_of(source: RawFile) -> _Codec | None:
     magic = source.peek(_MAGIC_BYTES)
     for codec in (_GZIP, _BZIP2):
         if codec.begins.match(magic):
@@ -250,7 +198,7 @@ def _codec_of(source: _Source) -> _Codec | None:
     return _Codec("zstd", _ZSTD_FRAME, lambda: _ZstdMember(dictionary))
 
 
-def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
+def _zstd_dictionary(source: RawFile) -> zstandard.ZstdCompressionDict | None:
     """Read the dictionary in the skippable frame that a ``.warc.zst`` file begins with."""
     size = int.from_bytes(source.peek(8)[4:], "little")
     if not 0 < size <= _MAX_DICTIONARY_BYTES:
@@ -266,7 +214,7 @@ def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
         return None
 
 
-def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
+def _decode(source: RawFile, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
     """Decompress the member at the source's offset, and leave the source behind it.
 
     With ``fine_from``, steps are small from that many decompressed bytes on, so that an error
@@ -294,7 +242,7 @@ def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Ite
     source.unread(len(member.unused_data))
 
 
-def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
+def _members(source: RawFile, codec: _Codec) -> Iterator[bytes | Damage]:
     """Decompress member after member; a :class:`Damage` stands for what does not decompress."""
     damages = 0
     while source.peek(1):
@@ -306,13 +254,13 @@ def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
             for out in _decode(source, codec):
                 produced += len(out)
                 yield out
-            source.skip_zeros()
+            _skip_zeros(source)
             continue
         except _BadMemberError as error:
             message = str(error)
         damages += 1
-        if not source.can_seek() or damages == MAX_DAMAGES:
-            source.skip_all()
+        if not source.seekable() or damages == MAX_DAMAGES:
+            _skip_all(source)
         else:
             for out in _rest_of_bad_member(source, codec, begin, produced):
                 produced += len(out)
@@ -322,7 +270,7 @@ def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
 
 
 def _rest_of_bad_member(
-    source: _Source, codec: _Codec, begin: int, produced: int
+    source: RawFile, codec: _Codec, begin: int, produced: int
 ) -> Iterator[bytes]:
     """Decompress a bad member again, to get what the failing step would have given.
 
@@ -341,7 +289,7 @@ def _rest_of_bad_member(
         return
 
 
-def _find_member(source: _Source, codec: _Codec, offset: int) -> None:
+def _find_member(source: RawFile, codec: _Codec, offset: int) -> None:
     """Go to the first member at or behind ``offset`` that decompresses, or to the file's end."""
     source.seek(offset)
     window = b""
@@ -357,7 +305,7 @@ def _find_member(source: _Source, codec: _Codec, offset: int) -> None:
         source.seek(end)
 
 
-def _decompresses(source: _Source, codec: _Codec) -> bool:
+def _decompresses(source: RawFile, codec: _Codec) -> bool:
     size = 0
     try:
         for out in _decode(source, codec):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from pipeline.readers.batches import Row, metadata_json
-from pipeline.readers.containers.decompress import CHUNK_BYTES, READ_BYTES, Damage, decompressed
+from pipeline.readers.containers.cursor import Damage, plain_chunks
+from pipeline.readers.containers.decompress import decompressed
 
 MAX_NESTING = 100
 """Of lists and objects. Python gives up somewhere below a thousand, and where depends on who calls:
@@ -54,7 +55,7 @@ def rows_of_objects(
     by ``record_too_large``; where a compressed file is damaged comes a row dropped by ``damaged``.
     """
     first = max(start - 1, 0)
-    chunks = _plain_chunks(stream, first) if first or end is not None else decompressed(stream)
+    chunks = plain_chunks(stream, first) if first or end is not None else decompressed(stream)
     lines = _lines(chunks, first, max_line_bytes)
     if start > 0:
         next(lines, None)  # the end of a line that began before
@@ -72,16 +73,6 @@ def rows_of_objects(
             yield _dropped(row_id, "record_too_large", f"{line.size} bytes")
         elif line.data and not line.data.isspace():
             yield _row(row_id, line.data.removeprefix(_BYTE_ORDER_MARK), make_row)
-
-
-def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
-    if offset and stream.seekable():
-        stream.seek(offset)
-    else:
-        while offset and (passed := stream.read(min(READ_BYTES, offset))):
-            offset -= len(passed)
-    while chunk := stream.read(CHUNK_BYTES):
-        yield chunk
 
 
 def _lines(

@@ -12,12 +12,11 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from pipeline.readers.containers.decompress import Damage
+from pipeline.readers.containers.cursor import Cursor
 
 BLOCK_BYTES = 512
 MAX_EXTENSION_BYTES = 1 << 20  # of a long name or pax header
 
-_SKIP_BYTES = 1 << 18
 _WINDOW_BYTES = 1 << 16  # in which a header is looked for at once; whole blocks
 _MAGIC = re.compile(rb"ustar")
 _MAGIC_AT = 257
@@ -28,13 +27,12 @@ _EXTENSION_TYPES = (b"x", b"g", b"X", b"L", b"K")
 _FILE_TYPES = (b"0", b"\0", b"7")
 _LINK_TYPES = (b"1", b"2")
 _EMPTY_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size their headers say
-_CUT_OFF = "the archive ends inside a member"
 
 Kind = Literal["file", "folder", "link", "device"]
 
 
 class Member(NamedTuple):
-    """A member; its content is read from the :class:`Bytes` before the next one is asked for."""
+    """A member; its content is read from the :class:`Cursor` before the next one is asked for."""
 
     number: int  # ordinal, from 0
     name: str
@@ -63,65 +61,12 @@ class _Header(NamedTuple):
     size: int
 
 
-class Bytes:
-    """Bytes read on from chunks, with the offset of the next one.
-
-    A :class:`Damage` among the chunks is a gap, before which reading stops as it does at the end,
-    until :meth:`pass_gap`.
-    """
-
-    def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
-        self._chunks = chunks
-        self._buffer = b""
-        self._at = 0
-        self._gap: Damage | None = None
-        self.offset = 0
-
-    def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer before a gap or the end, and stay before them."""
-        have = len(self._buffer) - self._at
-        if have < size and self._gap is None:
-            pieces = [self._buffer[self._at :]]
-            for chunk in self._chunks:
-                if isinstance(chunk, Damage):
-                    self._gap = chunk
-                    break
-                pieces.append(chunk)
-                have += len(chunk)
-                if have >= size:
-                    break
-            self._buffer, self._at = b"".join(pieces), 0
-        return self._buffer[self._at : self._at + size]
-
-    def take(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer before a gap or the end."""
-        taken = self.peek(size)
-        self._at += len(taken)
-        self.offset += len(taken)
-        return taken
-
-    def skip(self, size: int) -> int:
-        """Go past ``size`` bytes, and return how many there were before a gap or the end."""
-        left = size
-        while left and (piece := self.take(min(left, _SKIP_BYTES))):
-            left -= len(piece)
-        return size - left
-
-    def pass_gap(self) -> str | None:
-        """Go past the gap that reading stopped at; return its error, None where there is none."""
-        if self._gap is None:
-            return None
-        self.take(len(self._buffer))
-        error, self._gap = self._gap.error, None
-        return error
-
-
 def is_tar(head: bytes) -> bool:
     """Tell by its first 512 bytes whether a file is a tar archive."""
     return _header(head) is not None
 
 
-def tar_members(source: Bytes) -> Iterator[Member | Broken]:
+def tar_members(source: Cursor) -> Iterator[Member | Broken]:
     """Yield the members in their order; content that is not taken is gone past.
 
     A member that is cut off by a gap or the end is followed by a :class:`Broken` with its number.
@@ -140,7 +85,7 @@ def tar_members(source: Bytes) -> Iterator[Member | Broken]:
             yield Member(number, name, _kind(type_flag, name), size, begin)
             left = content_begin + size - source.offset
             if source.skip(left) < left:
-                raise _BrokenError(source.pass_gap() or _CUT_OFF)
+                raise _BrokenError(_error(source))
             source.skip(-size % BLOCK_BYTES)  # the last member may have no padding
         except _BrokenError as error:
             _find_header(source)
@@ -148,12 +93,18 @@ def tar_members(source: Bytes) -> Iterator[Member | Broken]:
         number += 1
 
 
-def _skip_zeros(source: Bytes) -> None:
+def _error(source: Cursor) -> str:
+    """Say why the archive does not go on here, and go past the gap if that is why."""
+    gap = source.pass_gap()
+    return gap.error if gap else "the archive ends inside a member"
+
+
+def _skip_zeros(source: Cursor) -> None:
     while (block := source.peek(BLOCK_BYTES)) and not block.strip(b"\0"):
         source.skip(len(block))
 
 
-def _next_header(source: Bytes) -> _Header | None:
+def _next_header(source: Cursor) -> _Header | None:
     """Read a header with the extended ones ahead of it; None at the end."""
     long_name: str | None = None
     long_size: int | None = None
@@ -161,10 +112,9 @@ def _next_header(source: Bytes) -> _Header | None:
     while True:
         block = source.peek(BLOCK_BYTES)
         if len(block) < BLOCK_BYTES:
-            error = source.pass_gap()
-            if error is None and not block and source.offset == begin:
+            if source.gap is None and not block and source.offset == begin:
                 return None
-            raise _BrokenError(error or _CUT_OFF)
+            raise _BrokenError(_error(source))
         header = _header(block)
         if header is None:
             raise _BrokenError("no tar header here")
@@ -236,7 +186,7 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _find_header(source: Bytes) -> None:
+def _find_header(source: Cursor) -> None:
     """Go to the next header, a gap or the end.
 
     Headers of ustar and GNU are found at any offset, for bytes may be missing; those of older

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reader_samples import edited, edits
 
-from pipeline.readers.containers.decompress import Damage
+from pipeline.readers.containers.cursor import Cursor, Damage
 from pipeline.readers.containers.tar import (
     MAX_EXTENSION_BYTES,
     Broken,
-    Bytes,
     Member,
     is_tar,
     tar_members,
@@ -48,7 +47,7 @@ def without_magic(data: bytes) -> bytes:
 
 def read(*chunks: bytes | Damage) -> list[Broken | tuple[str, bytes]]:
     """Read all, and check that the numbers and the offsets follow each other."""
-    source = Bytes(iter(chunks))
+    source = Cursor(iter(chunks))
     found: list[Broken | tuple[str, bytes]] = []
     last: Member | None = None
     number = end = 0
@@ -99,7 +98,7 @@ def test_types_without_content_have_none_whatever_their_headers_say() -> None:
         tarfile.FIFOTYPE: "device",
     }
     data = b"".join(header("x", type=kind, size=5_000) for kind in types) + header("y", size=0)
-    members = list(tar_members(Bytes(iter((data,)))))
+    members = list(tar_members(Cursor(iter((data,)))))
     assert [(m.kind, m.size) for m in members if isinstance(m, Member)] == [
         *((kind, 0) for kind in types.values()),
         ("file", 0),
@@ -108,7 +107,7 @@ def test_types_without_content_have_none_whatever_their_headers_say() -> None:
 
 def test_a_size_in_base_256_or_a_pax_header_is_read() -> None:
     big = header("big", tarfile.GNU_FORMAT, size=1 << 35)
-    (member, broken) = tar_members(Bytes(iter((big,))))
+    (member, broken) = tar_members(Cursor(iter((big,))))
     assert isinstance(member, Member) and isinstance(broken, Broken)
     assert (member.size, broken.error) == (1 << 35, "the archive ends inside a member")
     for size, wanted in ((b"6", b"abcdef"), (b"9" * 5_000, b"")):
@@ -179,7 +178,7 @@ def test_any_damage_is_accounted_for(changes, chunk: int, with_gap: bool) -> Non
         middle = len(parts) // 2
         parts.insert(middle, Damage(0, "gap", 1, 0))
         intact = min(intact, middle * chunk)
-    source = Bytes(iter(parts))
+    source = Cursor(iter(parts))
     for _ in tar_members(source):
         pass
     assert source.offset == len(data)
