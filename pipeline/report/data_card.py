@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
+from pipeline.inspection.templates import load_templates
 from pipeline.recipe.recipe import step_name
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.tables import cell
@@ -49,21 +49,13 @@ DEDUPLICATIONS = {"deduplicate_lines", "deduplicate_documents", "deduplicate_nea
 
 def card_text(report: dict[str, Any]) -> str:
     """Make the card of what :func:`pipeline.report.data.collect` returns."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["cell"] = cell
+    templates = load_templates(TEMPLATES, is_html=False)
     recipes = yaml.safe_load(report["recipe"])["sources"]
     sources = [{**source, "title": _title(source["name"]),
                 "licence": _licence(source["name"], recipes[source["name"]]),
                 "processing": _processing(recipes[source["name"]], set(report["files"]))}
                for source in report["sources"]]  # fmt: skip
-    return environment.get_template("datacard.md").render(
+    return templates.get_template("datacard.md").render(
         metadata=yaml.safe_dump(metadata(report), sort_keys=False, allow_unicode=True),
         report=report,
         sources=sources,
