@@ -1,9 +1,9 @@
 """Evaluation sets given as files: their items, and the n-grams by which text is compared with them.
 
-A file is one of two forms, each plain or in gzip. A name that ends in ``.jsonl``, ``.ndjson`` or
-``.json`` (before ``.gz``) is of JSON lines: one object a line, of which every string is an item by
-itself, at any depth, or those under the named fields. Any other is of text, one item a line. Blank
-lines are passed over.
+A file is read as :mod:`transforms.web.text_lists` reads lines, and is one of two forms. A name that
+ends in ``.jsonl``, ``.ndjson`` or ``.json`` (before ``.gz``) is of JSON lines: one object a line,
+of which every string is an item by itself, at any depth, or those under the named fields. Any other
+is of text, one item a line, whatever it begins with: there are no comments.
 
 Words are those of GPT-3's appendix C (arXiv 2005.14165): lower case, split at white space, without
 punctuation. Symbols and characters that are not printed go as punctuation does, and in scripts
@@ -12,12 +12,9 @@ without spaces every character is a word.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +32,7 @@ from transforms.kernels.character_kinds import (
     lower_case,
 )
 from transforms.kernels.hashing import BASE, mix
+from transforms.web.text_lists import lines_of_file
 
 _FILTER_BITS_PER_N_GRAM = 16
 
@@ -93,22 +91,10 @@ def load_evaluation_sets(
 
 def read_items(file: str, fields: Sequence[str]) -> Iterator[Item]:
     """Yield the items of a file; raises ValueError as :func:`load_evaluation_sets` does."""
-    data = Path(file).read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{file}: damaged gzip: {error}") from None
     is_json = file.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json"))
     has_field = not fields
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, text in lines_of_file(file):
         where = f"{file}, line {number}"
-        try:
-            text = line.decode().strip()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{where}: not UTF-8: {error.reason}") from None
-        if not text:
-            continue
         if not is_json:
             yield Item(file, number, text)
             continue

@@ -1,8 +1,8 @@
 """The opt-out list: ids, urls and domains whose documents are left out at their owners' request.
 
-One entry a line; blank lines and lines that begin with ``#`` are passed over. An entry with ``://``
-is a url, one with ``#`` a document's id (``SOURCE/FILE#RECORD``), any other a domain, which stands
-for what lies below it as well. Urls and domains are compared as :mod:`transforms.web.urls` does it.
+The file is a list as :mod:`transforms.web.text_lists` reads them. An entry with ``://`` is a url,
+one with ``#`` a document's id (``SOURCE/FILE#RECORD``), any other a domain, which stands for what
+lies below it as well. Urls and domains are compared as :mod:`transforms.web.urls` does it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from transforms.documents import drop
 from transforms.kernels.key_sets import KeySet, in_key_set, key_set
+from transforms.web.text_lists import numbered_entries
 from transforms.web.urls import hosts_of, in_domains, pages_of
 
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+\.?")
@@ -45,16 +46,9 @@ class OptOutList(NamedTuple):
 
 @functools.lru_cache(maxsize=4)
 def parse_opt_out(data: bytes) -> OptOutList:
-    """Parse a list, UTF-8. Raises ValueError, with the line, where an entry is of no kind."""
+    """Parse a list's file. Raises ValueError where it is none, or an entry is of no kind."""
     kinds: dict[str, list[str]] = {"ids": [], "urls": [], "domains": []}
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: {error}") from None
-    for number, line in enumerate(lines, 1):
-        entry = line.strip()
-        if not entry or entry.startswith("#"):
-            continue
+    for number, entry in numbered_entries(data):
         if "://" in entry:
             kinds["urls"].append(entry)
         elif "#" in entry:
