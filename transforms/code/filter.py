@@ -1,4 +1,4 @@
-"""The heuristics that keep files of code apart from data: lengths of lines, kinds of characters.
+"""The heuristics that keep files of code apart from data: lengths of lines, classes of characters.
 
 LLaMA (arXiv 2302.13971) filters "by heuristics based on the line length, or proportion of
 alphanumeric characters"; the measures are those of RedPajama's reproduction.
@@ -15,12 +15,12 @@ import pyarrow as pa
 from numba import njit
 
 from transforms.documents import drop, text_buffers
-from transforms.kernels.character_kinds import (
+from transforms.kernels.characters import (
     LETTER,
     OTHER_ALPHANUMERIC,
     SPACE,
     UPPER,
-    character_kinds,
+    character_classes,
 )
 
 MAX_TOKEN_LETTERS = 6
@@ -80,7 +80,7 @@ def measure(texts: pa.StringArray) -> CodeMeasures:
     :data:`MAX_TOKEN_LETTERS`), a digit, or a run of one other character. White space is none.
     """
     data, offsets = text_buffers(texts)
-    return CodeMeasures(*_measure(character_kinds(), data, offsets))
+    return CodeMeasures(*_measure(character_classes(), data, offsets))
 
 
 def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.bool_]:
@@ -92,7 +92,7 @@ def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.
 
 
 @njit(cache=True, nogil=True)
-def _measure(kinds, data, offsets):  # type: ignore[no-untyped-def]
+def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
     n = offsets.size - 1
     chars, lines, line_chars = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     longest, letters = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -118,7 +118,7 @@ def _measure(kinds, data, offsets):  # type: ignore[no-untyped-def]
                 code = (code & 31) << 6 | data[i] & 63
                 i += 1
             chars[t] += 1
-            kind = kinds[code]
+            kind = classes[code]
             if code == 10 or code == 13:
                 if not (code == 10 and before == 13):
                     lines[t] += 1

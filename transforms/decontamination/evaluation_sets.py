@@ -24,11 +24,11 @@ from numba import njit
 
 from transforms.dedup.shingles import ALONE, PASSED_OVER, Hashes, is_word_alone, word_hashes
 from transforms.documents import text_buffers
-from transforms.kernels.character_kinds import (
+from transforms.kernels.characters import (
     PUNCTUATION,
     SPACE,
     UNPRINTED,
-    character_kinds,
+    character_classes,
     lower_case,
 )
 from transforms.kernels.hashing import BASE, mix
@@ -123,11 +123,11 @@ def _strings(value: Any) -> Iterator[str]:
 @cache
 def folds() -> npt.NDArray[np.uint32]:
     """Return the table by which ``shingles.word_hashes`` finds the words, made once a process."""
-    kinds = character_kinds()
+    classes = character_classes()
     table = lower_case().copy()
     table[[point for point in range(0x110000) if is_word_alone(point)]] |= ALONE
-    table[kinds & (PUNCTUATION | UNPRINTED) != 0] = PASSED_OVER
-    table[kinds & SPACE != 0] = 0
+    table[classes & (PUNCTUATION | UNPRINTED) != 0] = PASSED_OVER
+    table[classes & SPACE != 0] = 0
     return table
 
 

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from transforms.documents import text_buffers, texts_from_buffers
+from transforms.kernels.characters import decode, white_space
 from transforms.kernels.hashing import load_u64, store_u64
 
 PUNCTUATION = {
@@ -136,11 +137,8 @@ def _candidates() -> list[str]:
 def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -> Normaliser:
     forms = np.zeros(0x110000, np.uint32)
     replacements = bytearray(b"\0")
-    spaces = np.zeros(0x3001, np.bool_)
     growth = 1
     for c in _candidates():
-        if c.isspace():
-            spaces[ord(c)] = True
         if is_special(c):
             forms[ord(c)] = _SPECIAL
             continue
@@ -151,20 +149,7 @@ def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -
             forms[ord(c)] = len(replacements) << 8 | len(encoded)
             replacements += encoded
             growth = max(growth, -(-len(encoded) // len(c.encode())))
-    return Normaliser(forms, np.frombuffer(bytes(replacements), np.uint8), spaces, growth)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def decode(data, i):  # type: ignore[no-untyped-def]
-    """Return the code point of the character of several bytes at ``i`` and its length in bytes."""
-    lead = np.int64(data[i])
-    second = np.int64(data[i + 1]) & 0x3F
-    if lead < 0xE0:
-        return (lead & 0x1F) << 6 | second, 2
-    third = np.int64(data[i + 2]) & 0x3F
-    if lead < 0xF0:
-        return (lead & 0x0F) << 12 | second << 6 | third, 3
-    return (lead & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[i + 3]) & 0x3F, 4
+    return Normaliser(forms, np.frombuffer(bytes(replacements), np.uint8), white_space(), growth)
 
 
 @njit(cache=True, nogil=True)

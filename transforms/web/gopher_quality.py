@@ -25,15 +25,16 @@ import pyarrow as pa
 from numba import njit
 
 from transforms.documents import checked_by, drop, text_buffers
-from transforms.kernels.character_kinds import (
+from transforms.kernels.characters import (
     LETTER,
     PUNCTUATION,
     SPACE,
-    character_kinds,
+    character_classes,
+    decode,
     lower_case,
     white_space,
 )
-from transforms.kernels.codepoints import decode, stripped
+from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, mix
 from transforms.kernels.lines import line_end
 
@@ -117,7 +118,7 @@ def measure_quality(
     """Count what the rules ask for in every text (see the module's description)."""
     data, offsets = text_buffers(texts)
     hashes, longest = _stop_word_hashes(tuple(stop_words))
-    tables = character_kinds(), white_space(), lower_case(), _bullets()
+    tables = character_classes(), white_space(), lower_case(), _bullets()
     return QualityMeasures(*_measure(*tables, hashes, longest, min_stop_words, data, offsets).T)
 
 
@@ -161,7 +162,7 @@ def _ends_with_ellipsis(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _measure(  # type: ignore[no-untyped-def]
-    kinds, spaces, lower, bullets, stop_hashes, longest_stop, min_stop_words, data, offsets
+    classes, spaces, lower, bullets, stop_hashes, longest_stop, min_stop_words, data, offsets
 ):
     """Return the columns of :class:`QualityMeasures`, one row a text."""
     n_texts = offsets.size - 1
@@ -194,7 +195,7 @@ def _measure(  # type: ignore[no-untyped-def]
                     point, length = np.int64(data[i]), 1
                     if point >= 0x80:
                         point, length = decode(data, i)
-                    kind = kinds[point]
+                    kind = classes[point]
                     if kind & SPACE:
                         break
                     i += length
@@ -225,7 +226,7 @@ def _measure(  # type: ignore[no-untyped-def]
                     point, length = np.int64(data[i]), 1
                     if point >= 0x80:
                         point, length = decode(data, i)
-                    if not kinds[point] & SPACE:
+                    if not classes[point] & SPACE:
                         break
                     i += length
         rows[t] = (
