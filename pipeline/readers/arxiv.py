@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pipeline.readers.batches import Row, batches, metadata_json, utf8
+from pipeline.readers.batches import Row, batches, damaged_row, metadata_json, utf8
 from pipeline.readers.containers.cursor import Cursor, RawFile
 from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Member, is_tar, tar_members
 from pipeline.readers.paper import read_paper
@@ -66,13 +66,12 @@ def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) ->
     damages = itertools.count()
     for member in tar_members(source):
         if isinstance(member, Broken):
-            fault = {
-                "error": member.error,
-                "offset": member.offset,
-                "skipped_bytes": member.skipped_bytes,
-            }
-            row_id = f"{name}#{member.offset}!damage{next(damages)}"
-            yield Row(row_id, b"", None, metadata_json(fault), "damaged")
+            yield damaged_row(
+                f"{name}#{member.offset}!damage{next(damages)}",
+                member.error,
+                member.offset,
+                member.skipped_bytes,
+            )
         elif member.kind != "folder":
             row = _member_row(source, name, member, max_record_bytes, limits)
             seen[row.id] += 1

@@ -20,6 +20,7 @@ from transforms.kernels.characters import (
     OTHER_ALPHANUMERIC,
     SPACE,
     UPPER,
+    character_at,
     character_classes,
 )
 
@@ -100,23 +101,13 @@ def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
     for t in range(n):
         end = offsets[t + 1]
         i = offsets[t]
-        before = np.uint32(0)  # the character before, 0 at the beginning
+        before = 0  # the character before, 0 at the beginning
         class_before = 0
         run = 0  # letters of the token that goes on
         line = 0
         while i < end:
-            code = np.uint32(data[i])
-            i += 1
-            if code >= 0xF0:
-                code = (code & 7) << 18 | (data[i] & 63) << 12
-                code |= (data[i + 1] & 63) << 6 | data[i + 2] & 63
-                i += 3
-            elif code >= 0xE0:
-                code = (code & 15) << 12 | (data[i] & 63) << 6 | data[i + 1] & 63
-                i += 2
-            elif code >= 0xC0:
-                code = (code & 31) << 6 | data[i] & 63
-                i += 1
+            code, length = character_at(data, i)
+            i += length
             chars[t] += 1
             kind = classes[code]
             if code == 10 or code == 13:

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from transforms.documents import text_buffers, texts_from_buffers
-from transforms.kernels.characters import decode, white_space
+from transforms.kernels.characters import character_at, white_space
 from transforms.kernels.hashing import load_u64, store_u64
 
 PUNCTUATION = {
@@ -156,19 +156,15 @@ def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -
 def stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
     """Narrow ``data[start:end]`` as ``str.strip`` does."""
     while start < end:
-        point, length = np.int64(data[start]), 1
-        if point >= 0x80:
-            point, length = decode(data, start)
+        point, length = character_at(data, start)
         if point >= spaces.size or not spaces[point]:
             break
         start += length
     while start < end:
         last = end - 1
-        point = np.int64(data[last])
-        if point >= 0x80:
-            while data[last] & 0xC0 == 0x80:
-                last -= 1
-            point, _ = decode(data, last)
+        while data[last] & 0xC0 == 0x80:
+            last -= 1
+        point, _ = character_at(data, last)
         if point >= spaces.size or not spaces[point]:
             break
         end = last
@@ -207,9 +203,7 @@ def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped
                 i += 8
                 at += 8
                 continue
-        point, length = np.int64(data[i]), 1
-        if point >= 0x80:
-            point, length = decode(data, i)
+        point, length = character_at(data, i)
         form = forms[point]
         if form == 0:
             for k in range(length):

@@ -29,8 +29,8 @@ from transforms.kernels.characters import (
     LETTER,
     PUNCTUATION,
     SPACE,
+    character_at,
     character_classes,
-    decode,
     lower_case,
     white_space,
 )
@@ -143,9 +143,7 @@ def _folded_hash(lower, data, start, end):  # type: ignore[no-untyped-def]
     state = np.uint64(0)
     i = start
     while i < end:
-        point, length = np.int64(data[i]), 1
-        if point >= 0x80:
-            point, length = decode(data, i)
+        point, length = character_at(data, i)
         state = (state ^ np.uint64(lower[point])) * BASE
         state ^= state >> np.uint64(32)
         i += length
@@ -181,9 +179,7 @@ def _measure(  # type: ignore[no-untyped-def]
                 continue
             lines += 1
             ellipsis_lines += _ends_with_ellipsis(data, i, end)
-            first = np.int64(data[i])
-            if first >= 0x80:
-                first, _ = decode(data, i)
+            first, _ = character_at(data, i)
             for mark in bullets:
                 bullet_lines += mark == first
             while i < end:
@@ -192,9 +188,7 @@ def _measure(  # type: ignore[no-untyped-def]
                 has_letter = False
                 core_start = core_end = i  # without the punctuation at its edges
                 while i < end:
-                    point, length = np.int64(data[i]), 1
-                    if point >= 0x80:
-                        point, length = decode(data, i)
+                    point, length = character_at(data, i)
                     kind = classes[point]
                     if kind & SPACE:
                         break
@@ -223,9 +217,7 @@ def _measure(  # type: ignore[no-untyped-def]
                             seen[k] = True
                             stop_words += 1
                 while i < end:
-                    point, length = np.int64(data[i]), 1
-                    if point >= 0x80:
-                        point, length = decode(data, i)
+                    point, length = character_at(data, i)
                     if not classes[point] & SPACE:
                         break
                     i += length

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from pipeline.readers.batches import Row, metadata_json
+from pipeline.readers.batches import Row, damaged_row, metadata_json
 from pipeline.readers.containers.cursor import Damage, plain_chunks
 from pipeline.readers.containers.decompress import decompressed
 
@@ -65,9 +65,8 @@ def rows_of_objects(
             return
         row_id = f"{name}#{line.offset}"
         if isinstance(line, _Break):
-            _, error, skipped_bytes, _ = line.damage
-            fault = {"error": error, "offset": line.damage.offset, "skipped_bytes": skipped_bytes}
-            yield Row(f"{row_id}!damage{breaks}", b"", None, metadata_json(fault), "damaged")
+            offset, error, skipped_bytes, _ = line.damage
+            yield damaged_row(f"{row_id}!damage{breaks}", error, offset, skipped_bytes)
             breaks += 1
         elif line.data is None:
             yield _dropped(row_id, "record_too_large", f"{line.size} bytes")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits
 
 from pipeline.readers.containers.cursor import Cursor, Damage
 from pipeline.readers.containers.tar import (
@@ -17,18 +16,9 @@ from pipeline.readers.containers.tar import (
     is_tar,
     tar_members,
 )
+from tests.support.reader_samples import edited, edits, tar_of
 
 FILES = {"a.tex": b"a" * 700, "b/" + "n" * 200 + "é.tex": b"b" * 1024, "c.tex": b"", "d": b"d" * 9}
-
-
-def archive(files: dict[str, bytes], form: int) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 def header(name: str, form: int = tarfile.USTAR_FORMAT, **fields: object) -> bytes:
@@ -77,7 +67,7 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
 def test_archives_are_read_as_tarfile_reads_them(form: int) -> None:
-    data = archive(FILES, form)
+    data = tar_of(FILES, form)
     for size in (1, 511, 1 << 20):
         assert read(*pieces(data, size)) == list(FILES.items())
     assert read(data + data) == list(FILES.items()) * 2
@@ -136,7 +126,7 @@ def test_headers_behind_damage_are_found_at_any_offset() -> None:
 
 
 def test_a_gap_costs_the_members_that_it_cuts() -> None:
-    data = archive({name: name.encode() * 300 for name in ("x", "y", "z")}, tarfile.USTAR_FORMAT)
+    data = tar_of({name: name.encode() * 300 for name in ("x", "y", "z")}, tarfile.USTAR_FORMAT)
     gap = Damage(0, "bad", 9, 0)
     x, y, z = ((name, name.encode() * 300) for name in ("x", "y", "z"))
     # Inside y's content, and the next member whole; then the same inside of its header.
@@ -171,7 +161,7 @@ def test_extended_headers_that_are_too_large_or_cut_off() -> None:
 @settings(deadline=None, max_examples=150)
 @given(edits(), st.integers(1, 3_000), st.booleans())
 def test_any_damage_is_accounted_for(changes, chunk: int, with_gap: bool) -> None:
-    whole = archive(FILES, tarfile.GNU_FORMAT)
+    whole = tar_of(FILES, tarfile.GNU_FORMAT)
     data, intact = edited(whole, changes)
     parts: list[bytes | Damage] = list(pieces(data, chunk))
     if with_gap:
