@@ -14,37 +14,24 @@ import argparse
 import json
 import re
 import sys
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import best_seconds
 from pipeline.readers.books import decode_book
 from transforms.dedup.near import DeduplicateNear, band_parts
 from transforms.documents import documents
 from transforms.gutenberg import strip_gutenberg
 
-ROUNDS = 3
 STEP = DeduplicateNear(
     min_overlap=0.9, shingle_words=5, bands=20, rows=8, prefer="longest",
     max_neighbours=8, max_partners=4,
 )  # fmt: skip
-
-
-def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the shortest time of several calls in seconds, the one least disturbed."""
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def datasketch_sketches(texts: list[str]) -> None:

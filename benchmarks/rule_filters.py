@@ -13,7 +13,6 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,8 +23,8 @@ sys.path.insert(0, str(ROOT))
 
 import pyarrow as pa
 
+from benchmarks.measuring import best_seconds, wet_texts
 from tests.support import plain_decontaminate, plain_gopher, plain_personal_data, plain_rules
-from tests.support.plain_web_path import read_pages
 from transforms.decontamination.decontaminate import decontaminate
 from transforms.decontamination.evaluation_sets import read_items
 from transforms.documents import documents
@@ -48,7 +47,6 @@ FINEWEB: dict[str, Any] = {
     "short_line_chars": 30, "max_short_line_fraction": 0.67, "max_duplicate_char_fraction": 0.01,
     "max_newlines_per_word": 0.3,
 }  # fmt: skip
-ROUNDS = 3
 PAGES_A_BATCH = 400
 
 
@@ -120,20 +118,9 @@ def _plain_decontaminate(
     return "contaminated" if plain_decontaminate.is_contaminated(text, *grams) else None
 
 
-def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the least processor time of several calls in seconds, the one least disturbed."""
-    times = []
-    for _ in range(rounds):
-        started = time.process_time()
-        function()
-        times.append(time.process_time() - started)
-    return min(times)
-
-
 def measure(data: Path, filters: list[Filter]) -> list[list[Any]]:
     """Return a row a filter: name, MB/s of the plain function, MB/s of the step, ratio."""
-    files = sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz"))
-    texts = ["\n".join(page.lines) for path in files for page in read_pages(path, "wet")]
+    texts = wet_texts(data)
     mb = sum(len(text.encode()) for text in texts) / 1e6
     batches = [
         documents([str(i) for i in range(len(some))], some)

@@ -17,7 +17,6 @@ import logging
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import ROUNDS, best_seconds, wet_files, wet_texts
 from benchmarks.run_cost import run_cost
 from pipeline.passes.run import run
 from pipeline.recipe.from_yaml import load_recipe
@@ -44,19 +44,8 @@ from transforms.documents import documents
 from transforms.kernels.lines import paragraph_keys
 from transforms.scoring.language import identify_language
 
-ROUNDS = 3
 TOKENIZER = "mistral-tokenizer.model.v1"
 MIN_CHARS, MIN_SCORE = 300, 0.5
-
-
-def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the least processor time of several calls in seconds, the one least disturbed."""
-    times = []
-    for _ in range(rounds):
-        started = time.process_time()
-        function()
-        times.append(time.process_time() - started)
-    return min(times)
 
 
 def make_recipe(data: Path, models: Path, *settings: str) -> Recipe:
@@ -104,7 +93,7 @@ def run_plain(files: list[Path], models: dict[str, Any], cutoff: float, folder: 
 def whole_path(data: Path, models_folder: Path, folder: Path) -> list[list[Any]]:
     """Measure both passes with tokens written, on one core."""
     recipe = make_recipe(data, models_folder)
-    files = sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz"))
+    files = wet_files(data)
     models = plain.load_models(models_folder, models_folder / TOKENIZER)
     text_mb = sum(len(gzip.decompress(path.read_bytes())) for path in files) / 1e6
     manifest = run_pipeline(recipe, folder / "ours")  # compiles kernels, loads models
@@ -137,8 +126,7 @@ def recorded_share(output: Path) -> float:
 
 def steps(data: Path, models_folder: Path) -> list[list[Any]]:
     """Measure single steps on the text of all WET pages."""
-    files = sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz"))
-    texts = ["\n".join(page.lines) for path in files for page in plain.read_pages(path, "c")]
+    texts = wet_texts(data)
     batches = [texts[i : i + 400] for i in range(0, len(texts), 400)]
     arrays = [pa.array(batch) for batch in batches]
     mb = sum(len(text.encode()) for text in texts) / 1e6
@@ -220,7 +208,7 @@ def copy_input(data: Path, copies: int, folder: Path) -> Path:
     """Write copies of the WET files. The lines of a copy end in a word that only the copy has."""
     target = folder / "commoncrawl" / "wet"
     target.mkdir(parents=True)
-    for path in sorted((data / "commoncrawl" / "wet").rglob("*.wet.gz")):
+    for path in wet_files(data):
         for copy in range(copies):
             mark = b" " + b"".join(bytes([97 + int(digit)]) for digit in str(copy))
             with gzip.open(target / f"{copy:02d}-{path.name}", "wb", compresslevel=1) as file:

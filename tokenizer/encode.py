@@ -22,6 +22,7 @@ import sentencepiece
 from tokenizer.model_file import CHARSMAP, NORMALISER, ModelFile, parse_model, without_fields
 from tokenizer.normalise import normalise, normaliser_rules
 from tokenizer.string_table import StringTable
+from tokenizer.text_buffers import text_buffers
 from tokenizer.unigram import (
     UnigramModel,
     encode_unigram,
@@ -180,7 +181,7 @@ class BatchEncoder:
         return _mark_id(self.processor, name)
 
     def _normalised(self, texts: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Offsets]:
-        return normalise(self._rules, *_buffers(texts))
+        return normalise(self._rules, *text_buffers(texts))
 
     def _encode_by_table(self, texts: pa.StringArray, bos: int, eos: int) -> tuple[Ids, Offsets]:
         assert self._pairs is not None
@@ -250,19 +251,8 @@ def _single_byte(units: StringTable, first: int, last: int, byte: int) -> int:
     return int(np.flatnonzero(is_byte)[0])
 
 
-def _buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Offsets]:
-    """View a string column as UTF-8 bytes and byte offsets. Nulls read as empty texts."""
-    if len(texts) == 0:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    _, offsets_buffer, data_buffer = texts.buffers()
-    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    offsets = np.frombuffer(offsets_buffer, kind)[texts.offset : texts.offset + len(texts) + 1]
-    data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
-    return data, offsets.astype(np.int64)
-
-
 def _bytes(texts: pa.StringArray) -> list[bytes]:
-    data, offsets = _buffers(texts)
+    data, offsets = text_buffers(texts)
     return [data[start:end].tobytes() for start, end in itertools.pairwise(offsets.tolist())]
 
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokenizer.text_buffers import text_buffers as text_buffers
+
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),  # SOURCE/FILE#RECORD
@@ -97,23 +99,6 @@ def drop(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], reason: str) -> pa.
         return batch
     reasons = pc.if_else(pa.array(mask), pa.scalar(reason), pa.scalar(None, pa.string()))
     return with_column(batch, "dropped_by", pc.coalesce(batch["dropped_by"], reasons))
-
-
-def text_buffers(
-    texts: pa.StringArray,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """View a string column as UTF-8 bytes and byte offsets, without copying the text.
-
-    Returns ``data`` and ``offsets``. There are ``len(texts) + 1`` offsets, and row ``i`` is
-    ``data[offsets[i]:offsets[i + 1]]``. A slice of a larger array works too. Nulls read as empty
-    texts.
-    """
-    if len(texts) == 0:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    _, offsets_buffer, data_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
-    return data, offsets.astype(np.int64)
 
 
 def texts_from_buffers(

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.containers.decompress import READ_BYTES
-from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Bytes, Member, is_tar, tar_members
+from pipeline.readers.batches import Row, batches, damaged_row, metadata_json, utf8
+from pipeline.readers.containers.cursor import Cursor, RawFile
+from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Member, is_tar, tar_members
 from pipeline.readers.paper import read_paper
 from pipeline.readers.submission import Limits, RefusedError, open_submission
 
@@ -59,7 +59,7 @@ def read_arxiv(
 
 
 def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) -> Iterator[Row]:
-    source = Bytes(iter(lambda: stream.read(READ_BYTES), b""))
+    source = RawFile(stream)
     if not is_tar(source.peek(BLOCK_BYTES)):
         raw = source.take(max_record_bytes + 1)
         yield _row(name, posixpath.basename(name), raw, max_record_bytes, limits)
@@ -68,13 +68,12 @@ def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) ->
     damages = itertools.count()
     for member in tar_members(source):
         if isinstance(member, Broken):
-            fault = {
-                "error": member.error,
-                "offset": member.offset,
-                "skipped_bytes": member.skipped_bytes,
-            }
-            row_id = f"{name}#{member.offset}!damage{next(damages)}"
-            yield Row(row_id, b"", None, metadata_json(fault), "damaged")
+            yield damaged_row(
+                f"{name}#{member.offset}!damage{next(damages)}",
+                member.error,
+                member.offset,
+                member.skipped_bytes,
+            )
         elif member.kind != "folder":
             row = _member_row(source, name, member, max_record_bytes, limits)
             seen[row.id] += 1
@@ -82,7 +81,7 @@ def _rows(stream: BinaryIO, name: str, max_record_bytes: int, limits: Limits) ->
 
 
 def _member_row(
-    source: Bytes, name: str, member: Member, max_record_bytes: int, limits: Limits
+    source: Cursor, name: str, member: Member, max_record_bytes: int, limits: Limits
 ) -> Row:
     base = posixpath.basename(member.name)
     if member.kind != "file":

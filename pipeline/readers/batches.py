@@ -50,6 +50,14 @@ def _batch(rows: list[Row]) -> pa.RecordBatch:
     return documents.with_column(batch, "text", pa.array(texts, pa.binary()).view(pa.string()))
 
 
+def damaged_row(
+    row_id: str, error: str, offset: int, skipped_bytes: int, dropped_by: str = "damaged"
+) -> Row:
+    """Make the row that stands for a place of a file that cannot be read."""
+    fault = {"error": error, "offset": offset, "skipped_bytes": skipped_bytes}
+    return Row(row_id, b"", None, metadata_json(fault), dropped_by)
+
+
 def without_lone_surrogates(text: str) -> str:
     """Replace lone surrogates by U+FFFD. JSON's escapes can make them; UTF-8 cannot encode them."""
     return _LONE_SURROGATE.sub("\ufffd", text)

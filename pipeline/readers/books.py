@@ -21,7 +21,8 @@ from xml.etree import ElementTree
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.containers.decompress import Damage, decompressed
+from pipeline.readers.containers.cursor import Damage
+from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 from pipeline.readers.page_text import HtmlError, decode_page, html_page
 from transforms.gutenberg import header_fields

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
@@ -12,10 +11,11 @@ import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8, without_lone_surrogates
 from pipeline.readers.containers.columnar import Unreadable, bytes_for_strings
+from pipeline.readers.containers.cursor import Cursor, RawFile
 from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.lines import rows_of_objects
 from pipeline.readers.containers.parquet_rows import parquet_rows
-from pipeline.readers.containers.tar import Broken, Bytes, Member, tar_members
+from pipeline.readers.containers.tar import Broken, Member, tar_members
 from transforms.code.languages import language_of_path
 from transforms.code.licences import LICENCE_FILE, licence_of_text
 
@@ -52,18 +52,15 @@ def read_bigquery_github(
     Parquet, the line in JSON lines, is over ``max_record_bytes``) or ``damaged``. Raises ValueError
     for a Parquet file in a stream that cannot seek.
     """
-    head = stream.read(len(_PARQUET_MAGIC))
-    if stream.seekable():
+    raw = RawFile(stream)
+    if raw.peek(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
+        if not stream.seekable():
+            raise ValueError(f"{name}: a Parquet file needs a stream that can seek; copy it first")
         stream.seek(0)
-    elif head == _PARQUET_MAGIC:
-        raise ValueError(f"{name}: a Parquet file needs a stream that can seek; copy it first")
-    else:
-        stream = cast(BinaryIO, _Unread(head, stream))
-    if head == _PARQUET_MAGIC:
         rows = _parquet_documents(stream, name, start, end, max_record_bytes)
     else:
         rows = rows_of_objects(
-            stream,
+            cast(BinaryIO, raw),
             name,
             start=start,
             end=end,
@@ -96,19 +93,6 @@ def read_repositories(
     if not stream.seekable():
         raise ValueError(f"{name}: an archive of repositories is read twice; copy it first")
     return batches(_archive_documents(stream, name, max_record_bytes), batch_bytes=batch_bytes)
-
-
-class _Unread(io.RawIOBase):
-    """A stream that cannot seek, with the bytes already read from it put back."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        """Read the bytes put back, then the stream."""
-        head, self._head = self._head, b""
-        return head or self._stream.read(size)
 
 
 def _json_document(row_id: str, values: dict[str, Any], line: bytes) -> Row:
@@ -180,7 +164,7 @@ def _members(
     ``wants`` takes a file's path and size, and says whether its content is wanted. For a member
     that is cut off, only the :class:`Broken` is yielded.
     """
-    source = Bytes(decompressed(stream))
+    source = Cursor(decompressed(stream))
     for member in tar_members(source):
         if isinstance(member, Broken):
             yield member, None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO
 
-from pipeline.readers.batches import Row, metadata_json
-from pipeline.readers.containers.warc_records import Record, Unreadable
+from pipeline.readers.batches import Row, damaged_row, metadata_json
+from pipeline.readers.containers.warc_records import Record, archive_records
 
 
 def record_url(record: Record) -> str | None:
@@ -30,12 +31,22 @@ def row_without_text(
     )
 
 
-def unreadable_row(name: str, place: Unreadable, ordinal: int) -> Row:
-    """Make the row of an unreadable range; ``ordinal`` is its number in the file, from 0."""
-    metadata = {
-        "error": place.error,
-        "offset": place.offset,
-        "skipped_bytes": place.skipped_bytes,
-    }
-    row_id = f"{name}#{place.number}!damage{ordinal}"
-    return Row(row_id, b"", None, metadata_json(metadata), place.dropped_by)
+def rows_of_records(
+    stream: BinaryIO, name: str, max_record_bytes: int, make_row: Callable[[Record], Row]
+) -> Iterator[Row]:
+    """Yield a row for each record of a WARC file, ``make_row`` of those that are whole.
+
+    What is no record is a row as well.
+    """
+    places = 0
+    for record in archive_records(stream, max_record_bytes=max_record_bytes):
+        if not isinstance(record, Record):
+            row_id = f"{name}#{record.number}!damage{places}"
+            yield damaged_row(
+                row_id, record.error, record.offset, record.skipped_bytes, record.dropped_by
+            )
+            places += 1
+        elif record.dropped_by:
+            yield row_without_text(name, record, record.dropped_by, {})
+        else:
+            yield make_row(record)

@@ -19,14 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.readers.batches import utf8
-from pipeline.readers.containers.decompress import (
-    CHUNK_BYTES,
-    READ_BYTES,
-    SEVEN_ZIP_MAGIC,
-    Damage,
-    decompressed,
-    is_compressed,
-)
+from pipeline.readers.containers.cursor import Damage, plain_chunks
+from pipeline.readers.containers.decompress import SEVEN_ZIP_MAGIC, decompressed, is_compressed
 from transforms.stackexchange.join import (
     POST_SCHEMA,
     join_posts,
@@ -113,7 +107,7 @@ def _records_of(
         chunks = decompressed(stream) if start == 0 else ()
         yield from _records(_as_utf8(chunks), 0, max_record_bytes)
     else:
-        chunks = _as_utf8(decompressed(stream)) if start == 0 else _plain_chunks(stream, start)
+        chunks = _as_utf8(decompressed(stream)) if start == 0 else plain_chunks(stream, start)
         records = _records(chunks, start, max_record_bytes)
         if start > 0:
             next(records, None)  # the end of a row that began before
@@ -137,16 +131,6 @@ def _as_utf8(chunks: Iterable[bytes | Damage]) -> Iterator[bytes | Damage]:
             decoder = codecs.getincrementaldecoder(encoding)("replace")
         is_first = False
         yield utf8(decoder.decode(chunk)) if decoder else chunk
-
-
-def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
-    if stream.seekable():
-        stream.seek(offset)
-    else:
-        while offset and (passed := stream.read(min(READ_BYTES, offset))):
-            offset -= len(passed)
-    while chunk := stream.read(CHUNK_BYTES):
-        yield chunk
 
 
 def _records(chunks: Iterable[bytes | Damage], offset: int, max_bytes: int) -> Iterator[_Record]:

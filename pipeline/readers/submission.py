@@ -15,8 +15,9 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.readers.containers.decompress import Damage, decompressed, is_compressed
-from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, Bytes, is_tar, tar_members
+from pipeline.readers.containers.cursor import Cursor, Damage
+from pipeline.readers.containers.decompress import decompressed, is_compressed
+from pipeline.readers.containers.tar import BLOCK_BYTES, Broken, is_tar, tar_members
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 
 # Extensions of files that TeX does not read as part of the text.
@@ -64,9 +65,9 @@ def open_submission(raw: bytes, name: str, limits: Limits) -> Submission:
     if raw.startswith(b"PK\x03\x04"):
         return _from_zip(raw, limits)
     if is_compressed(raw[:16]):
-        source = Bytes(_bounded(raw, limits.max_unpacked_bytes))
+        source = Cursor(_bounded(raw, limits.max_unpacked_bytes))
     else:
-        source = Bytes(iter((raw,)))
+        source = Cursor(iter((raw,)))
     if is_tar(source.peek(BLOCK_BYTES)):
         return _from_tar(source, limits)
     content = source.take(limits.max_unpacked_bytes + 1)  # one more, so that a larger file raises
@@ -96,7 +97,7 @@ def _inside(name: str) -> str:
     return path
 
 
-def _from_tar(source: Bytes, limits: Limits) -> Submission:
+def _from_tar(source: Cursor, limits: Limits) -> Submission:
     files: dict[str, bytes] = {}
     count = 0
     has_pdf = False

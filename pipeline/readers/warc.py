@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
 from pipeline.readers.containers.http_message import decoded_body, parse_http
-from pipeline.readers.containers.warc_records import Record, archive_records
+from pipeline.readers.containers.warc_records import Record
 from pipeline.readers.page_text import Extractor, HtmlError, Page, decode_page, html_page
-from pipeline.readers.records import record_url, row_without_text, unreadable_row
+from pipeline.readers.records import record_url, row_without_text, rows_of_records
 
 MAX_TITLE_CHARS = 1_000
 """Longest title kept, in characters."""
@@ -62,22 +62,12 @@ def read_warc(
     """
     assert start == 0 and end is None, "WARC files are not split"
     extract = partial(html_page, main_content=main_content, extractor=extractor)
-    rows = _rows(stream, name, max_record_bytes, extract, max_html_bytes)
+
+    def row(record: Record) -> Row:
+        return _record_row(name, record, extract, max_html_bytes)
+
+    rows = rows_of_records(stream, name, max_record_bytes, row)
     return batches(rows, batch_bytes=batch_bytes)
-
-
-def _rows(
-    stream: BinaryIO, name: str, max_record_bytes: int, extract: Extract, max_html_bytes: int
-) -> Iterator[Row]:
-    places = 0
-    for record in archive_records(stream, max_record_bytes=max_record_bytes):
-        if not isinstance(record, Record):
-            yield unreadable_row(name, record, places)
-            places += 1
-        elif record.dropped_by:
-            yield row_without_text(name, record, record.dropped_by, {})
-        else:
-            yield _record_row(name, record, extract, max_html_bytes)
 
 
 def _record_row(name: str, record: Record, extract: Extract, max_html_bytes: int) -> Row:

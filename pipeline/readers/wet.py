@@ -7,13 +7,14 @@ of a record's payload is the page's title and not part of the text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
-from pipeline.readers.containers.warc_records import Record, archive_records
-from pipeline.readers.records import record_url, row_without_text, unreadable_row
+from pipeline.readers.containers.warc_records import Record
+from pipeline.readers.records import record_url, row_without_text, rows_of_records
 
 MAX_TITLE_BYTES = 1_000
 """Longest title kept, in bytes of UTF-8."""
@@ -38,24 +39,13 @@ def read_wet(
     file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "WET files are not split"
-    return batches(_rows(stream, name, max_record_bytes), batch_bytes=batch_bytes)
+    rows = rows_of_records(stream, name, max_record_bytes, partial(_row, name))
+    return batches(rows, batch_bytes=batch_bytes)
 
 
-def _rows(stream: BinaryIO, name: str, max_record_bytes: int) -> Iterator[Row]:
-    places = 0
-    for record in archive_records(stream, max_record_bytes=max_record_bytes):
-        if not isinstance(record, Record):
-            yield unreadable_row(name, record, places)
-            places += 1
-        elif record.dropped_by:
-            yield row_without_text(name, record, record.dropped_by, {})
-        elif record.headers.get("warc-type", "").lower() != "conversion":
-            yield row_without_text(name, record, "not_a_page", {})
-        else:
-            yield _page(name, record)
-
-
-def _page(name: str, record: Record) -> Row:
+def _row(name: str, record: Record) -> Row:
+    if record.headers.get("warc-type", "").lower() != "conversion":
+        return row_without_text(name, record, "not_a_page", {})
     title, text = title_and_text(valid_utf8(record.payload))
     if not text or text.isspace():
         return row_without_text(name, record, "empty", {"title": title})

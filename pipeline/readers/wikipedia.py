@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.containers.bzip2_streams import RawFile, Window, begins_stream, first_stream
-from pipeline.readers.containers.decompress import READ_BYTES, Damage, decompressed, is_compressed
+from pipeline.readers.batches import Row, batches, damaged_row, metadata_json, utf8
+from pipeline.readers.containers.bzip2_streams import Window, begins_stream, first_stream
+from pipeline.readers.containers.cursor import READ_BYTES, Damage, RawFile
+from pipeline.readers.containers.decompress import decompressed, is_compressed
 from pipeline.readers.containers.page_cutter import Chunk, PageCutter, as_utf8, chunks_of
 from pipeline.readers.wiki_page import Page, PageError, namespace_names, parse_page
 from transforms.documents import with_column
@@ -179,9 +180,9 @@ class _Dump:
 
     def _damage(self, stream: int, damage: Damage) -> Row:
         offset = stream + damage.offset
-        fault = {"error": damage.error, "offset": offset, "skipped_bytes": damage.skipped_bytes}
-        row_id = f"{self._name}#!damage{offset}"
-        return Row(row_id, b"", None, metadata_json(fault), "damaged")
+        return damaged_row(
+            f"{self._name}#!damage{offset}", damage.error, offset, damage.skipped_bytes
+        )
 
     def _id(self, place: tuple[int, int], page_id: str) -> str:
         stream, offset = place

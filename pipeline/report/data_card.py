@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
+from pipeline.inspection.templates import load_templates
 from pipeline.recipe.recipe import step_name
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.tables import cell
@@ -54,21 +54,13 @@ SIZES = [  # the ranges of numbers of documents that Hugging Face knows
 
 def card_text(report: dict[str, Any]) -> str:
     """Render the card; ``report`` is what :func:`pipeline.report.data.collect` returns."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["cell"] = cell
+    templates = load_templates(TEMPLATES, is_html=False)
     recipes = yaml.safe_load(report["recipe"])["sources"]
     sources = [{**source, "title": _title(source["name"]),
                 "licence": _licence(source["name"], recipes[source["name"]]),
                 "processing": _processing(recipes[source["name"]], set(report["files"]))}
                for source in report["sources"]]  # fmt: skip
-    return environment.get_template("datacard.md").render(
+    return templates.get_template("datacard.md").render(
         metadata=yaml.safe_dump(metadata(report), sort_keys=False, allow_unicode=True),
         report=report,
         sources=sources,

@@ -12,30 +12,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from pipeline.inspection.templates import load_templates
 from pipeline.report import charts
 from pipeline.report.llama_mixture import LLAMA_BYTES_A_TOKEN
-from pipeline.tables import cell
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(report: dict[str, Any]) -> str:
     """Render the page; ``report`` is what :func:`pipeline.report.data.collect` returns."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(cell=cell, percent=percent, megabytes=megabytes, anchor=anchor)
+    templates = load_templates(TEMPLATES, is_html=True)
+    templates.filters.update(percent=percent, megabytes=megabytes, anchor=anchor)
     scripts = [get_plotlyjs(), (TEMPLATES / "report.js").read_text()]
-    return environment.get_template("report.html").render(
+    return templates.get_template("report.html").render(
         report=report,
         **_rows(report),
         charts=_charts(report),

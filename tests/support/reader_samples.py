@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tarfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -32,6 +33,19 @@ def read_rows(reader: str, data: bytes | io.BufferedIOBase, **changes: Any) -> l
         batch.validate(full=True)
         rows += batch.to_pylist()
     return rows
+
+
+def tar_of(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT, **header: Any) -> bytes:
+    """Make a tar archive of files; ``header`` holds fields that all their headers get."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            for key, value in header.items():
+                setattr(member, key, value)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
 
 
 def warc_record(

@@ -1,4 +1,4 @@
-"""A filter that tells files of code from data by the length of lines and the kinds of characters.
+"""The heuristics that keep files of code apart from data: lengths of lines, classes of characters.
 
 LLaMA (arXiv 2302.13971) filters "by heuristics based on the line length, or proportion of
 alphanumeric characters". The measures are those of RedPajama's reproduction.
@@ -15,12 +15,13 @@ import pyarrow as pa
 from numba import njit
 
 from transforms.documents import drop, text_buffers
-from transforms.kernels.character_kinds import (
+from transforms.kernels.characters import (
     LETTER,
     OTHER_ALPHANUMERIC,
     SPACE,
     UPPER,
-    character_kinds,
+    character_at,
+    character_classes,
 )
 
 MAX_TOKEN_LETTERS = 6
@@ -84,7 +85,7 @@ def measure(texts: pa.StringArray) -> CodeMeasures:
     :data:`MAX_TOKEN_LETTERS` letters. White space is no token.
     """
     data, offsets = text_buffers(texts)
-    return CodeMeasures(*_measure(character_kinds(), data, offsets))
+    return CodeMeasures(*_measure(character_classes(), data, offsets))
 
 
 def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.bool_]:
@@ -96,34 +97,23 @@ def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.
 
 
 @njit(cache=True, nogil=True)
-def _measure(kinds, data, offsets):  # type: ignore[no-untyped-def]
-    n_texts = offsets.size - 1
-    chars, lines = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
-    line_chars, longest = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
-    letters, alphanumerics = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
-    tokens = np.zeros(n_texts, np.int64)
-    for t in range(n_texts):
+def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
+    n = offsets.size - 1
+    chars, lines, line_chars = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    longest, letters = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    alphanumerics, tokens = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    for t in range(n):
         end = offsets[t + 1]
         i = offsets[t]
-        before = np.uint32(0)  # the previous character, 0 at the beginning
+        before = 0  # the character before, 0 at the beginning
         class_before = 0
         run = 0  # letters of the current token so far
         line = 0  # characters of the current line so far
         while i < end:
-            code = np.uint32(data[i])
-            i += 1
-            if code >= 0xF0:
-                code = (code & 7) << 18 | (data[i] & 63) << 12
-                code |= (data[i + 1] & 63) << 6 | data[i + 2] & 63
-                i += 3
-            elif code >= 0xE0:
-                code = (code & 15) << 12 | (data[i] & 63) << 6 | data[i + 1] & 63
-                i += 2
-            elif code >= 0xC0:
-                code = (code & 31) << 6 | data[i] & 63
-                i += 1
+            code, length = character_at(data, i)
+            i += length
             chars[t] += 1
-            kind = kinds[code]
+            kind = classes[code]
             if code == 10 or code == 13:
                 if not (code == 10 and before == 13):
                     lines[t] += 1

@@ -25,6 +25,7 @@ from transforms.decontamination.evaluation_sets import (
 from transforms.dedup.shingles import word_hashes
 from transforms.documents import FilePath, checked_by, drop, text_buffers, with_column
 from transforms.kernels.hashing import BASE
+from transforms.kernels.key_sets import holds
 
 
 class Match(NamedTuple):
@@ -124,18 +125,6 @@ def _owner(index: EvaluationIndex, value: np.uint64, n_gram: list[str]) -> Item 
 
 
 @njit(cache=True, nogil=True)
-def _has(hashes, value):  # type: ignore[no-untyped-def]
-    low, high = 0, hashes.size
-    while low < high:
-        middle = (low + high) // 2
-        if hashes[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low < hashes.size and hashes[low] == value
-
-
-@njit(cache=True, nogil=True)
 def _next_hit(  # type: ignore[no-untyped-def]
     words, first, last, n_gram_words, hashes, filter_bits, filter_shift, level, place
 ):
@@ -157,7 +146,7 @@ def _next_hit(  # type: ignore[no-untyped-def]
             state = state * BASE + words[i + length - 1]
             value = n_gram_hash(state, length)
             bit = np.int64(value >> np.uint64(filter_shift))
-            if filter_bits[bit >> 3] >> (bit & 7) & 1 and _has(hashes, value):
+            if filter_bits[bit >> 3] >> (bit & 7) & 1 and holds(hashes, value):
                 return level, i, value
             state -= words[i] * factor
         level += 1

@@ -1,9 +1,9 @@
 """Evaluation sets in files: reading their items, and an index of the items' n-grams.
 
-A file has one of two forms, plain or in gzip. A name that ends in ``.jsonl``, ``.ndjson`` or
-``.json`` (before ``.gz``) means JSON lines, with one object a line. Every string of the object, or
-of its named fields, is an item by itself, at any depth. A file of another name is text, with one
-item a line. Blank lines are skipped.
+A file is read as :mod:`transforms.web.text_lists` reads lines, and is one of two forms. A name that
+ends in ``.jsonl``, ``.ndjson`` or ``.json`` (before ``.gz``) is of JSON lines: one object a line,
+of which every string is an item by itself, at any depth, or those under the named fields. Any other
+is of text, one item a line, whatever it begins with: there are no comments.
 
 Words are those of GPT-3's appendix C (arXiv 2005.14165): lower case, split at white space, without
 punctuation. Symbols and unprinted characters are removed like punctuation. In scripts without
@@ -12,12 +12,9 @@ spaces every character is a word.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,14 +24,15 @@ from numba import njit
 
 from transforms.dedup.shingles import ALONE, PASSED_OVER, Hashes, is_word_alone, word_hashes
 from transforms.documents import text_buffers
-from transforms.kernels.character_kinds import (
+from transforms.kernels.characters import (
     PUNCTUATION,
     SPACE,
     UNPRINTED,
-    character_kinds,
+    character_classes,
     lower_case,
 )
 from transforms.kernels.hashing import BASE, mix
+from transforms.web.text_lists import lines_of_file
 
 _FILTER_BITS_PER_N_GRAM = 16
 
@@ -99,22 +97,10 @@ def load_evaluation_sets(
 
 def read_items(file: str, fields: Sequence[str]) -> Iterator[Item]:
     """Yield the items of a file. Raises ValueError as :func:`load_evaluation_sets` does."""
-    data = Path(file).read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{file}: damaged gzip: {error}") from None
     is_json = file.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json"))
     has_field = not fields
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, text in lines_of_file(file):
         where = f"{file}, line {number}"
-        try:
-            text = line.decode().strip()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{where}: not UTF-8: {error.reason}") from None
-        if not text:
-            continue
         if not is_json:
             yield Item(file, number, text)
             continue
@@ -143,11 +129,11 @@ def _strings(value: Any) -> Iterator[str]:
 @cache
 def folds() -> npt.NDArray[np.uint32]:
     """Return the table of code points for ``shingles.word_hashes``, made once a process."""
-    kinds = character_kinds()
+    classes = character_classes()
     table = lower_case().copy()
     table[[point for point in range(0x110000) if is_word_alone(point)]] |= ALONE
-    table[kinds & (PUNCTUATION | UNPRINTED) != 0] = PASSED_OVER
-    table[kinds & SPACE != 0] = 0
+    table[classes & (PUNCTUATION | UNPRINTED) != 0] = PASSED_OVER
+    table[classes & SPACE != 0] = 0
     return table
 
 

@@ -1,4 +1,4 @@
-"""Classes of code points that filters count by: white space, line break, digit, part of a word.
+"""What every code point is to the rules over text: a letter, a digit, white space, part of a word.
 
 The classes are Python's own. So a kernel over UTF-8 bytes finds the same lines, words and digits as
 a plain loop over ``str``.
@@ -6,36 +6,91 @@ a plain loop over ``str``.
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from transforms.kernels.codepoints import decode
-
-SPACE = 1
+LETTER = 1
+"""``str.isalpha``."""
+UPPER = 2
+"""``str.isupper``."""
+OTHER_ALPHANUMERIC = 4
+"""``str.isalnum``, and no letter."""
+SPACE = 8
 """Flag of white space, as in ``str.isspace``, ``str.split`` and ``str.strip``."""
-LINE_BREAK = 2
+LINE_BREAK = 16
 """Flag of a line break, as in ``str.splitlines``. Callers count ``\\r\\n`` as one break."""
-DIGIT = 4
+DIGIT = 32
 """Flag of a decimal digit, as in ``str.isdecimal`` and ``\\d`` of a regular expression."""
-WORD = 8
+WORD = 64
 """Flag of a part of a word: ``str.isalnum`` or the underscore, as in ``\\w``."""
+PUNCTUATION = 128
+"""Punctuation and symbols: Unicode's categories P and S."""
+UNPRINTED = 256
+"""Controls, formats and what is not assigned: category C."""
 
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_LAST_SPACE = 0x3000
+_PLANES_IN_USE = slice(0, 0x40000), slice(0xE0000, 0xF0000)
+"""Planes that Unicode gives characters to; the others are unassigned or for private use."""
 
 
 @cache
-def character_classes() -> npt.NDArray[np.uint8]:
-    """Return the class flags of every code point. The table is made once a process."""
-    characters = np.arange(0x110000, dtype=np.uint32).view("U1")
-    table = np.strings.isspace(characters) * np.uint8(SPACE)
-    table += np.strings.isdecimal(characters) * np.uint8(DIGIT)
-    table += np.strings.isalnum(characters) * np.uint8(WORD)
+def character_classes() -> npt.NDArray[np.uint16]:
+    """Return the classes of every code point, made once a process."""
+    characters = _characters()
+    letters, alphanumerics = np.strings.isalpha(characters), np.strings.isalnum(characters)
+    categories = np.full(len(characters), "C")
+    for planes in _PLANES_IN_USE:
+        points = characters[planes].tobytes().decode("utf-32-le", "surrogatepass")
+        categories[planes] = np.array(list(map(unicodedata.category, points))).view("U1")[::2]
+    table = np.zeros(len(characters), np.uint16)
+    for members, flag in (
+        (letters, LETTER),
+        (alphanumerics & ~letters, OTHER_ALPHANUMERIC),
+        (alphanumerics, WORD),
+        (np.strings.isupper(characters), UPPER),
+        (np.strings.isspace(characters), SPACE),
+        (np.strings.isdecimal(characters), DIGIT),
+        ((categories == "P") | (categories == "S"), PUNCTUATION),
+        (categories == "C", UNPRINTED),
+    ):
+        table[members] |= flag
     table[ord("_")] |= WORD
     table[list(map(ord, _LINE_BREAKS))] |= LINE_BREAK
     return table
+
+
+@cache
+def white_space() -> npt.NDArray[np.bool_]:
+    """Return which code points ``str.split`` splits at, up to the last such one."""
+    return np.strings.isspace(_characters()[: _LAST_SPACE + 1])
+
+
+@cache
+def lower_case() -> npt.NDArray[np.uint32]:
+    """Return the lower case of every code point, of several the first, made once a process."""
+    return np.strings.lower(_characters()).astype("U1").view(np.uint32)
+
+
+def _characters() -> npt.NDArray[np.str_]:
+    return np.arange(0x110000, dtype=np.uint32).view("U1")
+
+
+@njit(cache=True, nogil=True, inline="always")
+def decode(data, i):  # type: ignore[no-untyped-def]
+    """Return the code point of the character of several bytes at ``i`` and its length in bytes."""
+    lead = np.int64(data[i])
+    second = np.int64(data[i + 1]) & 0x3F
+    if lead < 0xE0:
+        return (lead & 0x1F) << 6 | second, 2
+    third = np.int64(data[i + 2]) & 0x3F
+    if lead < 0xF0:
+        return (lead & 0x0F) << 12 | second << 6 | third, 3
+    return (lead & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[i + 3]) & 0x3F, 4
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from transforms.documents import text_buffers, texts_from_buffers
+from transforms.kernels.characters import character_at, white_space
 from transforms.kernels.hashing import load_u64, store_u64
 
 PUNCTUATION = {
@@ -138,12 +139,9 @@ def _candidates() -> list[str]:
 def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -> Normaliser:
     forms = np.zeros(0x110000, np.uint32)
     replacements = bytearray(b"\0")
-    spaces = np.zeros(0x3001, np.bool_)
     growth = 1
     for character in _candidates():
         point = ord(character)
-        if character.isspace():
-            spaces[point] = True
         if is_special(character):
             forms[point] = _SPECIAL
             continue
@@ -154,42 +152,22 @@ def _table(normalise: Callable[[str], str], is_special: Callable[[str], bool]) -
             forms[point] = len(replacements) << 8 | len(encoded)
             replacements += encoded
             growth = max(growth, -(-len(encoded) // len(character.encode())))
-    return Normaliser(forms, np.frombuffer(bytes(replacements), np.uint8), spaces, growth)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def decode(data, i):  # type: ignore[no-untyped-def]
-    """Return the code point of the UTF-8 character at byte ``i``, and its length in bytes.
-
-    The character must have two bytes or more.
-    """
-    lead = np.int64(data[i])
-    second = np.int64(data[i + 1]) & 0x3F
-    if lead < 0xE0:
-        return (lead & 0x1F) << 6 | second, 2
-    third = np.int64(data[i + 2]) & 0x3F
-    if lead < 0xF0:
-        return (lead & 0x0F) << 12 | second << 6 | third, 3
-    return (lead & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[i + 3]) & 0x3F, 4
+    return Normaliser(forms, np.frombuffer(bytes(replacements), np.uint8), white_space(), growth)
 
 
 @njit(cache=True, nogil=True)
 def stripped(spaces, data, start, end):  # type: ignore[no-untyped-def]
     """Return ``start`` and ``end`` without the white space that ``str.strip`` would remove."""
     while start < end:
-        point, length = np.int64(data[start]), 1
-        if point >= 0x80:
-            point, length = decode(data, start)
+        point, length = character_at(data, start)
         if point >= spaces.size or not spaces[point]:
             break
         start += length
     while start < end:
         last = end - 1
-        point = np.int64(data[last])
-        if point >= 0x80:
-            while data[last] & 0xC0 == 0x80:
-                last -= 1
-            point, _ = decode(data, last)
+        while data[last] & 0xC0 == 0x80:
+            last -= 1
+        point, _ = character_at(data, last)
         if point >= spaces.size or not spaces[point]:
             break
         end = last
@@ -228,9 +206,7 @@ def normalise_into(table, data, start, end, out, at):  # type: ignore[no-untyped
                 i += 8
                 at += 8
                 continue
-        point, length = np.int64(data[i]), 1
-        if point >= 0x80:
-            point, length = decode(data, i)
+        point, length = character_at(data, i)
         form = forms[point]
         if form == 0:
             for k in range(length):

@@ -1,6 +1,6 @@
 """The opt-out list: ids, urls and domains whose documents are left out at their owners' request.
 
-The list has one entry a line. Blank lines and lines that begin with ``#`` are skipped. An entry
+The file is a list as :mod:`transforms.web.text_lists` reads them. An entry
 with ``://`` is a url, and one with ``#`` is a document's id (``SOURCE/FILE#RECORD``). Any other is
 a domain, which also covers everything below it, and may be written ``*.example.org`` as well.
 :mod:`transforms.web.urls` says how urls and domains are compared.
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from transforms.documents import drop
 from transforms.kernels.key_sets import KeySet, in_key_set, key_set
+from transforms.web.text_lists import numbered_entries
 from transforms.web.urls import (
     domain_in,
     domains_of,
@@ -66,7 +67,7 @@ class _Entries(NamedTuple):
 
 @functools.lru_cache(maxsize=4)
 def parse_opt_out(data: bytes) -> OptOutList:
-    """Parse a list in UTF-8.
+    """Parse the file of a list.
 
     Raises ValueError, with the line, for an entry of no known kind and for one that can never match
     a document.
@@ -77,14 +78,7 @@ def parse_opt_out(data: bytes) -> OptOutList:
 def _parsed(data: bytes) -> _Entries:
     entries = _Entries([], [], [])
     numbers: dict[str, int] = {}
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: {error}") from None
-    for number, line in enumerate(lines, 1):
-        entry = line.strip()
-        if not entry or entry.startswith("#"):
-            continue
+    for number, entry in numbered_entries(data):
         if "://" in entry:
             entries.urls.append(entry)
         elif "#" in entry:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from numba import njit
 
 from transforms.kernels.hashing import load_u64
+from transforms.kernels.key_sets import place_of
 
 MAGIC = b"mmap lm http://kheafield.com/code format version 5\n\0"
 _SANITY = struct.pack("<56s3f3IQ", MAGIC, 0.0, 1.0, -0.5, 1, 0xFFFFFFFF, 0, 1)
@@ -189,15 +190,7 @@ def _numbers(hashes, words, offsets):  # type: ignore[no-untyped-def]
     numbers = np.zeros(offsets.size - 1, np.uint32)
     for word in range(offsets.size - 1):
         wanted = _murmur_hash(words, offsets[word], offsets[word + 1])
-        low, high = 0, hashes.size
-        while low < high:
-            middle = (low + high) >> 1
-            if hashes[middle] < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        if low < hashes.size and hashes[low] == wanted:
-            numbers[word] = low + 1
+        numbers[word] = place_of(hashes, wanted) + 1
     return numbers
 
 

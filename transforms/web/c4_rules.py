@@ -9,7 +9,6 @@ steps of their own here (``identify_language``, ``deduplicate_lines``).
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +38,7 @@ from transforms.kernels.characters import (
 from transforms.kernels.codepoints import stripped
 from transforms.kernels.phrases import PhraseScanner, make_scanner, scan
 from transforms.kernels.sentences import count_sentences
+from transforms.web.text_lists import check_list, read_list
 
 _LOREM_IPSUM, _JAVASCRIPT, _POLICY, _BAD_WORD, _CURLY_BRACKET = 1, 2, 4, 8, 16
 
@@ -85,9 +85,9 @@ class _Line(NamedTuple):
 
 
 def check_c4_rules(*, bad_words: FilePath | None, **_: object) -> None:
-    """Raise ValueError where ``bad_words`` holds no words."""
+    """Raise ValueError where ``bad_words`` is no list of words."""
     if bad_words is not None:
-        _read_words(bad_words)
+        check_list(bad_words)
 
 
 @checked_by(check_c4_rules)
@@ -121,7 +121,7 @@ def apply_c4_rules(
     - it has "javascript": the line is removed;
     - it has an opening curly bracket: the page is dropped (``c4_curly_bracket``);
     - it has one of ``policy_phrases``: the line is removed;
-    - it has a whole word, or phrase, of the file ``bad_words`` (one a line): the page is dropped
+    - it has a whole word, or phrase, of the list ``bad_words``: the page is dropped
       (``c4_bad_word``).
 
     A page without lines left is dropped (``c4_no_line_left``), and so is one whose lines have fewer
@@ -129,7 +129,7 @@ def apply_c4_rules(
     by newlines, and the page is stripped. Words are divided by white space, phrases match in any
     case of letters, and sentences are those of
     :func:`transforms.kernels.sentences.count_sentences`. Raises ValueError where ``bad_words``
-    holds no words.
+    is no list, or an empty one.
     """
     texts = batch["text"]
     rules = _LineRules(
@@ -164,19 +164,8 @@ def _scanner(
         _JAVASCRIPT: ["javascript"] if javascript else [],
         _POLICY: policy_phrases,
     }
-    return make_scanner(parts, (_BAD_WORD, _read_words(bad_words) if bad_words else []))
-
-
-def _read_words(path: str) -> list[str]:
-    """Read a list of words, one a line; blank lines are passed over."""
-    try:
-        lines = Path(path).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    words = [word for line in lines if (word := line.strip())]
-    if not words:
-        raise ValueError(f"{path}: holds no words; expected one a line")
-    return words
+    words = read_list(bad_words).to_pylist() if bad_words else []
+    return make_scanner(parts, (_BAD_WORD, words))
 
 
 @njit(cache=True, nogil=True)

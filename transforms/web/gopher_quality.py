@@ -25,15 +25,16 @@ import pyarrow as pa
 from numba import njit
 
 from transforms.documents import checked_by, drop, text_buffers
-from transforms.kernels.character_kinds import (
+from transforms.kernels.characters import (
     LETTER,
     PUNCTUATION,
     SPACE,
-    character_kinds,
+    character_at,
+    character_classes,
     lower_case,
     white_space,
 )
-from transforms.kernels.codepoints import decode, stripped
+from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, mix
 from transforms.kernels.lines import line_end
 
@@ -119,7 +120,7 @@ def measure_quality(
     """Count words, lines and symbols of every text, as the module's description defines them."""
     data, offsets = text_buffers(texts)
     hashes, longest = _stop_word_hashes(tuple(stop_words))
-    tables = character_kinds(), white_space(), lower_case(), _bullets()
+    tables = character_classes(), white_space(), lower_case(), _bullets()
     return QualityMeasures(*_measure(*tables, hashes, longest, min_stop_words, data, offsets).T)
 
 
@@ -144,9 +145,7 @@ def _folded_hash(lower, data, start, end):  # type: ignore[no-untyped-def]
     state = np.uint64(0)
     i = start
     while i < end:
-        point, length = np.int64(data[i]), 1
-        if point >= 0x80:
-            point, length = decode(data, i)
+        point, length = character_at(data, i)
         state = (state ^ np.uint64(lower[point])) * BASE
         state ^= state >> np.uint64(32)
         i += length
@@ -165,7 +164,7 @@ def _ends_with_ellipsis(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _measure(  # type: ignore[no-untyped-def]
-    kinds, spaces, lower, bullets, stop_hashes, longest_stop, min_stop_words, data, offsets
+    classes, spaces, lower, bullets, stop_hashes, longest_stop, min_stop_words, data, offsets
 ):
     """Return the columns of :class:`QualityMeasures`, one row a text."""
     n_texts = offsets.size - 1
@@ -184,9 +183,7 @@ def _measure(  # type: ignore[no-untyped-def]
                 continue
             lines += 1
             ellipsis_lines += _ends_with_ellipsis(data, i, end)
-            first = np.int64(data[i])
-            if first >= 0x80:
-                first, _ = decode(data, i)
+            first, _ = character_at(data, i)
             for mark in bullets:
                 bullet_lines += mark == first
             while i < end:
@@ -195,10 +192,8 @@ def _measure(  # type: ignore[no-untyped-def]
                 has_letter = False
                 core_start = core_end = i  # the word without the punctuation at its edges
                 while i < end:
-                    point, length = np.int64(data[i]), 1
-                    if point >= 0x80:
-                        point, length = decode(data, i)
-                    kind = kinds[point]
+                    point, length = character_at(data, i)
+                    kind = classes[point]
                     if kind & SPACE:
                         break
                     i += length
@@ -226,10 +221,8 @@ def _measure(  # type: ignore[no-untyped-def]
                             seen[k] = True
                             stop_words += 1
                 while i < end:
-                    point, length = np.int64(data[i]), 1
-                    if point >= 0x80:
-                        point, length = decode(data, i)
-                    if not kinds[point] & SPACE:
+                    point, length = character_at(data, i)
+                    if not classes[point] & SPACE:
                         break
                     i += length
         rows[t] = (

@@ -34,8 +34,8 @@ import pyarrow.compute as pc
 from numba import njit
 
 from transforms.documents import checked_by, drop, text_buffers
-from transforms.kernels.character_kinds import white_space
-from transforms.kernels.codepoints import decode, stripped
+from transforms.kernels.characters import decode, white_space
+from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, load_u64, mix, xxh64
 from transforms.kernels.lines import line_end
 

@@ -1,18 +1,27 @@
-"""Lists of words, urls or domains that a recipe names as files: one entry a line, plain or gzip."""
+"""Files that a recipe names and that are read line by line: lists, and texts of evaluation sets.
+
+A file is UTF-8, with a byte order mark or without, plain or gzip. White space at the edges of a
+line does not count, and blank lines are passed over. A list has one entry a line, and a line that
+begins with ``#`` is a comment; behind that, a ``#`` is part of its entry, as in the ids of
+documents, in addresses and in names of files.
+"""
 
 from __future__ import annotations
 
 import codecs
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from isal import igzip
 
+COMMENT_MARK = "#"
+
 _GZIP_MAGIC = b"\x1f\x8b"
-_COMMENT = r"(?:^|\s)#.*$"
 _PIECE_BYTES = 1 << 20
 
 
@@ -21,7 +30,7 @@ def check_list(path: str) -> None:
 
     The whole file is read, but only its first mebibyte of text is searched for an entry.
     """
-    pieces = _text(path)
+    pieces = _text_of_file(path)
     first = next(pieces, "")
     for _ in pieces:  # damage later in the file is an error, too
         pass
@@ -29,45 +38,72 @@ def check_list(path: str) -> None:
 
 
 def read_list(path: str) -> pa.StringArray:
-    """Return the entries of a list, stripped, in the file's order.
+    """Return the entries of a list in the file's order.
 
-    The file is UTF-8. A ``#`` at the beginning of a line or after white space begins a comment.
-    Empty lines do not count. Raises ValueError for a file of another kind. A file without entries
-    raises it too, because it would silently have no effect.
+    Raises ValueError for a file that is not of the form that the module describes, and for one
+    without entries, which would silently have no effect.
     """
-    return _some_entries("".join(_text(path)), path)
+    return _some_entries("".join(_text_of_file(path)), path)
 
 
-def _text(path: str) -> Iterator[str]:
+def numbered_entries(data: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the entries of a list, given as the bytes of its file, with their lines' numbers.
+
+    Raises ValueError where it is not of the form that the module describes.
+    """
+    lines = _numbered("".join(_text(io.BytesIO(data))))
+    return ((number, line) for number, line in lines if not line.startswith(COMMENT_MARK))
+
+
+def lines_of_file(path: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text with their numbers, those that begin with ``#`` as any other.
+
+    Raises ValueError as :func:`read_list` does, but for a file without lines.
+    """
+    return _numbered("".join(_text_of_file(path)))
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    return ((number, line) for number, line in stripped if line)
+
+
+def _text_of_file(path: str) -> Iterator[str]:
+    with Path(path).open("rb") as file:
+        yield from _text(file, path)
+
+
+def _text(raw: BinaryIO, path: str = "") -> Iterator[str]:
     """Yield a file's text in pieces. Raises ValueError where it is not UTF-8, plain or gzip."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    with Path(path).open("rb") as raw:
-        is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-        raw.seek(0)
-        file = igzip.GzipFile(fileobj=raw) if is_gzip else raw
-        try:
-            while piece := file.read(_PIECE_BYTES):
-                yield decoder.decode(piece)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: not a list in UTF-8: {error}") from None
-        except (zlib.error, EOFError, OSError) as error:
-            if not is_gzip:  # the error is the file system's, not the list's
-                raise
-            raise ValueError(f"{path}: damaged gzip: {error}") from None
+    is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    raw.seek(0)
+    file = igzip.GzipFile(fileobj=raw) if is_gzip else raw
+    line = 1
+    try:
+        while piece := file.read(_PIECE_BYTES):
+            text = decoder.decode(piece)
+            line += text.count("\n")
+            yield text
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        line += error.object.count(b"\n", 0, error.start)
+        where = f"{path}, line {line}" if path else f"line {line}"
+        raise ValueError(f"{where}: not UTF-8: {error.reason}") from None
+    except (zlib.error, EOFError, OSError) as error:
+        if not is_gzip:  # then it is the disk's
+            raise
+        where = f"{path}: " if path else ""
+        raise ValueError(f"{where}damaged gzip: {error}") from None
 
 
 def _some_entries(text: str, path: str) -> pa.StringArray:
     """Return the entries of a list's text. Raises ValueError where there are none."""
-    entries = _entries(text)
-    if not len(entries):
-        raise ValueError(f"{path}: the list has no entries")
-    return entries
-
-
-def _entries(text: str) -> pa.StringArray:
     lines = pc.list_flatten(pc.split_pattern(pa.array([text]), "\n"))
-    if "#" in text:
-        lines = pc.replace_substring_regex(lines, _COMMENT, "")
     lines = pc.utf8_trim_whitespace(lines)
-    return lines.filter(pc.not_equal(lines, ""))
+    lines = lines.filter(pc.not_equal(lines, ""))
+    if COMMENT_MARK in text:
+        lines = lines.filter(pc.invert(pc.starts_with(lines, COMMENT_MARK)))
+    if not len(lines):
+        raise ValueError(f"{path}: the list has no entries")
+    return lines

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, abort, render_template, request, send_file
+from flask import Flask, Response, abort, request, send_file
 from werkzeug.exceptions import HTTPException
 
 from pipeline.files import storage
@@ -23,8 +23,8 @@ from pipeline.inspection.browser.listing import Place, page_before, page_from, p
 from pipeline.inspection.document_rows import DamagedFileError, Filter, document_files
 from pipeline.inspection.manifest import load_manifest, statistics
 from pipeline.inspection.piece_table import PieceTable, load_piece_table
+from pipeline.inspection.templates import load_templates
 from pipeline.output.layout import DROPPED, PARTS, REPORT_NAME, dropped_summary
-from pipeline.tables import cell
 
 POLICY = (  # Content-Security-Policy of every page but the report
     "default-src 'self'; script-src 'none'; style-src 'self'; img-src data:; object-src 'none'; "
@@ -51,8 +51,7 @@ def make_app(output: str, host: str) -> Flask:
     """Make the application for a run's output folder; ``host`` is the name it listens at."""
     manifest = load_manifest(output)
     app = Flask(__name__, static_folder=None)
-    app.jinja_env.filters.update(cell=cell)
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    templates = load_templates(Path(__file__).parent / "templates", is_html=True)
     reasons = _reasons(output)
 
     @functools.cache
@@ -61,6 +60,9 @@ def make_app(output: str, host: str) -> Flask:
             return load_piece_table(manifest)
         except ValueError as error:
             return str(error)
+
+    def render(name: str, **values: Any) -> str:
+        return templates.get_template(name).render(values)
 
     @app.before_request
     def refuse_others() -> None:
@@ -78,16 +80,16 @@ def make_app(output: str, host: str) -> Flask:
 
     @app.errorhandler(HTTPException)
     def show_error(error: HTTPException) -> tuple[str, int]:
-        return render_template("error.html", error=error), error.code or 500
+        return render("error.html", error=error), error.code or 500
 
     @app.errorhandler(ValueError)
     def show_mistake(error: ValueError) -> tuple[str, int]:
-        return render_template("error.html", error={"name": "Not found", "description": error}), 404
+        return render("error.html", error={"name": "Not found", "description": error}), 404
 
     @app.errorhandler(DamagedFileError)
     def show_damage(error: DamagedFileError) -> tuple[str, int]:
-        shown = {"name": "A file of the run is damaged", "description": error}
-        return render_template("error.html", error=shown), 500
+        told = {"name": "A file of the run is damaged", "description": error}
+        return render("error.html", error=told), 500
 
     def route(path: str) -> Any:
         return app.route(path, methods=["GET"], provide_automatic_options=False)
@@ -95,7 +97,7 @@ def make_app(output: str, host: str) -> Flask:
     @route("/")
     def index() -> str:
         has_report = storage.exists(storage.join(output, REPORT_NAME))
-        return render_template(
+        return render(
             "index.html", output=output, sources=_sources(manifest), has_report=has_report
         )
 
@@ -137,7 +139,7 @@ def make_app(output: str, host: str) -> Flask:
             kept = {name: value for name, value in asked.items() if value}
             return "/documents?" + urlencode({**kept, name: str(place)})
 
-        return render_template(
+        return render(
             "documents.html", page=page, asked={**asked, "part": part}, link=link,
             sources=list(manifest["sources"]), parts=(KEPT, *PARTS, DROPPED), reasons=reasons,
             total=sum(file.documents for file in files) if wanted == Filter() else None,
@@ -153,7 +155,7 @@ def make_app(output: str, host: str) -> Flask:
             raise ValueError("there is no such document in the run")
         if int(number) >= files[shard].documents:
             raise ValueError(f"{shard} has {files[shard].documents} documents")
-        return render_template(
+        return render(
             "document.html", file=files[shard], number=int(number), max_tokens=MAX_TOKENS,
             **describe(output, table(), files[shard], int(number)),
         )  # fmt: skip

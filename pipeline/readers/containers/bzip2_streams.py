@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from typing import BinaryIO
 
-from pipeline.readers.containers.decompress import READ_BYTES
+from pipeline.readers.containers.cursor import READ_BYTES, RawFile
 
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _STREAM_BYTES = 10
@@ -36,41 +35,6 @@ def first_stream(raw: RawFile, start: int, end: int | None) -> int | None:
         if end is not None and at >= end:
             return None
     return None if start else 0
-
-
-class RawFile:
-    """Reads at any offset of a raw file, which are mostly forward; the last bytes are buffered."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._buffer = b""
-        self._base = 0  # offset of the buffer's first byte
-
-    def seekable(self) -> bool:
-        """Tell whether :meth:`read_at` can go back."""
-        return self._stream.seekable()
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return ``size`` bytes at ``offset``, fewer at the end of the file."""
-        buffer_end = self._base + len(self._buffer)
-        if not self._base <= offset <= buffer_end:
-            if self._stream.seekable():
-                self._stream.seek(offset)
-            else:
-                assert offset > buffer_end, "the stream cannot go back"
-                left = offset - buffer_end
-                while left and (passed := self._stream.read(min(READ_BYTES, left))):
-                    left -= len(passed)
-            self._buffer, self._base = b"", offset
-        at = offset - self._base
-        if len(self._buffer) - at < size:
-            pieces = [self._buffer[at:]]
-            have = len(pieces[0])
-            while have < size and (more := self._stream.read(READ_BYTES)):
-                pieces.append(more)
-                have += len(more)
-            self._buffer, self._base, at = b"".join(pieces), offset, 0
-        return self._buffer[at : at + size]
 
 
 class Window(io.RawIOBase):

@@ -16,13 +16,13 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import zstandard
 from isal import isal_zlib
 
+from pipeline.readers.containers.cursor import CHUNK_BYTES, READ_BYTES, Damage, RawFile
+
 SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 """First bytes of 7z archives, which :mod:`pipeline.readers.containers.seven_zip` reads."""
 
-READ_BYTES = 1 << 20  # raw bytes that are read at a time
-CHUNK_BYTES = 1 << 18  # decompressed bytes of one chunk, about
-PROBE_BYTES = 1 << 16  # decompressed bytes after which a candidate counts as a member
-LOOK_BACK_BYTES = 1 << 20  # raw bytes before a failure that are searched for the next member
+PROBE_BYTES = 1 << 16  # decompressed, of a candidate before it is taken for a member
+LOOK_BACK_BYTES = 1 << 20  # from where a member failed, to look for the next one
 MAX_EXPANSION = 250
 """Decompressed bytes a raw byte, on average up to any point, above which the rest is skipped.
 
@@ -36,15 +36,6 @@ _SLICE_BYTES = 1 << 16
 _FINE_BYTES = 64  # input and output of one step near a known error
 _ZSTD_STEP_BYTES = 1 << 11
 _MAX_DICTIONARY_BYTES = 1 << 26
-
-
-class Damage(NamedTuple):
-    """A range of a compressed file that could not be decompressed."""
-
-    offset: int  # offset of the damaged member in the raw file
-    error: str
-    skipped_bytes: int  # raw bytes from ``offset`` to where reading continues
-    recovered_bytes: int  # decompressed bytes of the damaged member, which came before this
 
 
 class _BadMemberError(Exception):
@@ -135,62 +126,6 @@ _MAGIC_BYTES = 10  # the longest of them
 _MEMBER_ERRORS: Any = (isal_zlib.error, zstandard.ZstdError, OSError, EOFError, ValueError)
 
 
-class _Source:
-    """The raw stream, buffered, with the offset of the next byte; it can step back."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._buffer = b""
-        self._at = 0
-        self.offset = 0
-
-    def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, or fewer at the end of the file, without moving."""
-        while len(self._buffer) - self._at < size and (more := self._stream.read(READ_BYTES)):
-            self._buffer = self._buffer[self._at :] + more
-            self._at = 0
-        return self._buffer[self._at : self._at + size]
-
-    def read(self, size: int) -> bytes:
-        """Read at most ``size`` bytes; returns none only at the end of the file."""
-        self.peek(1)
-        piece = self._buffer[self._at : self._at + size]
-        self._at += len(piece)
-        self.offset += len(piece)
-        return piece
-
-    def unread(self, size: int) -> None:
-        """Step back over ``size`` of the bytes that the last :meth:`read` returned."""
-        self._at -= size
-        self.offset -= size
-        assert self._at >= 0
-
-    def can_seek(self) -> bool:
-        """Tell whether :meth:`seek` works."""
-        return self._stream.seekable()
-
-    def seek(self, offset: int) -> None:
-        """Seek to an offset of the raw file; buffered bytes are not read again."""
-        at = self._at + offset - self.offset
-        if 0 <= at <= len(self._buffer):
-            self._at = at
-        else:
-            self._stream.seek(offset)
-            self._buffer, self._at = b"", 0
-        self.offset = offset
-
-    def skip_zeros(self) -> None:
-        """Skip zero bytes, with which some writers pad a file."""
-        while self.peek(1) == b"\0":
-            piece = self.read(_SLICE_BYTES)
-            self.unread(len(piece.lstrip(b"\0")))
-
-    def skip_all(self) -> None:
-        """Skip the rest of the file."""
-        while self.read(READ_BYTES):
-            pass
-
-
 def is_compressed(head: bytes) -> bool:
     """Tell from the first 16 bytes of a file whether :func:`decompressed` decompresses it."""
     return any(begins.match(head) for begins in (_GZIP.begins, _BZIP2.begins, _ZSTD_FRAME))
@@ -205,7 +140,7 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
     decompress. Reading continues after it if the stream can seek; otherwise the rest of the file is
     skipped. Errors of the stream itself are raised.
     """
-    source = _Source(stream)
+    source = RawFile(stream)
     codec = _codec_of(source)
     if codec is None:
         while chunk := source.read(CHUNK_BYTES):
@@ -227,7 +162,7 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes | Damage]:
         yield b"".join(pieces)
 
 
-def _bounded(source: _Source, pieces: Iterator[bytes | Damage]) -> Iterator[bytes | Damage]:
+def _bounded(source: RawFile, pieces: Iterator[bytes | Damage]) -> Iterator[bytes | Damage]:
     """Yield the pieces as long as they are at most :data:`MAX_EXPANSION` times the bytes read."""
     produced = 0
     for piece in pieces:
@@ -235,13 +170,26 @@ def _bounded(source: _Source, pieces: Iterator[bytes | Damage]) -> Iterator[byte
         produced += len(piece) if isinstance(piece, bytes) else 0
         if produced > max(MIN_BOMB_BYTES, MAX_EXPANSION * source.offset):
             begin = source.offset
-            source.skip_all()
+            _skip_all(source)
             error = f"more than {MAX_EXPANSION} times as large as the file that it comes from"
             yield Damage(begin, error, source.offset - begin, 0)
             return
 
 
-def _codec_of(source: _Source) -> _Codec | None:
+def _skip_zeros(source: RawFile) -> None:
+    """Go past the zero bytes that some writers pad a file with."""
+    while source.peek(1) == b"\0":
+        piece = source.read(_SLICE_BYTES)
+        source.unread(len(piece.lstrip(b"\0")))
+
+
+def _skip_all(source: RawFile) -> None:
+    """Go to the end of the file."""
+    while source.read(READ_BYTES):
+        pass
+
+
+def _codec_of(source: RawFile) -> _Codec | None:
     magic = source.peek(_MAGIC_BYTES)
     for codec in (_GZIP, _BZIP2):
         if codec.begins.match(magic):
@@ -252,7 +200,7 @@ def _codec_of(source: _Source) -> _Codec | None:
     return _Codec("zstd", _ZSTD_FRAME, lambda: _ZstdMember(dictionary))
 
 
-def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
+def _zstd_dictionary(source: RawFile) -> zstandard.ZstdCompressionDict | None:
     """Read the dictionary in the skippable frame at the beginning of a ``.warc.zst`` file."""
     size = int.from_bytes(source.peek(8)[4:], "little")
     if not 0 < size <= _MAX_DICTIONARY_BYTES:
@@ -268,8 +216,8 @@ def _zstd_dictionary(source: _Source) -> zstandard.ZstdCompressionDict | None:
         return None
 
 
-def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
-    """Decompress the member at the source's offset; the source ends up after it.
+def _decode(source: RawFile, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
+    """Decompress the member at the source's offset, and leave the source behind it.
 
     After ``fine_from`` decompressed bytes, steps are small, so that a later error loses little good
     output. Raises :class:`_BadMemberError` if the bytes are not a complete member.
@@ -295,7 +243,7 @@ def _decode(source: _Source, codec: _Codec, fine_from: int | None = None) -> Ite
     source.unread(len(member.unused_data))
 
 
-def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
+def _members(source: RawFile, codec: _Codec) -> Iterator[bytes | Damage]:
     """Decompress all members; a :class:`Damage` stands for bytes that do not decompress."""
     damages = 0
     while source.peek(1):
@@ -307,13 +255,13 @@ def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
             for out in _decode(source, codec):
                 produced += len(out)
                 yield out
-            source.skip_zeros()
+            _skip_zeros(source)
             continue
         except _BadMemberError as error:
             message = str(error)
         damages += 1
-        if not source.can_seek() or damages == MAX_DAMAGES:
-            source.skip_all()
+        if not source.seekable() or damages == MAX_DAMAGES:
+            _skip_all(source)
         else:
             for out in _rest_of_bad_member(source, codec, begin, produced):
                 produced += len(out)
@@ -323,7 +271,7 @@ def _members(source: _Source, codec: _Codec) -> Iterator[bytes | Damage]:
 
 
 def _rest_of_bad_member(
-    source: _Source, codec: _Codec, begin: int, produced: int
+    source: RawFile, codec: _Codec, begin: int, produced: int
 ) -> Iterator[bytes]:
     """Decompress a bad member again in small steps, for output lost in the step that failed.
 
@@ -342,7 +290,7 @@ def _rest_of_bad_member(
         return
 
 
-def _find_member(source: _Source, codec: _Codec, offset: int) -> None:
+def _find_member(source: RawFile, codec: _Codec, offset: int) -> None:
     """Seek to the first member from ``offset`` on that decompresses, or to the end of the file."""
     source.seek(offset)
     window = b""
@@ -358,7 +306,7 @@ def _find_member(source: _Source, codec: _Codec, offset: int) -> None:
         source.seek(end)
 
 
-def _decompresses(source: _Source, codec: _Codec) -> bool:
+def _decompresses(source: RawFile, codec: _Codec) -> bool:
     size = 0
     try:
         for out in _decode(source, codec):

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from pipeline.readers.batches import Row, metadata_json
-from pipeline.readers.containers.decompress import CHUNK_BYTES, READ_BYTES, Damage, decompressed
+from pipeline.readers.batches import Row, damaged_row, metadata_json
+from pipeline.readers.containers.cursor import Damage, plain_chunks
+from pipeline.readers.containers.decompress import decompressed
 
 MAX_NESTING = 100
 """Deepest nesting of lists and objects in a JSON line.
@@ -59,7 +60,7 @@ def rows_of_objects(
     becomes a row dropped by ``damaged``.
     """
     first = max(start - 1, 0)
-    chunks = _plain_chunks(stream, first) if first or end is not None else decompressed(stream)
+    chunks = plain_chunks(stream, first) if first or end is not None else decompressed(stream)
     lines = _lines(chunks, first, max_line_bytes)
     if start > 0:
         next(lines, None)  # the end of a line that began before
@@ -69,24 +70,13 @@ def rows_of_objects(
             return
         row_id = f"{name}#{line.offset}"
         if isinstance(line, _Break):
-            _, error, skipped_bytes, _ = line.damage
-            fault = {"error": error, "offset": line.damage.offset, "skipped_bytes": skipped_bytes}
-            yield Row(f"{row_id}!damage{breaks}", b"", None, metadata_json(fault), "damaged")
+            offset, error, skipped_bytes, _ = line.damage
+            yield damaged_row(f"{row_id}!damage{breaks}", error, offset, skipped_bytes)
             breaks += 1
         elif line.data is None:
             yield _dropped(row_id, "record_too_large", f"{line.size} bytes")
         elif line.data and not line.data.isspace():
             yield _row(row_id, line.data.removeprefix(_BYTE_ORDER_MARK), make_row)
-
-
-def _plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
-    if offset and stream.seekable():
-        stream.seek(offset)
-    else:
-        while offset and (passed := stream.read(min(READ_BYTES, offset))):
-            offset -= len(passed)
-    while chunk := stream.read(CHUNK_BYTES):
-        yield chunk
 
 
 def _lines(

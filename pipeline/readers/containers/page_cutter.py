@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.readers.batches import utf8
-from pipeline.readers.containers.decompress import Damage
+from pipeline.readers.containers.cursor import Damage
 
 _PAGE = b"<page>"
 _PAGE_END = b"</page>"

@@ -22,12 +22,8 @@ from typing import IO, BinaryIO, cast
 import py7zr
 from py7zr.io import Py7zIO, WriterFactory
 
-from pipeline.readers.containers.decompress import (
-    CHUNK_BYTES,
-    MAX_EXPANSION,
-    MIN_BOMB_BYTES,
-    Damage,
-)
+from pipeline.readers.containers.cursor import CHUNK_BYTES, Damage
+from pipeline.readers.containers.decompress import MAX_EXPANSION, MIN_BOMB_BYTES
 
 MAX_NESTING = 2
 """Deepest nesting of archives in archives."""

@@ -12,13 +12,12 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from pipeline.readers.containers.decompress import Damage
+from pipeline.readers.containers.cursor import Cursor
 
 BLOCK_BYTES = 512  # size of a header, and unit of padding
 MAX_EXTENSION_BYTES = 1 << 20  # longest GNU long name or pax header
 
-_SKIP_BYTES = 1 << 18
-_WINDOW_BYTES = 1 << 16  # that are searched for a header at a time; whole blocks
+_WINDOW_BYTES = 1 << 16  # in which a header is looked for at once; whole blocks
 _MAGIC = re.compile(rb"ustar")
 _MAGIC_AT = 257
 _PAX_RECORD = re.compile(rb"(\d{1,7}) ([^=\n]{1,1000})=")
@@ -27,21 +26,13 @@ _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*\Z")
 _EXTENSION_TYPES = (b"x", b"g", b"X", b"L", b"K")
 _FILE_TYPES = (b"0", b"\0", b"7")
 _LINK_TYPES = (b"1", b"2")
-_EMPTY_TYPES = (
-    b"1",
-    b"2",
-    b"3",
-    b"4",
-    b"5",
-    b"6",
-)  # types without content, whatever their headers say
-_CUT_OFF = "the archive ends inside a member"
+_EMPTY_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size their headers say
 
 Kind = Literal["file", "folder", "link", "device"]
 
 
 class Member(NamedTuple):
-    """A member. Read its content from the :class:`Bytes` before you ask for the next one."""
+    """A member; its content is read from the :class:`Cursor` before the next one is asked for."""
 
     number: int  # index of the member, from 0
     name: str
@@ -70,66 +61,13 @@ class _Header(NamedTuple):
     size: int
 
 
-class Bytes:
-    """A buffered stream over chunks, with the offset of the next byte.
-
-    A :class:`Damage` among the chunks is a gap. Reading stops before it, as at the end, until
-    :meth:`pass_gap` is called.
-    """
-
-    def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
-        self._chunks = chunks
-        self._buffer = b""
-        self._at = 0
-        self._gap: Damage | None = None
-        self.offset = 0
-
-    def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer before a gap or the end, without moving."""
-        have = len(self._buffer) - self._at
-        if have < size and self._gap is None:
-            pieces = [self._buffer[self._at :]]
-            for chunk in self._chunks:
-                if isinstance(chunk, Damage):
-                    self._gap = chunk
-                    break
-                pieces.append(chunk)
-                have += len(chunk)
-                if have >= size:
-                    break
-            self._buffer, self._at = b"".join(pieces), 0
-        return self._buffer[self._at : self._at + size]
-
-    def take(self, size: int) -> bytes:
-        """Read the next ``size`` bytes, fewer before a gap or the end."""
-        taken = self.peek(size)
-        self._at += len(taken)
-        self.offset += len(taken)
-        return taken
-
-    def skip(self, size: int) -> int:
-        """Skip ``size`` bytes; returns how many there were before a gap or the end."""
-        left = size
-        while left and (piece := self.take(min(left, _SKIP_BYTES))):
-            left -= len(piece)
-        return size - left
-
-    def pass_gap(self) -> str | None:
-        """Pass the gap at which reading stopped; returns its error, None if there is no gap."""
-        if self._gap is None:
-            return None
-        self.take(len(self._buffer))
-        error, self._gap = self._gap.error, None
-        return error
-
-
 def is_tar(head: bytes) -> bool:
     """Tell from the first 512 bytes of a file whether it is a tar archive."""
     return _header(head) is not None
 
 
-def tar_members(source: Bytes) -> Iterator[Member | Broken]:
-    """Yield the members in order; content that the caller does not read is skipped.
+def tar_members(source: Cursor) -> Iterator[Member | Broken]:
+    """Yield the members in their order; content that is not taken is gone past.
 
     A member that is cut off by a gap or the end is followed by a :class:`Broken` with its number.
     Concatenated archives are read as one.
@@ -147,7 +85,7 @@ def tar_members(source: Bytes) -> Iterator[Member | Broken]:
             yield Member(number, name, _kind(type_flag, name), size, begin)
             left = content_begin + size - source.offset
             if source.skip(left) < left:
-                raise _BrokenError(source.pass_gap() or _CUT_OFF)
+                raise _BrokenError(_error(source))
             source.skip(-size % BLOCK_BYTES)  # the last member may have no padding
         except _BrokenError as error:
             _find_header(source)
@@ -155,12 +93,18 @@ def tar_members(source: Bytes) -> Iterator[Member | Broken]:
         number += 1
 
 
-def _skip_zeros(source: Bytes) -> None:
+def _error(source: Cursor) -> str:
+    """Say why the archive does not go on here, and go past the gap if that is why."""
+    gap = source.pass_gap()
+    return gap.error if gap else "the archive ends inside a member"
+
+
+def _skip_zeros(source: Cursor) -> None:
     while (block := source.peek(BLOCK_BYTES)) and not block.strip(b"\0"):
         source.skip(len(block))
 
 
-def _next_header(source: Bytes) -> _Header | None:
+def _next_header(source: Cursor) -> _Header | None:
     """Read the extended headers and the header of a member; None at the end."""
     long_name: str | None = None
     long_size: int | None = None
@@ -168,10 +112,9 @@ def _next_header(source: Bytes) -> _Header | None:
     while True:
         block = source.peek(BLOCK_BYTES)
         if len(block) < BLOCK_BYTES:
-            error = source.pass_gap()
-            if error is None and not block and source.offset == begin:
+            if source.gap is None and not block and source.offset == begin:
                 return None
-            raise _BrokenError(error or _CUT_OFF)
+            raise _BrokenError(_error(source))
         header = _header(block)
         if header is None:
             raise _BrokenError("no tar header here")
@@ -243,8 +186,8 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _find_header(source: Bytes) -> None:
-    """Skip to the next header, a gap or the end.
+def _find_header(source: Cursor) -> None:
+    """Go to the next header, a gap or the end.
 
     Headers of ustar and GNU archives are found at any offset, since bytes may be missing. Older
     headers have no magic number and are found only at multiples of a block from here.

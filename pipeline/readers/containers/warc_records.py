@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from pipeline.readers.containers.decompress import Damage, decompressed
+from pipeline.readers.containers.cursor import Cursor
+from pipeline.readers.containers.decompress import decompressed
 
 MAX_HEADER_BYTES = 1 << 20
 """Longest header of a record, in bytes."""
@@ -86,7 +87,7 @@ def archive_records(stream: BinaryIO, *, max_record_bytes: int) -> Iterator[Reco
     yielded as ``record_too_large``. No content of the file raises an error.
     """
     held: Record | None = None
-    for event in _events(_Feed(decompressed(stream)), max_record_bytes):
+    for event in _events(Cursor(decompressed(stream)), max_record_bytes):
         if isinstance(event, _BadMember):
             if held and not held.dropped_by and event.damaged_from < held.end:
                 # The last record of a bad member: the checksum failed on its bytes.
@@ -110,83 +111,45 @@ def _damaged(record: Record, error: str) -> Record:
     return record._replace(payload=b"", dropped_by="damaged", error=error)
 
 
-class _Feed:
-    """A buffer of decompressed bytes up to the next damage, with a position in it."""
-
-    def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
-        self._chunks = chunks
-        self._base = 0  # offset of the buffer's first byte in the decompressed file
-        self.data = b""
-        self.at = 0
-        self.damage: Damage | None = None
-        self.ended = False
-
-    @property
-    def offset(self) -> int:
-        """Offset of the position in the decompressed file."""
-        return self._base + self.at
-
-    def ensure(self, size: int) -> bool:
-        """Buffer ``size`` bytes from the position on; returns false if there are fewer."""
-        pieces = [self.data[self.at :]] if len(self.data) - self.at < size else []
-        have = len(self.data) - self.at
-        while have < size and not self.ended:
-            chunk = next(self._chunks, None)
-            if isinstance(chunk, bytes):
-                pieces.append(chunk)
-                have += len(chunk)
-            else:
-                self.damage, self.ended = chunk, True
-        if len(pieces) > 1:
-            self.data, self._base, self.at = b"".join(pieces), self.offset, 0
-        return have >= size
-
-    def more(self) -> bool:
-        """Buffer at least one more byte; returns false if there is none."""
-        return self.ensure(len(self.data) - self.at + 1)
-
-    def pass_damage(self) -> None:
-        """Continue after the damage at which the bytes ended."""
-        self.damage, self.ended = None, False
-
-    def skip_newlines(self) -> None:
-        """Skip line ends."""
-        while True:
-            match = _NEWLINES.match(self.data, self.at)
-            assert match
-            self.at = match.end()
-            if self.at < len(self.data) or not self.more():
-                return
-
-    def skip_to_record(self, limit: int | None) -> int:
-        """Skip to the next line that begins a record; returns the number of bytes skipped.
-
-        Stops earlier after ``limit`` bytes or where the bytes end.
-        """
-        begin = self.offset
-        while True:
-            reach = len(self.data) if limit is None else begin + limit - self._base
-            match = _NEXT_RECORD.search(self.data, self.at)
-            if match and match.end() < reach:
-                self.at = match.end()
-                break
-            if limit is not None and len(self.data) >= reach:
-                self.at = reach
-                break
-            self.at = max(self.at, len(self.data) - _RECORD_LINE_BYTES)
-            if not self.more():
-                self.at = len(self.data)
-                break
-        return self.offset - begin
+def _skip_newlines(feed: Cursor) -> None:
+    """Go past line ends."""
+    while True:
+        match = _NEWLINES.match(feed.data, feed.at)
+        assert match
+        feed.at = match.end()
+        if feed.at < len(feed.data) or not feed.more():
+            return
 
 
-def _events(feed: _Feed, max_record_bytes: int) -> Iterator[Record | Unreadable | _BadMember]:
+def _skip_to_record(feed: Cursor, limit: int | None) -> int:
+    """Go to the next line that begins a record; return how many bytes were passed.
+
+    Stops behind ``limit`` bytes if it comes first, and where the bytes end.
+    """
+    begin = feed.offset
+    while True:
+        reach = len(feed.data) if limit is None else begin + limit - feed.offset + feed.at
+        match = _NEXT_RECORD.search(feed.data, feed.at)
+        if match and match.end() < reach:
+            feed.at = match.end()
+            break
+        if limit is not None and len(feed.data) >= reach:
+            feed.at = reach
+            break
+        feed.at = max(feed.at, len(feed.data) - _RECORD_LINE_BYTES)
+        if not feed.more():
+            feed.at = len(feed.data)
+            break
+    return feed.offset - begin
+
+
+def _events(feed: Cursor, max_record_bytes: int) -> Iterator[Record | Unreadable | _BadMember]:
     number = 0
     if feed.ensure(len(_ARC_MAGIC)) and feed.data.startswith(_ARC_MAGIC):
         yield Unreadable(0, "not_a_warc", "an ARC file, which is not WARC", 0, 0)
         return
     while True:
-        feed.skip_newlines()
+        _skip_newlines(feed)
         if feed.ensure(1):
             feed.ensure(_RECORD_LINE_BYTES)
             if _RECORD.match(feed.data, feed.at):
@@ -194,20 +157,20 @@ def _events(feed: _Feed, max_record_bytes: int) -> Iterator[Record | Unreadable 
                 number += 1
             else:
                 offset = feed.offset
-                skipped = feed.skip_to_record(None)
-                foreign = number == 0 and feed.ended and not feed.damage and not feed.ensure(1)
+                skipped = _skip_to_record(feed, None)
+                foreign = number == 0 and feed.ended and not feed.gap and not feed.ensure(1)
                 reason = "not_a_warc" if foreign else "damaged"
                 yield Unreadable(number, reason, "no WARC record begins here", offset, skipped)
-        elif feed.damage:
-            bad = feed.damage
+        elif feed.gap:
+            bad = feed.gap
             place = Unreadable(number, "damaged", bad.error, bad.offset, bad.skipped_bytes)
             yield _BadMember(place, feed.offset - bad.recovered_bytes)
-            feed.pass_damage()
+            feed.pass_gap()
         else:
             return
 
 
-def _record(feed: _Feed, number: int, max_record_bytes: int) -> Record:
+def _record(feed: Cursor, number: int, max_record_bytes: int) -> Record:
     """Read the record at the feed's position; the feed ends up after it."""
     offset = feed.offset
     end = _header_end_in(feed)
@@ -228,11 +191,11 @@ def _record(feed: _Feed, number: int, max_record_bytes: int) -> Record:
         if payload is not None:
             return record._replace(payload=payload, end=feed.offset)
         record = _damaged(record, f"Content-Length {length} does not lead to a record's end")
-    feed.skip_to_record(None)
+    _skip_to_record(feed, None)
     return record._replace(end=feed.offset)
 
 
-def _header_end_in(feed: _Feed) -> int:
+def _header_end_in(feed: Cursor) -> int:
     """Return the end of the header at the position; -1 if another record begins before it."""
     searched = feed.at
     while not (stop := _HEADER_STOP.search(feed.data, searched)):
@@ -245,7 +208,7 @@ def _header_end_in(feed: _Feed) -> int:
     return stop.end() if len(stop.group()) > 1 else -1
 
 
-def _payload(feed: _Feed, length: int) -> bytes | None:
+def _payload(feed: Cursor, length: int) -> bytes | None:
     """Read the payload if a record can end there; otherwise return None without moving."""
     feed.ensure(length + _LOOK_AHEAD_BYTES)
     data, end = feed.data, feed.at + length
@@ -262,8 +225,8 @@ def _payload(feed: _Feed, length: int) -> bytes | None:
     return payload
 
 
-def _skipped_record(feed: _Feed, record: Record, length: int) -> Record:
-    skipped = feed.skip_to_record(length)
+def _skipped_record(feed: Cursor, record: Record, length: int) -> Record:
+    skipped = _skip_to_record(feed, length)
     if skipped < length:
         record = _damaged(record, f"Content-Length {length} does not lead to a record's end")
     else:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.readers.arxiv import read_arxiv
 from pipeline.readers.latex_encoding import decode_latex
+from tests.support.reader_samples import tar_of
 
 LIMITS: dict[str, Any] = {
     "start": 0,
@@ -43,18 +44,6 @@ def rows_of(data: bytes, name: str = "arxiv/f.tar.gz", **changes: Any) -> list[d
         batch.validate(full=True)
         rows += batch.to_pylist()
     return rows
-
-
-def tar_of(files: dict[str, bytes], **header: Any) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            for key, value in header.items():
-                setattr(member, key, value)
-            archive.addfile(member, io.BytesIO(content))
-    return out.getvalue()
 
 
 def paper_of(files: dict[str, str | bytes]) -> dict[str, Any]:

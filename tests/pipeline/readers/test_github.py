@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.github import read_bigquery_github, read_repositories
-from tests.support.reader_samples import edited, edits
+from tests.support.reader_samples import edited, edits, tar_of
 
 LIMITS: dict[str, Any] = {"start": 0, "end": None, "batch_bytes": 1 << 20}
 MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this
@@ -50,16 +50,6 @@ def parquet_file(rows: list[dict[str, Any]], group_rows: int, **options: Any) ->
     return out.getvalue()
 
 
-def tar_file(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
-        for path, content in files.items():
-            info = tarfile.TarInfo(path)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return out.getvalue()
-
-
 ROWS = [a_row(number) for number in range(12)]
 JSON, PARQUET = json_file(ROWS), parquet_file(ROWS, 3)
 
@@ -91,7 +81,7 @@ def test_the_licences_of_real_repositories_are_those_of_their_licence_files(real
         f"{value['repo_name']}/{value['path']}": (value["content"] or "\0").encode()
         for value in real[1]
     }
-    rows = rows_of(read_repositories, gzip.compress(tar_file(files), 1), max_record_bytes=1 << 24)
+    rows = rows_of(read_repositories, gzip.compress(tar_of(files), 1), max_record_bytes=1 << 24)
     assert [row["text"] for row in rows] == [value["content"] or "" for value in real[1]]
     found = {
         row["metadata"]["repository"]: row["metadata"].get("licence", "unknown") for row in rows
@@ -176,7 +166,7 @@ def test_bytes_that_are_not_utf8() -> None:
     out = io.BytesIO()
     pq.write_table(strings, out)
     assert rows_of(read_bigquery_github, out.getvalue())[0]["dropped_by"] == "not_text"
-    (row,) = rows_of(read_repositories, tar_file({"a/b/c.c": b"caf\xe9"}))
+    (row,) = rows_of(read_repositories, tar_of({"a/b/c.c": b"caf\xe9"}))
     assert row["dropped_by"] == "not_text"
 
 
@@ -196,7 +186,7 @@ def test_streams_that_cannot_seek() -> None:
     with pytest.raises(ValueError, match="s/f: a Parquet file needs"):
         rows_of(read_bigquery_github, Unseekable(PARQUET))
     with pytest.raises(ValueError, match="read twice"):
-        rows_of(read_repositories, Unseekable(tar_file({})))
+        rows_of(read_repositories, Unseekable(tar_of({})))
 
 
 def test_an_error_of_the_stream_is_raised() -> None:
@@ -236,7 +226,7 @@ def test_damage_to_parquet_costs_one_row_group() -> None:
 
 FILES = {f"a/b{i % 2}/f{i}.c": f"int f{i};\n".encode() * 30 * i for i in range(1, 7)}
 FILES |= {"a/b0/LICENSE": MIT.encode()}
-TAR = tar_file(FILES)
+TAR = tar_of(FILES)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +237,7 @@ def test_archives_of_each_form(form: int) -> None:
     files = {deep: b"deep", **FILES}
     if form != tarfile.USTAR_FORMAT:
         files |= {"a/b0/" + "m" * 300 + ".py": b"long", "a/b0/é.c": b"accent"}
-    data = tar_file(files, form)
+    data = tar_of(files, form)
     rows = rows_of(read_repositories, data)
     assert [row["text"].encode() for row in rows] == list(files.values())
     paths = [f"{row['metadata']['repository']}/{row['metadata']['path']}" for row in rows]
@@ -290,7 +280,7 @@ def test_all_licences_of_a_repository_count() -> None:
     files = {"a/b/LICENSE-MIT": MIT.encode(), "a/b/LICENSE-APACHE": notice, "a/b/x.c": b"x"}
     files |= {"a/c/COPYING": b"All mine.", "a/c/LICENSE.md": MIT.encode(), "a/c/x.c": b"x"}
     files |= {"a/d/lib/LICENSE": MIT.encode(), "a/d/x.c": b"x"}
-    rows = rows_of(read_repositories, tar_file(files))
+    rows = rows_of(read_repositories, tar_of(files))
     found = {row["metadata"]["repository"]: row["metadata"].get("licence") for row in rows}
     assert found == {"a/b": "apache-2.0 AND mit", "a/c": "mit AND unknown", "a/d": None}
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.readers.batches import Row, batches
-from pipeline.readers.containers.decompress import MAX_EXPANSION, Damage, decompressed
+from pipeline.readers.containers.cursor import Damage
+from pipeline.readers.containers.decompress import MAX_EXPANSION, decompressed
 from pipeline.readers.containers.warc_records import parse_headers
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 from pipeline.readers.page_text import HtmlError, html_page

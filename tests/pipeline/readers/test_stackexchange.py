@@ -175,7 +175,7 @@ def test_chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _read(WHOLE)
     for size in [*range(1, 40), 1000]:
         monkeypatch.setattr("pipeline.readers.containers.decompress.CHUNK_BYTES", size)
-        monkeypatch.setattr("pipeline.readers.stackexchange.CHUNK_BYTES", size)
+        monkeypatch.setattr("pipeline.readers.containers.cursor.CHUNK_BYTES", size)
         assert _read(WHOLE) == whole
         assert _read(WHOLE, start=1)[0] == whole[0]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support import plain_rules as plain
 from tests.support.web_samples import web_batches
 from transforms.documents import documents
-from transforms.web.c4_rules import apply_c4_rules
+from transforms.web.c4_rules import apply_c4_rules, check_c4_rules
 
 AS_PUBLISHED: dict[str, Any] = {
     "max_page_chars": 190_000,
@@ -193,11 +193,20 @@ def test_all_rules_off_leave_the_lines() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff"])
-def test_a_list_without_words_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "words.txt: the list has no entries"),
+        (b"\n \n# none\n", "words.txt: the list has no entries"),
+        (b"good\n\xff", "words.txt, line 2: not UTF-8"),
+    ],
+)
+def test_a_list_without_words_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{path.name}: (holds no words|cannot be read)"):
+    with pytest.raises(ValueError, match=told):
+        check_c4_rules(bad_words=str(path))
+    with pytest.raises(ValueError, match=told):
         by_kernel([GOOD], {**AS_PUBLISHED, "bad_words": str(path)})
 
 

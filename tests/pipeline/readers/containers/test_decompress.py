@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from reader_samples import edited, edits, files_under, lying_in, members
 
 from pipeline.readers.containers import decompress
+from pipeline.readers.containers.cursor import CHUNK_BYTES, Damage
 from pipeline.readers.containers.decompress import (
-    CHUNK_BYTES,
     MIN_BOMB_BYTES,
-    Damage,
     decompressed,
     is_compressed,
 )

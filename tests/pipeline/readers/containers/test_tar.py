@@ -7,29 +7,18 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits
 
-from pipeline.readers.containers.decompress import Damage
+from pipeline.readers.containers.cursor import Cursor, Damage
 from pipeline.readers.containers.tar import (
     MAX_EXTENSION_BYTES,
     Broken,
-    Bytes,
     Member,
     is_tar,
     tar_members,
 )
+from tests.support.reader_samples import edited, edits, tar_of
 
 FILES = {"a.tex": b"a" * 700, "b/" + "n" * 200 + "é.tex": b"b" * 1024, "c.tex": b"", "d": b"d" * 9}
-
-
-def archive(files: dict[str, bytes], form: int) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 def header(name: str, form: int = tarfile.USTAR_FORMAT, **fields: object) -> bytes:
@@ -48,7 +37,7 @@ def without_magic(data: bytes) -> bytes:
 
 def read(*chunks: bytes | Damage) -> list[Broken | tuple[str, bytes]]:
     """Return all members of an archive, after checking their numbers and offsets."""
-    source = Bytes(iter(chunks))
+    source = Cursor(iter(chunks))
     found: list[Broken | tuple[str, bytes]] = []
     last: Member | None = None
     number = end = 0
@@ -78,7 +67,7 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
 def test_archives_are_read_as_tarfile_reads_them(form: int) -> None:
-    data = archive(FILES, form)
+    data = tar_of(FILES, form)
     for size in (1, 511, 1 << 20):
         assert read(*pieces(data, size)) == list(FILES.items())
     assert read(data + data) == list(FILES.items()) * 2
@@ -99,7 +88,7 @@ def test_types_without_content_have_none_whatever_their_headers_say() -> None:
         tarfile.FIFOTYPE: "device",
     }
     data = b"".join(header("x", type=kind, size=5_000) for kind in types) + header("y", size=0)
-    members = list(tar_members(Bytes(iter((data,)))))
+    members = list(tar_members(Cursor(iter((data,)))))
     assert [(m.kind, m.size) for m in members if isinstance(m, Member)] == [
         *((kind, 0) for kind in types.values()),
         ("file", 0),
@@ -108,7 +97,7 @@ def test_types_without_content_have_none_whatever_their_headers_say() -> None:
 
 def test_a_size_in_base_256_or_a_pax_header_is_read() -> None:
     big = header("big", tarfile.GNU_FORMAT, size=1 << 35)
-    (member, broken) = tar_members(Bytes(iter((big,))))
+    (member, broken) = tar_members(Cursor(iter((big,))))
     assert isinstance(member, Member) and isinstance(broken, Broken)
     assert (member.size, broken.error) == (1 << 35, "the archive ends inside a member")
     for size, wanted in ((b"6", b"abcdef"), (b"9" * 5_000, b"")):
@@ -137,7 +126,7 @@ def test_headers_behind_damage_are_found_at_any_offset() -> None:
 
 
 def test_a_gap_costs_the_members_that_it_cuts() -> None:
-    data = archive({name: name.encode() * 300 for name in ("x", "y", "z")}, tarfile.USTAR_FORMAT)
+    data = tar_of({name: name.encode() * 300 for name in ("x", "y", "z")}, tarfile.USTAR_FORMAT)
     gap = Damage(0, "bad", 9, 0)
     x, y, z = ((name, name.encode() * 300) for name in ("x", "y", "z"))
     # A gap within y's content, after which z is whole; then one that begins in y's header.
@@ -172,14 +161,14 @@ def test_extended_headers_that_are_too_large_or_cut_off() -> None:
 @settings(deadline=None, max_examples=150)
 @given(edits(), st.integers(1, 3_000), st.booleans())
 def test_any_damage_is_accounted_for(changes, chunk: int, with_gap: bool) -> None:
-    whole = archive(FILES, tarfile.GNU_FORMAT)
+    whole = tar_of(FILES, tarfile.GNU_FORMAT)
     data, intact = edited(whole, changes)
     parts: list[bytes | Damage] = list(pieces(data, chunk))
     if with_gap:
         middle = len(parts) // 2
         parts.insert(middle, Damage(0, "gap", 1, 0))
         intact = min(intact, middle * chunk)
-    source = Bytes(iter(parts))
+    source = Cursor(iter(parts))
     for _ in tar_members(source):
         pass
     assert source.offset == len(data)

@@ -1,0 +1,160 @@
+"""A position in bytes that are read forward: of a stream, or of the chunks that come out of it.
+
+What readers need of it is the same for a raw file, a decompressed one and an archive's member: the
+next bytes without going past them, their offset, and a way past many of them in little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+READ_BYTES = 1 << 20
+"""Bytes of a raw file that are read at once."""
+
+CHUNK_BYTES = 1 << 18
+"""Bytes, about, that a chunk of a plain or decompressed file holds."""
+
+
+class Damage(NamedTuple):
+    """A place of a compressed file that could not be decompressed."""
+
+    offset: int  # of the damaged member, in the raw file
+    error: str
+    skipped_bytes: int  # of the raw file, from ``offset`` to where reading goes on
+    recovered_bytes: int  # decompressed, of the damaged member, at the end of what came before this
+
+
+class Cursor:
+    """A position in the bytes that some chunks make.
+
+    What is at hand of them is ``data``, and the position in it ``at``. A :class:`Damage` among the
+    chunks is a gap: reading stops before it as it does at the end, until :meth:`pass_gap`.
+    """
+
+    def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
+        self._chunks = chunks
+        self._begin = 0  # offset of the data's first byte
+        self.data = b""
+        self.at = 0
+        self.gap: Damage | None = None  # which the data ends before
+        self.ended = False  # nothing is behind the data, up to the gap or the end
+
+    @property
+    def offset(self) -> int:
+        """Offset of the next byte in all the chunks."""
+        return self._begin + self.at
+
+    def ensure(self, size: int) -> bool:
+        """Have the next ``size`` bytes in the data; false where there are fewer."""
+        have = len(self.data) - self.at
+        if have >= size or self.ended:
+            return have >= size
+        pieces = [self.data[self.at :]]
+        while have < size:
+            chunk = next(self._chunks, None)
+            if not isinstance(chunk, bytes):
+                self.gap, self.ended = chunk, True
+                break
+            pieces.append(chunk)
+            have += len(chunk)
+        self.data, self._begin, self.at = b"".join(pieces), self.offset, 0
+        return have >= size
+
+    def more(self) -> bool:
+        """Have at least one more byte in the data; false where there is none."""
+        return self.ensure(len(self.data) - self.at + 1)
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer before a gap or the end, and stay before them."""
+        self.ensure(size)
+        return self.data[self.at : self.at + size]
+
+    def take(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer before a gap or the end."""
+        taken = self.peek(size)
+        self.at += len(taken)
+        return taken
+
+    def skip(self, size: int) -> int:
+        """Go past ``size`` bytes, and return how many there were before a gap or the end."""
+        left = size
+        while left and self.ensure(1):
+            step = min(left, len(self.data) - self.at)
+            self.at += step
+            left -= step
+        return size - left
+
+    def pass_gap(self) -> Damage | None:
+        """Go past the gap, and what is left before it; return it, or None where there is none."""
+        gap, self.gap = self.gap, None
+        if gap is not None:
+            self.at, self.ended = len(self.data), False
+        return gap
+
+
+class RawFile(Cursor):
+    """A position in a stream, which can be set back where the stream can seek.
+
+    It stands at the stream's first byte, and can itself be read as a stream.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(_reads(stream))
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` of the next bytes; none at the end only."""
+        self.ensure(1)
+        piece = self.data[self.at : self.at + size]
+        self.at += len(piece)
+        return piece
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return ``size`` bytes at ``offset``, fewer at the end, and stay before them."""
+        self.seek(offset)
+        return self.peek(size)
+
+    def unread(self, size: int) -> None:
+        """Step back behind a part of what the last :meth:`read` gave."""
+        self.at -= size
+        assert self.at >= 0
+
+    def seekable(self) -> bool:
+        """Tell whether :meth:`seek` can go back."""
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to ``offset``, without reading where it is still at hand."""
+        assert whence == 0
+        at = offset - self._begin
+        if 0 <= at <= len(self.data):
+            self.at = at
+            return offset
+        _go_to(self._stream, offset, offset - self._begin - len(self.data))
+        self._chunks, self._begin, self.ended = _reads(self._stream), offset, False
+        self.data, self.at = b"", 0
+        return offset
+
+
+def plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
+    """Yield what a stream holds from ``offset`` on, of which it stands at the first byte."""
+    if offset:
+        _go_to(stream, offset, offset)
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _reads(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(stream.read, READ_BYTES), b"")
+
+
+def _go_to(stream: BinaryIO, offset: int, distance: int) -> None:
+    """Go to an offset of a stream, which lies ``distance`` bytes ahead where it cannot seek."""
+    if stream.seekable():
+        stream.seek(offset)
+        return
+    assert distance >= 0, "the stream cannot go back"
+    while distance and (passed := stream.read(min(READ_BYTES, distance))):
+        distance -= len(passed)
