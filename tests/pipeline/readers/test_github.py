@@ -13,9 +13,9 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits
 
 from pipeline.readers.github import read_bigquery_github, read_repositories
+from tests.support.reader_samples import edited, edits
 
 LIMITS: dict[str, Any] = {"start": 0, "end": None, "batch_bytes": 1 << 20}
 MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this

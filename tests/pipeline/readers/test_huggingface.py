@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
-from reader_samples import edited, edits
 
 from pipeline.readers.huggingface import read_huggingface
+from tests.support.reader_samples import edited, edits
 
 TABLE = pa.table(
     {

@@ -18,10 +18,10 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, lying_in
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.stackexchange import read_posts
+from tests.support.reader_samples import edited, edits, lying_in
 from transforms.stackexchange.join import POST_SCHEMA, join_posts
 
 HEADER = '\ufeff<?xml version="1.0" encoding="utf-8"?>\r\n<posts>\r\n'

@@ -14,11 +14,11 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import files_under, http_response, read_rows, warc_record
 from resiliparse.extract.html2text import extract_plain_text
 
 from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.page_text import check_extractor, decode_page
+from tests.support.reader_samples import files_under, http_response, read_rows, warc_record
 
 HTML = "<!DOCTYPE html><html><head><title> A\n title </title></head><body><p>{}</p></body></html>"
 PAGE = HTML.format("Some words of a page.").encode()

@@ -7,7 +7,16 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, files_under, lying_in, members, read_rows, warc_record
+
+from tests.support.reader_samples import (
+    edited,
+    edits,
+    files_under,
+    lying_in,
+    members,
+    read_rows,
+    warc_record,
+)
 
 PAGES = [
     warc_record(b"Software-Info: x\r\n", "warcinfo"),

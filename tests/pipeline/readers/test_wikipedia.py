@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, lying_in
 
 from pipeline.readers.wikipedia import read_wikipedia
+from tests.support.reader_samples import edited, edits, lying_in
 from transforms.wikipedia.names import FILE_NAMES
 
 LANGUAGES = list(FILE_NAMES)

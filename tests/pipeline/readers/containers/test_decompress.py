@@ -11,7 +11,6 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, files_under, lying_in, members
 
 from pipeline.readers.containers import decompress
 from pipeline.readers.containers.decompress import (
@@ -21,6 +20,7 @@ from pipeline.readers.containers.decompress import (
     decompressed,
     is_compressed,
 )
+from tests.support.reader_samples import edited, edits, files_under, lying_in, members
 
 COMPRESS = {
     "plain": lambda data: data,

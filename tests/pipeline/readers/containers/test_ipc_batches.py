@@ -5,13 +5,13 @@ import struct
 from typing import Any
 
 import pyarrow as pa
-from column_files import NAMES, ipc_files
 from hypothesis import given, settings
 
 from pipeline.readers.containers.columnar import Unreadable, Watched
 from pipeline.readers.containers.ipc_batches import FILE_MAGIC, ipc_batches
 from tests.hostile.crafted_columns import ipc
 from tests.hostile.lying_columns import lying_buffer
+from tests.support.column_files import NAMES, ipc_files
 
 
 def _read(data: bytes, columns: Any = NAMES) -> list[dict[str, Any]]:

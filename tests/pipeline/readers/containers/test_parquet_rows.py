@@ -6,7 +6,6 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from column_files import NAMES, parquet_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from pipeline.readers.containers.columnar import HELD_BYTES, Unreadable
 from pipeline.readers.containers.parquet_pages import DICTIONARY_PAGE, pages
 from pipeline.readers.containers.parquet_rows import parquet_rows
 from tests.hostile.lying_columns import groups_over_each_other, lying_page, lying_row_count
+from tests.support.column_files import NAMES, parquet_files
 
 
 def _read(

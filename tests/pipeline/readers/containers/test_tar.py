@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits
 
 from pipeline.readers.containers.decompress import Damage
 from pipeline.readers.containers.tar import (
@@ -18,6 +17,7 @@ from pipeline.readers.containers.tar import (
     is_tar,
     tar_members,
 )
+from tests.support.reader_samples import edited, edits
 
 FILES = {"a.tex": b"a" * 700, "b/" + "n" * 200 + "é.tex": b"b" * 1024, "c.tex": b"", "d": b"d" * 9}
 
