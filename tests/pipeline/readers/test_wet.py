@@ -110,6 +110,7 @@ def test_compressed_or_not_the_rows_are_the_same() -> None:
     assert read_rows("wet", members(PAGES)) == read_rows("wet", b"".join(PAGES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["wet", "warc"])
 def test_no_file_in_the_wild_stops_a_reader(shared_data, reader: str) -> None:
     for path in files_under(shared_data / "commoncrawl" / "edge"):

@@ -122,6 +122,7 @@ def test_entries_that_are_no_domain_are_null() -> None:
     assert domains_of(entries).to_pylist() == [None, "ok.test", "a,b", None, None]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sets(HOST, max_size=30), st.lists(HOST, max_size=30))
 def test_membership_is_that_of_python(blocked: set[str], others: list[str]) -> None:

@@ -69,6 +69,7 @@ def test_short_reads_of_a_stream_that_cannot_seek() -> None:
     assert b"".join(decompressed(stream)) == b"".join(parts)
 
 
+@pytest.mark.slow
 def test_real_files_against_the_standard_library(shared_data) -> None:
     for folder in ("wet", "warc"):
         for path in files_under(shared_data / "commoncrawl" / folder):
@@ -97,6 +98,7 @@ def test_a_small_file_of_much_output_comes_in_bounded_chunks(codec: str) -> None
     assert max(sizes) <= 2 * CHUNK_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["gzip", "zstd", "bzip2"])
 def test_a_bomb_is_given_up_in_bounded_chunks(codec: str) -> None:
     bomb = COMPRESS[codec](bytes(300_000_000))

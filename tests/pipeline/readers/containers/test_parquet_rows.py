@@ -29,6 +29,7 @@ def _read(
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(data=parquet_files(), cuts=st.lists(st.floats(0, 1), max_size=4))
 def test_splits_read_every_row_once_as_pyarrow_reads_the_file(data: bytes, cuts: list[float]):

@@ -153,6 +153,7 @@ ODD_FILES = {
 }
 
 
+@pytest.mark.slow
 def test_real_files_against_fastwarc(shared_data) -> None:
     folder = shared_data / "commoncrawl"
     compared = 0
