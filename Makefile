@@ -1,7 +1,9 @@
 # Two commands do everything on a machine with Python 3.10 or later and a C++ compiler:
 #   make demo   environment, the main job on the bundled samples, what came out
 #   make test   environment, linters, types, the whole suite
-# and two make what some runs need:
+# A third is for in between: tests alone, without those marked slow, in two minutes on two cores:
+#   make quick
+# Two make what some runs need:
 #   make kenlm-tools        the programs that train language models
 #   make spark-job-server   what hands pipelines to Spark; needs Java and Maven
 
@@ -15,7 +17,7 @@ KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
 EXPORT_READERS = build/envs/readers/.installed
 
-.PHONY: demo test lint kenlm-tools spark-job-server chromium clean
+.PHONY: demo test quick lint kenlm-tools spark-job-server chromium clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
@@ -24,6 +26,9 @@ demo: $(STAMP)
 
 test: $(TEST_STAMP) $(DATAFLOW_STAMP) $(EXPORT_READERS) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+quick: $(TEST_STAMP)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser
 
 from pipeline.errors import RunError
@@ -20,6 +21,20 @@ from tests.support.runs import run_demo, run_samples, skip
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+# How long an example takes is the machine's matter, and the first one may compile a kernel.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+SLOW_FIXTURES = {"browser", "changed_demo_run", "export_readers", "job_server", "samples_run"}
+"""Fixtures that take long to be made: what uses one of them is slow."""
+
+
+@pytest.hookimpl(tryfirst=True)  # ahead of the choice by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and SLOW_FIXTURES.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 def _folder(name: str) -> Path:

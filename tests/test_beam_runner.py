@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -137,6 +136,7 @@ def test_a_dry_run_starts_nothing(tmp_path, capsys):
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path, capsys):
     output = tmp_path / "out"
     few = ["--memory_bytes", "900000"]
@@ -177,6 +177,7 @@ def test_mistakes_are_told_in_one_line_before_any_work(tmp_path, capsys, argumen
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_windows_change_what_is_compared_and_run_in_waves(demo, tmp_path):
     output = tmp_path / "out"
     window = "sources.commoncrawl.steps.deduplicate_lines.window_files=1"
@@ -229,6 +230,6 @@ def test_options_that_are_unknown_here_go_to_beam():
     assert others == ["--spark_master_url=local[2]"]
 
 
-def test_readme_recipe_paths_exist():
-    for path in re.findall(r"recipes/\w+\.yaml", Path(ROOT / "README.md").read_text()):
-        assert (ROOT / path).exists()
+def test_the_readme_names_every_recipe_and_no_other():
+    named = set(re.findall(r"recipes/(\w+\.yaml)", (ROOT / "README.md").read_text()))
+    assert named == {path.name for path in (ROOT / "recipes").iterdir()}

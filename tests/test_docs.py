@@ -1,8 +1,9 @@
-"""README.md and docs/: their commands run, and the files, options and names in them exist."""
+"""Pages of the root and of docs/: their commands run, and the files and names in them exist."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import shlex
@@ -117,6 +118,16 @@ def test_commands_that_a_page_names_have_these_options(page):
             assert words[1] in shown or (ROOT / words[1]).exists(), f"{page}: {command}"
         if words[0] == "corpus":
             check_corpus_command(page, words)
+
+
+def test_modules_have_moved_to_where_the_changelog_says():
+    rows = re.findall(r"^  \| (`.*) \|$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert len(rows) > 50
+    for names, *_, new in (row.split(" | ") for row in rows):
+        module = importlib.import_module(re.findall("`(.*?)`", new)[0])
+        for name in re.findall(r"`(\w+)`", names):  # one with dots is a module's old name
+            if not hasattr(module, name):
+                importlib.import_module(f"{module.__name__}.{name}")
 
 
 def check_corpus_command(page, words):

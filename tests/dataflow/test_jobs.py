@@ -141,7 +141,9 @@ def test_no_text_is_shuffled(submitted, local):
 
 @pytest.mark.slow
 def test_models_are_not_in_the_graph(submitted):
-    for path in sorted((submitted / "jobs").glob("*.pb")):
+    paths = sorted((submitted / "jobs").glob("*.pb"))
+    assert len(paths) == N_JOBS
+    for path in paths:
         graph = path.read_bytes()
         assert len(graph) < MAX_GRAPH_BYTES
         for model in (ROOT / "samples" / "models").iterdir():

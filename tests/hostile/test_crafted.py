@@ -8,6 +8,8 @@ from tests.hostile.crafted import Crafted, crafted
 from tests.hostile.harness import Harness
 from tests.hostile.worker import Allowance
 
+pytestmark = pytest.mark.slow
+
 SIZE = 200_000
 """Approximate size of a file, in bytes. A quadratic step is noticed at this size."""
 
@@ -26,7 +28,6 @@ def test_a_crafted_file_keeps_every_promise(harness: Harness, made: Crafted):
     assert outcome.error is None, outcome.error
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "size"),
     [

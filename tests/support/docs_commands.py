@@ -50,6 +50,11 @@ COVERED = {
 
 CANNOT_RUN = {
     "make test": "it is what runs this test",
+    "make quick": "it runs tests, as what runs this test does",
+    ".venv/bin/pre-commit": BY_HAND,
+    "py-spy record": BY_HAND,
+    "pyinstrument": BY_HAND,
+    "scripts/compare_runs.sh": "the scratch folder is no repository of git; tried by hand",
     "make kenlm-tools": "it builds programs for minutes; make test has done so before this test",
     "make spark-job-server": "it builds a jar for minutes; make test has done so before this test",
     "$SPARK_HOME/bin/spark-submit": BY_HAND,

@@ -1,4 +1,4 @@
-"""Parser of README.md and the pages of docs/: their commands, files, links and names."""
+"""Parser of the pages of the root and of docs/: their commands, files, links and names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("aws ", "bq ", "corpus ", "curl ", "docker ", "gcloud ", "hf ", "make ", "mkdir ",
-            "pip ", "printf ", "python ", "python3.11 ", "rsync ", "run ", "torchrun ",
-            "scripts/", "$SPARK_HOME/", ".venv/bin/")  # fmt: skip
+            "pip ", "printf ", "py-spy ", "pyinstrument ", "python ", "python3.11 ",
+            "rsync ", "run ", "torchrun ", "scripts/", "$SPARK_HOME/", ".venv/bin/")  # fmt: skip
 """Beginnings of lines that are commands. Other lines of a block are output of a command."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -32,8 +32,11 @@ class File(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """Return README.md and the pages of docs/, relative to the root."""
-    return [Path("README.md"), *sorted(p.relative_to(ROOT) for p in (ROOT / "docs").rglob("*.md"))]
+    """Return README.md, the pages of docs/ and the other pages of the root, relative to it."""
+    first = Path("README.md")
+    docs = sorted(p.relative_to(ROOT) for p in (ROOT / "docs").rglob("*.md"))
+    others = sorted({p.relative_to(ROOT) for p in ROOT.glob("*.md")} - {first})
+    return [first, *docs, *others]
 
 
 def actions(page: Path) -> Iterator[Command | File]:

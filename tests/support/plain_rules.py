@@ -41,12 +41,15 @@ class C4Rules(NamedTuple):
 def sentences(text: str) -> list[str]:
     """Return the sentences of a text, divided by end marks."""
     parts = []
-    at = 0
+    at = behind = 0  # the begin of a sentence; the place behind the last end marks
+    is_begun = False
     for end in _SENTENCE_END.finditer(text):
-        if has_words(text[at : end.start()]):
-            parts.append(text[at : end.end()])
-            at = end.end()
-    if has_words(text[at:]):
+        is_begun |= has_words(text[behind : end.start()])
+        behind = end.end()
+        if is_begun:
+            parts.append(text[at:behind])
+            at, is_begun = behind, False
+    if is_begun or has_words(text[behind:]):
         parts.append(text[at:])
     return parts
 

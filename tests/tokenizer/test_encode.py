@@ -184,6 +184,7 @@ def test_begin_and_end_of_sequence(encoder: BatchEncoder) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_full_table_is_started_afresh(
     shared_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

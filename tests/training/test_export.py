@@ -14,6 +14,8 @@ from tests.support.runs import ROOT
 from training import export, generate, train
 from training.generate import load_exported
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(demo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,6 +37,7 @@ def exported(run: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_hugging_faces_model_has_the_same_logits(exported: Path) -> None:
     model, _ = load_exported(exported, torch.device("cpu"))
     other, report = LlamaForCausalLM.from_pretrained(exported, output_loading_info=True)
@@ -94,6 +97,7 @@ def test_mistakes(
     assert "no exported model there" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_generation_follows_its_seed(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def text(*more: str) -> str:
         given = [str(exported), "The castle", "--max_tokens", "8", *more]

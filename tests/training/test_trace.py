@@ -88,6 +88,7 @@ def test_a_training_run_knows_its_order(demo_run, tmp_path, capsys) -> None:
         assert error.startswith("error: ") and error.count("\n") == 1 and text in error
 
 
+@pytest.mark.slow
 def test_it_imports_no_pytorch(demo_run) -> None:
     code = (
         "import sys; from pipeline.commands.main import main; "

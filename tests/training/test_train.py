@@ -24,6 +24,8 @@ from training.mixture import Mixture
 from training.run_folder import METRICS_NAME
 from training.train import FAILED, FINISHED, MISTAKEN, STOPPED, main
 
+pytestmark = pytest.mark.slow
+
 STEPS = 12
 SETTINGS = [
     "--model", "10M", "--device", "cpu", "--sequence_length", "32", "--batch_tokens", "128",
@@ -129,7 +131,6 @@ def test_accumulated_gradients_and_a_chunked_loss_give_the_same_curve(
     assert losses(tmp_path) == pytest.approx(losses(undisturbed), rel=2e-4)
 
 
-@pytest.mark.slow
 def test_two_processes_killed_and_gone_on_with_by_one(
     undisturbed: Path, demo_run: Path, tmp_path: Path
 ) -> None:
@@ -147,7 +148,6 @@ def test_two_processes_killed_and_gone_on_with_by_one(
     assert losses(tmp_path) == pytest.approx(losses(undisturbed), rel=2e-4)
 
 
-@pytest.mark.slow
 def test_killed_at_random_the_curve_goes_on_to_the_bit(
     undisturbed: Path, demo_run: Path, tmp_path: Path
 ) -> None:
@@ -159,7 +159,6 @@ def test_killed_at_random_the_curve_goes_on_to_the_bit(
     assert losses(tmp_path) == losses(undisturbed), f"seed {seed}"
 
 
-@pytest.mark.slow
 def test_one_process_gone_on_with_by_two(
     undisturbed: Path, demo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,7 +219,6 @@ def test_a_loss_that_is_not_finite_names_its_documents(
     assert newest_whole(tmp_path) is None
 
 
-@pytest.mark.slow
 def test_a_model_learns_the_demos_shards(demo_run: Path, tmp_path: Path) -> None:
     """Training and validation loss fall well below the entropy of the tokens' frequencies."""
     given = [

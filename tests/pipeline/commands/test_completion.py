@@ -33,6 +33,7 @@ def completed(line, tmp_path):
     return subprocess.check_output(["bash", "-c", ask], text=True).split()
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_options_and_choices(tmp_path):
     assert shutil.which("bash")
     assert set(completed("corpus ", tmp_path)) >= set(subcommands())

@@ -206,6 +206,7 @@ def assert_same(found, expected):
         assert np.array_equal(found[name], tokens), name
 
 
+@pytest.mark.slow
 def test_hugging_face_text_is_the_documents(demo_run, tmp_path, monkeypatch):
     monkeypatch.setattr(hugging_face, "TOKENS", 1000)  # so that there are many row groups
     target = tmp_path / "hf"

@@ -6,6 +6,8 @@ import json
 import shutil
 from collections import Counter
 
+import pytest
+
 from pipeline.commands.main import main
 from pipeline.inspection.diff import ABSENT, OTHER_TOKENS
 from tests.support.plain_shards import plain_documents, plain_dropped
@@ -93,6 +95,7 @@ def test_a_run_is_the_same_as_itself(demo_run, capsys, monkeypatch):
     assert sum(answer["alike"].values()) == len(outcomes(demo_run))
 
 
+@pytest.mark.slow
 def test_other_shards_other_parts_and_other_tokens(demo_run, tmp_path, capsys, monkeypatch):
     """Shards cut elsewhere, a larger validation part, and a step that changes text otherwise."""
     monkeypatch.setattr("pipeline.inspection.diff.COMPARED_TOKENS", 900)

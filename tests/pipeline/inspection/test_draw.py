@@ -57,6 +57,7 @@ def test_all_documents_that_match_and_no_other_can_be_drawn(
         assert (one["shard"], one["number"], one["text"]) == (*document[:2], document.text)
 
 
+@pytest.mark.slow
 def test_a_seed_draws_the_same_and_every_document_is_as_likely(demo_run, capsys):
     first = sample(capsys, demo_run, "-n", 4, "--seed", 7)
     assert sample(capsys, demo_run, "-n", 4, "--seed", 7) == first
@@ -111,6 +112,7 @@ def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, droppe
             assert one["text"] == histories[one["record"]["id"]].text_before
 
 
+@pytest.mark.slow
 def test_a_sample_of_dropped_documents_loads_no_numba(demo_run):
     code = (
         "import sys; from pipeline.commands.main import main; "

@@ -73,6 +73,7 @@ def test_stats_add_up(demo, capsys):
     assert "What became of commoncrawl" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_explain_agrees_with_the_shards_for_every_document_of_a_file(demo, capsys):
     kept = {
         row["id"]: row
@@ -149,6 +150,7 @@ def test_mistakes_are_told_in_one_line(demo, capsys, arguments):
     assert error.startswith("error: ") and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_command_imports_no_beam(demo):
     code = (
         "import sys; from pipeline.commands.main import main; "
@@ -180,6 +182,7 @@ def test_a_file_that_was_cut_is_named(demo, tmp_path, capsys, name, command, lef
     assert str(output / name) in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_verify_starts_no_pool_of_threads(demo):
     """Arrow's pool may still be working when a process ends, so reading must use one thread."""
     code = (

@@ -151,6 +151,7 @@ def test_a_kept_document_shows_what_was_removed_and_its_tokens(server, browser, 
         assert seen.errors == [] and seen.requests == []
 
 
+@pytest.mark.slow
 def test_markup_of_documents_stays_text(hostile_run, browser):
     with serving(hostile_run) as server, watched(browser, server) as seen:
         page = seen.page
@@ -251,6 +252,7 @@ def test_pages_of_a_list_go_on_where_a_long_search_stopped(demo_run, monkeypatch
     assert place_is_first and backwards == expected
 
 
+@pytest.mark.slow
 def test_a_run_whose_input_is_gone_still_opens(hostile_run, browser):
     source = hostile_run.parent / "c4"
     source.rename(hostile_run.parent / "away")
@@ -262,6 +264,7 @@ def test_a_run_whose_input_is_gone_still_opens(hostile_run, browser):
         (hostile_run.parent / "away").rename(source)
 
 
+@pytest.mark.slow
 def test_a_run_whose_tokenizer_is_another_one_says_so(demo_run, tmp_path):
     output = tmp_path / "out"
     shutil.copytree(demo_run, output)
@@ -273,6 +276,7 @@ def test_a_run_whose_tokenizer_is_another_one_says_so(demo_run, tmp_path):
     assert answer.status == 200 and "not the tokenizer that made the shards" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage"),
     [

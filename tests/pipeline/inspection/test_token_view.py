@@ -35,6 +35,7 @@ def check_document(table, document):
     assert at == len(data)
 
 
+@pytest.mark.slow
 def test_every_document_of_the_demo(demo_run):
     table = load_piece_table(json.loads((demo_run / "manifest.json").read_text()))
     for document in plain_documents(demo_run):

@@ -39,6 +39,7 @@ def give_back_memory_of_nan() -> None:
     del blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantise", [False, True])
 def test_the_same_lines_give_the_same_model(tmp_path: Path, quantise: bool) -> None:
     lines, model = tmp_path / "lines.txt", tmp_path / "model"

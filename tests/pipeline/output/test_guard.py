@@ -74,6 +74,7 @@ def test_a_folder_is_free_at_once_after_a_run(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_folder_whose_guard_still_waits_stays_locked(tmp_path, monkeypatch):
     waits = [sys.executable, "-c", "import time; time.sleep(600)"]
     popen = subprocess.Popen
@@ -95,6 +96,7 @@ def test_a_folder_whose_guard_still_waits_stays_locked(tmp_path, monkeypatch):
         guards[0].wait()
 
 
+@pytest.mark.slow
 def test_a_lock_that_its_holder_removed_meanwhile_is_none(tmp_path, monkeypatch):
     path = tmp_path / ".lock"
     flock = output_folder.fcntl.flock

@@ -107,6 +107,7 @@ def test_a_part_that_is_left_without_documents_goes(plain, tmp_path):
     assert not list(held_out.parent.glob(held_out.name.replace("docs.parquet", "*")))
 
 
+@pytest.mark.slow
 def test_a_list_changed_half_way_is_taken_up_again(plain, tmp_path, monkeypatch):
     output = tmp_path / "out"
     assert run_with(output, None, tmp_path) == 0

@@ -149,8 +149,8 @@ def test_times_and_memory_are_there_for_every_step(run):
         names = [row["step"] for row in one["steps"]]
         expected = {"read", "opt_out", "record", "tokenise", "write"}
         assert set(names) == expected | {next(iter(step)) for step in steps}
-        assert all(row["processor_seconds"] >= 0 for row in one["steps"])
         by_name = {row["step"]: row for row in one["steps"]}
+        assert min(by_name[name]["processor_seconds"] for name in ("read", "identify_language")) > 0
         assert by_name["read"]["text_bytes"] > by_name["write"]["text_bytes"] > 0
         assert 50e6 < one["worker_peak_bytes"] < 4e9
 

@@ -18,10 +18,10 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, lying_in
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.stackexchange import read_posts
+from tests.support.reader_samples import edited, edits, lying_in
 from transforms.stackexchange.join import POST_SCHEMA, join_posts
 
 HEADER = '\ufeff<?xml version="1.0" encoding="utf-8"?>\r\n<posts>\r\n'
@@ -131,6 +131,7 @@ def test_every_post_of_real_dumps_is_in_a_document_or_a_dropped_row(shared_data:
     assert lists_of_scores > 100  # of different lengths as strings
 
 
+@pytest.mark.slow
 def test_code_and_formulas_of_real_dumps_survive(shared_data: Path) -> None:
     blocks = formulas = 0
     for path in _dumps(shared_data):
@@ -164,6 +165,7 @@ def test_any_splits_of_a_real_dump_give_its_rows(shared_data: Path) -> None:
         assert rows == whole
 
 
+@pytest.mark.slow
 def test_a_split_at_any_place_gives_the_rows_of_the_whole() -> None:
     whole = _read(WHOLE)
     assert [row["record"] for row in whole] == [m.start() for m in re.finditer(b"<row", WHOLE)]
@@ -404,6 +406,7 @@ def test_a_truncated_archive_gives_what_it_has() -> None:
     assert last["dropped_by"] == "damaged" and last["record"] == whole[len(rows)]["record"]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(edits(), st.sampled_from(["plain", "gzip", "7z"]))
 def test_any_damage_keeps_the_rows_before_it(changes: Any, form: str) -> None:

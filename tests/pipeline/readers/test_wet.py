@@ -7,7 +7,16 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, files_under, lying_in, members, read_rows, warc_record
+
+from tests.support.reader_samples import (
+    edited,
+    edits,
+    files_under,
+    lying_in,
+    members,
+    read_rows,
+    warc_record,
+)
 
 PAGES = [
     warc_record(b"Software-Info: x\r\n", "warcinfo"),
@@ -101,6 +110,7 @@ def test_compressed_or_not_the_rows_are_the_same() -> None:
     assert read_rows("wet", members(PAGES)) == read_rows("wet", b"".join(PAGES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["wet", "warc"])
 def test_no_file_in_the_wild_stops_a_reader(shared_data, reader: str) -> None:
     for path in files_under(shared_data / "commoncrawl" / "edge"):

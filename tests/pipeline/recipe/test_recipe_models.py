@@ -57,6 +57,7 @@ def test_a_file_that_is_no_model_is_named_with_its_key(tmp_path, make_step, expe
     refused(tmp_path, lambda raw: raw["sources"]["c4"].update(steps=[step]), *expected)
 
 
+@pytest.mark.slow
 def test_models_that_are_cut_are_refused(tmp_path):
     for name, make_step in [
         ("lid.176.ftz", lambda cut: language(model=cut)),

@@ -280,6 +280,7 @@ def test_every_step_that_removes_lines_has_a_chart_and_bounds_are_named(report):
     assert "more domains than are counted" in page and "more languages than" not in page
 
 
+@pytest.mark.slow
 def test_it_is_written_by_command_too_and_without_beam(run, tmp_path, capsys):
     assert corpus(["report", str(run), "--to", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
@@ -368,6 +369,7 @@ def test_a_run_without_record_of_dropped_documents_can_be_looked_at(altered):
     assert web["distributions"].lengths["kept"].total == web["documents_kept"]
 
 
+@pytest.mark.slow
 def test_a_run_that_keeps_nothing_has_a_report_too(tmp_path, browser):
     steps = "[{drop_short: {min_chars: 1000000}}]"
     output = tmp_path / "out"

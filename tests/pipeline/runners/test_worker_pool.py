@@ -108,6 +108,7 @@ def test_a_port_that_is_taken_is_told_in_a_line(pool, capsys):
     assert capsys.readouterr().err == f"error: port {port} of this machine is taken\n"
 
 
+@pytest.mark.slow
 def test_the_command_ends_its_workers_with_itself(tmp_path):
     log = tmp_path / "workers.log"
     arguments = ["worker-pool", "--port", "0", "--log", str(log)]

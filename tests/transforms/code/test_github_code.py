@@ -101,6 +101,7 @@ def slow_reason(counts: tuple[int, ...]) -> str | None:
     return "few_letters" if 2 * letters < 3 * tokens else None
 
 
+@pytest.mark.slow
 def test_the_filter_agrees_with_a_slow_one_on_every_real_file(real) -> None:
     texts = real["text"].to_pylist()
     counts = list(zip(*(column.tolist() for column in measure(real["text"])), strict=True))

@@ -192,6 +192,7 @@ def pages_of_a_template(
     return [" ".join(pages[i]) for i in random.permutation(len(pages))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefer", "shared", "min_overlap", "least"),
     [
@@ -216,6 +217,7 @@ def test_neighbours_in_large_buckets_are_those_that_are_alike(
     assert len(found) >= least * len(all_pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_neighbours", [1, 8, 600])
 def test_pairs_of_a_document_and_of_a_chunk_are_bounded(monkeypatch, max_neighbours: int):
     step = replace(BOOKS, min_overlap=0.8, max_neighbours=max_neighbours)

@@ -72,6 +72,7 @@ def scrubbed(text: str) -> str:
     return after
 
 
+@pytest.mark.slow
 def test_real_pages(shared_data: Path) -> None:
     totals = dict.fromkeys(PLACEHOLDERS, 0)
     for batch in web_batches(shared_data):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support import plain_rules as plain
@@ -90,6 +90,7 @@ def bad_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_real_pages(shared_data: Path, bad_words: Path) -> None:
     common = ["shop", "la", "free shipping", "новости"]
     bad_words.with_name("common.txt").write_text("\n".join(common), "utf-8")
@@ -120,6 +121,7 @@ def test_real_pages(shared_data: Path, bad_words: Path) -> None:
 @given(
     st.lists(WILD.map("".join), max_size=4), st.sets(st.sampled_from(sorted(OFF))), st.booleans()
 )
+@example(['". ." ', '." .', '."." a. b'], set(), False)  # quotation marks behind ends are no words
 def test_wild_text(bad_words: Path, texts: list[str], switched_off: set[str], words: bool) -> None:
     parameters = {**SMALL, **{name: OFF[name] for name in switched_off}}
     parameters["bad_words"] = str(bad_words) if words else None

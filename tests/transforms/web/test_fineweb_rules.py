@@ -51,6 +51,7 @@ def only(*names: str) -> dict[str, Any]:
     return {**AS_PUBLISHED, **{name: None for name in THRESHOLDS if name not in names}}
 
 
+@pytest.mark.slow
 def test_real_pages(shared_data: Path) -> None:
     reasons: set[str | None] = set()
     for batch in web_batches(shared_data):

@@ -74,6 +74,7 @@ def by_step(texts: list[str], rules: dict[str, Any]) -> list[tuple[str, str | No
     return list(zip(after["text"].to_pylist(), after["dropped_by"].to_pylist(), strict=True))
 
 
+@pytest.mark.slow
 def test_real_pages(shared_data: Path):
     dropped = changed = 0
     for batch in web_batches(shared_data):

@@ -171,6 +171,7 @@ def test_the_normal_form_of_a_page_is_its_own(rest: str) -> None:
     assert once is not None and page(f"http://{once}") == once
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sets(HOST, max_size=30), st.lists(HOST, max_size=30))
 def test_membership_is_that_of_python(blocked: set[str], others: list[str]) -> None:

@@ -11,7 +11,6 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reader_samples import edited, edits, files_under, lying_in, members
 
 from pipeline.readers.containers import decompress
 from pipeline.readers.containers.cursor import CHUNK_BYTES, Damage
@@ -20,6 +19,7 @@ from pipeline.readers.containers.decompress import (
     decompressed,
     is_compressed,
 )
+from tests.support.reader_samples import edited, edits, files_under, lying_in, members
 
 COMPRESS = {
     "plain": lambda data: data,
@@ -68,6 +68,7 @@ def test_short_reads_of_a_stream_that_cannot_seek() -> None:
     assert b"".join(decompressed(stream)) == b"".join(parts)
 
 
+@pytest.mark.slow
 def test_real_files_against_the_standard_library(shared_data) -> None:
     for folder in ("wet", "warc"):
         for path in files_under(shared_data / "commoncrawl" / folder):
@@ -96,6 +97,7 @@ def test_a_small_file_of_much_output_comes_in_bounded_chunks(codec: str) -> None
     assert max(sizes) <= 2 * CHUNK_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["gzip", "zstd", "bzip2"])
 def test_a_bomb_is_given_up_in_bounded_chunks(codec: str) -> None:
     bomb = COMPRESS[codec](bytes(300_000_000))

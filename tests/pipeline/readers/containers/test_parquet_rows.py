@@ -36,6 +36,7 @@ def _pieces(sink: io.BytesIO, columns: list[str]) -> Iterator[Rows]:
     return parquet_rows(sink, start=0, end=None, columns=columns, text="text")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(data=parquet_files(), cuts=st.lists(st.floats(0, 1), max_size=4))
 def test_splits_read_every_row_once_as_pyarrow_reads_the_file(data: bytes, cuts: list[float]):

@@ -5,10 +5,10 @@ import io
 
 import pytest
 from fastwarc.warc import ArchiveIterator
-from reader_samples import files_under, members, warc_record
 
 from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.warc_records import Record, Unreadable, archive_records
+from tests.support.reader_samples import files_under, members, warc_record
 
 MAX_RECORD_BYTES = 1 << 26
 
@@ -153,6 +153,7 @@ ODD_FILES = {
 }
 
 
+@pytest.mark.slow
 def test_real_files_against_fastwarc(shared_data) -> None:
     folder = shared_data / "commoncrawl"
     compared = 0
