@@ -3,7 +3,8 @@
     python beam_runner.py --runner=DirectRunner
 
 runs the demo recipe on the bundled samples; ``--help`` lists the options. Options that are not
-listed there go to Beam.
+listed there go to Beam. What an answer does not need is not imported for it: help needs nothing, a
+mistake in a recipe its readers and steps, and only a run needs Beam.
 """
 
 from __future__ import annotations
@@ -13,27 +14,15 @@ import logging
 import sys
 import time
 from pathlib import Path
-
-# Beam warns at its import of clouds that are not used. What stops a run is told by main().
-logging.basicConfig(level=logging.ERROR)
+from typing import TYPE_CHECKING
 
 from pipeline.commands.run_options import add_run_options
-from pipeline.commands.summary import print_estimates, print_summary
 from pipeline.errors import RecipeError, RunError, StorageError
 from pipeline.files import storage
-from pipeline.output.layout import REPORT_NAME
-from pipeline.output.ledger import ledger_warnings, read_ledger
-from pipeline.output.opt_out import given_list, opt_out_warnings
-from pipeline.output.output_folder import check_output
-from pipeline.passes.plan import make_plan
-from pipeline.passes.run import run
-from pipeline.recipe.from_yaml import load_recipe
-from pipeline.recipe.recipe import Recipe
-from pipeline.report.files import write_report
-from pipeline.runners.beam_options import check_beam_arguments
-from pipeline.runners.choose import execution
-from pipeline.runners.execution import Execution
-from pipeline.runners.stops import note_stop
+
+if TYPE_CHECKING:
+    from pipeline.recipe.recipe import Recipe
+    from pipeline.runners.execution import Execution
 
 ROOT = Path(__file__).resolve().parent
 
@@ -61,35 +50,57 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     storage.take_beam_options(beam_arguments)
+    logging.basicConfig(level=logging.ERROR)  # Beam warns at its import of clouds not used
     try:
-        check_beam_arguments(beam_arguments, vars(options), options.runner)
+        if beam_arguments:
+            from pipeline.runners.beam_options import check_beam_arguments
+
+            check_beam_arguments(beam_arguments, vars(options), options.runner)
+        from pipeline.recipe.from_yaml import load_recipe
+        from pipeline.runners.choose import execution
+
         recipe = load_recipe(options.recipe, options.settings, options.sources)
         how = execution(options, beam_arguments, options.output, recipe)
         if options.dry_run:
             return dry_run(recipe, how, options.output)
-        started = time.monotonic()
-        manifest, was_complete = run(recipe, options.output, how, start_over=options.start_over)
-        if was_complete:
-            print(f"{options.output} is complete already; nothing to do, and nothing was changed")
-        has_report = was_complete and storage.exists(storage.join(options.output, REPORT_NAME))
-        if not (options.no_report or has_report):
-            report(options.output)
-        seconds = None if was_complete else time.monotonic() - started
-        ledger = read_ledger(options.output)
-        warnings = ledger_warnings(ledger, manifest) + opt_out_warnings(options.output, ledger)
-        print_summary(manifest, options.output, seconds, warnings)
+        whole_run(recipe, how, options)
     except (RecipeError, RunError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # whatever it is, the run can go on from where it is
+        from pipeline.runners.stops import note_stop
+
         print(note_stop(options.output, error), file=sys.stderr)
         return 1
     return 0
 
 
+def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> None:
+    """Run a recipe, write the report, and print what came out."""
+    from pipeline.commands.summary import print_summary
+    from pipeline.output.layout import REPORT_NAME
+    from pipeline.output.ledger import ledger_warnings, read_ledger
+    from pipeline.output.opt_out import opt_out_warnings
+    from pipeline.passes.run import run
+
+    started = time.monotonic()
+    manifest, was_complete = run(recipe, options.output, how, start_over=options.start_over)
+    if was_complete:
+        print(f"{options.output} is complete already; nothing to do, and nothing was changed")
+    has_report = was_complete and storage.exists(storage.join(options.output, REPORT_NAME))
+    if not (options.no_report or has_report):
+        report(options.output)
+    seconds = None if was_complete else time.monotonic() - started
+    ledger = read_ledger(options.output)
+    warnings = ledger_warnings(ledger, manifest) + opt_out_warnings(options.output, ledger)
+    print_summary(manifest, options.output, seconds, warnings)
+
+
 def report(output: str) -> None:
     """Write the report; the run is whole without it, whatever stops it."""
     try:
+        from pipeline.report.files import write_report
+
         write_report(output)
     except Exception as error:
         print(
@@ -100,6 +111,11 @@ def report(output: str) -> None:
 
 def dry_run(recipe: Recipe, how: Execution, output: str) -> int:
     """Print what a run would do; returns 1 where it would be refused."""
+    from pipeline.commands.summary import print_estimates
+    from pipeline.output.opt_out import given_list
+    from pipeline.output.output_folder import check_output
+    from pipeline.passes.plan import make_plan
+
     plan = make_plan(recipe)
     given_list(recipe)  # is one, or is refused
     print_estimates([plan.estimate(source) for source in recipe.sources])

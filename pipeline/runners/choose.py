@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import apache_beam as beam
-import grpc
 import psutil
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.errors import RunError, nearest
 from pipeline.files import storage
 from pipeline.recipe.recipe import Recipe
-from pipeline.runners.dataflow import check_options, check_paths
 from pipeline.runners.execution import Execution, Work
-from pipeline.runners.spark import spark_options_by_work
-from pipeline.runners.worker_processes import WorkerProcesses
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+    from pipeline.runners.worker_processes import WorkerProcesses
 
 DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 
@@ -47,43 +47,74 @@ def execution(
     lists.
     """
     if options.runner == "DataflowRunner":
+        from pipeline.runners.dataflow import check_paths
+
         check_paths(recipe, with_files=with_files)
     if options.workers is not None and options.workers < 1:
         raise RunError(f"--workers: expected a number above 0, found {options.workers}")
-    if options.runner not in DIRECT_RUNNERS:
-        try:
-            beam.runners.create_runner(options.runner)
-        except (ValueError, ImportError):
-            known = nearest(options.runner, RUNNERS)
-            raise RunError(f"--runner: there is no runner {options.runner!r}{known}") from None
     memory = int(options.memory_bytes or available_memory())
     # The command itself prints an error that stops a run in one line, and writes it to a file.
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     threading.excepthook = _unless_a_connection_broke
-    if options.runner not in DIRECT_RUNNERS:
-        beam_options = [f"--runner={options.runner}", *beam_arguments]
-        if options.runner == "SparkRunner":
-            completed = spark_options_by_work(beam_options, options.workers, worker_log(output))
-            return Execution(
-                lambda work: beam.Pipeline(options=PipelineOptions(completed(work))),
-                False,
-                memory,
-            )
-        if options.runner == "DataflowRunner":
-            check_options(beam_options, output)
-        return Execution(
-            lambda _: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory
-        )
-    processes = WorkerProcesses(worker_log(output))
+    if options.runner in DIRECT_RUNNERS:
+        return _direct_execution(options.workers, beam_arguments, worker_log(output), memory)
+    return _other_execution(options, beam_arguments, output, memory)
+
+
+def _direct_execution(
+    given: int | None, beam_arguments: list[str], log: str, memory: int
+) -> Execution:
+    """Return how pipelines run on this machine. Beam is imported when the first of them is made."""
+
+    @functools.cache
+    def processes() -> WorkerProcesses:
+        from pipeline.runners.worker_processes import WorkerProcesses
+
+        return WorkerProcesses(log)
 
     def make_pipeline(work: Work) -> beam.Pipeline:
-        workers = options.workers or worth_of_workers(work.core_seconds)
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+        workers = given or worth_of_workers(work.core_seconds)
         return beam.Pipeline(
-            FnApiRunner() if workers == 1 else processes.runner(),
+            FnApiRunner() if workers == 1 else processes().runner(),
             PipelineOptions([f"--direct_num_workers={workers}", *beam_arguments]),
         )
 
-    return Execution(make_pipeline, True, memory, processes.close)
+    def close() -> None:
+        if processes.cache_info().currsize:
+            processes().close()
+
+    return Execution(make_pipeline, True, memory, close)
+
+
+def _other_execution(
+    options: argparse.Namespace, beam_arguments: list[str], output: str, memory: int
+) -> Execution:
+    """Return how pipelines run on Spark, Dataflow, or another runner that Beam knows."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    try:
+        beam.runners.create_runner(options.runner)
+    except (ValueError, ImportError):
+        known = nearest(options.runner, RUNNERS)
+        raise RunError(f"--runner: there is no runner {options.runner!r}{known}") from None
+    beam_options = [f"--runner={options.runner}", *beam_arguments]
+    if options.runner == "SparkRunner":
+        from pipeline.runners.spark import spark_options_by_work
+
+        completed = spark_options_by_work(beam_options, options.workers, worker_log(output))
+        return Execution(
+            lambda work: beam.Pipeline(options=PipelineOptions(completed(work))), False, memory
+        )
+    if options.runner == "DataflowRunner":
+        from pipeline.runners.dataflow import check_options
+
+        check_options(beam_options, output)
+    return Execution(lambda _: beam.Pipeline(options=PipelineOptions(beam_options)), False, memory)
 
 
 def worth_of_workers(core_seconds: float) -> int:
@@ -93,6 +124,8 @@ def worth_of_workers(core_seconds: float) -> int:
 
 def _unless_a_connection_broke(failed: threading.ExceptHookArgs) -> None:
     """Print a thread's exception, unless it is a broken connection, which the command reports."""
+    import grpc
+
     if not issubclass(failed.exc_type, grpc.RpcError):
         threading.__excepthook__(failed)
 

@@ -327,7 +327,7 @@ def test_a_report_that_cannot_be_written_leaves_the_run_whole(run, monkeypatch, 
         raise AttributeError("no such thing")
 
     (run / "report.html").unlink()
-    monkeypatch.setattr("beam_runner.write_report", fail)
+    monkeypatch.setattr("pipeline.report.files.write_report", fail)
     assert run_demo(run, *ARGUMENTS) == 0
     assert f"'corpus report {run}' writes it" in capsys.readouterr().out
     monkeypatch.undo()
