@@ -26,6 +26,7 @@ The longest licence has about 20,000 characters.
 
 _MAX_MARKER_LINES = 5  # lines that the title in a marker may run over
 _MAX_CREDIT_CHARS = 2_500
+_MAX_HEADER_PARAGRAPHS = 60  # of a header without a line that ends it
 _MAX_CREDITS = 12  # credit paragraphs removed at each end of a book
 _MAX_NOTES_CHARS = 20_000  # longest list of a transcriber's changes after the text
 
@@ -45,27 +46,73 @@ _END = re.compile(
 _NOTES = (
     r"(?:transcriber|transcriptor|redactor|producer|proofreader)(?:'s|’s|s'|s’|s)? (?:end)?notes?"
 )
+_PRODUCED = (
+    r"(?:created|typed|prepared|produced|scanned|transcribed|converted|digiti[sz]ed|keyed|entered"
+    r"|proofed|proofread|provided|contributed|submitted|formatted|generated|made available"
+    r"|ocr(?:'?e?)d)"
+)
+_MEDIUM = (
+    r"(?:plain )?(?:electronic (?:text|edition|version)|e-?text|e-?book|html|pdf|transcription"
+    r"|(?:text|html|pdf|audio|electronic) (?:file|version|edition|conversion)"
+    r"|(?:page )?(?:images|scans))"
+)
 _CREDIT = re.compile(
     r"[\s*_\[(]*(?:"
     + "|".join(
         [
-            r"(?:e-?text |html |previous editions? )?produced by\b",
+            rf"(?:text (?:and|&) )?(?:(?:this |the )?(?:{_MEDIUM})s?,? (?:(?:and|&) )?){{1,3}}"
+            r"(?:(?:was|were|is|are|has been|have been) )?"
+            r"(?:first |originally |kindly |generously ){0,2}"
+            rf"(?:{_PRODUCED}(?: (?:and|&) {_PRODUCED})? )?(?:for [^\n]{{0,60}} )?by\b",
+            r"(?:previous editions? )?produced (?:and \w+ )?(?:by|from)\b",
             r"e-?text (?:was )?(?:prepared|produced|scanned|typed)\b",
             r"(?:this |the )?(?:project gutenberg(?:'s|’s)? )?(?:e-?text|e-?book|edition|file|book)"
-            r" (?:was|is) (?:first )?(?:created|typed|prepared|produced|scanned|transcribed"
-            r"|converted|digiti[sz]ed|keyed|entered)\b",
-            r"(?:prepared|scanned|typed|transcribed|proofed|proofread|digiti[sz]ed)"
-            r" (?:and \w+ )?by\b",
-            r"transcribed from\b",
-            r"html version by\b",
+            rf" (?:was|is) (?:first |originally )?(?:{_PRODUCED}|posted|updated)\b",
+            r"(?:(?:prepared|scanned|typed|transcribed|proofed|proofread|digiti[sz]ed|keyed|ocr'?e?d)"
+            r",? (?:and |& )?){1,4}(?:\w+ )?by\b",
+            r"(?:transcribed|scanned|digiti[sz]ed|prepared) from\b",
+            r"(?:page )?(?:images|scans)\b[^\n]{0,60}(?:made available|provided|courtesy)",
             r".{0,60}online distributed proofread",
             r"(?:the )?project gutenberg(?:'s|’s)? (?:e-?text|e-?book|edition)\b",
+            r"(?:most recently|last) updated\b",
+            r"credits:",
             r"note: (?:project gutenberg|images of the original)\b",
             rf"{_NOTES}\b",
         ]
     )
     + ")",
     re.IGNORECASE,
+)
+# Thanks are a credit if they are for the making of the file: a book has its own.
+_THANKS = re.compile(
+    r"[\s*_\[(]*(?:(?:with )?(?:special |many |our |my |sincere )*thanks\b"
+    r"|(?:we|i) (?:would like to )?thank\b"
+    r"|the (?:producers?|transcribers?|editors?) (?:of this|thanks?|wish))",
+    re.IGNORECASE,
+)
+_PRODUCTION = re.compile(
+    r"\b(?:proof-?(?:read|ing|ed)|scan(?:s|ned|ning)?\b|e-?texts?\b|e-?books?\b|ocr\b|gutenberg"
+    r"|html\b|digiti[sz]|transcri(?:b|pt)|electronic (?:text|edition|version)|typing\b)",
+    re.IGNORECASE,
+)
+# Paragraphs of a header, which count where it has no line that ends it.
+_HEADER = re.compile(
+    r"[\s*_\[(#\"]*(?:"
+    r"(?:title|author|editor|translator|illustrator|release date|posting date|edition|language"
+    r"|character set encoding|date (?:first|last)[^:\n]{0,20})(?:\(s\))?:"
+    r"|(?:first posted|yes, we are|this file|copyright laws are|please (?:read|take a look|do not)"
+    r"|this header|we encourage|welcome to the world|e-?(?:texts|books) (?:readable|were)"
+    r"|these e-?(?:texts|books)|information (?:on|about)|we need your donations"
+    r"|(?:\d+ )?in our series|it must legally|project gutenberg|do not (?:change|remove))\b)",
+    re.IGNORECASE,
+)
+# What stands ahead of the small print where that is behind the text.
+_FOOTER = re.compile(
+    r"^[ \t*]*(?:START[ *]*THE SMALL PRINT|The Legal Small Print"
+    r"|Information about Project Gutenberg"
+    r"|Project Gutenberg e-?(?:texts|books) are (?:often|usually) created"
+    r"|We are now trying to release|This file should be named|Corrected EDITIONS of our)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _NOTE_HEADING = re.compile(
     rf"^(?:[^\w\n]|_)*{_NOTES}(?: and (?:errata|corrections))?[\W_]*$", re.IGNORECASE | re.MULTILINE
@@ -184,23 +231,40 @@ def _framed(text: str, markers: list[_Marker]) -> Iterator[tuple[int, int]]:
     """Yield the begin and end of every piece of text that lies between frames."""
     begin = 0
     is_open = True
-    for marker in markers:
+    has_started = False
+    for index, marker in enumerate(markers):
+        if is_open and marker.kind == "small print":
+            following = markers[index + 1].start if index + 1 < len(markers) else len(text)
+            footer = _FOOTER.search(text, begin, marker.start)
+            is_footer = has_started or (footer and _has_header(text[begin : footer.start()]))
+            if is_footer and not _without_edges(text[marker.end : following]).strip():
+                # The small print ends headers until 2001, and footers later.
+                yield begin, footer.start() if footer else marker.start
+                is_open, begin = False, marker.end
+                continue
         # A stretch longer than any frame is text, whatever the markers around it say.
         if (is_open and marker.kind == "end") or marker.start - begin > MAX_FRAME_CHARS:
             yield begin, marker.start
-        # The small print ends headers until 2001, and footers later, where no text follows it.
         is_open = marker.kind == "start" or (is_open and marker.kind == "small print")
+        has_started = marker.kind == "start"
         begin = marker.end
     if is_open or len(text) - begin > MAX_FRAME_CHARS:
         yield begin, len(text)
 
 
+def _has_header(piece: str) -> bool:
+    """Tell whether text stands behind a header that has fields, such as ``Title:``."""
+    head = piece[:MAX_FRAME_CHARS]
+    return "Project Gutenberg" in head and _FIELD.search(head) is not None
+
+
 def _without_edges(piece: str) -> str:
     """Remove credits and notes of the producers from both ends of a book."""
-    for _ in range(_MAX_CREDITS):
+    in_header = "Project Gutenberg" in piece[: _first_paragraph(piece.lstrip("\n"))]
+    for _ in range(_MAX_HEADER_PARAGRAPHS if in_header else _MAX_CREDITS):
         piece = piece.strip("\n")
         first = _first_paragraph(piece)
-        if not _is_credit(piece, 0, first):
+        if not (_is_credit(piece, 0, first) or (in_header and _HEADER.match(piece, 0, first))):
             break
         piece = piece[first:]
     for notes in _NOTE_HEADING.finditer(piece, max(len(piece) - _MAX_NOTES_CHARS, 0)):
@@ -231,4 +295,9 @@ def _first_paragraph(piece: str) -> int:
 
 
 def _is_credit(piece: str, begin: int, end: int) -> bool:
-    return 0 < end - begin <= _MAX_CREDIT_CHARS and bool(_CREDIT.match(piece, begin, end))
+    if not 0 < end - begin <= _MAX_CREDIT_CHARS:
+        return False
+    if _CREDIT.match(piece, begin, end):
+        return True
+    thanks = _THANKS.match(piece, begin, end)
+    return thanks is not None and _PRODUCTION.search(piece, begin, end) is not None

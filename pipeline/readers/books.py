@@ -25,6 +25,7 @@ from pipeline.readers.containers.cursor import Damage
 from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
 from pipeline.readers.page_text import HtmlError, decode_page, html_page
+from pipeline.readers.text_encoding import codec_of, decoded_with, nearly_utf8
 from transforms.gutenberg import header_fields
 
 MAX_ARCHIVE_BYTES_PER_RECORD_BYTE = 4
@@ -37,10 +38,12 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_DECLARED_ENCODING = re.compile(rb"Character set encoding:[ \t]*([\w-]{1,40})", re.IGNORECASE)
+_DECLARED_ENCODING = re.compile(rb"Character set encoding:[ \t]*([^\r\n]{1,80})", re.IGNORECASE)
 _DECLARED_WITHIN_BYTES = 1 << 15
 _NOT_TEXT = re.compile(rb"\s*(?:%PDF-|\{\\rtf|<\?xml|<!doctype|<html|\xd0\xcf\x11\xe0)", re.I)
 _CONTROL_BYTES = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1a\x1b")
+_WESTERN = ("iso8859-1", "cp1252")
+_MIN_LETTERS_PER_BAD_BYTE = 4  # of a text in the encoding that its header names
 _C1_CONTROLS = re.compile("[\x80-\x9f]")
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
@@ -82,7 +85,8 @@ def read_books(
     """Read a file with one book as a batch of one document, with the id ``name#0``.
 
     The encoding is that of a byte-order mark; else UTF-8 if the bytes are valid; else the one that
-    a Project Gutenberg header names; else Windows-1252. ``metadata`` holds ``encoding``, and also
+    a Project Gutenberg header names, in any spelling; else Windows-1252. ``metadata`` holds
+    ``encoding``, ``encoding_guessed: true`` where nothing says what it is, and also
     ``title``, ``author``, ``language`` and ``gutenberg_number`` if the book's header or an EPUB's
     package document has them.
 
@@ -135,48 +139,50 @@ def _book(stream: BinaryIO, max_record_bytes: int) -> _Book:
 
 
 def _plain_book(data: bytes) -> _Book:
-    text, encoding = decode_book(data)
-    return _Book(text, {"encoding": encoding, **header_fields(text)})
+    text, encoding, is_guessed = decode_book(data)
+    guessed = {"encoding_guessed": True} if is_guessed else {}
+    return _Book(text, {"encoding": encoding, **guessed, **header_fields(text)})
 
 
-def decode_book(data: bytes) -> tuple[str, str]:
-    """Decode a book's bytes; returns the text, without byte-order mark, and the encoding's name.
+class DecodedBook(NamedTuple):
+    """The text of a book, without byte-order mark, and the encoding that it had."""
 
-    A text with only a few bytes of invalid UTF-8 is read as UTF-8, and those bytes become U+FFFD:
-    non-ASCII text in other encodings is hardly ever valid UTF-8.
+    text: str
+    encoding: str
+    is_guessed: bool = False  # whether nothing says what the encoding is
+
+
+def decode_book(data: bytes) -> DecodedBook:
+    """Decode a book's bytes.
+
+    A text with some bytes of invalid UTF-8 is read as UTF-8, and those bytes become U+FFFD:
+    non-ASCII text in other encodings is hardly ever valid UTF-8. So are bytes that are wrong in the
+    encoding that a header names.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace"), encoding
+            return DecodedBook(data[len(mark) :].decode(encoding, "replace"), encoding)
     if _NOT_TEXT.match(data):
         raise _RefusedError("not_a_book", f"begins with {data[:16]!r}, which is no plain text")
     if len(data) - len(data.translate(None, _CONTROL_BYTES)) > len(data) // 100:
         raise _RefusedError("not_a_book", "not text: too many control bytes")
     if data.isascii():
-        return data.decode("ascii"), "ascii"
-    text = data.decode(errors="replace")
-    n_invalid = text.count("\ufffd")
-    if n_invalid == 0 or n_invalid * 10 < _n_beyond_ascii(text):
-        return text, "utf-8"
-    declared = _DECLARED_ENCODING.search(data, 0, _DECLARED_WITHIN_BYTES)
-    if declared and (decoded := _decoded_as(data, declared.group(1).decode())):
-        return decoded
-    return _western(data)
+        return DecodedBook(data.decode("ascii"), "ascii")
+    label = _DECLARED_ENCODING.search(data, 0, _DECLARED_WITHIN_BYTES)
+    declared = codec_of(label[1].decode("latin-1")) if label else None
+    is_other = declared is not None and declared != "ascii" and not declared.startswith("utf")
+    text = nearly_utf8(data, trusted=is_other)
+    if text is not None:
+        return DecodedBook(text, "utf-8")
+    if declared is not None and is_other and declared not in _WESTERN:
+        text = decoded_with(data, declared)
+        if text.count("\ufffd") * _MIN_LETTERS_PER_BAD_BYTE <= _n_beyond_ascii(text):
+            return DecodedBook(text, declared)
+    return DecodedBook(*_western(data), is_guessed=declared not in _WESTERN)
 
 
 def _n_beyond_ascii(text: str) -> int:
     return len(text) - len(text.encode("ascii", "ignore"))
-
-
-def _decoded_as(data: bytes, label: str) -> tuple[str, str] | None:
-    """Decode with the encoding that a header names; None if it is unknown, wrong or Western."""
-    try:
-        encoding = codecs.lookup(label).name
-        if encoding in ("ascii", "utf-8", "iso8859-1", "cp1252"):
-            return None
-        return data.decode(encoding), encoding
-    except (LookupError, ValueError):
-        return None
 
 
 def _western(data: bytes) -> tuple[str, str]:

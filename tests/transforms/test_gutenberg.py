@@ -47,7 +47,7 @@ REAL = {
 def test_real_books(shared_data: Path):
     seen = 0
     for path in sorted((shared_data / "books").glob("*.txt")):
-        text, _ = decode_book(path.read_bytes())
+        text = decode_book(path.read_bytes()).text
         book = without_frame(text)
         if "pandp09" in path.name:  # not a book: the listing of a folder
             assert book == text.replace("\r\n", "\n")
@@ -99,6 +99,109 @@ def test_real_books(shared_data: Path):
 )
 def test_frames_of_all_years(text: str):
     assert without_frame(text) == BOOK
+
+
+CREDITS = [
+    "Special thanks are due to A Volunteer for extensive\nproofreading of this etext.",
+    "Many thanks to the Internet Archive for the page scans.",
+    "We would like to thank A. B., who scanned this book.",
+    "Text file produced by A Volunteer and a team.",
+    "HTML file produced by A Volunteer",
+    "Text and HTML versions by A. B.",
+    "Etext by A Volunteer",
+    "E-text was kindly provided by A. B.",
+    "This eBook was produced by A Volunteer",
+    "The electronic text was prepared for Project Gutenberg by A. B.",
+    "Scanned, OCR'd and proofread by A. B. <ab@example.org>",
+    "Typed and formatted by A. B.",
+    "Produced from page images at the Internet Archive.",
+    "Images generously made available by a library.",
+    "(This file was produced from images made available by a library.)",
+    "[Most recently updated: May 5, 2020]",
+    "Credits: A. B. and the team",
+    "HTML version by A. B.",
+    "Etext prepared by A. B., and typed by C. D.",
+]
+
+
+@pytest.mark.parametrize("credit", CREDITS)
+def test_credits_of_all_forms_go(credit: str):
+    assert without_frame(f"Header\n\n{START}\n\n{credit}\n\n\n{BOOK}\n\n{END}\nL") == BOOK
+    assert without_frame(f"Header\n\n{START}\n\n{BOOK}\n\n\n{credit}\n\n{END}\nL") == BOOK
+    assert without_frame(f"{START}\n\n{CREDITS[3]}\n\n{credit}\n\n{BOOK}\n\n{END}") == BOOK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Special thanks are due to my wife, who bore with me.",
+        "Thanks to the rain we stayed at home.",
+        "I thank you for the letter, said he.",
+        "Edited by A. Writer",
+        "Text by A. Writer. Pictures by B. Painter.",
+        "The text was by his hand.",
+        "Author's Preface",
+        "Title: it was none.",
+    ],
+)
+def test_a_books_own_words_stay(text: str):
+    book = f"{text}\n\n\n{BOOK}"
+    assert without_frame(f"Header\n\n{START}\n\n{book}\n\n{END}\nL") == book
+
+
+HEADER_OF_2001 = """\
+The Project Gutenberg EBook of Night, by A. Writer
+#12 in our series by A. Writer
+
+Copyright laws are changing all over the world. Be sure to check the
+copyright laws for your country before downloading.
+
+This header should be the first thing seen when viewing this Project
+Gutenberg file.  Please do not remove it.
+
+**Welcome To The World of Free Plain Vanilla Electronic Texts**
+
+**EBooks Readable By Both Humans and By Computers, Since 1971**
+
+*****These EBooks Were Prepared By Thousands of Volunteers!*****
+
+
+Title: Night
+
+Author: A. Writer
+
+Release Date: May, 2004  [EBook #5200]
+[Yes, we are more than one year ahead of schedule]
+
+Edition: 10
+
+Language: English
+
+Character set encoding: ASCII
+"""
+FOOTER_OF_2001 = (
+    "*****This file should be named night10.txt or night10.zip*****\n\n"
+    + LICENCE[:3_000]
+    + "\n\n**The Legal Small Print**\n\n\n***START**THE SMALL PRINT!**FOR PUBLIC DOMAIN EBOOKS**"
+    "START***\n" + LICENCE[:5_000] + "\n\n*END THE SMALL PRINT! FOR PUBLIC DOMAIN EBOOKS*"
+    "Ver.02/11/02*END*\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEADER_OF_2001}\n\n\n{BOOK}\n\n\nEnd of Project Gutenberg's Night\n\n{FOOTER_OF_2001}",
+        f"{HEADER_OF_2001}\n\nProduced by A. B.\n\n{BOOK}\n\n\n{FOOTER_OF_2001}\n",
+        f"{HEADER_OF_2001}\n{START}\n\n{BOOK}\n\n\n{FOOTER_OF_2001}",
+        f"Title: Night\n\n{START}\n\n{BOOK}\n\n{SMALL_PRINT}\n",
+        f"The Project Gutenberg Etext of Night\n\n{FOOTER_OF_2001}\n\n{BOOK}\n\nEnd of Project "
+        "Gutenberg's Night\n",
+    ],
+)
+def test_header_without_an_end_and_small_print_behind_a_story(text: str):
+    assert without_frame(text) == BOOK
+    assert without_frame(text.replace("\n", "\r\n")) == BOOK
 
 
 def test_several_framed_books_in_one_file():

@@ -111,9 +111,50 @@ def test_encodings_are_told_apart(data: bytes, encoding: str):
 
 
 def test_one_bad_byte_does_not_make_utf8_latin1():
-    text, encoding = decode_book("Été. ".encode() * 20 + b"\xff.")
+    text, encoding, _ = decode_book("Été. ".encode() * 20 + b"\xff.")
     assert encoding == "utf-8"
     assert text == "Été. " * 20 + "\ufffd."
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("CP-1251", "cp1251", "Море"),
+        ("Windows Code Page 1251", "cp1251", "Море"),
+        ("ISO 8859-5", "iso8859-5", "Море"),
+        ("ISO Latin-2", "iso8859-2", "žluťoučký"),
+        ("ISO-8859-7 (Greek)", "iso8859-7", "θάλασσα"),
+        ("Codepage 437", "cp437", "café"),
+        ("Big5", "big5hkscs", "天氣好"),
+        ("GB 2312", "gb18030", "天气好"),
+    ],
+)
+def test_labels_in_any_spelling_are_understood(label: str, codec: str, text: str):
+    book = f"Character set encoding: {label}\r\n\r\n{text}\r\n"
+    row = read(book.encode(codec))
+    assert row["text"] == book
+    assert row["metadata"] == {"encoding": codec}
+
+
+def test_a_bad_byte_in_a_named_encoding_costs_one_letter():
+    book = "Character set encoding: Big5\n\n天氣好,今天天氣好。\n"
+    data = book.encode("big5hkscs")
+    at = data.index("氣".encode("big5hkscs"))
+    spoilt = data[:at] + b"\xff" + data[at + 1 :]
+    assert read(spoilt)["text"] == book.replace("氣", "\ufffd", 1)
+    few = "Character set encoding: UTF-8\n\nCafé, na".encode() + b"\xefve"
+    assert read(few)["text"].endswith("Café, na\ufffdve")
+    # A label that is plainly wrong is no reason for letters that cannot be read.
+    wrong = read("Character set encoding: Big5\n\nl'été à l'école".encode("latin-1"))
+    assert wrong["text"].endswith("l'été à l'école")
+    assert wrong["metadata"] == {"encoding": "iso8859-1", "encoding_guessed": True}
+
+
+def test_metadata_say_where_an_encoding_was_guessed():
+    assert read("Été".encode("latin-1"))["metadata"]["encoding_guessed"] is True
+    named = "Character set encoding: ISO Latin-1\n\nÉté".encode("latin-1")
+    for data in (b"Sea", "Été".encode(), named, named.replace(b"\xc9", b"\x93")):
+        assert "encoding_guessed" not in read(data)["metadata"]
 
 
 def test_undefined_bytes_of_windows_1252_stay():
