@@ -23,6 +23,8 @@ from collections.abc import Callable
 from html import unescape
 from typing import NamedTuple
 
+from transforms.kernels.superscripts import script
+
 MAX_NESTING = 64
 """Deepest nesting of lists, items and quotes, and of inline tags. Deeper ones are unmarked."""
 
@@ -46,7 +48,6 @@ _FORMULA = re.compile(
     r"(\$\$[^$]*\$\$|\\begin\{(\w+\*?)\}(?:(?!\\begin\{).)*?\\end\{\2\})", re.DOTALL
 )
 _BACKTICKS = re.compile(r"`+")
-_SIMPLE_SCRIPT = re.compile(r"[-+−]?\w+|.|[\[({].*", re.DOTALL)
 _BLANK = " \t\n\r\f"
 _BLANK_OR_BAR = _BLANK + "|"
 
@@ -270,8 +271,8 @@ class _Writer:
         del self._line[before:]
         if tag == "code":
             content = _inline_code(content)
-        elif content.strip() and _ends_word(self._line):
-            content = ("^" if tag == "sup" else "_") + _script(content.strip())
+        else:
+            content = script(tag, content, next(filter(None, reversed(self._line)), ""))
         self._line.append(content)
 
     def _open(self, kind: str, marker: str, indent: str, number: int | None = None) -> None:
@@ -308,15 +309,6 @@ def _inline_code(code: str) -> str:
     fence = _fence(code, 1)
     space = " " if code.startswith("`") or code.endswith("`") else ""
     return f"{fence}{space}{code}{space}{fence}"
-
-
-def _script(content: str) -> str:
-    """Put a superscript or subscript in brackets where its end would not be clear."""
-    return content if _SIMPLE_SCRIPT.fullmatch(content) else f"({content})"
-
-
-def _ends_word(pieces: list[str]) -> bool:
-    return next((not piece[-1].isspace() for piece in reversed(pieces) if piece), False)
 
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "table", "thead", "tbody", "dl")

@@ -1,4 +1,4 @@
-"""Conversion of wikitext to the text that a reader sees, without tables, templates and references.
+"""Conversion of wikitext to the text that a reader sees, without tables and references.
 
 There are four passes. Each takes time linear in the text.
 
@@ -18,14 +18,17 @@ from __future__ import annotations
 import html.entities
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from transforms.documents import drop, with_column
+from transforms.kernels.superscripts import script
+from transforms.wikipedia.brackets import resolve_brackets
 from transforms.wikipedia.lines import BREAK, read_lines
+from transforms.wikipedia.magic_words import plain_signs
 from transforms.wikipedia.names import (
     CATEGORY_NAMES,
     COMMON_DISAMBIGUATION_TEMPLATES,
@@ -34,10 +37,8 @@ from transforms.wikipedia.names import (
     names_of,
 )
 from transforms.wikipedia.quotes import without_quotes
-
-MAX_DEPTH = 64
-"""Deepest nesting of brackets. Deeper ones are dropped as if they had no partner. MediaWiki's own
-limit is 40."""
+from transforms.wikipedia.templates import shown_by_template
+from transforms.wikipedia.variants import one_variant
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _OPAQUE = re.compile(
@@ -51,14 +52,6 @@ _VERBATIM = frozenset(("nowiki", "pre", "source", "syntaxhighlight"))
 _FORMULAS = frozenset(("math", "chem", "ce"))
 _MARKER = re.compile("\x01([0-9]+)\x02")
 
-_BRACKETS = re.compile(
-    r"\{\{+|\}\}+|\[\[|\]+|\[(?=(?:https?:|ftps?:|irc:|news:|gopher:)?//|mailto:)", re.IGNORECASE
-)
-_EXTERNAL = re.compile(r"\s*(?:(?:https?:|ftps?:|irc:|news:|gopher:)?//|mailto:)", re.IGNORECASE)
-_LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}(?:-[a-z-]{2,12})?|simple)")
-_RANGES = frozenset(("to", "and", "by", "or", "x", "×", "-", "–", "+/-"))
-_NAMED_ARGUMENT = re.compile(r"\s*([^\s=<>\[\]{}][^=<>\[\]{}]{0,60})=")
-
 _TABLE = re.compile(r"^[ \t:*#;]*\{\||^[ \t]*\|\}", re.MULTILINE)
 _TAG_TABLE = re.compile(r"<(/?)table\b[^<>]*>", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"</?br\b[^<>]*>", re.IGNORECASE)
@@ -69,12 +62,14 @@ _BLOCK_TAG = re.compile(
 )
 _ITEM_TAG = re.compile(r"<li\b[^<>]*>", re.IGNORECASE)
 _INLINE_TAG = re.compile(
-    r"</?(?:span|small|big|sup|sub|b|i|u|s|em|strong|font|tt|code|cite|abbr|bdi|bdo|del|ins|strike"
+    r"</?(?:span|small|big|b|i|u|s|em|strong|font|tt|code|cite|abbr|bdi|bdo|del|ins|strike"
     r"|mark|var|kbd|samp|dfn|q|ruby|rb|rt|rp|rtc|time|data|wbr|li|noinclude|onlyinclude|ref|nowiki"
     r"|math|includeonly|source|syntaxhighlight|pre|timeline|a|img|translate|tvar|languages"
     r"|col|colgroup|thead|tfoot)\b[^<>]*>",
     re.IGNORECASE,
 )
+_SCRIPT = re.compile(r"<(su[pb])\b[^<>]*>([^<>\n]*)</\1\s*>", re.IGNORECASE)
+_SCRIPT_TAG = re.compile(r"</?su[pb]\b[^<>]*>", re.IGNORECASE)
 _SWITCH = re.compile(r"__[^\W\d_]+(?:_[^\W\d_]+)*__")
 _ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _HOLES = re.compile(r"[(（][\s,;:–]*[)）]|(?<=[(（]) ?[,;][ ,;]*|(?<![ ,;])[ ,;]+(?=[)）])")
@@ -91,11 +86,12 @@ def clean_wikitext(
 ) -> pa.RecordBatch:
     """Turn documents of wikitext into text. The column ``language`` chooses the localisation.
 
-    Templates, tables, references, files and images with their captions, categories, comments and
-    tags are removed. The visible text of links, headings, lists, formatting and verbatim text
-    stays. ``text_templates`` names templates of inline text, with the numbers of the arguments that
-    they show: ``{"lang": [2]}`` keeps ``oui`` of ``{{lang|fr|oui}}``. Formulas stay as LaTeX
-    between dollars. A heading without text below it is removed.
+    Tables, references, files and images with their captions, categories, comments and tags are
+    removed. The visible text of links, headings, lists, formatting and verbatim text stays. Of
+    templates stay those of running text (units, dates, languages, quotations, dashes) that
+    ``template_tables`` has for the language. ``text_templates`` names others, with the numbers of
+    the arguments that they show: ``{"lang": [2]}`` keeps ``oui`` of ``{{lang|fr|oui}}``. Formulas
+    stay as LaTeX between dollars. A heading without text below it is removed.
 
     With ``drop_disambiguation``, disambiguation pages are dropped as ``disambiguation``. Documents
     without any text left are dropped as ``empty``. Takes time linear in the text, whatever it
@@ -133,9 +129,9 @@ class _Aside(NamedTuple):
 
 
 def _text(aside: _Aside, language: str | None, shown: Mapping[str, tuple[int, ...]]) -> str:
-    text = _resolve_brackets(aside.text, _hidden_namespaces(language), shown)
-    if language == "sr":
-        text = text.replace("-{", "").replace("}-", "")
+    text = one_variant(aside.text) if language == "sr" else aside.text
+    show = partial(shown_by_template, language=language, shown=shown)
+    text = plain_signs(resolve_brackets(text, _hidden_namespaces(language), show))
     text = _without_tables(text)
     text = _without_tags(without_quotes(text))
     text = _HOLES.sub("", _SPACES.sub(" ", text))
@@ -205,123 +201,6 @@ def _shown_of(name: str, content: str) -> str:
     return ""
 
 
-class _Frame(NamedTuple):
-    """An open bracket."""
-
-    kind: str  # "{", "[" for [[, "h" for [http
-    begin: int  # index in the output at which its content begins
-    braces: int  # number of braces that are still open
-
-
-def _resolve_brackets(
-    text: str, hidden: frozenset[str], shown: Mapping[str, tuple[int, ...]]
-) -> str:
-    """Replace templates and links by the text that they show."""
-    out: list[str] = []
-    stack: list[_Frame] = []
-    templates = 0  # number of open templates on the stack
-    at = 0
-    for match in _BRACKETS.finditer(text):
-        token = match.group()
-        if match.start() > at:
-            out.append(text[at : match.start()])
-        at = match.end()
-        kind = token[0]
-        if kind == "{":
-            if len(stack) < MAX_DEPTH:
-                stack.append(_Frame("{", len(out), len(token)))
-                templates += 1
-        elif kind == "}":
-            left = len(token)
-            while left > 1 and templates:
-                while stack[-1].kind != "{":
-                    stack.pop()
-                frame = stack.pop()
-                size = 3 if min(left, frame.braces) >= 3 else 2
-                left -= size
-                _close_template(out, frame.begin, shown)
-                if frame.braces - size > 1:
-                    stack.append(frame._replace(braces=frame.braces - size))
-                else:
-                    templates -= 1
-        elif kind == "]":
-            _close_brackets(out, stack, len(token), hidden)
-        elif len(stack) < MAX_DEPTH:
-            if token == "[":
-                out.append("[")
-            stack.append(_Frame("[" if token == "[[" else "h", len(out), 0))
-    out.append(text[at:])
-    return "".join(out)
-
-
-def _close_brackets(out: list[str], stack: list[_Frame], size: int, hidden: frozenset[str]) -> None:
-    """Resolve the links that a run of ``size`` brackets ``]`` closes."""
-    while size:
-        kind = stack[-1].kind if stack else ""
-        if kind == "h" and not (size == 2 and len(stack) > 1 and stack[-2].kind == "["):
-            begin = stack.pop().begin
-            content = "".join(out[begin:])
-            if "\n" in content:
-                out.append("]")
-            else:
-                out[begin - 1 :] = [_after_address(content)]
-            size -= 1
-        elif kind == "h":
-            stack.pop()
-        elif size == 1:
-            out.append("]")
-            size = 0
-        elif kind == "[":
-            begin = stack.pop().begin
-            out[begin:] = [_link("".join(out[begin:]), hidden)]
-            size -= 2
-        else:
-            size -= 2
-
-
-def _after_address(content: str) -> str:
-    parts = content.split(None, 1)
-    return parts[1].rstrip() if len(parts) > 1 else ""
-
-
-def _link(content: str, hidden: frozenset[str]) -> str:
-    """Return the text that ``[[content]]`` shows."""
-    target, bar, label = content.partition("|")
-    if ":" in target:
-        if _EXTERNAL.match(target):
-            return _after_address(content)
-        prefix = target.partition(":")[0].strip()
-        if prefix.lower().replace("_", " ") in hidden:
-            return ""
-        if not bar and prefix and _LANGUAGE_PREFIX.fullmatch(prefix):
-            return ""
-        target = target.strip().removeprefix(":")
-    return label if label.strip() else target.strip()
-
-
-def _close_template(out: list[str], begin: int, shown: Mapping[str, tuple[int, ...]]) -> None:
-    """Replace the template that ends the output, from ``begin`` on, by the text that it shows."""
-    if begin >= len(out):
-        return
-    name = out[begin].partition("|")[0].strip().lower().replace("_", " ")
-    numbers = shown.get(name)
-    if numbers is None:
-        del out[begin:]
-        return
-    arguments: dict[str, str] = {}
-    count = 0
-    for argument in "".join(out[begin:]).split("|")[1:]:
-        named = _NAMED_ARGUMENT.match(argument)
-        if named:
-            arguments[named.group(1).strip()] = argument[named.end() :].strip()
-        else:
-            count += 1
-            arguments[str(count)] = argument.strip()
-    if numbers == (1, 2) and arguments.get("2") in _RANGES:
-        numbers = (1, 2, 3, 4)  # a range of measures: {{convert|5|to|10|km}}
-    out[begin:] = [" ".join(filter(None, (arguments.get(str(number)) for number in numbers)))]
-
-
 def _without_tables(text: str) -> str:
     """Remove tables, of wikitext and of HTML, with the tables inside them."""
     if "{|" in text:
@@ -360,9 +239,15 @@ def _without_tags(text: str) -> str:
         text = _ITEM_TAG.sub("\n* ", text)
         text = _BLOCK_TAG.sub("\n", text)
         text = _INLINE_TAG.sub("", text)
+        text = _SCRIPT_TAG.sub("", _SCRIPT.sub(_script, text))
     if "__" in text:
         text = _SWITCH.sub(lambda match: "" if match.group().isupper() else match.group(), text)
     return _without_entities(text)
+
+
+def _script(match: re.Match[str]) -> str:
+    before = match.string[match.start() - 1 : match.start()]
+    return script(match[1].lower(), _without_entities(match[2]), before)
 
 
 def _without_entities(text: str) -> str:
