@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 NGrams = set[tuple[str, ...]]
 
+_ACCENTS = {*map(chr, range(0x300, 0x370)), "\u3099", "\u309a"}
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
     "\uf900-\ufaff\U00020000-\U000323ff]"
@@ -19,7 +20,7 @@ _WITHOUT_SPACES = re.compile(
 
 
 def plain_words(text: str) -> list[str]:
-    """Return a text's words: split at white space, lower case, without punctuation.
+    """Return a text's words: split at white space, folded, without punctuation and accents.
 
     In scripts without spaces every character is a word.
     """
@@ -27,11 +28,22 @@ def plain_words(text: str) -> list[str]:
     for word in text.split():
         kept = ""
         for character in word:
-            if unicodedata.category(character)[0] not in "PSC":
-                is_word = _WITHOUT_SPACES.match(character)
-                kept += f" {character} " if is_word else character.lower()[0]
+            if not _is_left_out(character):
+                folded = _folded(character)
+                one = folded if len(folded) == 1 else character
+                kept += f" {one} " if _WITHOUT_SPACES.match(one) else folded
         words += kept.split()
     return words
+
+
+def _is_left_out(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PSC" or character in _ACCENTS
+
+
+def _folded(character: str) -> str:
+    compatible = unicodedata.normalize("NFKD", character).casefold()
+    parts = unicodedata.normalize("NFKD", compatible)
+    return "".join(part for part in parts if not _is_left_out(part))
 
 
 def n_grams(words: list[str], n: int) -> NGrams:

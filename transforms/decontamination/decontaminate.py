@@ -95,7 +95,7 @@ def find_matches(texts: pa.StringArray, index: EvaluationIndex) -> list[Match]:
     Longer n-grams come first. Of these the first in the text is taken, with the first item that
     holds it. N-grams with equal hashes are compared word by word, so a collision is no match.
     """
-    words, offsets = word_hashes(folds(), *text_buffers(texts))
+    words, offsets = word_hashes(*folds(), *text_buffers(texts))
     search = index.n_gram_words, index.hashes, index.filter, index.filter_shift
     levels, places, hashes = _first_hits(words, offsets, *search)
     matches = []

@@ -6,13 +6,16 @@ of which every string is an item by itself, at any depth, or those under the nam
 is of text, one item a line, whatever it begins with: there are no comments.
 
 Words are those of GPT-3's appendix C (arXiv 2005.14165): lower case, split at white space, without
-punctuation. Symbols and unprinted characters are removed like punctuation. In scripts without
-spaces every character is a word.
+punctuation. Symbols and unprinted characters are removed like punctuation. Accents do not count, as
+in near-duplicates, so composed and decomposed letters are equal; ligatures, full width and other
+compatibility forms are those that they stand for (Unicode's NFKD). In scripts without spaces every
+character is a word.
 """
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -22,19 +25,27 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from transforms.dedup.shingles import ALONE, PASSED_OVER, Hashes, is_word_alone, word_hashes
+from transforms.dedup.shingles import (
+    ALONE,
+    PASSED_OVER,
+    SEVERAL,
+    Hashes,
+    is_word_alone,
+    word_hashes,
+)
 from transforms.documents import text_buffers
 from transforms.kernels.characters import (
     PUNCTUATION,
     SPACE,
     UNPRINTED,
     character_classes,
-    lower_case,
 )
 from transforms.kernels.hashing import BASE, mix
 from transforms.web.text_lists import lines_of_file
 
 _FILTER_BITS_PER_N_GRAM = 16
+_ACCENTS = [*range(0x300, 0x370), 0x3099, 0x309A]
+"""Code points that accents are, and the marks of voice in Japanese, where they stand apart."""
 
 
 class Item(NamedTuple):
@@ -75,7 +86,7 @@ def load_evaluation_sets(
     """
     items = [item for file in files for item in read_items(file, fields)]
     texts = pa.array([item.text for item in items])
-    words, offsets = word_hashes(folds(), *text_buffers(texts))
+    words, offsets = word_hashes(*folds(), *text_buffers(texts))
     sizes = np.diff(offsets)
     longest = dict.fromkeys(files, 0)
     for item, size in zip(items, sizes.tolist(), strict=True):
@@ -126,28 +137,58 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
+class Folds(NamedTuple):
+    """What every code point is compared as: tables for ``shingles.word_hashes``."""
+
+    table: npt.NDArray[np.uint32]
+    several: npt.NDArray[np.uint32]
+
+
 @cache
-def folds() -> npt.NDArray[np.uint32]:
-    """Return the table of code points for ``shingles.word_hashes``, made once a process."""
+def folds() -> Folds:
+    """Return the tables of code points for ``shingles.word_hashes``, made once a process."""
     classes = character_classes()
-    table = lower_case().copy()
-    table[[point for point in range(0x110000) if is_word_alone(point)]] |= ALONE
-    table[classes & (PUNCTUATION | UNPRINTED) != 0] = PASSED_OVER
+    table = np.arange(len(classes), dtype=np.uint32)
+    left_out = classes & (PUNCTUATION | UNPRINTED) != 0
+    left_out[_ACCENTS] = True
+    rows: list[list[int]] = []
+    for point in np.flatnonzero(~left_out & (classes & SPACE == 0)).tolist():
+        parts = [part for part in map(ord, _compared(chr(point))) if not left_out[part]]
+        if len(parts) == 1:
+            table[point] = parts[0] | (int(ALONE) if is_word_alone(parts[0]) else 0)
+        elif is_word_alone(point):
+            table[point] = point | int(ALONE)
+        elif parts:
+            table[point] = int(SEVERAL) | len(rows)
+            rows.append(parts)
+        else:
+            table[point] = PASSED_OVER
+    table[left_out] = PASSED_OVER
     table[classes & SPACE != 0] = 0
-    return table
+    several = np.zeros((len(rows), max(map(len, rows))), np.uint32)
+    for row, parts in zip(several, rows, strict=True):
+        row[: len(parts)] = parts
+    return Folds(table, several)
+
+
+def _compared(character: str) -> str:
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
 
 
 class _Translation(dict[int, str]):
-    """The table of :func:`folds` in the form for ``str.translate``, filled on demand."""
+    """The tables of :func:`folds` in the form for ``str.translate``, filled on demand."""
 
     def __missing__(self, point: int) -> str:
-        fold = int(folds()[point])
+        table, several = folds()
+        fold = int(table[point])
         if fold == 0:
             form = " "
         elif fold == PASSED_OVER:
             form = ""
         elif fold & ALONE:
             form = f" {chr(fold & ~int(ALONE))} "
+        elif fold & SEVERAL:
+            form = "".join(chr(part) for part in several[fold & ~int(SEVERAL)] if part)
         else:
             form = chr(fold)
         self[point] = form

@@ -25,6 +25,12 @@ Hashes = npt.NDArray[np.uint64]
 ALONE = np.uint32(1 << 31)
 """Flag of a code point that is a word by itself, in the table for :func:`word_hashes`."""
 
+SEVERAL = np.uint32(1 << 30)
+"""Flag of a code point that is compared as several, in that table; the rest is a row's number."""
+
+NO_ROWS = np.zeros((0, 1), np.uint32)
+"""The rows of several code points for a table without the flag."""
+
 PASSED_OVER = np.uint32(1)
 """Mark of a code point that is left out of words, in that table."""
 
@@ -42,7 +48,7 @@ def distinct_shingles(texts: pa.StringArray, *, shingle_words: int) -> Shingles:
     A text of fewer words than that is one shingle, one without words none.
     """
     data, offsets = text_buffers(texts)
-    words, word_offsets = word_hashes(_folds(), data, offsets)
+    words, word_offsets = word_hashes(_folds(), NO_ROWS, data, offsets)
     hashes, bounds = _shingle_hashes(words, word_offsets, shingle_words)
     for start, end in pairwise(bounds.tolist()):
         hashes[start:end].sort()
@@ -88,12 +94,13 @@ def is_word_alone(point: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def word_hashes(folds, data, offsets):  # type: ignore[no-untyped-def]
+def word_hashes(folds, several, data, offsets):  # type: ignore[no-untyped-def]
     """Return the hashes of the words of all texts, and where the words of each text begin and end.
 
     ``folds`` says of every code point what it is to a word: 0 where it separates words,
     ``PASSED_OVER`` where it is left out, else the code point that it is compared as, with ``ALONE``
-    added where it is a word by itself.
+    added where it is a word by itself, or ``SEVERAL`` and the number of a row of ``several``, which
+    has the code points and then zeros.
     """
     n_texts = offsets.size - 1
     bound = 0
@@ -123,9 +130,16 @@ def word_hashes(folds, data, offsets):  # type: ignore[no-untyped-def]
                 at += 1
                 state = np.uint64(0)
                 in_word = False
-            if fold & ALONE:
-                words[at] = mix(np.uint64(fold) * BASE)
-                at += 1
+            if fold >= SEVERAL:
+                if fold & ALONE:
+                    words[at] = mix(np.uint64(fold) * BASE)
+                    at += 1
+                    continue
+                for part in several[fold & ~SEVERAL]:
+                    if part:
+                        state = (state ^ np.uint64(part)) * BASE
+                        state ^= state >> np.uint64(32)
+                in_word = True
             elif fold:
                 state = (state ^ np.uint64(fold)) * BASE
                 state ^= state >> np.uint64(32)

@@ -53,6 +53,36 @@ def questions(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("item", "texts"),
+    [
+        (
+            "Which fine naïve café of Zürich is the finest office",
+            [
+                "which fine nai\u0308ve cafe\u0301 of Zu\u0308rich is the finest office",
+                "which \ufb01ne naïve café of Zürich is the \ufb01nest of\ufb01ce",
+                "which fine naïve café of Zürich is the finest o\ufb03ce",
+                "which fine naive cafe of Zurich is the finest office",
+                "ｗｈｉｃｈ　ｆｉｎｅ　ｎａïｖｅ ｃａｆé of Ｚürich is the finest ｏｆｆｉｃｅ",
+            ],
+        ),
+        (
+            "Straße Maß groß eins zwei drei vier fünf",
+            ["STRASSE MASS GROSS eins zwei drei VIER fünf"],
+        ),
+        (
+            "한국어 문장은 여기에 있고 그것은 여덟 단어 이다",
+            ["\u1112\u1161\u11ab국어 문장은 여기에 있고 그것은 여덟 단어 이다"],
+        ),
+        ("ガギグゲゴザジズ", ["ｶﾞｷﾞｸﾞｹﾞｺﾞｻﾞｼﾞｽﾞ", "カ\u3099キ\u3099ク\u3099ケ\u3099ゴザジズ"]),
+    ],
+)
+def test_equal_texts_in_other_forms_are_found(tmp_path: Path, item: str, texts: list[str]) -> None:
+    (tmp_path / "set.txt").write_text(item)
+    found = step([*texts, "which fine office of all the finest is nowhere"], tmp_path / "set.txt")
+    assert found["dropped_by"].to_pylist() == ["contaminated"] * len(texts) + [None]
+
+
 def test_case_punctuation_and_lines_do_not_matter(questions: Path) -> None:
     texts = [
         "Before. a TRAIN leaves\nthe station, at noon—and... (travels) “north” at sixty miles AN",
