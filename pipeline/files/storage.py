@@ -17,10 +17,13 @@ import re
 import shlex
 import shutil
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from pipeline.errors import StorageError
+from pipeline.files.local_patterns import matching
 from pipeline.files.patient_file import PatientFile
 
 _BUFFER_BYTES = 1 << 17  # read from a local file at a time
@@ -99,6 +102,11 @@ def match(pattern: str) -> list[FileInfo]:
     ``*`` stands for anything but a slash, ``**`` for anything at all, ``?`` for one character and
     ``[...]`` for one of a set, as in Beam's FileSystems.
     """
+    if not is_remote(pattern):
+        try:
+            return sorted(_infos(matching(pattern)))
+        except re.error as error:
+            raise ValueError(f"cannot list {pattern}: {error}") from None
     from apache_beam.io.filesystem import BeamIOError
 
     try:
@@ -110,6 +118,13 @@ def match(pattern: str) -> list[FileInfo]:
         for entry in result.metadata_list
     }
     return [files[path] for path in sorted(files)]
+
+
+def _infos(paths: Iterable[str]) -> Iterator[FileInfo]:
+    for path in paths:
+        with suppress(OSError):  # it has just been removed
+            status = Path(path).stat()
+            yield FileInfo(path, status.st_size, status.st_mtime)
 
 
 def exists(path: str) -> bool:
