@@ -17,7 +17,7 @@ def matching(pattern: str) -> Iterator[str]:
     Raises ``re.error`` where a set of characters in it makes no sense.
     """
     pattern += "*" if pattern.endswith("/") else ""
-    fixed = re.split(r"[[*?]", pattern, maxsplit=1)[0]
+    fixed = re.split(r"[\[*?]", pattern, maxsplit=1)[0]
     if fixed == pattern:
         if Path(pattern).exists():
             yield pattern

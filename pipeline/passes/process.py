@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.errors import RecipeError, RunError, StorageError
 from pipeline.files import storage
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.documents import read_documents
@@ -43,7 +44,11 @@ class InputChangedError(ValueError):
 
 
 class StepError(ValueError):
-    """A step raised an exception: the step, where, and what it said, in one line."""
+    """A step or a reader raised an exception: which, where, and what it said, in one line."""
+
+
+_TOLD_BY_THEMSELVES = (OSError, MemoryError, RunError, StorageError, RecipeError)
+"""Exceptions of a machine, which say what is the matter, and those that are told in a line."""
 
 
 @functools.cache
@@ -55,25 +60,52 @@ def cached_recipe(mapping_json: str) -> Recipe:
 def read_split(
     split: Split, source: Source, reading: Reading, output: str
 ) -> Iterator[pa.RecordBatch]:
-    """Read the documents of a split in batches, or its records where they are yet to be joined."""
+    """Read the documents of a split in batches, or its records where they are yet to be joined.
+
+    Raises StepError, with source and file, where the reader raises.
+    """
     if source.reader.join is not None and split.holds == "documents":
         yield from read_documents(storage.join(output, split.path))
         return
     n_rows = 0
     with storage.open_read(split.path) as stream:
-        for batch in source.reader.read(
-            stream,
-            split.name,
-            start=split.start,
-            end=split.end,
-            batch_bytes=reading.batch_bytes,
-            max_record_bytes=reading.max_record_bytes,
-            **source.reader_parameters,
-        ):
+        read = _read(stream, split, source, reading)
+        while (batch := _next_batch(read, split)) is not None:
             n_rows += batch.num_rows
             yield batch
     if not n_rows and not split.n_bytes and split.path.endswith(NEVER_EMPTY):
         yield from batches([_empty_file(split.name)], batch_bytes=reading.batch_bytes)
+
+
+def _read(
+    stream: BinaryIO, split: Split, source: Source, reading: Reading
+) -> Iterator[pa.RecordBatch]:
+    yield from source.reader.read(
+        stream,
+        split.name,
+        start=split.start,
+        end=split.end,
+        batch_bytes=reading.batch_bytes,
+        max_record_bytes=reading.max_record_bytes,
+        **source.reader_parameters,
+    )
+
+
+def _next_batch(read: Iterator[pa.RecordBatch], split: Split) -> pa.RecordBatch | None:
+    """Return a reader's next batch, None behind the last. Raises StepError where it raises."""
+    try:
+        return next(read, None)
+    except _TOLD_BY_THEMSELVES:
+        raise
+    except Exception as error:
+        raise StepError(
+            f"the reader of source {split.source}, file {split.path}: {_message(error)}"
+        ) from error
+
+
+def _message(error: Exception) -> str:
+    """Return an exception's name and what it says, in one line of bounded length."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MAX_MESSAGE_CHARS]
 
 
 def _empty_file(name: str) -> Row:
@@ -207,10 +239,9 @@ def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
     except Exception as error:
         ids = _blamed(step, batch, error)["id"]
         place = ids[0].as_py() if len(ids) == 1 else f"{ids[0].as_py()} to {ids[-1].as_py()}"
-        message = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_MESSAGE_CHARS]
         raise StepError(
             f"the step {step.name} of source {split.source}, file {split.path}, record {place}: "
-            f"{message}"
+            f"{_message(error)}"
         ) from error
     return after
 

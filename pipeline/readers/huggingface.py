@@ -32,6 +32,10 @@ from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC, ip
 from pipeline.readers.containers.parquet_rows import parquet_rows
 
 _FORMATS = ("arrow", "csv", "json", "parquet", "text", "xml")  # builders of ``datasets`` itself
+_NETWORK_PACKAGES = frozenset(
+    {"aiohttp", "asyncio", "botocore", "fsspec", "httpcore", "httpx", "huggingface_hub", "requests"}
+)
+_MISSING_IN_CSV = ("", "#N/A", "-nan", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null")
 _ROWS_AT_ONCE = 256
 _DESCRIPTOR = ".hf.yaml"
 _MAX_DESCRIPTOR_BYTES = 1 << 16
@@ -74,10 +78,10 @@ def read_huggingface(
 
     Rows without text are dropped by ``no_text`` (null, not a string, or no such column), ``empty``,
     or ``record_too_large`` (over ``max_record_bytes``). Rows that cannot be read become one row
-    dropped by ``damaged``, and a file of another format becomes a row dropped by
-    ``not_a_dataset``. Invalid UTF-8 becomes U+FFFD. Parquet files need a stream that can seek;
-    Arrow files do not. Errors of the stream and of the network are raised, and ValueError for an
-    invalid descriptor.
+    dropped by ``damaged``, whatever exception they raise, and a file of another format becomes a
+    row dropped by ``not_a_dataset``. Invalid UTF-8 becomes U+FFFD. Parquet files need a stream that
+    can seek; Arrow files do not. Errors of the stream and of the network are raised, and ValueError
+    for an invalid descriptor.
     """
     assert start == 0 and end is None, "files of datasets are not split"
     columns = _Columns(text_column, url_column, tuple(metadata_columns))
@@ -89,7 +93,7 @@ def _pieces(
     stream: BinaryIO, name: str, columns: _Columns
 ) -> Iterator[pa.RecordBatch | Unreadable]:
     if name.endswith(_DESCRIPTOR):
-        yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name)
+        yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name, columns)
         return
     head = stream.read(8)
     names = (columns.text, columns.url, *columns.metadata)
@@ -103,16 +107,20 @@ def _pieces(
         yield Unreadable("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
 
 
-def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
+def _described(data: bytes, name: str, columns: _Columns) -> Iterator[pa.RecordBatch | Unreadable]:
     """Stream the dataset of a descriptor."""
     descriptor = _descriptor(data, name)
     check_descriptors([name])
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
 
     arguments = {key: value for key, value in descriptor.items() if key != "shard"}
-    damages = (datasets.exceptions.DatasetGenerationError, pa.ArrowException, ValueError)
+    split = arguments.pop("split", None)
     try:
-        dataset = datasets.load_dataset(**arguments, streaming=True)
+        builder = datasets.load_dataset_builder(**arguments)
+        if type(builder.config).__name__ == "CsvConfig":
+            builder.config.keep_default_na = False
+            builder.config.na_values = _missing_values(columns)
+        dataset = builder.as_streaming_dataset(split=split)
     except pa.ArrowException as error:
         yield Unreadable(f"{type(error).__name__}: {error}", None)
         return
@@ -133,12 +141,34 @@ def _described(data: bytes, name: str) -> Iterator[pa.RecordBatch | Unreadable]:
                 yield from table.to_batches()
                 done += len(table)
             return
-        except damages as error:
+        except Exception as error:
             cause = error.__cause__ or error
-            if isinstance(cause, OSError):
+            if _is_of_machines(error):
                 raise
             message = f"{type(cause).__name__}: {cause}"
     yield Unreadable(message, None)
+
+
+def _missing_values(columns: _Columns) -> dict[str, list[str]]:
+    """Return what stands for a missing value in the columns of CSV: in texts, nothing at all.
+
+    Otherwise pandas takes the texts "null" and "NA" for missing ones.
+    """
+    missing = {column: list(_MISSING_IN_CSV) for column in columns.metadata}
+    strings = [column for column in (columns.text, columns.url) if column is not None]
+    return missing | {column: [""] for column in strings}
+
+
+def _is_of_machines(error: BaseException | None) -> bool:
+    """Tell whether an error comes from the network, storage or memory, and not from the data."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        package = type(error).__module__.partition(".")[0]
+        if isinstance(error, (OSError, MemoryError)) or package in _NETWORK_PACKAGES:
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _descriptor(data: bytes, name: str) -> dict[str, Any]:

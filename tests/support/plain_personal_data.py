@@ -85,7 +85,7 @@ def emails(text: str) -> Iterator[tuple[int, int]]:
             and ".." not in name
             and len(labels) > 1
             and all(_LABEL.fullmatch(label) for label in labels)
-            and re.fullmatch(r"[A-Za-z]{2,}", labels[-1])
+            and re.fullmatch(r"[A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]+", labels[-1])
             and not _RESERVED.fullmatch(host)
         ):
             behind = at + 1 + len(host)
@@ -150,17 +150,22 @@ def _international_end(text: str, at: int, run_end: int) -> int:
     """Return the end of the phone number after a plus sign, within a run of digits and gaps."""
     limit = 11 if text[at + 1] == "1" else 15
     digits, end = "", 0
-    for number, group in enumerate(re.finditer(r"[0-9]+", text[at:run_end])):
+    number = behind = 0
+    for group in re.finditer(r"[0-9]+", text[at:run_end]):
         first, last = at + group.start(), at + group.end()
         if (
             len(digits + group.group()) > limit
             or re.match(r"[A-Za-z_]", text[last : last + 1])
             or (len(group.group()) == 1 and number > 1)
-            or (number > 0 and first - end > 3)
+            or (number > 0 and first - behind > 3)
         ):
             break
         if re.fullmatch("00+", group.group()):
             return 0
+        behind = last
+        if number == 1 and text[first - 1 : last + 1] == "(0)":
+            continue
+        number += 1
         digits += group.group()
         end = last
     if len(digits) < 8 or (

@@ -116,7 +116,7 @@ def read_items(file: str, fields: Sequence[str]) -> Iterator[Item]:
             yield Item(file, number, text)
             continue
         try:
-            values = json.loads(text)
+            values = json.loads(text, parse_int=lambda _: None)  # of any length
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}: not JSON: {error}; JSON lines are wanted") from None
         if not isinstance(values, dict):

@@ -119,10 +119,20 @@ def _last_label(data, start, end):  # type: ignore[no-untyped-def]
                 label = i + 1
     if label == start or end - label < 2:
         return 0
+    if _is_in_ascii(data, label, end):
+        return label
     for i in range(label, end):
         if not _is_letter(data[i]):
             return 0
     return label
+
+
+@njit(cache=True, nogil=True)
+def _is_in_ascii(data, start, end):  # type: ignore[no-untyped-def]
+    """Tell whether a label is the ASCII form of one in other letters (``xn--p1ai``, RFC 5890)."""
+    if end - start < 5 or data[start + 2] != 0x2D or data[start + 3] != 0x2D:
+        return False
+    return data[start] | 0x20 == 0x78 and data[start + 1] | 0x20 == 0x6E
 
 
 @njit(cache=True, nogil=True)
@@ -260,7 +270,8 @@ def international_phone_end(data, i, end):  # type: ignore[no-untyped-def]
     """Return the end of the phone number that begins with the ``+`` at ``i``, 0 for none.
 
     The number has eight to fifteen digits in groups (E.164), with one to three characters of
-    ``" -./()"`` between the groups. Only the first two groups may have a single digit. No group of
+    ``" -./()"`` between the groups. Only the first two groups may have a single digit. A ``(0)``
+    behind the country code, which is dialled within the country alone, is no group. No group of
     several digits is of zeros alone (``+25 000`` is a sum). Country code 1 has ten more digits, of
     the North American plan.
     """
@@ -283,13 +294,16 @@ def international_phone_end(data, i, end):  # type: ignore[no-untyped-def]
             break
         if value == 0 and length > 1:
             return 0
-        digits += length
-        groups += 1
-        number = number * 10**length + value
-        number_end = i
-        while i < end and i - number_end < 3 and _IS_PHONE_GAP[data[i]]:
+        is_national = value == 0 and groups == 1 and data[first - 1] == 0x28
+        if not (is_national and i < end and data[i] == 0x29):
+            digits += length
+            groups += 1
+            number = number * 10**length + value
+            number_end = i
+        group_end = i
+        while i < end and i - group_end < 3 and _IS_PHONE_GAP[data[i]]:
             i += 1
-        if i == number_end:
+        if i == group_end:
             break
     if digits < _MIN_PHONE_DIGITS:
         return 0

@@ -121,13 +121,34 @@ def _finite(digits: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+MAX_INTEGER_DIGITS = 4_300
+"""Longest integer of JSON that is a number in Python, which has this limit; others are texts."""
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits.lstrip("-")) <= MAX_INTEGER_DIGITS else digits
+
+
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
 """Decoder of JSON that also takes NaN and infinities, which some writers make, as null."""
+_SLOW_DECODER = json.JSONDecoder(
+    parse_float=_finite, parse_int=_integer, parse_constant=lambda _: None
+)
+"""The same for a line with an integer that is too long for Python."""
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return _SLOW_DECODER.decode(text)
 
 
 def _row(row_id: str, line: bytes, make_row: Callable[[str, dict[str, Any], bytes], Row]) -> Row:
     try:
-        values: Any = _DECODER.decode(line.decode(errors="replace"))
+        values: Any = _decoded(line.decode(errors="replace"))
     except ValueError as error:
         return _dropped(row_id, "bad_json", str(error))
     except RecursionError:

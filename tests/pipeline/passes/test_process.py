@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from pipeline.output.ledger import LEDGER_SCHEMA, Tally, ledger_warnings
 from pipeline.passes.plan import make_plan
-from pipeline.passes.process import StepError, process_split
+from pipeline.passes.process import StepError, process_split, read_split
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.runners.stops import note_stop
 
@@ -53,6 +54,30 @@ def test_a_step_that_raises_is_told_with_its_record(tmp_path):
         line = note_stop(str(tmp_path), error)
         assert line.startswith(f"error: the run stopped: {caught.value} (")
         assert line.endswith("the same command goes on from here")
+
+
+def test_a_reader_that_raises_is_told_with_source_and_file(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a.json").write_text('{"text": "a"}\n')
+    recipe = recipe_over(data)
+    (split,) = make_plan(recipe).splits
+    source = recipe.source("c4")
+
+    def raising(error):
+        def read(*_, **__):
+            yield from ()
+            raise error
+
+        return dataclasses.replace(source, reader=source.reader._replace(read=read))
+
+    with pytest.raises(StepError) as caught:
+        list(read_split(split, raising(TypeError("odd\nvalue")), recipe.reading, str(tmp_path)))
+    told = f"the reader of source c4, file {data}/a.json: TypeError: odd value"
+    assert str(caught.value) == told
+    assert note_stop(str(tmp_path), caught.value).startswith(f"error: the run stopped: {told} (")
+    with pytest.raises(ConnectionError):
+        list(read_split(split, raising(ConnectionError()), recipe.reading, str(tmp_path)))
 
 
 def test_files_that_hold_nothing_are_seen(tmp_path):

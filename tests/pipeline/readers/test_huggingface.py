@@ -152,6 +152,49 @@ def test_a_damaged_file_of_a_descriptor(tmp_path: Path) -> None:
     assert last["dropped_by"] == "damaged" and "JSON" in last["metadata"]
 
 
+def test_rows_of_a_descriptor_that_do_not_fit_are_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "score": {"x": "y"}}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "b", "score": {"z": 1, "w": [2]}}\n')
+    (tmp_path / "c.jsonl").write_text('{"text": "c", "score": "none"}\n')
+    descriptor = f"path: json\ndata_files: {tmp_path}/*.jsonl\nsplit: train"
+    rows = _read(descriptor.encode(), name="s/x.hf.yaml")
+    assert rows[0]["text"] == "a" and rows[-1]["dropped_by"] == "damaged"
+    assert json.loads(rows[-1]["metadata"])["error"]
+
+
+def test_any_exception_of_rows_is_a_row_but_not_that_of_a_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
+    descriptor = f"path: json\ndata_files: {tmp_path}/a.jsonl\nsplit: train".encode()
+
+    def raising(error: Exception) -> Any:
+        def iterate(*_: Any, **__: Any) -> Any:
+            raise error
+
+        return iterate
+
+    monkeypatch.setattr(datasets.IterableDataset, "iter", raising(TypeError("odd value")))
+    (row,) = _read(descriptor, name="s/x.hf.yaml")
+    assert row["dropped_by"] == "damaged" and "TypeError: odd value" in row["metadata"]
+    for error in (ConnectionError("gone"), MemoryError()):
+        wrapped = RuntimeError("no rows")
+        wrapped.__cause__ = error
+        monkeypatch.setattr(datasets.IterableDataset, "iter", raising(wrapped))
+        with pytest.raises(RuntimeError):
+            _read(descriptor, name="s/x.hf.yaml")
+
+
+def test_texts_of_csv_that_pandas_takes_for_missing_ones_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text,url,score\nnull,NA,1\nNA,b,\nnan,c,3\n12,d,4\n"",e,5\n')
+    descriptor = f"path: csv\ndata_files: {tmp_path}/a.csv\nsplit: train"
+    rows = _read(descriptor.encode(), name="s/x.hf.yaml")
+    assert [row["text"] for row in rows] == ["null", "NA", "nan", "12", ""]
+    assert [row["url"] for row in rows] == ["NA", "b", "c", "d", "e"]
+    assert [row["dropped_by"] for row in rows] == [None] * 4 + ["no_text"]
+
+
 def test_rows_without_a_text() -> None:
     table = pa.table({"text": ["a", None, " \n", "x" * 99, ""], "stars": [1, 2, 3, 4, None]})
     rows = _read(_parquet(table), max_record_bytes=50)

@@ -44,6 +44,14 @@ def test_real_files_against_the_standard_library(shared_data) -> None:
         ]
 
 
+def test_integers_of_any_length_are_json() -> None:
+    short, long = b"-" + b"7" * 4_300, b"-" + b"7" * 5_000
+    row = _row(b'{"text": "a", "timestamp": [%s, %s, 1]}' % (short, long))
+    assert row["dropped_by"] is None
+    assert json.loads(row["metadata"]) == {"timestamp": [int(short), long.decode(), 1]}
+    assert _row(b'{"text": "a", "timestamp": %s' % long)["dropped_by"] == "bad_json"
+
+
 def test_the_id_is_the_offset_of_the_line_however_compressed() -> None:
     rows = read_rows("json_lines", WHOLE)
     offsets = [int(row["id"].removeprefix("s/f#")) for row in rows]

@@ -124,6 +124,10 @@ def test_any_ipv6_address(number: int, exploded: bool) -> None:
         ("+44 20 7946 0958 or +1-415-325-5166", "<phone> or <phone>"),
         ("(323) 934-3936, 800.664.9638, 1-800-800-1504", "<phone>, <phone>, <phone>"),
         ("QuoteCall (888) 511-8416", "QuoteCall <phone>"),
+        ("to jane@xn--e1afmkfd.xn--p1ai, now", "to email@example.com, now"),
+        ("joe@web.XN--VERMGENSBERATER-CTB.", "email@example.com."),
+        ("call +33 (0)1 44 55 66 77", "call <phone>"),
+        ("+41(0)44 668 18 01, +33(0) 1.44.55.66.77", "<phone>, <phone>"),
     ],
 )
 def test_what_goes(text: str, after: str) -> None:
@@ -141,6 +145,8 @@ def test_what_goes(text: str, after: str) -> None:
         "+10 000 000, +25 000 000, +1 234, 5+49 30 1234567, +1 012 345 6789",
         "(555) 123-456, 123-456-7890, 212-555-0123, +1 212 555 0123, 2020-212-555-1234",
         "212.736-5000, 212-736-50001, 978-212-736-5000",
+        "joe@web.x-n1, joe@web.yn--p1ai, joe@web.xn--p1ai.c1",
+        "+33 (0) 12 34, +33 1 (0)1 4 5, +33 1 4 5 6 7 8 9 0",
     ],
 )
 def test_what_stays(text: str) -> None:
