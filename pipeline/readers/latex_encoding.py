@@ -48,7 +48,7 @@ _NAMES = {
 class LatexFile(NamedTuple):
     """A decoded file, and the encodings that it declares for what follows, with their places."""
 
-    text: str
+    scan: Scan
     declared: list[tuple[int, str]]
     is_guessed: bool = False  # whether nothing says what the bytes beyond ASCII are
 
@@ -71,19 +71,20 @@ def decode_latex(content: bytes, codec: str | None = None) -> LatexFile:
     text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = _LINE_END.sub("\n", text)
-    return LatexFile(text, _declared(text) if declares else [], is_guessed)
+    scan = Scan(text)
+    return LatexFile(scan, _declared(scan) if declares else [], is_guessed)
 
 
 def declared_in(content: bytes) -> str | None:
     """Return the encoding that a file such as a package of the authors declares last."""
     if not _DECLARING_BYTES.search(content):
         return None
-    return next((codec for _, codec in reversed(_declared(content.decode("latin-1")))), None)
+    return next((codec for _, codec in reversed(_declared(Scan(content.decode("latin-1"))))), None)
 
 
-def _declared(text: str) -> list[tuple[int, str]]:
+def _declared(scan: Scan) -> list[tuple[int, str]]:
     found = []
-    for match in Scan(text).matches(_DECLARATION):
+    for match in scan.matches(_DECLARATION):
         options = _OPTION.findall(match["options"] or match["switch"] or match["cjk"])
         codecs = [codec for option in options if (codec := _codec_of_option(option))]
         if codecs:  # of several options the last one is active
@@ -97,7 +98,7 @@ def _codec_of_option(option: str) -> str | None:
 
 def _decode_parts(content: bytes, codec: str | None, *, declares: bool) -> tuple[str, bool]:
     """Decode what lies between the declarations of a file by what holds there."""
-    declared = _declared(content.decode("latin-1")) if declares else []
+    declared = _declared(Scan(content.decode("latin-1"))) if declares else []
     ends = [*(end for end, _ in declared), len(content)]
     codecs = [codec, *(declared_codec for _, declared_codec in declared)]
     pieces, at, is_guessed = [], 0, False

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.readers.latex_encoding import decode_latex
-from pipeline.readers.splice import MAX_DEPTH, Library, Splicer, TooLongError, input_names
+from pipeline.readers.splice import MAX_DEPTH, Library, Splicer, TooLongError, reads_one_of, stem_of
 from transforms.latex.scan import Scan
 
 _CLASS = re.compile(r"\\document(?:class|style)(?![A-Za-z@])")
@@ -103,7 +103,8 @@ def _candidates(library: Library) -> tuple[list[_Candidate], bool]:
         except TooLongError:
             too_long |= main in with_class
             continue
-        scan = Scan(text)
+        alone = library.file(main).scan
+        scan = alone if alone.text == text else Scan(text)
         begin = scan.search(_BEGIN)
         documentclass = scan.search(_CLASS)
         if begin and documentclass and documentclass.start() < begin.start():
@@ -167,21 +168,20 @@ def _has_class(library: Library, path: str) -> bool:
 
 def _readers_of(library: Library, with_class: list[str]) -> list[str]:
     """Return the files without a class that read one with it, or that read such a file."""
-    names = {
-        path: {posixpath.splitext(posixpath.basename(name))[0] for name in read}
+    left = [
+        path
         for path in sorted(library.files)
         if path not in with_class and _may_be_read(library, path)
-        if (read := input_names(library, path))
-    }
+    ]
     readers: list[str] = []
-    wanted = {posixpath.splitext(posixpath.basename(path))[0] for path in with_class}
+    wanted = {stem_of(path) for path in with_class}
     for _ in range(MAX_DEPTH):
-        more = [path for path, read in names.items() if not read.isdisjoint(wanted)]
+        more = [path for path in left if reads_one_of(library, path, wanted)]
         if not more:
             break
         readers += more
-        wanted = {posixpath.splitext(posixpath.basename(path))[0] for path in more}
-        names = {path: read for path, read in names.items() if path not in more}
+        wanted = {stem_of(path) for path in more}
+        left = [path for path in left if path not in more]
     return readers
 
 
@@ -191,7 +191,7 @@ def _named_by_readme(library: Library) -> set[str]:
     for path in library.files:
         if not _README.search(path):
             continue
-        text = decode_latex(library.files[path]).text
+        text = decode_latex(library.files[path]).scan.text
         named |= set(_README_LINE.findall(text))
         for entry in _README_ENTRY.findall(text):
             if _README_TOPLEVEL.search(entry) and (name := _README_FILE.search(entry)):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from pipeline.readers.latex_encoding import declared_in, decode_latex
-from transforms.latex.scan import Scan
+from pipeline.readers.latex_encoding import LatexFile, declared_in, decode_latex
 
 MAX_DEPTH = 30
 """Deepest nesting of files that read files; TeX allows 15."""
@@ -32,8 +30,9 @@ _INPUT = re.compile(
     r"\{(?P<folder>[^{}\n]{0,200})\}[ \t]*\{(?P<file>[^{}\n]{1,200})\}"
     r"|\\(?P<bibliography>bibliography)[ \t]*\{[^{}]{0,2000}\}"
 )
+_PLAIN_CODECS = (None, "ascii", "utf-8")  # what a file without a declaration is read as anyway
 _NAMES_OF_FILES = ("braced", "quoted", "bare", "file")
-_READS_BYTES = re.compile(rb"\\(?:@?input|include|sub|import|InputIfFile)")
+_READS_BYTES = re.compile(rb"\\(?:@?input|include|sub|import|InputIfFile)[^\n]{0,400}")
 # Old macro packages that papers read with \input and sometimes include.
 _PACKAGES = frozenset(
     name
@@ -61,14 +60,6 @@ class TooLongError(Exception):
     """The text of a paper, or a file of it, is above the limit."""
 
 
-class LibraryFile(NamedTuple):
-    """A file as TeX reads it; see :class:`pipeline.readers.latex_encoding.LatexFile`."""
-
-    scan: Scan
-    declared: list[tuple[int, str]]
-    is_guessed: bool
-
-
 class Library:
     """The files of a paper; each is decoded and scanned once, when it is first needed."""
 
@@ -76,10 +67,10 @@ class Library:
         self.files = files
         self.max_file_bytes = max_file_bytes
         self.read_chars_left = 4 * max_file_bytes  # characters to read, for all candidates together
-        self._read: dict[tuple[str, str | None], LibraryFile] = {}
+        self._read: dict[tuple[str, str | None], LatexFile] = {}
         self._own_codec = self._codec_of_packages()
 
-    def file(self, path: str, codec: str | None = None) -> LibraryFile:
+    def file(self, path: str, codec: str | None = None) -> LatexFile:
         """Return a file as TeX reads it where ``codec`` is declared.
 
         Raises :class:`TooLongError` for a file above the limit.
@@ -87,10 +78,10 @@ class Library:
         content = self.files[path]
         if len(content) > self.max_file_bytes:
             raise TooLongError
-        key = path, None if content.isascii() else codec or self._own_codec
+        codec = codec or self._own_codec
+        key = path, None if codec in _PLAIN_CODECS or content.isascii() else codec
         if key not in self._read:
-            decoded = decode_latex(content, key[1])
-            self._read[key] = LibraryFile(Scan(decoded.text), decoded.declared, decoded.is_guessed)
+            self._read[key] = decode_latex(content, key[1])
         return self._read[key]
 
     def _codec_of_packages(self) -> str | None:
@@ -245,14 +236,22 @@ class Splicer:
         return made, [""]
 
 
-def input_names(library: Library, path: str) -> list[str]:
-    """Return the names that a file's commands ``\\input`` and the like give, as they stand."""
-    if not _READS_BYTES.search(library.files[path]):
-        return []
-    names = []
+def reads_one_of(library: Library, path: str, stems: set[str]) -> bool:
+    """Tell whether a file reads one of the files whose names, without suffix, are ``stems``."""
+    commands = b" ".join(_READS_BYTES.findall(library.files[path]))
+    if not any(stem.encode() in commands for stem in stems):
+        return False
     for match in library.file(path).scan.matches(_INPUT):
-        names += [match[name] for name in _NAMES_OF_FILES if match[name]]
-    return [name.replace('"', "").strip() for name in names]
+        for group in _NAMES_OF_FILES:
+            name = (match[group] or "").replace('"', "").strip()
+            if name and stem_of(name) in stems:
+                return True
+    return False
+
+
+def stem_of(path: str) -> str:
+    """Return the name of a file without folder and suffix."""
+    return posixpath.splitext(posixpath.basename(path))[0]
 
 
 def _is_package(name: str) -> bool:

@@ -30,7 +30,7 @@ from transforms.latex.scan import (
     is_conditional,
 )
 from transforms.latex.scope import ARGUMENT, Scope
-from transforms.latex.switches import read_switch
+from transforms.latex.switches import may_turn, read_switch
 from transforms.latex.writing import Output
 
 _TOKEN = {
@@ -84,7 +84,7 @@ class _Expansion:
                 continue
             if match.start() > frame.at:
                 self._write_text(frame.text[frame.at : match.start()])
-            if match.start() in frame.skipped:
+            if frame.skipped and match.start() in frame.skipped:
                 frame.at = frame.skipped.pop(match.start())
                 self._end_removed_command()
                 continue
@@ -100,7 +100,8 @@ class _Expansion:
 
     def _write_text(self, text: str) -> None:
         self._output.write(text)
-        self._scope.read_text(text)
+        if "$" in text or "\n" in text:
+            self._scope.read_text(text)
 
     def _pass_span(self, frame: Frame) -> bool:
         """Copy the span (verbatim text or a comment) at the current position, if there is one."""
@@ -156,7 +157,7 @@ class _Expansion:
         macro = self._scope.macro(word)
         if macro is not None:
             self._expand(token, macro)
-        elif self._define(frame, word):
+        elif (word in DEFINERS or may_turn(word)) and self._define(frame, word):
             return
         elif word == "begin":
             self._begin(frame, start)
@@ -172,8 +173,7 @@ class _Expansion:
             self._output.write_command(token)
             frame.at_letter = word == "makeatletter"
         elif word == "xspace":
-            space = space_of_xspace(self._input)
-            self._output.write("" if self._scope.in_math else space)
+            self._output.write("" if self._scope.in_math else space_of_xspace(self._input))
         elif word in ("@ifstar", "@ifnextchar") and len(self._frames) > 1:
             self._branch(branch_taken(self._input, frame, token), token)
         elif word == "ensuremath" and self._ensured_math(frame):

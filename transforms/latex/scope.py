@@ -98,10 +98,9 @@ class Scope:
 
         No formula goes over a blank line.
         """
-        if "\n" in text:
-            *before, text = _BLANK_LINE.split(text)
-            if before:
-                self.in_math = self.groups[-1].begins_in_math if self.groups else False
+        if "\n" in text and _BLANK_LINE.search(text):
+            text = _BLANK_LINE.split(text)[-1]
+            self.in_math = self.groups[-1].begins_in_math if self.groups else False
         if "$" in text and text.replace("$$", "$").count("$") % 2:
             self.in_math = not self.in_math
 

@@ -49,13 +49,18 @@ class Turned(NamedTuple):
     is_global: bool = False
 
 
+def may_turn(word: str) -> bool:
+    """Tell whether a command may make or turn a switch."""
+    return word in _WORDS or word.endswith(("true", "false"))
+
+
 def read_switch(source: Text, word: str, at: int, known: Mapping[str, Value]) -> Turned | None:
     r"""Read what turns or makes a switch, from behind the command ``word``.
 
     The names of ``\newif`` and of packages' booleans begin with ``if``, those of toggles with
     ``toggle`` and a space. Returns None for other commands.
     """
-    if word not in _WORDS and not word.endswith(("true", "false")):
+    if not may_turn(word):
         return None
     if word == "global":
         following = _control(source, at)

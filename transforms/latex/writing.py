@@ -62,7 +62,7 @@ class Output:
         self._pieces.append(text)
         self.chars += len(text)
         self._after_word = False
-        if not text.isspace():
+        if self.last_command and not text.isspace():
             self.last_command = ""
 
     def write_command(self, token: str) -> None:

@@ -295,7 +295,7 @@ def test_each_file_is_decoded_on_its_own() -> None:
         }
     )
     assert all(word in row["text"] for word in ("é", "Schrödinger\n", "“quoted”", "Ω"))
-    assert decode_latex(b"\x81\xe9").text == "\x81é"
+    assert decode_latex(b"\x81\xe9").scan.text == "\x81é"
 
 
 def test_pdf_wrapped_in_latex_is_no_text() -> None:
