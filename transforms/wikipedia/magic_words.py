@@ -58,8 +58,8 @@ def function_value(name: str, arguments: list[str], language: str | None) -> str
         return [*others, "", "", ""][1 if first == second else 2]
     if name == "plural":
         return second if first == "1" or not third else third
-    if name == "#tag" and first in ("nowiki", "poem", "blockquote"):
-        return second
+    if name == "#tag":
+        return second if first in ("nowiki", "poem", "blockquote") else ""
     return None
 
 

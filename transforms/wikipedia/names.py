@@ -1,7 +1,7 @@
 """Names of namespaces and templates in the 20 languages of LLaMA's Wikipedia.
 
 Namespaces are those of MediaWiki's localisation, with aliases. Every language also understands the
-English names. Templates of disambiguation pages are those in use on each Wikipedia.
+English names. Citation templates are those in use on each Wikipedia.
 """
 
 from __future__ import annotations
@@ -53,33 +53,6 @@ CATEGORY_NAMES = {
     "uk": "Категорія|Категория",
 }
 """Names of the category namespace by language, without the English name."""
-
-DISAMBIGUATION_TEMPLATES = {
-    "bg": "пояснение|пояснителна страница",
-    "ca": "desambiguació|desambigua",
-    "cs": "rozcestník|rozcestník - příjmení|rozcestník - místopisné jméno|rozcestník - jméno",
-    "da": "flertydig|flertydigt efternavn|flertydigt personnavn",
-    "de": "begriffsklärung",
-    "en": "dab|disam|disamb|hndis|geodis|numberdis|roaddis|schooldis|hospitaldis|mathdab"
-    "|letter disambig|mil-unit-dis|human name disambiguation|place name disambiguation",
-    "es": "desambiguación|desambiguacion",
-    "fr": "homonymie|homonymes|paronymie|toponymie|patronymie|homonymie de personnes",
-    "hr": "razdvojba",
-    "hu": "egyért|egyértelműsítő lap",
-    "it": "disambigua",
-    "nl": "dp|dpintro|doorverwijspagina",
-    "pl": "ujednoznacznienie|strona ujednoznaczniająca",
-    "pt": "desambiguação|desambig|desambig-topo",
-    "ro": "dezambiguizare|dezambig",
-    "ru": "неоднозначность|многозначность",
-    "sl": "razločitev",
-    "sr": "вишезначна одредница|višeznačna odrednica|вишезначна",
-    "sv": "förgrening|gren|namnförgrening|ortnamnsförgrening|betydelselista",
-    "uk": "неоднозначність|багатозначність|багатозначні терміни",
-}
-"""Templates that mark a disambiguation page by language, in lower case."""
-
-COMMON_DISAMBIGUATION_TEMPLATES = "disambig|disambiguation"
 
 CITATION_TEMPLATES = {
     "bg": "цитат|цитиране",

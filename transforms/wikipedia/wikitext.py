@@ -16,6 +16,7 @@ The grammar is that of https://www.mediawiki.org/wiki/Preprocessor_ABNF and Help
 from __future__ import annotations
 
 import html.entities
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
@@ -27,12 +28,11 @@ import pyarrow as pa
 from transforms.documents import drop, with_column
 from transforms.kernels.superscripts import script
 from transforms.wikipedia.brackets import resolve_brackets
+from transforms.wikipedia.disambiguation import is_disambiguation
 from transforms.wikipedia.lines import BREAK, read_lines
 from transforms.wikipedia.magic_words import plain_signs
 from transforms.wikipedia.names import (
     CATEGORY_NAMES,
-    COMMON_DISAMBIGUATION_TEMPLATES,
-    DISAMBIGUATION_TEMPLATES,
     FILE_NAMES,
     names_of,
 )
@@ -100,10 +100,11 @@ def clean_wikitext(
     texts: list[str] = []
     ambiguous = np.zeros(batch.num_rows, np.bool_)
     shown = {name.lower(): tuple(numbers) for name, numbers in text_templates.items()}
-    rows = zip(batch["text"].to_pylist(), batch["language"].to_pylist(), strict=True)
-    for row, (wikitext, language) in enumerate(rows):
+    columns = [batch[name].to_pylist() for name in ("text", "language", "metadata")]
+    for row, (wikitext, language, metadata) in enumerate(zip(*columns, strict=True)):
         aside = _put_aside(wikitext)
-        if drop_disambiguation and _disambiguation(language).search(aside.text):
+        title = json.loads(metadata).get("title") if metadata else None
+        if drop_disambiguation and is_disambiguation(aside.text, title, language):
             ambiguous[row] = True
             texts.append("")
         else:
@@ -138,13 +139,6 @@ def _text(aside: _Aside, language: str | None, shown: Mapping[str, tuple[int, ..
     text = _SPACE_BEFORE_STOP.sub("", _SPACES.sub(" ", text))
     text = read_lines(text)
     return _MARKER.sub(lambda match: aside.verbatim[int(match.group(1))], text).strip()
-
-
-@cache
-def _disambiguation(language: str | None) -> re.Pattern[str]:
-    names = names_of(DISAMBIGUATION_TEMPLATES, language, COMMON_DISAMBIGUATION_TEMPLATES)
-    choice = "|".join(re.escape(name).replace(r"\ ", "[ _]") for name in sorted(names))
-    return re.compile(rf"\{{\{{\s*(?:{choice})\s*(?:\||\}}\}})|__DISAMBIG__", re.IGNORECASE)
 
 
 @cache
