@@ -31,6 +31,7 @@ from transforms.latex.scan import (
 )
 from transforms.latex.scope import ARGUMENT, Scope
 from transforms.latex.switches import may_turn, read_switch
+from transforms.latex.words import may_matter
 from transforms.latex.writing import Output
 
 _TOKEN = {
@@ -135,8 +136,7 @@ class _Expansion:
             frame.at = rest.end()
 
     def _define(self, frame: Frame, word: str) -> bool:
-        turned = read_switch(frame.source, word, frame.at, self._scope.known)
-        if turned:
+        if turned := read_switch(frame.source, word, frame.at, self._scope.known):
             certain = all(outer.at >= outer.undecided_end for outer in self._frames)
             frame.at = turned.end
             self._scope.turn(turned, is_certain=certain)
@@ -157,6 +157,8 @@ class _Expansion:
         macro = self._scope.macro(word)
         if macro is not None:
             self._expand(token, macro)
+        elif not may_matter(word):
+            self._output.write_command(token)
         elif (word in DEFINERS or may_turn(word)) and self._define(frame, word):
             return
         elif word == "begin":
@@ -214,9 +216,7 @@ class _Expansion:
         if environment is None:
             self._output.write(match.group())
             if name != "document":
-                self._scope.open(
-                    f"begin {name}", in_math=True if name in commands.FORMULAS else None
-                )
+                self._scope.open(f"begin {name}", in_math=name in commands.FORMULAS or None)
             return
         places = self._input.places()
         values = (

@@ -27,7 +27,7 @@ _VERBATIM_NAMES = (
 _VERBATIM_ENVIRONMENTS = frozenset(_VERBATIM_NAMES.split())
 _OPTION = r"(?:\[[^\]\n]{0,200}\])?"
 _DELIMITED = r"([!-)+-/:-@\[\]^_`|~0-9])[^\n]*?\1"  # only ASCII, so that few lines are searched
-_INLINE_VERBATIM = {
+INLINE_VERBATIM = {
     r"\verb": re.compile(r"\\verb\*?" + _DELIMITED),
     r"\lstinline": re.compile(rf"\\lstinline{_OPTION}(?:\{{[^{{}}\n]*\}}|{_DELIMITED})"),
     r"\mintinline": re.compile(
@@ -36,7 +36,8 @@ _INLINE_VERBATIM = {
 }
 # A percent sign in a url begins no comment, and macros in a url are not expanded.
 _ADDRESS = re.compile(r"\\[a-z]+\*?[ \t]*(?:\[[^\]\n]{0,200}\][ \t]*)?\{[^{}\n]*\}")
-_INLINE_VERBATIM |= dict.fromkeys((r"\url", r"\href", r"\path", r"\nolinkurl"), _ADDRESS)
+INLINE_VERBATIM |= dict.fromkeys((r"\url", r"\href", r"\path", r"\nolinkurl"), _ADDRESS)
+"""Patterns of inline verbatim text, by the command that begins it."""
 
 _TOKEN = re.compile(r"\\[A-Za-z@]+|\\[\s\S]|%[^\n]*")
 _CONDITIONAL_TOKEN = re.compile(r"\\[A-Za-z@]+|\\[\s\S]|%[^\n]*|[{}]")
@@ -116,7 +117,7 @@ def inline_verbatim(text: str, word: str, start: int) -> re.Match[str] | None:
 
     Returns None for other control words.
     """
-    pattern = _INLINE_VERBATIM.get(word)
+    pattern = INLINE_VERBATIM.get(word)
     return pattern.match(text, start) if pattern else None
 
 

@@ -16,7 +16,9 @@ _ONE_ARGUMENT = (
 _TWO_ARGUMENTS = "frac dfrac tfrac binom stackrel overset underset"
 _ARITY = dict.fromkeys(_ONE_ARGUMENT.split(), 1) | dict.fromkeys(_TWO_ARGUMENTS.split(), 2)
 
-_WITHOUT_TRACE = frozenset(("relax", "protect", "ignorespaces", "ignorespacesafterend"))
+WITHOUT_TRACE = frozenset(("relax", "protect", "ignorespaces", "ignorespacesafterend"))
+"""Commands that mostly show nothing."""
+
 # Ends of a text whose number or test a following \relax ends.
 _NEEDS_RELAX = re.compile(
     r"(?:[0-9]|[0-9.][ ]?(?:pt|em|ex|cm|mm|in|bp|sp|pc|mu|fil+)|=|\\if[a-z]*"
@@ -86,7 +88,7 @@ class Output:
 
     def shows_nothing_of(self, word: str) -> bool:
         """Tell whether the command ``word`` makes no difference here, such as ``\\relax``."""
-        if word not in _WITHOUT_TRACE or self.arity:
+        if word not in WITHOUT_TRACE or self.arity:
             return False
         return not _NEEDS_RELAX.search("".join(self._pieces[-_LAST_PIECES:])[-80:])
 
