@@ -124,6 +124,8 @@ def _described(data: bytes, name: str, columns: _Columns) -> Iterator[pa.RecordB
     except pa.ArrowException as error:
         yield Unreadable(f"{type(error).__name__}: {error}", None)
         return
+    except StopIteration:  # of `datasets`, which looks at the first file
+        raise ValueError(f"{name}: data_files: no file has such a name") from None
     if not isinstance(dataset, datasets.IterableDataset):
         raise ValueError(f"{name}: split: say which of {', '.join(map(str, dataset))}")
     if (shard := descriptor.get("shard")) is not None:
