@@ -5,9 +5,9 @@
 
 On the English text of all WET pages, one core, with the language model of the models' folder and
 those of ``--lm``, made of the same pieces. The packages are used as well as was found: one call of
-SentencePiece a batch, which gives ids, whose pieces Arrow looks up and joins; one of KenLM a
-document. Both sides take turns, the best of all rounds counts, and perplexities are equal to the
-last bit.
+SentencePiece a batch, which gives ids, whose pieces Arrow looks up and joins. Both sides have KenLM
+score a document at a time. They take turns, the best of all rounds counts, and perplexities are
+equal to the last bit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,11 +28,9 @@ import pyarrow.compute as pc
 import sentencepiece
 
 from benchmarks.measuring import best_seconds_in_turns, wet_texts
-from tokenizer.encode import BatchEncoder, Pieces, load_encoder
+from tokenizer.encode import load_encoder
 from transforms.documents import documents, with_column
 from transforms.kernels.codepoints import normalise_for_lm
-from transforms.scoring import kenlm_model
-from transforms.scoring.kenlm_score import SentenceScorer
 from transforms.scoring.language import identify_language
 from transforms.scoring.perplexity import score_perplexity
 
@@ -96,61 +93,36 @@ def english_batches(data: Path, models: Path) -> list[pa.RecordBatch]:
     return batches
 
 
-def our_words(
-    encoder: BatchEncoder, numbers: Any, scorer: SentenceScorer, found: Pieces
-) -> tuple[Any, Any]:
-    """Return the language model's words of a batch's pieces."""
-    words = numbers[found.ids]
-    words[found.is_unknown] = kenlm_model.word_numbers(
-        scorer.model, found.unknown_bytes, found.unknown_offsets
-    )
-    return words, found.offsets
-
-
 def measure(
     batches: list[pa.RecordBatch], pieces: Path, lm: Path, rounds: int
 ) -> list[dict[str, Any]]:
-    """Return a row a part of the step, and one of the whole."""
+    """Return a row for the pieces and one for the whole step."""
     lm.read_bytes()  # into memory, from where both sides map it
     packages, encoder = load_packages(pieces, lm), load_encoder(str(pieces))
-    model = kenlm_model.load(str(lm))
-    assert model is not None, f"{lm}: a kind of model that the kernels do not read"
-    scorer = SentenceScorer(model)
-    texts = [piece.text for piece in encoder.model.pieces]
-    arena, ends = np.frombuffer(b"".join(texts), np.uint8), np.cumsum([0, *map(len, texts)])
-    numbers = kenlm_model.word_numbers(model, arena, ends)
     normal = [normalise_for_lm(batch["text"]) for batch in batches]
-    their_pieces = [sentences(packages, column)[0] for column in normal]
-    our_pieces = [encoder.encode_as_pieces(column) for column in normal]
     parameters = {"language": LANGUAGE, "lm": str(lm), "pieces": str(pieces)}
 
-    def plain() -> list[float]:
+    def plain_pieces() -> list[bytes]:
+        return [one for column in normal for one in sentences(packages, column)[0]]
+
+    def our_pieces() -> list[bytes]:
+        return [one for column in normal for one, _ in encoder.encode_as_sentences(column)]
+
+    def plain_whole() -> list[float]:
         made = [plain_step(packages, batch) for batch in batches]
         return [value for batch in made for value in batch["perplexity"].to_pylist()]
 
-    def step() -> list[float]:
+    def our_whole() -> list[float]:
         made = [score_perplexity(batch, **parameters) for batch in batches]
         return [value for batch in made for value in batch["perplexity"].to_pylist()]
 
-    assert plain() == step(), f"{lm}: not the same perplexities"
-    parts: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
-        "pieces": (
-            lambda: [sentences(packages, column) for column in normal],
-            lambda: [encoder.encode_as_pieces(column) for column in normal],
-        ),
-        "language model": (
-            lambda: [packages.lm.score(one) for some in their_pieces for one in some],
-            lambda: [
-                scorer.score_batch(*our_words(encoder, numbers, scorer, found))
-                for found in our_pieces
-                if found is not None
-            ],
-        ),
-        "whole step": (plain, step),
-    }
     mb = sum(batch["text"].nbytes for batch in batches) / 1e6
     rows = []
-    for part, (theirs, ours) in parts.items():
+    for part, theirs, ours in (
+        ("pieces", plain_pieces, our_pieces),
+        ("whole step", plain_whole, our_whole),
+    ):
+        assert theirs() == ours(), f"{lm}, {part}: not the same results"
         plain_seconds, seconds = best_seconds_in_turns(theirs, ours, rounds)
         rows.append(
             {"lm": lm.name, "lm_mb": lm.stat().st_size / 1e6, "part": part,

@@ -12,7 +12,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,6 @@ from tokenizer.unigram import (
     encode_unigram,
     join_pieces,
     unigram_model,
-    unknown_pieces,
 )
 from tokenizer.units import (
     count_ids,
@@ -52,16 +51,6 @@ UNITS_PER_CALL = 1000
 
 SPACE_MARK = "\u2581"
 """Character that stands for a space in SentencePiece's pieces."""
-
-
-class Pieces(NamedTuple):
-    """The pieces of a batch of texts."""
-
-    ids: npt.NDArray[np.int32]
-    offsets: Offsets  # offsets of the texts in ``ids``
-    is_unknown: npt.NDArray[np.bool_]  # whether each id is the unknown piece
-    unknown_bytes: npt.NDArray[np.uint8]  # UTF-8 of the unknown pieces, one after the other
-    unknown_offsets: Offsets
 
 
 class BatchEncoder:
@@ -158,18 +147,6 @@ class BatchEncoder:
         for row in range(len(texts)):
             n_pieces = int(cut_offsets[row + 1] - cut_offsets[row])
             yield sentences[ends[row] : ends[row + 1]].tobytes(), n_pieces
-
-    def encode_as_pieces(self, texts: pa.StringArray) -> Pieces | None:
-        """Return every text's pieces, those of ``encode_as_sentences``, without joining them.
-
-        Returns None where SentencePiece itself makes the model's pieces.
-        """
-        if self._unigram is None or len(self._unigram.byte_ids):
-            return None
-        data, offsets = self._normalised(texts)
-        ids, cuts, cut_offsets = encode_unigram(self._unigram, data, offsets)
-        unknown = unknown_pieces(self._unigram, data, offsets, ids, cuts, cut_offsets)
-        return Pieces(ids, cut_offsets, ids == self._unigram.unknown_id, *unknown)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of a document's ids. Ids of begin and end of sequence are left out."""

@@ -331,39 +331,3 @@ def _join(data, offsets, cuts, cut_offsets, out, out_offsets):  # type: ignore[n
                     to += 1
                 at += 1
         out_offsets[text + 1] = to
-
-
-def unknown_pieces(
-    model: UnigramModel,
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    ids: npt.NDArray[np.int32],
-    cuts: npt.NDArray[np.int64],
-    cut_offsets: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the texts of the unknown pieces, one after the other. Their spaces become U+2581.
-
-    Takes normalised texts, and the results of :func:`encode_unigram` for them. Returns UTF-8, and
-    the offsets of the pieces in it.
-    """
-    at = np.flatnonzero(ids == model.unknown_id)
-    begins = np.where(at > 0, cuts[at - 1], 0)
-    is_first = np.isin(at, cut_offsets[:-1])
-    begins[is_first] = offsets[np.searchsorted(cut_offsets, at[is_first], side="right") - 1]
-    cut_ends = np.arange(len(at) + 1)
-    pieces = np.empty(int((cuts[at] - begins).sum()), np.uint8)
-    starts = _gather(data, begins, cuts[at], pieces)
-    return join_pieces(pieces, starts, starts[1:], cut_ends)
-
-
-@njit(cache=True, nogil=True)
-def _gather(data, begins, ends, out):  # type: ignore[no-untyped-def]
-    """Copy spans of ``data`` to ``out``, one after the other; return their offsets there."""
-    offsets = np.zeros(begins.size + 1, np.int64)
-    to = 0
-    for span in range(begins.size):
-        for i in range(begins[span], ends[span]):
-            out[to] = data[i]
-            to += 1
-        offsets[span + 1] = to
-    return offsets

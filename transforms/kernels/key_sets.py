@@ -27,8 +27,8 @@ def in_key_set(texts: pa.StringArray, keys: KeySet) -> npt.NDArray[np.bool_]:
 
 
 @njit(cache=True, nogil=True)
-def place_of(keys, key):  # type: ignore[no-untyped-def]
-    """Return where ascending ``keys`` hold ``key`` first, or -1 where they do not."""
+def holds(keys, key):  # type: ignore[no-untyped-def]
+    """Tell whether ascending ``keys`` hold ``key``."""
     low, high = 0, keys.size
     while low < high:
         middle = (low + high) // 2
@@ -36,13 +36,7 @@ def place_of(keys, key):  # type: ignore[no-untyped-def]
             low = middle + 1
         else:
             high = middle
-    return low if low < keys.size and keys[low] == key else -1
-
-
-@njit(cache=True, nogil=True)
-def holds(keys, key):  # type: ignore[no-untyped-def]
-    """Tell whether ``key`` is among ``keys``, which are ascending."""
-    return place_of(keys, key) >= 0
+    return low < keys.size and keys[low] == key
 
 
 @njit(cache=True, nogil=True)

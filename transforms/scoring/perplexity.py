@@ -10,19 +10,15 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import kenlm
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenizer.encode import check_model, load_encoder
 from transforms.documents import FilePath, checked_by, drop, with_column
 from transforms.kernels.codepoints import normalise_for_lm
-from transforms.scoring import kenlm_model
-from transforms.scoring.kenlm_score import SentenceScorer
 
 BUCKETS = ("head", "middle", "tail")
 
@@ -38,43 +34,6 @@ def _load_lm(path: str) -> kenlm.Model:
         return kenlm.Model(path, config)
     except (OSError, RuntimeError):  # KenLM's message names places in its own code
         raise ValueError(f"{path}: not a KenLM model, or not all of one") from None
-
-
-class _Scorer(NamedTuple):
-    """A language model, and the numbers of SentencePiece's pieces in it, for the kernels."""
-
-    sentences: SentenceScorer
-    words: npt.NDArray[np.uint32]  # number in the language model of every piece
-
-
-@functools.cache
-def _load_scorer(lm: str, pieces: str) -> _Scorer | None:
-    """Map a language model for the kernels, once a process; None where they cannot read it."""
-    model = kenlm_model.load(lm)
-    texts = [piece.text for piece in load_encoder(pieces).model.pieces]
-    # KenLM divides sentences at these characters, so a piece with one would be several words.
-    if model is None or any(set(text) & set(b"\0\t\n\v\f\r ") for text in texts):
-        return None
-    arena = np.frombuffer(b"".join(texts), np.uint8)
-    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return _Scorer(SentenceScorer(model), kenlm_model.word_numbers(model, arena, offsets))
-
-
-def _scores(texts: pa.StringArray, lm: str, pieces: str) -> list[tuple[float, int]]:
-    """Return the log10 probability of each normalised text, and its number of pieces."""
-    encoder = load_encoder(pieces)
-    scorer = _load_scorer(lm, pieces)
-    encoded = None if scorer is None else encoder.encode_as_pieces(texts)
-    if scorer is None or encoded is None:
-        model = _load_lm(lm)
-        sentences = encoder.encode_as_sentences(texts)
-        return [(model.score(sentence), n_pieces) for sentence, n_pieces in sentences]
-    words = scorer.words[encoded.ids]
-    words[encoded.is_unknown] = kenlm_model.word_numbers(
-        scorer.sentences.model, encoded.unknown_bytes, encoded.unknown_offsets
-    )
-    scores = scorer.sentences.score_batch(words, encoded.offsets)
-    return list(zip(scores.tolist(), np.diff(encoded.offsets).tolist(), strict=True))
 
 
 def check_score_perplexity(*, lm: FilePath, pieces: FilePath, **_: object) -> None:
@@ -98,9 +57,11 @@ def score_perplexity(
     mask = pc.fill_null(pc.equal(batch["language"], language), False)
     if not pc.any(mask).as_py():
         return batch
+    model, encoder = _load_lm(lm), load_encoder(pieces)
     texts = normalise_for_lm(batch["text"].filter(mask))
     perplexities = [
-        10.0 ** (-score / (n_pieces + 1)) for score, n_pieces in _scores(texts, lm, pieces)
+        10.0 ** (-model.score(sentence) / (n_pieces + 1))
+        for sentence, n_pieces in encoder.encode_as_sentences(texts)
     ]
     scored = pc.replace_with_mask(batch["perplexity"], mask, pa.array(perplexities, pa.float64()))
     return with_column(batch, "perplexity", scored)

@@ -17,7 +17,7 @@ import sentencepiece
 from tests.tokenizer.test_encode import wet_pages
 from transforms.documents import FilePath, documents, with_column
 from transforms.kernels.codepoints import PUNCTUATION, normalise_for_lm
-from transforms.scoring.perplexity import _load_scorer, bucket_by_perplexity, score_perplexity
+from transforms.scoring.perplexity import _load_lm, bucket_by_perplexity, score_perplexity
 
 
 def plain_normalise(text: str) -> str:
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_model(models: dict[str, str], tmp_path: Path) -> None
     whole = Path(models["lm"]).read_bytes()
     for content in (b"nothing of the kind", b"", whole[:120], whole[:100_000]):
         path.write_bytes(content)
-        _load_scorer.cache_clear()
+        _load_lm.cache_clear()
         with pytest.raises(ValueError, match=r"bad\.bin"):
             score_perplexity(
                 in_english(["a"]), language="en", lm=str(path), pieces=models["pieces"]
@@ -95,15 +95,6 @@ def test_a_file_that_is_no_model(models: dict[str, str], tmp_path: Path) -> None
         score_perplexity(
             in_english(["a"]), language="en", lm=str(tmp_path / "no.bin"), pieces=models["pieces"]
         )
-
-
-def test_a_model_of_another_kind_is_queried_by_kenlm(
-    models: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = in_english(["some words, and \u2603\u2603 unknown ones", "", "another text"])
-    expected = score_perplexity(batch, language="en", **models)
-    monkeypatch.setattr("transforms.scoring.perplexity._load_scorer", lambda *_: None)
-    assert score_perplexity(batch, language="en", **models).equals(expected)
 
 
 def scored(rows: list[tuple[str | None, float | None]]) -> pa.RecordBatch:
