@@ -54,7 +54,7 @@ def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[flo
         run(recipe, str(folder / f"{source}{number}"), execution)
         times.append(time.process_time() - started)
     plan = make_plan(recipe).splits
-    raw = [s for s in plan if s.holds == "records"] or plan
+    raw = [split for split in plan if split.holds == "records"] or plan
     return sum(split.n_bytes for split in raw) / 1e6, min(times[1:])
 
 

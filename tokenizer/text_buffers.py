@@ -12,8 +12,9 @@ def text_buffers(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """View a string column as UTF-8 bytes and offsets, without copying the text.
 
-    Returns ``data`` and ``offsets`` (``len(texts) + 1`` of them): row ``i`` is
-    ``data[offsets[i]:offsets[i + 1]]``. Slices of larger arrays are handled; nulls are empty.
+    Returns ``data`` and ``offsets``. There are ``len(texts) + 1`` offsets, and row ``i`` is
+    ``data[offsets[i]:offsets[i + 1]]``. A slice of a larger array works too. Nulls read as empty
+    texts.
     """
     if len(texts) == 0:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)

@@ -142,7 +142,7 @@ class Source:
 
     @property
     def shuffle_positions(self) -> list[int]:
-        """The positions of the deduplications among the steps."""
+        """Positions of the deduplications among the steps."""
         return [i for i, step in enumerate(self.steps) if step.is_deduplication]
 
 

@@ -1,4 +1,4 @@
-"""The heuristics that keep files of code apart from data: lengths of lines, classes of characters.
+"""A filter that tells files of code from data by the lengths of lines and classes of characters.
 
 LLaMA (arXiv 2302.13971) filters "by heuristics based on the line length, or proportion of
 alphanumeric characters". The measures are those of RedPajama's reproduction.
@@ -98,14 +98,15 @@ def _has_extension(metadata: pa.Array, extensions: list[str]) -> npt.NDArray[np.
 
 @njit(cache=True, nogil=True)
 def _measure(classes, data, offsets):  # type: ignore[no-untyped-def]
-    n = offsets.size - 1
-    chars, lines, line_chars = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    longest, letters = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    alphanumerics, tokens = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for t in range(n):
+    n_texts = offsets.size - 1
+    chars, lines = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    line_chars, longest = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    letters, alphanumerics = np.zeros(n_texts, np.int64), np.zeros(n_texts, np.int64)
+    tokens = np.zeros(n_texts, np.int64)
+    for t in range(n_texts):
         end = offsets[t + 1]
         i = offsets[t]
-        before = 0  # the character before, 0 at the beginning
+        before = 0  # the previous character, 0 at the beginning
         class_before = 0
         run = 0  # letters of the current token so far
         line = 0  # characters of the current line so far

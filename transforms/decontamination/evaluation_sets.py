@@ -1,9 +1,9 @@
 """Evaluation sets in files: reading their items, and an index of the items' n-grams.
 
-A file is read as :mod:`transforms.web.text_lists` reads lines, and is one of two forms. A name that
-ends in ``.jsonl``, ``.ndjson`` or ``.json`` (before ``.gz``) is of JSON lines: one object a line,
-of which every string is an item by itself, at any depth, or those under the named fields. Any other
-is of text, one item a line, whatever it begins with: there are no comments.
+A file is read as :mod:`transforms.web.text_lists` reads lines. A name that ends in ``.jsonl``,
+``.ndjson`` or ``.json`` (before ``.gz``) means JSON lines, with one object a line. Every string of
+the object, or of its named fields, is an item by itself, at any depth. A file of another name is
+text, with one item a line, which may begin with ``#``.
 
 Words are those of GPT-3's appendix C (arXiv 2005.14165): lower case, split at white space, without
 punctuation. Symbols and unprinted characters are removed like punctuation. Accents do not count, as

@@ -1,4 +1,4 @@
-"""What every code point is to the rules over text: a letter, a digit, white space, part of a word.
+"""Classes of characters in the rules over text: letters, digits, white space, parts of words.
 
 The classes are Python's own. So a kernel over UTF-8 bytes finds the same lines, words and digits as
 a plain loop over ``str``.
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from numba import njit
 
 LETTER = 1
-"""``str.isalpha``."""
+"""Flag of a letter, as in ``str.isalpha``."""
 UPPER = 2
-"""``str.isupper``."""
+"""Flag of an upper-case letter, as in ``str.isupper``."""
 OTHER_ALPHANUMERIC = 4
-"""``str.isalnum``, and no letter."""
+"""Flag of what is in ``str.isalnum`` and not a letter."""
 SPACE = 8
 """Flag of white space, as in ``str.isspace``, ``str.split`` and ``str.strip``."""
 LINE_BREAK = 16
@@ -28,9 +28,9 @@ DIGIT = 32
 WORD = 64
 """Flag of a part of a word: ``str.isalnum`` or the underscore, as in ``\\w``."""
 PUNCTUATION = 128
-"""Punctuation and symbols: Unicode's categories P and S."""
+"""Flag of punctuation and symbols: Unicode's categories P and S."""
 UNPRINTED = 256
-"""Controls, formats and what is not assigned: category C."""
+"""Flag of controls, formats and unassigned code points: category C."""
 
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _LAST_SPACE = 0x3000
@@ -40,7 +40,7 @@ _PLANES_IN_USE = slice(0, 0x40000), slice(0xE0000, 0xF0000)
 
 @cache
 def character_classes() -> npt.NDArray[np.uint16]:
-    """Return the classes of every code point, made once a process."""
+    """Return the class flags of every code point. The table is made once a process."""
     characters = _characters()
     letters, alphanumerics = np.strings.isalpha(characters), np.strings.isalnum(characters)
     categories = np.full(len(characters), "C")
@@ -72,7 +72,10 @@ def white_space() -> npt.NDArray[np.bool_]:
 
 @cache
 def lower_case() -> npt.NDArray[np.uint32]:
-    """Return the lower case of every code point, of several the first, made once a process."""
+    """Return the lower case of every code point. The table is made once a process.
+
+    Where the lower case has several code points, the table holds the first.
+    """
     return np.strings.lower(_characters()).astype("U1").view(np.uint32)
 
 

@@ -28,7 +28,7 @@ def in_key_set(texts: pa.StringArray, keys: KeySet) -> npt.NDArray[np.bool_]:
 
 @njit(cache=True, nogil=True)
 def holds(keys, key):  # type: ignore[no-untyped-def]
-    """Tell whether ascending ``keys`` hold ``key``."""
+    """Tell whether ``key`` is among ``keys``, which are ascending."""
     low, high = 0, keys.size
     while low < high:
         middle = (low + high) // 2

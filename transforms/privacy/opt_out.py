@@ -1,9 +1,9 @@
 """The opt-out list: ids, urls and domains whose documents are left out at their owners' request.
 
-The file is a list as :mod:`transforms.web.text_lists` reads them. An entry
-with ``://`` is a url, and one with ``#`` is a document's id (``SOURCE/FILE#RECORD``). Any other is
-a domain, which also covers everything below it, and may be written ``*.example.org`` as well.
-:mod:`transforms.web.urls` says how urls and domains are compared.
+The file is a list as :mod:`transforms.web.text_lists` reads them. An entry with ``://`` is a url,
+and one with ``#`` is a document's id (``SOURCE/FILE#RECORD``). Any other is a domain, which also
+covers everything below it, and may be written ``*.example.org`` as well. :mod:`transforms.web.urls`
+says how urls and domains are compared.
 """
 
 from __future__ import annotations

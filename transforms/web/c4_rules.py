@@ -129,7 +129,7 @@ def apply_c4_rules(
     by newlines, and the page is stripped. Words are divided by white space, phrases match in any
     case of letters, and sentences are those of
     :func:`transforms.kernels.sentences.count_sentences`. Raises ValueError where ``bad_words``
-    is no list, or an empty one.
+    is not a list, or is empty.
     """
     texts = batch["text"]
     rules = _LineRules(

@@ -91,7 +91,7 @@ def _text(raw: BinaryIO, path: str = "") -> Iterator[str]:
         where = f"{path}, line {line}" if path else f"line {line}"
         raise ValueError(f"{where}: not UTF-8: {error.reason}") from None
     except (zlib.error, EOFError, OSError) as error:
-        if not is_gzip:  # then it is the disk's
+        if not is_gzip:  # the error is the file system's, not the list's
             raise
         where = f"{path}: " if path else ""
         raise ValueError(f"{where}damaged gzip: {error}") from None

@@ -88,8 +88,8 @@ def make_app(output: str, host: str) -> Flask:
 
     @app.errorhandler(DamagedFileError)
     def show_damage(error: DamagedFileError) -> tuple[str, int]:
-        told = {"name": "A file of the run is damaged", "description": error}
-        return render("error.html", error=told), 500
+        shown = {"name": "A file of the run is damaged", "description": error}
+        return render("error.html", error=shown), 500
 
     def route(path: str) -> Any:
         return app.route(path, methods=["GET"], provide_automatic_options=False)

@@ -1,7 +1,7 @@
-"""A position in bytes that are read forward: of a stream, or of the chunks that come out of it.
+"""Positions in bytes that are read forward: of a raw file, or of decompressed chunks.
 
-What readers need of it is the same for a raw file, a decompressed one and an archive's member: the
-next bytes without going past them, their offset, and a way past many of them in little memory.
+Readers look at the next bytes without moving, ask for their offset, and skip many of them in little
+memory.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ CHUNK_BYTES = 1 << 18
 
 
 class Damage(NamedTuple):
-    """A place of a compressed file that could not be decompressed."""
+    """A range of a compressed file that could not be decompressed."""
 
-    offset: int  # of the damaged member, in the raw file
+    offset: int  # offset of the damaged member in the raw file
     error: str
-    skipped_bytes: int  # of the raw file, from ``offset`` to where reading goes on
-    recovered_bytes: int  # decompressed, of the damaged member, at the end of what came before this
+    skipped_bytes: int  # raw bytes from ``offset`` to where reading continues
+    recovered_bytes: int  # decompressed bytes of the damaged member, which came before this
 
 
 class Cursor:
-    """A position in the bytes that some chunks make.
+    """A position in the bytes of an iterator of chunks.
 
-    What is at hand of them is ``data``, and the position in it ``at``. A :class:`Damage` among the
-    chunks is a gap: reading stops before it as it does at the end, until :meth:`pass_gap`.
+    ``data`` holds the buffered bytes, and ``at`` is the position in it. A :class:`Damage` among the
+    chunks is a gap. Reading stops before it, as at the end, until :meth:`pass_gap` is called.
     """
 
     def __init__(self, chunks: Iterator[bytes | Damage]) -> None:
@@ -38,8 +38,8 @@ class Cursor:
         self._begin = 0  # offset of the data's first byte
         self.data = b""
         self.at = 0
-        self.gap: Damage | None = None  # which the data ends before
-        self.ended = False  # nothing is behind the data, up to the gap or the end
+        self.gap: Damage | None = None  # the gap that the data ends before
+        self.ended = False  # whether no more bytes come before the gap or the end
 
     @property
     def offset(self) -> int:
@@ -47,7 +47,7 @@ class Cursor:
         return self._begin + self.at
 
     def ensure(self, size: int) -> bool:
-        """Have the next ``size`` bytes in the data; false where there are fewer."""
+        """Buffer the next ``size`` bytes; returns false if there are fewer."""
         have = len(self.data) - self.at
         if have >= size or self.ended:
             return have >= size
@@ -63,11 +63,11 @@ class Cursor:
         return have >= size
 
     def more(self) -> bool:
-        """Have at least one more byte in the data; false where there is none."""
+        """Buffer at least one more byte; returns false if there is none."""
         return self.ensure(len(self.data) - self.at + 1)
 
     def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer before a gap or the end, and stay before them."""
+        """Return the next ``size`` bytes, fewer before a gap or the end, without moving."""
         self.ensure(size)
         return self.data[self.at : self.at + size]
 
@@ -78,7 +78,7 @@ class Cursor:
         return taken
 
     def skip(self, size: int) -> int:
-        """Go past ``size`` bytes, and return how many there were before a gap or the end."""
+        """Skip ``size`` bytes; returns how many there were before a gap or the end."""
         left = size
         while left and self.ensure(1):
             step = min(left, len(self.data) - self.at)
@@ -87,7 +87,7 @@ class Cursor:
         return size - left
 
     def pass_gap(self) -> Damage | None:
-        """Go past the gap, and what is left before it; return it, or None where there is none."""
+        """Pass the gap at which reading stopped; returns it, None if there is no gap."""
         gap, self.gap = self.gap, None
         if gap is not None:
             self.at, self.ended = len(self.data), False
@@ -95,9 +95,9 @@ class Cursor:
 
 
 class RawFile(Cursor):
-    """A position in a stream, which can be set back where the stream can seek.
+    """A position in a stream. It can go back if the stream can seek.
 
-    It stands at the stream's first byte, and can itself be read as a stream.
+    The stream must be at its first byte. A raw file can itself be read as a stream.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -105,19 +105,19 @@ class RawFile(Cursor):
         self._stream = stream
 
     def read(self, size: int) -> bytes:
-        """Return at most ``size`` of the next bytes; none at the end only."""
+        """Read at most ``size`` bytes; returns none only at the end of the file."""
         self.ensure(1)
         piece = self.data[self.at : self.at + size]
         self.at += len(piece)
         return piece
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return ``size`` bytes at ``offset``, fewer at the end, and stay before them."""
+        """Return ``size`` bytes at ``offset``, fewer at the end of the file."""
         self.seek(offset)
         return self.peek(size)
 
     def unread(self, size: int) -> None:
-        """Step back behind a part of what the last :meth:`read` gave."""
+        """Step back over ``size`` of the bytes that the last :meth:`read` returned."""
         self.at -= size
         assert self.at >= 0
 
@@ -126,7 +126,7 @@ class RawFile(Cursor):
         return self._stream.seekable()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to ``offset``, without reading where it is still at hand."""
+        """Seek to an offset of the raw file; buffered bytes are not read again."""
         assert whence == 0
         at = offset - self._begin
         if 0 <= at <= len(self.data):
@@ -139,7 +139,7 @@ class RawFile(Cursor):
 
 
 def plain_chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
-    """Yield what a stream holds from ``offset`` on, of which it stands at the first byte."""
+    """Yield the bytes of a stream from ``offset`` on. The stream must be at its first byte."""
     if offset:
         _go_to(stream, offset, offset)
     while chunk := stream.read(CHUNK_BYTES):
@@ -151,7 +151,7 @@ def _reads(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _go_to(stream: BinaryIO, offset: int, distance: int) -> None:
-    """Go to an offset of a stream, which lies ``distance`` bytes ahead where it cannot seek."""
+    """Go to an offset of a stream, by reading ``distance`` bytes if it cannot seek."""
     if stream.seekable():
         stream.seek(offset)
         return

@@ -21,8 +21,8 @@ from pipeline.readers.containers.cursor import CHUNK_BYTES, READ_BYTES, Damage, 
 SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 """First bytes of 7z archives, which :mod:`pipeline.readers.containers.seven_zip` reads."""
 
-PROBE_BYTES = 1 << 16  # decompressed, of a candidate before it is taken for a member
-LOOK_BACK_BYTES = 1 << 20  # from where a member failed, to look for the next one
+PROBE_BYTES = 1 << 16  # decompressed bytes after which a candidate counts as a member
+LOOK_BACK_BYTES = 1 << 20  # raw bytes before a failure that are searched for the next member
 MAX_EXPANSION = 250
 """Decompressed bytes a raw byte, on average up to any point, above which the rest is skipped.
 
@@ -177,14 +177,14 @@ def _bounded(source: RawFile, pieces: Iterator[bytes | Damage]) -> Iterator[byte
 
 
 def _skip_zeros(source: RawFile) -> None:
-    """Go past the zero bytes that some writers pad a file with."""
+    """Skip zero bytes, with which some writers pad a file."""
     while source.peek(1) == b"\0":
         piece = source.read(_SLICE_BYTES)
         source.unread(len(piece.lstrip(b"\0")))
 
 
 def _skip_all(source: RawFile) -> None:
-    """Go to the end of the file."""
+    """Skip the rest of the file."""
     while source.read(READ_BYTES):
         pass
 
@@ -217,7 +217,7 @@ def _zstd_dictionary(source: RawFile) -> zstandard.ZstdCompressionDict | None:
 
 
 def _decode(source: RawFile, codec: _Codec, fine_from: int | None = None) -> Iterator[bytes]:
-    """Decompress the member at the source's offset, and leave the source behind it.
+    """Decompress the member at the source's offset; the source ends up after it.
 
     After ``fine_from`` decompressed bytes, steps are small, so that a later error loses little good
     output. Raises :class:`_BadMemberError` if the bytes are not a complete member.

@@ -17,7 +17,7 @@ from pipeline.readers.containers.cursor import Cursor
 BLOCK_BYTES = 512  # size of a header, and unit of padding
 MAX_EXTENSION_BYTES = 1 << 20  # longest GNU long name or pax header
 
-_WINDOW_BYTES = 1 << 16  # in which a header is looked for at once; whole blocks
+_WINDOW_BYTES = 1 << 16  # that are searched for a header at a time; whole blocks
 _MAGIC = re.compile(rb"ustar")
 _MAGIC_AT = 257
 _PAX_RECORD = re.compile(rb"(\d{1,7}) ([^=\n]{1,1000})=")
@@ -26,13 +26,13 @@ _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*\Z")
 _EXTENSION_TYPES = (b"x", b"g", b"X", b"L", b"K")
 _FILE_TYPES = (b"0", b"\0", b"7")
 _LINK_TYPES = (b"1", b"2")
-_EMPTY_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size their headers say
+_EMPTY_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")  # without content
 
 Kind = Literal["file", "folder", "link", "device"]
 
 
 class Member(NamedTuple):
-    """A member; its content is read from the :class:`Cursor` before the next one is asked for."""
+    """A member. Read its content from the :class:`Cursor` before you ask for the next one."""
 
     number: int  # index of the member, from 0
     name: str
@@ -67,7 +67,7 @@ def is_tar(head: bytes) -> bool:
 
 
 def tar_members(source: Cursor) -> Iterator[Member | Broken]:
-    """Yield the members in their order; content that is not taken is gone past.
+    """Yield the members in order; content that the caller does not read is skipped.
 
     A member that is cut off by a gap or the end is followed by a :class:`Broken` with its number.
     Concatenated archives are read as one.
@@ -187,7 +187,7 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
 
 
 def _find_header(source: Cursor) -> None:
-    """Go to the next header, a gap or the end.
+    """Skip to the next header, a gap or the end.
 
     Headers of ustar and GNU archives are found at any offset, since bytes may be missing. Older
     headers have no magic number and are found only at multiples of a block from here.

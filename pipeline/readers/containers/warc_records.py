@@ -112,7 +112,7 @@ def _damaged(record: Record, error: str) -> Record:
 
 
 def _skip_newlines(feed: Cursor) -> None:
-    """Go past line ends."""
+    """Skip line ends."""
     while True:
         match = _NEWLINES.match(feed.data, feed.at)
         assert match
@@ -122,9 +122,9 @@ def _skip_newlines(feed: Cursor) -> None:
 
 
 def _skip_to_record(feed: Cursor, limit: int | None) -> int:
-    """Go to the next line that begins a record; return how many bytes were passed.
+    """Skip to the next line that begins a record; returns the number of bytes skipped.
 
-    Stops behind ``limit`` bytes if it comes first, and where the bytes end.
+    Stops earlier after ``limit`` bytes or where the bytes end.
     """
     begin = feed.offset
     while True:
