@@ -110,7 +110,6 @@ def test_splits_of_a_stream_that_cannot_seek() -> None:
         (b'["text"]', "bad_json"),
         (b"3", "bad_json"),
         (b"null", "bad_json"),
-        (b'{"n": ' + b"9" * 5_000 + b', "text": "x"}', "bad_json"),
         (b'{"text": "raw\ttab"}', "bad_json"),
         (b'{"body": "x"}', "no_text"),
         (b'{"text": null}', "no_text"),
