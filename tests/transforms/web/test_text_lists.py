@@ -37,7 +37,7 @@ def written(tmp_path: Path) -> Callable[[bytes], str]:
     [
         b"a.test\r\nb.test\r\n",
         b"\xef\xbb\xbfa.test\n\n  b.test  ",
-        gzip.compress(b"a.test\n", mtime=0) + gzip.compress(b"# c\nb.test"),
+        gzip.compress(b"a.test\n", mtime=0) + gzip.compress(b"# c\nb.test", mtime=0),
         b"#a\na.test\n\t # b\n#\nb.test",
     ],
 )
@@ -80,7 +80,7 @@ def test_what_is_no_list_is_told_in_one_line(written, data: bytes, told: str) ->
 
 
 def test_every_step_takes_its_lists_by_the_rule(written) -> None:
-    packed = gzip.compress(b"\xef\xbb\xbf# the list\r\n\r\nhttp://a.test/page\r\n")
+    packed = gzip.compress(b"\xef\xbb\xbf# the list\r\n\r\nhttp://a.test/page\r\n", mtime=0)
     path = written(packed)
     batch = documents(["1", "2"], ["x", "y"], urls=["https://a.test/page", "https://b.test/"])
     assert keep_cited(batch, urls=path)["dropped_by"].to_pylist() == [None, "not_cited"]
