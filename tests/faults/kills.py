@@ -163,9 +163,10 @@ def try_case(
 
 
 def is_complete(run: Run) -> bool:
-    """Tell whether the command has done all its work."""
+    """Tell whether the command has done all its work, of which the report is the last."""
     left = any((run.output / name).exists() for name in ("work", ".lock"))
-    return (run.output / "manifest.json").exists() and not left
+    written = all((run.output / name).exists() for name in ("manifest.json", "report.html"))
+    return written and not left
 
 
 def differences(written: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
