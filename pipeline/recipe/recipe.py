@@ -311,6 +311,22 @@ def _named(entry: Any, where: str) -> tuple[str, Mapping[str, Any]]:
 
 def _step(entry: Any, where: str) -> Step:
     name, given = _named(entry, where)
+    target = find_step(name, where)
+    place = f"{where}.{name}"
+    step = Step(name, target, check_parameters(target, given, place))
+    if step.is_deduplication:
+        try:
+            target(**step.parameters)
+        except ValueError as error:
+            raise RecipeError(f"{place}: {error}") from None
+    return step
+
+
+def find_step(name: str, where: str) -> Callable[..., Any]:
+    """Return the function, or the kind of deduplication, that a recipe names.
+
+    ``where`` is the place in the recipe, for the message. Raises RecipeError where there is none.
+    """
     target = STEPS.get(name)
     if target is None and "." in name:
         target = _import(name, where, "step")
@@ -326,14 +342,7 @@ def _step(entry: Any, where: str) -> Step:
             f"{where}: unknown step {name!r}{nearest(name, STEPS)} "
             "(a step of your own goes by its dotted name, package.module.function)"
         )
-    place = f"{where}.{name}"
-    step = Step(name, target, check_parameters(target, given, place))
-    if step.is_deduplication:
-        try:
-            target(**step.parameters)
-        except ValueError as error:
-            raise RecipeError(f"{place}: {error}") from None
-    return step
+    return target
 
 
 def _import(dotted: str, where: str, what: str) -> Any:

@@ -12,11 +12,13 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import RecipeError
 from pipeline.inspection.templates import load_templates
-from pipeline.recipe.recipe import step_name
+from pipeline.recipe.recipe import find_step, step_name
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.tables import cell
-from transforms.registry import DEDUPLICATIONS, STEPS
+from transforms.dedup.deduplication import Deduplication
+from transforms.registry import DEDUPLICATIONS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -179,7 +181,7 @@ def _limits(recipes: dict[str, Any]) -> list[str]:
         return "all sources" if len(left) == len(steps) else ", ".join(left)
 
     named = set().union(*steps.values())
-    kinds: dict[str, Any] = {name: STEPS[name] for name in DEDUPLICATIONS if name in named}
+    kinds = {name: kind for name in named if (kind := _deduplication(name))}
     near = [name for name, kind in kinds.items() if kind.finds_near_duplicates]
     missing = {
         "Personal data (names, addresses, numbers) is left in": without("scrub_personal_data"),
@@ -189,3 +191,14 @@ def _limits(recipes: dict[str, Any]) -> list[str]:
         "No list of addresses was applied": without("filter_urls"),
     }
     return [f"{what}: {names}." for what, names in missing.items() if names]
+
+
+def _deduplication(name: str) -> type[Deduplication] | None:
+    """Return the kind of deduplication that a step is; None for one that is none."""
+    if name not in DEDUPLICATIONS and "." not in name:
+        return None  # it is not imported: that takes a while with the steps that need numba
+    try:
+        step = find_step(name, "steps")
+    except RecipeError:
+        return Deduplication  # of a module that is not here: the card claims nothing about it
+    return step if isinstance(step, type) and issubclass(step, Deduplication) else None

@@ -125,6 +125,14 @@ def test_every_source_of_the_paper_has_a_licence():
             ["deduplicate_near"],
             {"Documents that are nearly the same were not looked for: github, wikipedia."},
         ),
+        (
+            ["tests.support.third_deduplication.DeduplicateTitles"],
+            {"Documents that are nearly the same were not looked for: all sources."},
+        ),
+        (
+            ["a_module.that_is_not_here"],
+            {"Documents that are nearly the same were not looked for: all sources."},
+        ),
     ],
 )
 def test_it_tells_which_duplicates_were_not_looked_for(run, steps, expected):
