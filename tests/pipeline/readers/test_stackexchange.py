@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import bz2
 import gzip
 import html
 import io
@@ -12,71 +11,24 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import py7zr
 import pyarrow as pa
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.stackexchange import read_posts
+from tests.support.posts import HEADER, ROWS, WHOLE, dump_name, dumps, post_xml, read, seven_zip
 from tests.support.reader_samples import edited, edits, lying_in
 from transforms.stackexchange.join import POST_SCHEMA, join_posts
 
-HEADER = '\ufeff<?xml version="1.0" encoding="utf-8"?>\r\n<posts>\r\n'
-NAME = "se/a.example.com/Posts.xml"
 TYPES = {"1": True, "2": False}
-
-
-def _read(data: bytes | io.RawIOBase | io.BytesIO, **changes: Any) -> list[dict[str, Any]]:
-    options: dict[str, Any] = {
-        "start": 0,
-        "end": None,
-        "batch_bytes": 1 << 16,
-        "max_record_bytes": 1 << 20,
-    }
-    stream: Any = io.BytesIO(data) if isinstance(data, bytes) else data
-    rows = []
-    for batch in read_posts(stream, changes.pop("name", NAME), **(options | changes)):
-        batch.validate(full=True)
-        assert batch.schema == POST_SCHEMA
-        rows += batch.to_pylist()
-    return rows
-
-
-def _xml(post_id: int, **changes: str | None) -> str:
-    fields: dict[str, str | None] = {
-        "Id": str(post_id), "PostTypeId": "1", "CreationDate": "2020-01-01T00:00:00.000",
-        "Score": str(-post_id), "Body": f"&lt;p&gt;\n {post_id} & é 😀&lt;/p&gt;",
-        "Title": 'a "title"', "Tags": "|one|two|",
-    }  # fmt: skip
-    attributes = [
-        f'{key}="{html.escape(value)}"'.replace("\n", "&#xA;")
-        for key, value in (fields | changes).items()
-        if value is not None
-    ]
-    return f"  <row {' '.join(attributes)} />\r\n"
-
-
-ROWS = [_xml(number, Body=f"<p>{'x' * number * 40}</p>\n").encode() for number in range(1, 12)]
-WHOLE = HEADER.encode() + b"".join(ROWS) + b"</posts>"
-
-
-def _dumps(shared_data: Path) -> list[Path]:
-    paths = sorted((shared_data / "stackexchange").glob("*/Posts.xml"))
-    assert len(paths) == 6
-    return paths
-
-
-def _name(path: Path) -> str:
-    return f"stackexchange/{path.parent.name}/{path.name}"
 
 
 def _joined(path: Path, min_answers: int) -> list[dict[str, Any]]:
     batches = read_posts(
         io.BytesIO(path.read_bytes()),
-        _name(path),
+        dump_name(path),
         start=0,
         end=None,
         batch_bytes=1 << 20,
@@ -87,8 +39,8 @@ def _joined(path: Path, min_answers: int) -> list[dict[str, Any]]:
 
 
 def test_posts_of_real_dumps_against_an_xml_parser(shared_data: Path) -> None:
-    for path in _dumps(shared_data):
-        rows = _read(path.read_bytes(), name=_name(path))
+    for path in dumps(shared_data):
+        rows = read(path.read_bytes(), name=dump_name(path))
         expected = [row.attrib for row in ElementTree.parse(path).getroot()]
         assert [row["post_id"] for row in rows] == [int(post["Id"]) for post in expected]
         assert {row["site"] for row in rows} == {path.parent.name.split("_")[0]}
@@ -111,13 +63,13 @@ def test_posts_of_real_dumps_against_an_xml_parser(shared_data: Path) -> None:
 
 def test_every_post_of_real_dumps_is_in_a_document_or_a_dropped_row(shared_data: Path) -> None:
     lists_of_scores = 0
-    for path in _dumps(shared_data):
+    for path in dumps(shared_data):
         posts = {post.get("Id"): post.attrib for post in ElementTree.parse(path).getroot()}
         accounted: list[str] = []
         for row in _joined(path, 1):
             metadata = json.loads(row["metadata"])
             answers = [str(number) for number in metadata.get("answer_ids", [])]
-            post_id = row["id"].removeprefix(f"{_name(path)}#").partition("@")[0]
+            post_id = row["id"].removeprefix(f"{dump_name(path)}#").partition("@")[0]
             accounted += [post_id, *answers]
             assert all(posts[answer]["ParentId"] == post_id for answer in answers)
             scores = [int(posts[answer]["Score"]) for answer in answers]
@@ -134,7 +86,7 @@ def test_every_post_of_real_dumps_is_in_a_document_or_a_dropped_row(shared_data:
 @pytest.mark.slow
 def test_code_and_formulas_of_real_dumps_survive(shared_data: Path) -> None:
     blocks = formulas = 0
-    for path in _dumps(shared_data):
+    for path in dumps(shared_data):
         posts = {post.get("Id"): post.attrib for post in ElementTree.parse(path).getroot()}
         for row in _joined(path, 1):
             post_ids = [row["id"].partition("#")[2]]
@@ -156,105 +108,53 @@ def test_code_and_formulas_of_real_dumps_survive(shared_data: Path) -> None:
 
 
 def test_any_splits_of_a_real_dump_give_its_rows(shared_data: Path) -> None:
-    data = _dumps(shared_data)[0].read_bytes()
-    whole = _read(data)
+    data = dumps(shared_data)[0].read_bytes()
+    whole = read(data)
     chosen = random.Random(0)
     for _ in range(10):
         edges = [0, *sorted(chosen.sample(range(len(data)), 6)), len(data)]
-        rows = [row for a, b in pairwise(edges) for row in _read(data, start=a, end=b)]
+        rows = [row for a, b in pairwise(edges) for row in read(data, start=a, end=b)]
         assert rows == whole
 
 
 @pytest.mark.slow
 def test_a_split_at_any_place_gives_the_rows_of_the_whole() -> None:
-    whole = _read(WHOLE)
+    whole = read(WHOLE)
     assert [row["record"] for row in whole] == [m.start() for m in re.finditer(b"<row", WHOLE)]
     for at in range(1, len(WHOLE) + 2):
-        assert _read(WHOLE, end=at) + _read(WHOLE, start=at) == whole, at
+        assert read(WHOLE, end=at) + read(WHOLE, start=at) == whole, at
 
 
 def test_chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = _read(WHOLE)
+    whole = read(WHOLE)
     for size in [*range(1, 40), 1000]:
         monkeypatch.setattr("pipeline.readers.containers.decompress.CHUNK_BYTES", size)
         monkeypatch.setattr("pipeline.readers.containers.cursor.CHUNK_BYTES", size)
-        assert _read(WHOLE) == whole
-        assert _read(WHOLE, start=1)[0] == whole[0]
-
-
-def test_compressed_files_are_read_whole_by_the_first_split() -> None:
-    whole = _read(WHOLE)
-    zstd = zstandard.ZstdCompressor().compress(WHOLE)
-    for packed in (
-        gzip.compress(WHOLE, mtime=0),
-        bz2.compress(WHOLE),
-        zstd,
-        _seven_zip({"Posts.xml": WHOLE}),
-    ):
-        assert _read(packed, end=50) == whole
-        assert _read(packed, start=50, end=None) == []
-
-
-def _seven_zip(members: dict[str, bytes], **options: Any) -> bytes:
-    out = io.BytesIO()
-    with py7zr.SevenZipFile(out, "w", **options) as archive:
-        for name, data in members.items():
-            archive.writestr(data, name)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    "filters",
-    [None, [{"id": py7zr.FILTER_BZIP2}], [{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 24}]],
-)
-def test_archives_of_real_dumps(shared_data: Path, filters: Any) -> None:
-    path = _dumps(shared_data)[0]
-    data = path.read_bytes()
-    packed = _seven_zip({"Badges.xml": data[:9999], "Posts.xml": data, "Users.xml": b"<u/>"},
-                        filters=filters)  # fmt: skip
-    assert _read(packed, name=_name(path)) == _read(data, name=_name(path))
-
-
-def test_archives_in_archives() -> None:
-    posts = _seven_zip({"Posts.xml": WHOLE})
-    other = _seven_zip({"Users.xml": b"<users/>"})
-    for outer in (
-        {"a.example.com-Users.7z": other, "a.example.com-Posts.7z": posts},
-        {"readme.txt": b"x", "dumps/a.example.com.7z": posts},
-        {"a.7z": _seven_zip({"b.7z": posts})},
-    ):
-        assert _read(_seven_zip(outer)) == _read(WHOLE)
-    for bad in (
-        {"a.7z": other, "b.7z": posts},  # which one is not clear
-        {"a.7z": _seven_zip({"b.7z": _seven_zip({"c.7z": posts})})},
-        {"a.7z": posts[:-20]},
-        {"a.7z": b"no archive"},
-    ):
-        (row,) = _read(_seven_zip(bad))
-        assert row["dropped_by"] == "damaged" and "bad 7z archive" in row["error"]
+        assert read(WHOLE) == whole
+        assert read(WHOLE, start=1)[0] == whole[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_posts_in_utf16_are_read_as_in_utf8(encoding: str) -> None:
     data = WHOLE.decode().encode(encoding)  # with the mark of the header
-    expected = _read(WHOLE)
+    expected = read(WHOLE)
     assert len(expected) == len(ROWS)
-    for packed in (data, gzip.compress(data), _seven_zip({"Posts.xml": data})):
-        assert _read(packed, end=50) == expected
-        assert _read(packed, start=50, end=None) == []
+    for packed in (data, gzip.compress(data), seven_zip({"Posts.xml": data})):
+        assert read(packed, end=50) == expected
+        assert read(packed, start=50, end=None) == []
 
 
 def test_deleted_posts_are_dropped() -> None:
     deletion = "2020-02-01T00:00:00.000"
     text = (
-        _xml(1)
-        + _xml(2, PostTypeId="2", ParentId="1", DeletionDate=deletion)
-        + _xml(3, DeletionDate=deletion)
-        + _xml(4, PostTypeId="2", ParentId="3")
-        + _xml(5, PostTypeId="2", ParentId="1", DeletionDate="")
-        + _xml(6, PostTypeId="5", DeletionDate=deletion)
+        post_xml(1)
+        + post_xml(2, PostTypeId="2", ParentId="1", DeletionDate=deletion)
+        + post_xml(3, DeletionDate=deletion)
+        + post_xml(4, PostTypeId="2", ParentId="3")
+        + post_xml(5, PostTypeId="2", ParentId="1", DeletionDate="")
+        + post_xml(6, PostTypeId="5", DeletionDate=deletion)
     )
-    rows = _read((HEADER + text + "</posts>").encode())
+    rows = read((HEADER + text + "</posts>").encode())
     reasons = {row["post_id"]: row["dropped_by"] for row in rows}
     deleted = dict.fromkeys((2, 3), "deleted_post") | {6: "not_a_question_or_answer"}
     assert reasons == dict.fromkeys((1, 4, 5)) | deleted
@@ -265,38 +165,6 @@ def test_deleted_posts_are_dropped() -> None:
     assert {"deleted_post", "answer_without_question"} < {row["dropped_by"] for row in joined}
 
 
-def test_bad_archives() -> None:
-    (row,) = _read(_seven_zip({"Comments.xml": WHOLE}))
-    assert row["dropped_by"] == "damaged" and "no Posts.xml" in row["error"]
-    (row,) = _read(_seven_zip({"Posts.xml": WHOLE})[:-20])
-    assert row["dropped_by"] == "damaged"
-    (row,) = _read(_seven_zip({"Posts.xml": WHOLE}, password="x", header_encryption=False))
-    assert row["dropped_by"] == "damaged"
-    stored = _seven_zip({"Posts.xml": WHOLE}, filters=[{"id": py7zr.FILTER_COPY}])
-    *rows, last = _read(stored.replace(b"xxxx", b"xxxy", 1))
-    assert len(rows) == len(ROWS) and last["dropped_by"] == "damaged" and "rc" in last["error"]
-
-
-def test_an_archive_is_not_read_further_than_its_reader_goes() -> None:
-    class Counted(io.BytesIO):
-        taken = 0
-
-        def read(self, size: int | None = -1) -> bytes:
-            data = super().read(size)
-            self.taken += len(data)
-            return data
-
-    noise = "".join(random.Random(1).choices("abcdefghij klmnopqrst", k=4_000_000))
-    body = HEADER + "".join(_xml(n, Body=noise[n * 1000 : n * 1000 + 1000]) for n in range(1, 3900))
-    stream = Counted(_seven_zip({"Posts.xml": body.encode()}, filters=[{"id": py7zr.FILTER_BZIP2}]))
-    rows = read_posts(
-        stream, NAME, start=0, end=None, batch_bytes=1 << 12, max_record_bytes=1 << 20
-    )
-    next(rows)
-    rows.close()  # type: ignore[attr-defined]
-    assert stream.taken < len(stream.getvalue()) * 0.8
-
-
 def test_errors_of_the_stream_itself_are_raised() -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -305,9 +173,9 @@ def test_errors_of_the_stream_itself_are_raised() -> None:
             return super().read(size)
 
     noise = random.Random(1).randbytes(300_000).hex().encode()
-    for packed in (_seven_zip({"Posts.xml": noise}), WHOLE * 999):
+    for packed in (seven_zip({"Posts.xml": noise}), WHOLE * 999):
         with pytest.raises(TimeoutError):
-            _read(Broken(packed))
+            read(Broken(packed))
 
 
 def test_a_stream_that_cannot_seek() -> None:
@@ -318,7 +186,7 @@ def test_a_stream_that_cannot_seek() -> None:
         def seek(self, *_: int) -> int:
             raise AssertionError("not to be called")
 
-    assert _read(Unseekable(WHOLE), end=700) + _read(Unseekable(WHOLE), start=700) == _read(WHOLE)
+    assert read(Unseekable(WHOLE), end=700) + read(Unseekable(WHOLE), start=700) == read(WHOLE)
 
 
 def test_entities_of_a_document_type_are_refused() -> None:
@@ -329,9 +197,11 @@ def test_entities_of_a_document_type_are_refused() -> None:
         'd SYSTEM "/etc/passwd"',
     ]
     bomb = f"<!DOCTYPE posts [{''.join(f'<!ENTITY {entity}>' for entity in declared)}]>"
-    rows = [_xml(n, Body="HERE").replace("HERE", f"&{entity};") for n, entity in enumerate("abcd")]
-    data = HEADER.replace("<posts>", bomb + "<posts>") + "".join(rows) + _xml(9)
-    head, *refused, last = _read(data.encode())
+    rows = [
+        post_xml(n, Body="HERE").replace("HERE", f"&{entity};") for n, entity in enumerate("abcd")
+    ]
+    data = HEADER.replace("<posts>", bomb + "<posts>") + "".join(rows) + post_xml(9)
+    head, *refused, last = read(data.encode())
     assert head["dropped_by"] == "not_posts" and "declares entities" in head["error"]
     assert [row["dropped_by"] for row in refused] == ["bad_post"] * 4
     assert [row["error"][:4] for row in refused] == ["'&a;", "'&b;", "'&c;", "'&d;"]
@@ -341,7 +211,7 @@ def test_entities_of_a_document_type_are_refused() -> None:
 
 def test_a_document_type_without_entities_is_passed_over() -> None:
     header = HEADER.replace("<posts>", "<!DOCTYPE posts SYSTEM 'posts.dtd'>\n<posts>")
-    assert len(_read((header + _xml(1)).encode())) == 1
+    assert len(read((header + post_xml(1)).encode())) == 1
 
 
 @pytest.mark.parametrize(
@@ -362,16 +232,16 @@ def test_a_document_type_without_entities_is_passed_over() -> None:
     ],
 )
 def test_rows_that_are_no_post(row: str, error: str) -> None:
-    before, bad, after = _read((HEADER + _xml(5) + row + "\n" + _xml(6)).encode())
+    before, bad, after = read((HEADER + post_xml(5) + row + "\n" + post_xml(6)).encode())
     assert (before["post_id"], after["post_id"]) == (5, 6)
     assert bad["dropped_by"] == "bad_post" and error in bad["error"]
 
 
 def test_odd_characters_survive() -> None:
     body = "&#xB;&#x1F;\x0c\x01&#0;&#xD800;&#1114112;&#x1F600;&#38;lt;&amp;#xA;&apos;&#9;é"
-    data = (HEADER + _xml(1, Body="BODY").replace("BODY", body)).encode() + b'<row Id="2" '
+    data = (HEADER + post_xml(1, Body="BODY").replace("BODY", body)).encode() + b'<row Id="2" '
     data += b'PostTypeId="1" Score="0" Body="bad \xff byte" Title=\'"\'></row></posts>'
-    first, second = _read(data)
+    first, second = read(data)
     expected = "\x0b\x1f\x0c\x01\ufffd\ufffd\ufffd😀&lt;&#xA;'\té"
     assert (first["body_html"], first["dropped_by"]) == (expected, None)
     assert (second["body_html"], second["title"]) == ("bad \ufffd byte", '"')
@@ -389,21 +259,14 @@ def test_odd_characters_survive() -> None:
         (b"<!--" * 300_000, ["record_too_large"]),
         (b"<!--" * 200_000, ["not_posts"]),
         (HEADER.encode() + ROWS[0] + b"junk" + ROWS[1], [None, "bad_post", None]),
-        (HEADER.encode() + _xml(1, Body="x" * (1 << 20)).encode() + ROWS[1],
+        (HEADER.encode() + post_xml(1, Body="x" * (1 << 20)).encode() + ROWS[1],
          ["record_too_large", None]),
     ],
 )  # fmt: skip
 def test_odd_files(data: bytes, dropped_by: list[str | None]) -> None:
-    rows = _read(data)
+    rows = read(data)
     assert [row["dropped_by"] for row in rows] == dropped_by
     assert len({row["record"] for row in rows}) == len(rows)
-
-
-def test_a_truncated_archive_gives_what_it_has() -> None:
-    whole = _read(WHOLE)
-    *rows, last = _read(gzip.compress(WHOLE, 0)[:-700])
-    assert rows == whole[: len(rows)] and len(rows) >= 8
-    assert last["dropped_by"] == "damaged" and last["record"] == whole[len(rows)]["record"]
 
 
 @pytest.mark.slow
@@ -413,13 +276,8 @@ def test_any_damage_keeps_the_rows_before_it(changes: Any, form: str) -> None:
     if form == "plain":
         data, intact = edited(WHOLE, changes)
         kept = max(lying_in([HEADER.encode(), *ROWS], intact) - 1, 0)
-        assert _read(data)[:kept] == _read(WHOLE)[:kept]
+        assert read(data)[:kept] == read(WHOLE)[:kept]
     else:
-        packed = gzip.compress(WHOLE) if form == "gzip" else _seven_zip({"Posts.xml": WHOLE})
+        packed = gzip.compress(WHOLE) if form == "gzip" else seven_zip({"Posts.xml": WHOLE})
         data, _ = edited(packed, changes)
-        _read(data)
-
-
-def test_an_archive_that_unpacks_to_too_much_is_not_unpacked() -> None:
-    (row,) = _read(_seven_zip({"PostHistory.xml": bytes(1 << 27), "Posts.xml": WHOLE}))
-    assert row["dropped_by"] == "damaged" and "as stored" in row["error"]
+        read(data)
