@@ -10,6 +10,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from tests.support.plain_words import plain_words
+
 QUALITY = {
     "min_words": 50,
     "max_words": 100_000,
@@ -51,6 +53,11 @@ def paragraphs_of(text: str) -> list[str]:
     return ["\n".join(lines) for lines in paragraphs if lines]
 
 
+def words_of(text: str, words: str) -> list[str]:
+    """Return the words of a text, as the filters' parameter ``words`` says."""
+    return plain_words(text) if words == "punctuation_apart" else text.split()
+
+
 def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character)[0] in "PS"
 
@@ -68,14 +75,17 @@ def quality_reason(
     text: str, *, min_words: int, max_words: int, min_mean_word_chars: float,
     max_mean_word_chars: float, max_symbols_per_word: float, max_bullet_line_fraction: float,
     max_ellipsis_line_fraction: float, min_alphabetic_word_fraction: float, min_stop_words: int,
-    stop_words: Sequence[str],
+    stop_words: Sequence[str], words: str = "white_space",
 ) -> str | None:  # fmt: skip
     """Return the first quality rule that a text breaks."""
-    words = text.split()
-    if not min_words <= len(words) <= max_words:
+    all_words = words_of(text, words)
+    counted = all_words
+    if words == "punctuation_apart":
+        counted = [word for word in all_words if not all(map(_is_punctuation, word))]
+    if not min_words <= len(counted) <= max_words:
         return "gopher_words"
-    n_words = max(len(words), 1)
-    mean = sum(map(len, words)) / n_words
+    n_words = max(len(all_words), 1)
+    mean = sum(map(len, counted)) / max(len(counted), 1)
     if mean < min_mean_word_chars or mean > max_mean_word_chars:
         return "gopher_mean_word_length"
     for symbols in (text.count("#"), text.count("...") + text.count("…")):
@@ -88,10 +98,10 @@ def quality_reason(
     ellipses = sum(line.endswith(("...", "…")) for line in lines)
     if ellipses / n_lines > max_ellipsis_line_fraction:
         return "gopher_ellipsis_lines"
-    alphabetic = sum(any(c.isalpha() for c in word) for word in words)
+    alphabetic = sum(any(c.isalpha() for c in word) for word in all_words)
     if alphabetic / n_words < min_alphabetic_word_fraction:
         return "gopher_alphabetic_words"
-    if len({_bare(word) for word in words} & set(stop_words)) < min_stop_words:
+    if len({_bare(word) for word in all_words} & set(stop_words)) < min_stop_words:
         return "gopher_stop_words"
     return None
 
@@ -100,7 +110,7 @@ def repetition_reason(
     text: str, *, max_duplicate_line_fraction: float, max_duplicate_line_char_fraction: float,
     max_duplicate_paragraph_fraction: float, max_duplicate_paragraph_char_fraction: float,
     max_top_n_gram_char_fraction: Mapping[int, float],
-    max_duplicate_n_gram_char_fraction: Mapping[int, float],
+    max_duplicate_n_gram_char_fraction: Mapping[int, float], words: str = "white_space",
 ) -> str | None:  # fmt: skip
     """Return the first repetition rule that a text breaks."""
     chars = max(len(text), 1)
@@ -114,12 +124,12 @@ def repetition_reason(
             return f"gopher_duplicate_{name}s"
         if sum(map(len, repeats)) / chars > char_limit:
             return f"gopher_duplicate_{name}_chars"
-    words = text.split()
+    split = words_of(text, words)
     for n, limit in sorted(max_top_n_gram_char_fraction.items()):
-        if top_n_gram_chars(words, n) / chars > limit:
+        if top_n_gram_chars(split, n) / chars > limit:
             return f"gopher_top_{n}_gram"
     for n, limit in sorted(max_duplicate_n_gram_char_fraction.items()):
-        if duplicate_n_gram_chars(words, n) / chars > limit:
+        if duplicate_n_gram_chars(split, n) / chars > limit:
             return f"gopher_duplicate_{n}_grams"
     return None
 

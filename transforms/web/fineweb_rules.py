@@ -17,6 +17,7 @@ from numba import njit
 from transforms.documents import drop, text_buffers
 from transforms.kernels.characters import SPACE, character_at, character_classes, ends_with_any
 from transforms.kernels.hashing import xxh64
+from transforms.kernels.words import Words, count_words_apart
 
 
 class LineMeasures(NamedTuple):
@@ -40,6 +41,7 @@ def apply_fineweb_rules(
     max_short_line_fraction: float | None,
     max_duplicate_char_fraction: float | None,
     max_newlines_per_word: float | None,
+    words: Words = "white_space",
 ) -> pa.RecordBatch:
     r"""Drop pages by FineWeb's rules, each page for the first rule that it breaks.
 
@@ -52,7 +54,10 @@ def apply_fineweb_rules(
     :func:`measure_lines`.
     """
     counts = measure_lines(
-        batch["text"], line_end_marks=line_end_marks, short_line_chars=short_line_chars
+        batch["text"],
+        line_end_marks=line_end_marks,
+        short_line_chars=short_line_chars,
+        words=words,
     )
     lines = np.maximum(counts.lines, 1)
     batch = drop(batch, counts.lines == 0, "fineweb_no_line")
@@ -72,17 +77,20 @@ def apply_fineweb_rules(
 
 
 def measure_lines(
-    texts: pa.StringArray, *, line_end_marks: list[str], short_line_chars: int
-) -> LineMeasures:
+    texts: pa.StringArray, *, line_end_marks: list[str], short_line_chars: int,
+    words: Words = "white_space",
+) -> LineMeasures:  # fmt: skip
     r"""Count lines, characters and words of each text.
 
     Only ``\n`` divides lines. Lines are not stripped, and lines of white space alone do not count.
-    Words are divided by white space. A line is a duplicate if it equals an earlier line of the
+    Words are divided by white space, or punctuation makes words of its own, as ``words`` says
+    (:mod:`transforms.kernels.words`). A line is a duplicate if it equals an earlier line of the
     text.
     """
     data, offsets = text_buffers(texts)
     marks = text_buffers(pa.array(line_end_marks, pa.string()))
-    return LineMeasures(*_measure(character_classes(), *marks, short_line_chars, data, offsets))
+    measured = LineMeasures(*_measure(character_classes(), *marks, short_line_chars, data, offsets))
+    return measured if words == "white_space" else measured._replace(words=count_words_apart(texts))
 
 
 @njit(cache=True, nogil=True)

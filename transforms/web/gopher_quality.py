@@ -4,8 +4,10 @@ The rules go by counts of words, lines and symbols (arXiv 2112.11446, appendix A
 leaves some details open. They are decided as in datatrove's published filter, unless this project
 has a convention of its own:
 
-- White space separates *words* (``str.split``). A word includes its punctuation, and its length is
-  counted in characters.
+- White space separates *words* (``str.split``), and a word includes its punctuation; or punctuation
+  makes words of its own, as the parameter ``words`` says (:mod:`transforms.kernels.words`). Then
+  words of punctuation alone are left out of the number of words and of the mean length, and
+  included where a fraction of the words is asked for. Lengths are counted in characters.
 - Only ``"\\n"`` separates *lines*. Lines of white space alone do not count.
 - *Symbols* are ``#`` and the ellipsis. An ellipsis is ``…``, or three full stops in a row. The
   limit holds for each of the two separately.
@@ -37,6 +39,7 @@ from transforms.kernels.characters import (
 from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, mix
 from transforms.kernels.lines import line_end
+from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, unit_codes, word_marks
 
 BULLETS = "•‣▶►◀◦■□▪▫●○–-*"
 """Characters that mark an item of a list: RedPajama's, datatrove's hyphen, and the asterisk."""
@@ -48,7 +51,8 @@ class QualityMeasures(NamedTuple):
     """Counts for each text."""
 
     words: npt.NDArray[np.int64]
-    word_chars: npt.NDArray[np.int64]  # characters of all words together
+    counted_words: npt.NDArray[np.int64]  # without those of punctuation alone, where it is apart
+    word_chars: npt.NDArray[np.int64]  # characters of all counted words together
     number_signs: npt.NDArray[np.int64]
     ellipses: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
@@ -81,6 +85,7 @@ def filter_gopher_quality(
     min_alphabetic_word_fraction: float,
     min_stop_words: int,
     stop_words: list[str],
+    words: Words = "white_space",
 ) -> pa.RecordBatch:
     """Drop documents by Gopher's quality rules, each for the first rule that it breaks.
 
@@ -95,18 +100,20 @@ def filter_gopher_quality(
     ``gopher_stop_words``: fewer than ``min_stop_words`` different words of ``stop_words``. Use 0
     for languages whose stop words are not listed.
     """
-    counts = measure_quality(batch["text"], stop_words=stop_words, min_stop_words=min_stop_words)
-    words, lines = np.maximum(counts.words, 1), np.maximum(counts.lines, 1)
-    mean_chars = counts.word_chars / words
-    symbols = np.maximum(counts.number_signs, counts.ellipses) / words
+    counts = measure_quality(
+        batch["text"], stop_words=stop_words, min_stop_words=min_stop_words, words=words
+    )
+    n_words, lines = np.maximum(counts.words, 1), np.maximum(counts.lines, 1)
+    mean_chars = counts.word_chars / np.maximum(counts.counted_words, 1)
+    symbols = np.maximum(counts.number_signs, counts.ellipses) / n_words
     broken = {
-        "gopher_words": (counts.words < min_words) | (counts.words > max_words),
+        "gopher_words": (counts.counted_words < min_words) | (counts.counted_words > max_words),
         "gopher_mean_word_length": (mean_chars < min_mean_word_chars)
         | (mean_chars > max_mean_word_chars),
         "gopher_symbols": symbols > max_symbols_per_word,
         "gopher_bullets": counts.bullet_lines / lines > max_bullet_line_fraction,
         "gopher_ellipsis_lines": counts.ellipsis_lines / lines > max_ellipsis_line_fraction,
-        "gopher_alphabetic_words": counts.alphabetic_words / words < min_alphabetic_word_fraction,
+        "gopher_alphabetic_words": counts.alphabetic_words / n_words < min_alphabetic_word_fraction,
         "gopher_stop_words": counts.stop_words < min_stop_words,
     }
     for reason, mask in broken.items():
@@ -115,13 +122,16 @@ def filter_gopher_quality(
 
 
 def measure_quality(
-    texts: pa.StringArray, *, stop_words: list[str], min_stop_words: int
-) -> QualityMeasures:
+    texts: pa.StringArray, *, stop_words: list[str], min_stop_words: int,
+    words: Words = "white_space",
+) -> QualityMeasures:  # fmt: skip
     """Count words, lines and symbols of every text, as the module's description defines them."""
     data, offsets = text_buffers(texts)
     hashes, longest = _stop_word_hashes(tuple(stop_words))
     tables = character_classes(), white_space(), lower_case(), _bullets()
-    return QualityMeasures(*_measure(*tables, hashes, longest, min_stop_words, data, offsets).T)
+    apart = words == "punctuation_apart", word_marks(), unit_codes()
+    rows = _measure(*tables, *apart, hashes, longest, min_stop_words, data, offsets)
+    return QualityMeasures(*rows.T)
 
 
 @cache
@@ -164,15 +174,16 @@ def _ends_with_ellipsis(data, start, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _measure(  # type: ignore[no-untyped-def]
-    classes, spaces, lower, bullets, stop_hashes, longest_stop, min_stop_words, data, offsets
-):
+    classes, spaces, lower, bullets, apart, marks, known_units,
+    stop_hashes, longest_stop, min_stop_words, data, offsets,
+):  # fmt: skip
     """Return the columns of :class:`QualityMeasures`, one row a text."""
     n_texts = offsets.size - 1
-    rows = np.zeros((n_texts, 9), np.int64)
+    rows = np.zeros((n_texts, 10), np.int64)
     seen = np.zeros(stop_hashes.size, np.bool_)
     for t in range(n_texts):
-        words = word_chars = number_signs = ellipses = lines = bullet_lines = ellipsis_lines = 0
-        alphabetic_words = stop_words = 0
+        words = counted_words = word_chars = number_signs = ellipses = 0
+        lines = bullet_lines = ellipsis_lines = alphabetic_words = stop_words = 0
         seen[:] = False
         line = offsets[t]
         while line <= offsets[t + 1]:
@@ -186,12 +197,20 @@ def _measure(  # type: ignore[no-untyped-def]
             first, _ = character_at(data, i)
             for mark in bullets:
                 bullet_lines += mark == first
+            chunk = core = i  # ends of the chunk, where punctuation is apart, and of its core
+            before = i
+            is_address = False
             while i < end:
-                # A word, which white space or the line's end follows.
+                stop = end  # a word ends at white space, and there at the latest
+                if apart:
+                    if i == chunk:
+                        chunk = chunk_end(spaces, data, i, end)
+                        before, core, is_address = chunk_core(marks, known_units, data, i, chunk)
+                    stop = next_word(marks, data, i, before, core, is_address, chunk)
                 chars = full_stops = 0
                 has_letter = False
                 core_start = core_end = i  # the word without the punctuation at its edges
-                while i < end:
+                while i < stop:
                     point, length = character_at(data, i)
                     kind = classes[point]
                     if kind & SPACE:
@@ -212,7 +231,9 @@ def _measure(  # type: ignore[no-untyped-def]
                         number_signs += point == _NUMBER_SIGN
                         ellipses += point == _ELLIPSIS
                 words += 1
-                word_chars += chars
+                if core_end > core_start or not apart:
+                    counted_words += 1
+                    word_chars += chars
                 alphabetic_words += has_letter
                 if stop_words < min_stop_words and 0 < core_end - core_start <= longest_stop:
                     value = _folded_hash(lower, data, core_start, core_end)
@@ -220,13 +241,17 @@ def _measure(  # type: ignore[no-untyped-def]
                         if stop_hashes[k] == value and not seen[k]:
                             seen[k] = True
                             stop_words += 1
+                if apart and i < chunk:
+                    continue
                 while i < end:
                     point, length = character_at(data, i)
                     if not classes[point] & SPACE:
                         break
                     i += length
+                chunk = i
         rows[t] = (
             words,
+            counted_words,
             word_chars,
             number_signs,
             ellipses,

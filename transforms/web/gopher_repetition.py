@@ -5,8 +5,9 @@ open. They are decided as in datatrove's published filter, unless this project h
 its own:
 
 - Only ``"\\n"`` separates *lines*. Lines are stripped, and lines of white space alone do not count.
-  A *paragraph* is a run of lines between such blank lines. White space separates *words*, which
-  are compared as they are written.
+  A *paragraph* is a run of lines between such blank lines. White space separates *words*, or
+  punctuation makes words of its own, as the parameter ``words`` says
+  (:mod:`transforms.kernels.words`). They are compared as they are written.
 - A *duplicate* line or paragraph equals an earlier one of the document. The first one is not a
   duplicate. All fractions of characters are fractions of the whole text, white space included.
 - The *top n-gram* is the most frequent n-gram, and the first of them if there are several. Its
@@ -34,10 +35,11 @@ import pyarrow.compute as pc
 from numba import njit
 
 from transforms.documents import checked_by, drop, text_buffers
-from transforms.kernels.characters import decode, white_space
+from transforms.kernels.characters import character_at, decode, white_space
 from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, load_u64, mix, xxh64
 from transforms.kernels.lines import line_end
+from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, unit_codes, word_marks
 
 
 class UnitMeasures(NamedTuple):
@@ -79,6 +81,7 @@ def filter_gopher_repetition(
     max_duplicate_paragraph_char_fraction: float,
     max_top_n_gram_char_fraction: Mapping[int, float],
     max_duplicate_n_gram_char_fraction: Mapping[int, float],
+    words: Words = "white_space",
 ) -> pa.RecordBatch:
     """Drop documents by Gopher's repetition rules, each for the first rule that it breaks.
 
@@ -94,16 +97,15 @@ def filter_gopher_repetition(
     """
     tops = sorted(max_top_n_gram_char_fraction)
     duplicates = sorted(max_duplicate_n_gram_char_fraction)
-    counts = measure_repetition(batch["text"], top_n_grams=tops, duplicate_n_grams=duplicates)
+    counts = measure_repetition(
+        batch["text"], top_n_grams=tops, duplicate_n_grams=duplicates, words=words
+    )
     chars = np.maximum(pc.utf8_length(batch["text"]).to_numpy().astype(np.int64), 1)
-    for name, units, limit, char_limit in (
-        ("line", counts.lines, max_duplicate_line_fraction, max_duplicate_line_char_fraction),
-        (
-            "paragraph",
-            counts.paragraphs,
-            max_duplicate_paragraph_fraction,
-            max_duplicate_paragraph_char_fraction,
-        ),
+    limits_of_lines = max_duplicate_line_fraction, max_duplicate_line_char_fraction
+    limits_of_paragraphs = max_duplicate_paragraph_fraction, max_duplicate_paragraph_char_fraction
+    for name, units, (limit, char_limit) in (
+        ("line", counts.lines, limits_of_lines),
+        ("paragraph", counts.paragraphs, limits_of_paragraphs),
     ):
         fraction = units.duplicates / np.maximum(units.all, 1)
         batch = drop(batch, fraction > limit, f"gopher_duplicate_{name}s")
@@ -120,15 +122,17 @@ def filter_gopher_repetition(
 
 
 def measure_repetition(
-    texts: pa.StringArray, *, top_n_grams: list[int], duplicate_n_grams: list[int]
-) -> RepetitionMeasures:
+    texts: pa.StringArray, *, top_n_grams: list[int], duplicate_n_grams: list[int],
+    words: Words = "white_space",
+) -> RepetitionMeasures:  # fmt: skip
     """Count the repetitions in every text, as the module's description defines them.
 
     ``top_n_grams`` and ``duplicate_n_grams`` list the sizes, in words, of the n-grams to count.
     """
     data, offsets = text_buffers(texts)
     sizes = sorted({*top_n_grams, *duplicate_n_grams})
-    rows, tops, duplicates = _measure(white_space(), data, offsets, np.array(sizes, np.int64))
+    tables = white_space(), words == "punctuation_apart", word_marks(), unit_codes()
+    rows, tops, duplicates = _measure(*tables, data, offsets, np.array(sizes, np.int64))
     lines, paragraphs = rows[:, :3].T, rows[:, 3:].T
     return RepetitionMeasures(
         UnitMeasures(*lines),
@@ -188,6 +192,28 @@ def _find_words(spaces, data, start, end, hashes, ends, n_words):  # type: ignor
         hashes[n_words] = _word_hash(data, word, end)
         n_words += 1
         ends[n_words] = chars
+    return n_words
+
+
+@njit(cache=True, nogil=True)
+def _find_words_apart(  # type: ignore[no-untyped-def]
+    spaces, marks, known_units, data, start, end, hashes, ends, n_words
+):
+    """Do as :func:`_find_words`, with punctuation as words of its own."""
+    i = start
+    chars = ends[n_words]
+    while i < end:
+        chunk = chunk_end(spaces, data, i, end)
+        first, last, is_address = chunk_core(marks, known_units, data, i, chunk)
+        while i < chunk:
+            stop = next_word(marks, data, i, first, last, is_address, chunk)
+            hashes[n_words] = _word_hash(data, i, stop)
+            n_words += 1
+            chars += _chars(data, i, stop)
+            ends[n_words] = chars
+            i = stop
+        if i < end:
+            i += character_at(data, i)[1]
     return n_words
 
 
@@ -302,8 +328,9 @@ def _count_duplicate_grams(ends, n, n_places, places, first, counts):  # type: i
 
 @njit(cache=True, nogil=True)
 def _find_units(  # type: ignore[no-untyped-def]
-    spaces, data, start, end, words, ends, lines, line_chars, paragraphs, paragraph_chars
-):
+    spaces, apart, marks, known_units, data, start, end,
+    words, ends, lines, line_chars, paragraphs, paragraph_chars,
+):  # fmt: skip
     """Hash the words, lines and paragraphs of ``data[start:end]``; return the number of each."""
     n_words = n_lines = n_paragraphs = 0
     ends[0] = 0
@@ -316,7 +343,12 @@ def _find_units(  # type: ignore[no-untyped-def]
         if first == last:
             in_paragraph = False
             continue
-        n_words = _find_words(spaces, data, first, last, words, ends, n_words)
+        if apart:
+            n_words = _find_words_apart(
+                spaces, marks, known_units, data, first, last, words, ends, n_words
+            )
+        else:
+            n_words = _find_words(spaces, data, first, last, words, ends, n_words)
         lines[n_lines] = xxh64(data, first, last)
         line_chars[n_lines] = _chars(data, first, last)
         if in_paragraph:
@@ -332,7 +364,7 @@ def _find_units(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _measure(spaces, data, offsets, sizes):  # type: ignore[no-untyped-def]
+def _measure(spaces, apart, marks, known_units, data, offsets, sizes):  # type: ignore[no-untyped-def]
     """Return the counts of units, of top n-grams and of duplicate n-grams, one row a text."""
     n_texts = offsets.size - 1
     rows = np.zeros((n_texts, 6), np.int64)
@@ -341,9 +373,9 @@ def _measure(spaces, data, offsets, sizes):  # type: ignore[no-untyped-def]
     longest = 0
     for t in range(n_texts):
         longest = max(longest, offsets[t + 1] - offsets[t])
-    # Every word, line and paragraph takes two bytes or more, with the separator. The parts of these
-    # arrays that are never written to take no memory.
-    most = (longest + 1) // 2
+    # Every word, line and paragraph takes two bytes or more, with the separator; a byte where
+    # punctuation is apart. The parts of these arrays that are never written to take no memory.
+    most = longest if apart else (longest + 1) // 2
     words, ends = np.empty(most, np.uint64), np.empty(most + 1, np.int32)
     lines, line_chars = np.empty(most, np.uint64), np.empty(most, np.int32)
     paragraphs, paragraph_chars = np.empty(most, np.uint64), np.empty(most, np.int32)
@@ -352,7 +384,7 @@ def _measure(spaces, data, offsets, sizes):  # type: ignore[no-untyped-def]
     table = np.empty(max(4 * most, 16), np.int32)
     for t in range(n_texts):
         n_words, n_lines, n_paragraphs = _find_units(
-            spaces, data, offsets[t], offsets[t + 1],
+            spaces, apart, marks, known_units, data, offsets[t], offsets[t + 1],
             words, ends, lines, line_chars, paragraphs, paragraph_chars,
         )  # fmt: skip
         rows[t, 0] = n_lines

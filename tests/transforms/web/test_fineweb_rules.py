@@ -108,6 +108,13 @@ def test_each_rule_at_its_threshold(name: str, page: str, reason: str | None) ->
     assert by_kernel([page], only()) == [None if page.strip() else "fineweb_no_line"]
 
 
+def test_newlines_a_word_where_punctuation_makes_words() -> None:
+    page = documents(["a"], ["a, b.\nc\nd\ne"])
+    rules = {**only("max_newlines_per_word"), "max_newlines_per_word": 0.5}
+    for words, reason in (("white_space", "fineweb_newlines"), ("punctuation_apart", None)):
+        assert apply_fineweb_rules(page, **rules, words=words)["dropped_by"].to_pylist() == [reason]
+
+
 def test_duplicates_are_those_of_one_text() -> None:
     assert by_kernel([SENTENCE, SENTENCE, f"{SENTENCE}\n{SENTENCE}"], AS_PUBLISHED) == [
         None,

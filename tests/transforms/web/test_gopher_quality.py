@@ -75,6 +75,21 @@ def test_long_hostile_texts(text: str, reason: str) -> None:
     assert reasons([text]) == [reason]
 
 
+APART = {"words": "punctuation_apart"}
+
+
+def test_punctuation_apart_counts_as_no_word_and_as_no_letter() -> None:
+    assert reasons([f"to be {words(47)}, “yes”"], **APART) == [None]
+    assert reasons([f"to be {words(47)}, “!!”"], **APART) == ["gopher_words"]
+    assert reasons([f"to be {words(47)}, “!!”"], min_words=48) == [None]
+    many_marks = " ".join(["(boat),"] * 30) + " to be"
+    assert reasons([many_marks], min_words=9) == [None]
+    assert reasons([many_marks], min_words=9, **APART) == ["gopher_alphabetic_words"]
+    short = " ".join(["ab,"] * 60) + " to be"
+    assert reasons([short], **APART, min_alphabetic_word_fraction=0) == ["gopher_mean_word_length"]
+    assert reasons([short.replace(",", "cd,")], **APART, min_alphabetic_word_fraction=0) == [None]
+
+
 def test_stop_words_of_another_language() -> None:
     text = f"Über {words(50)} für"
     assert reasons([text], stop_words=["über", "für", "die"]) == [None]
@@ -84,6 +99,7 @@ def test_stop_words_of_another_language() -> None:
 
 @pytest.mark.slow
 def test_decisions_are_those_of_the_plain_rules_on_real_pages(shared_data: Path) -> None:
+    reasons(web_texts(shared_data)[::4], **APART)
     found = reasons(web_texts(shared_data))
     assert set(found) >= {
         None, "gopher_words", "gopher_mean_word_length", "gopher_symbols", "gopher_bullets",
@@ -106,6 +122,9 @@ def test_decisions_are_those_of_the_plain_rules_on_wild_text(
             min_stop_words=n_stop_words, min_alphabetic_word_fraction=fraction / 4,
             max_symbols_per_word=fraction, max_bullet_line_fraction=fraction,
             max_ellipsis_line_fraction=fraction, stop_words=["the", "be", "ǆ", "a"])  # fmt: skip
+    reasons(texts, min_words=n, max_words=40 * n, min_mean_word_chars=n / 2, min_stop_words=1,
+            min_alphabetic_word_fraction=fraction, max_symbols_per_word=fraction,
+            **APART)  # fmt: skip
 
 
 def test_more_stop_words_than_are_listed_are_refused() -> None:

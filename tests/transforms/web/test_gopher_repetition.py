@@ -117,8 +117,20 @@ def test_the_first_of_the_most_frequent_n_grams_is_the_top_one() -> None:
     assert measured("a b longer word longer word a b", 2).top_n_gram_chars[2].tolist() == [6]
 
 
+def test_n_grams_of_words_with_punctuation_apart() -> None:
+    batch = documents(["a"], ["(one, two) x one, two. one two"])
+    found = [
+        measure_repetition(batch["text"], top_n_grams=[3], duplicate_n_grams=[3], words=words)
+        for words in ("white_space", "punctuation_apart")
+    ]
+    # "one , two" stands twice, with a space between its words.
+    assert [one.top_n_gram_chars[3].tolist() for one in found] == [[0], [2 * len("one , two")]]
+    assert [one.duplicate_n_gram_chars[3].tolist() for one in found] == [[0], [len("one,two")]]
+
+
 @pytest.mark.slow
 def test_decisions_are_those_of_the_plain_rules_on_real_pages(shared_data: Path) -> None:
+    reasons(web_texts(shared_data)[::4], words="punctuation_apart")
     found = reasons(web_texts(shared_data))
     grams = {f"gopher_top_{n}_gram" for n in (2, 3, 4)}
     grams |= {f"gopher_duplicate_{n}_grams" for n in range(5, 11)}
@@ -135,6 +147,9 @@ def test_decisions_are_those_of_the_plain_rules_on_real_pages(shared_data: Path)
 def test_measures_are_those_of_the_plain_rules_on_wild_text(
     texts: list[str], fraction: float, tops: set[int], duplicates: set[int]
 ) -> None:
+    apart = {"max_top_n_gram_char_fraction": dict.fromkeys(tops, fraction),
+             "max_duplicate_n_gram_char_fraction": dict.fromkeys(duplicates, fraction)}  # fmt: skip
+    reasons(texts, words="punctuation_apart", **apart)
     for text in texts:
         words = text.split()
         found = measured(text, *range(1, 8))
