@@ -21,10 +21,11 @@ from xml.etree import ElementTree
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
+from pipeline.readers.charsets.page import decode_page
 from pipeline.readers.containers.cursor import Damage
 from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
-from pipeline.readers.page_text import HtmlError, decode_page, html_page
+from pipeline.readers.page_text import HtmlError, html_page
 from pipeline.readers.text_encoding import codec_of, decoded_with, nearly_utf8
 from transforms.gutenberg import header_fields
 
@@ -245,7 +246,9 @@ def _epub_book(archive: zipfile.ZipFile, max_record_bytes: int) -> _Book:
         data = _read(archive, href, left)
         left -= len(data)
         try:
-            texts.append(html_page(decode_page(data, None), main_content=False).text.strip())
+            texts.append(
+                html_page(decode_page(data, is_xml=True).text, main_content=False).text.strip()
+            )
         except HtmlError as error:
             raise _RefusedError("damaged", f"{href}: {error}") from error
     text = "\n\n".join(filter(None, texts))

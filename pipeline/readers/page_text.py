@@ -1,17 +1,14 @@
-"""Text of web pages: their character encoding, and text extraction by a library."""
+"""Text of web pages, extracted by a library."""
 
 from __future__ import annotations
 
-import codecs
 import importlib.util
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
 MAX_NESTING = 1_000
@@ -33,22 +30,6 @@ MAX_REOPENED = 2_000_000
 """Most elements that unclosed formatting tags may make; a megabyte of tags can make billions."""
 
 _IDENTICAL = 3  # most identical formatting elements that HTML reopens
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_DECLARED = re.compile(
-    rb"""<meta[^>]{1,512}?charset\s*=\s*["']?\s*([\w:.-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.-]+)""",
-    re.IGNORECASE,
-)
-_DECLARED_WITHIN_BYTES = 2_048
-_WIDER = {
-    "shift_jis": "cp932",
-    "gbk": "gb18030",
-    "euc_kr": "cp949",
-}  # supersets, as browsers read them
-_NOT_ASCII = bytes(range(0x80, 0x100))
 _FORMATTING_TAG = re.compile(
     r"<(/?)(?:(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])([^>]{0,200})|[a-z])",
     re.IGNORECASE,
@@ -65,44 +46,6 @@ class Page(NamedTuple):
 
 class HtmlError(Exception):
     """The page cannot be turned into text."""
-
-
-def decode_page(data: bytes, charset: str | None) -> str:
-    """Decode a page; ``charset`` is the encoding that its HTTP header names, if any.
-
-    A byte-order mark decides first. Without one, valid UTF-8 without NUL and escape bytes is UTF-8,
-    whatever the headers say, since other encodings are hardly ever valid UTF-8. Otherwise the
-    encodings named by HTTP and by the page (their labels mapped as in the WHATWG's standard), then
-    the detected one, are tried in turn. The first is taken in which at most one in 20 non-ASCII
-    bytes is invalid. Invalid bytes become U+FFFD.
-    """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    if b"\0" not in data and b"\x1b" not in data:
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            pass
-    bytes_beyond_ascii = len(data) - len(data.translate(None, _NOT_ASCII))
-    candidates = []
-    for encoding in _encodings(data, charset):
-        text = data.decode(encoding, "replace")
-        if text.count("\ufffd") * 20 <= bytes_beyond_ascii:
-            return text
-        candidates.append(text)
-    return candidates[0]
-
-
-def _encodings(data: bytes, charset: str | None) -> Iterator[str]:
-    declared = _DECLARED.search(data, 0, _DECLARED_WITHIN_BYTES)
-    named = (declared.group(1) or declared.group(2)).decode() if declared else None
-    for label in (charset, named):
-        encoding = map_encoding_to_html5(label, fallback_utf8=False) if label else None
-        if encoding:
-            yield _WIDER.get(encoding, encoding)
-    detected = detect_encoding(data) or "utf-8"
-    yield _WIDER.get(detected, detected)
 
 
 def html_page(html: str, *, main_content: bool, extractor: Extractor = "resiliparse") -> Page:

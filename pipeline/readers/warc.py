@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, NamedTuple
@@ -10,9 +9,13 @@ from typing import BinaryIO, NamedTuple
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
+from pipeline.readers.charsets.mojibake import encoded_once, is_mojibake
+from pipeline.readers.charsets.page import decode_page
+from pipeline.readers.containers.body_kind import binary_kind, looks_like_html
 from pipeline.readers.containers.http_message import decoded_body, parse_http
+from pipeline.readers.containers.media_type import MediaType, media_type
 from pipeline.readers.containers.warc_records import Record
-from pipeline.readers.page_text import Extractor, HtmlError, Page, decode_page, html_page
+from pipeline.readers.page_text import Extractor, HtmlError, Page, html_page
 from pipeline.readers.records import record_url, row_without_text, rows_of_records
 
 MAX_TITLE_CHARS = 1_000
@@ -23,16 +26,16 @@ Extract = Callable[[str], Page]
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _TEXT_TYPES = {"response": (*_HTML_TYPES, "text/plain"), "resource": _HTML_TYPES}
-_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
-_HTML_BEGIN = re.compile(
-    rb"\s*(?:<!--.{0,512}?-->\s*)?<(?:!doctype\s+html|html|head|body)", re.I | re.S
-)
 
 
 class _Body(NamedTuple):
     data: bytes
-    mime: str
-    charset: str | None
+    type: MediaType
+
+
+class _Text(NamedTuple):
+    page: Page
+    is_guessed: bool  # whether its encoding, or a second one, was guessed
 
 
 def read_warc(
@@ -54,11 +57,12 @@ def read_warc(
     with ``main_content`` the main text that ``extractor`` finds, otherwise all text. A ``response``
     of plain text gives that text. Every record gets a row. Records without text are dropped by
     ``not_a_page`` (a record of another type), ``bad_http``, ``http_status`` (other than 200),
-    ``not_html``, ``html_too_large`` (over ``max_html_bytes`` when decoded), ``html_error``,
-    ``empty`` or ``record_too_large`` (over ``max_record_bytes``). Unreadable bytes become a row
-    dropped by ``damaged``, and a file of another format, such as ARC, a row dropped by
-    ``not_a_warc``. ``metadata`` holds ``title`` and ``date``. The file is not split: ``start`` is 0
-    and ``end`` None.
+    ``not_html`` (by its header, or by its bytes whatever its header), ``html_too_large`` (over
+    ``max_html_bytes`` when decoded), ``html_error``, ``empty``, ``mojibake`` (in wrong letters) or
+    ``record_too_large`` (over ``max_record_bytes``). Unreadable bytes become a row dropped by
+    ``damaged``, and a file of another format, such as ARC, a row dropped by ``not_a_warc``.
+    ``metadata`` holds ``title`` and ``date``, and ``encoding_guessed`` where the encoding was. The
+    file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "WARC files are not split"
     extract = partial(html_page, main_content=main_content, extractor=extractor)
@@ -74,13 +78,17 @@ def _record_row(name: str, record: Record, extract: Extract, max_html_bytes: int
     try:
         body = _body(record, max_html_bytes)
         if len(body.data) > max_html_bytes:
-            raise _NoTextError("html_too_large", {"content_type": body.mime})
-        page = _page(body, extract)
+            raise _NoTextError("html_too_large", {"content_type": body.type.essence})
+        page, is_guessed = _text(body, extract)
         if not page.text or page.text.isspace():
             raise _NoTextError("empty", {"title": page.title or None})
     except _NoTextError as no_text:
         return row_without_text(name, record, no_text.dropped_by, no_text.fields)
-    metadata = {"title": page.title or None, "date": record.headers.get("warc-date")}
+    metadata = {
+        "title": page.title or None,
+        "date": record.headers.get("warc-date"),
+        "encoding_guessed": is_guessed or None,
+    }
     row_id = f"{name}#{record.number}"
     return Row(row_id, utf8(page.text), record_url(record), metadata_json(metadata))
 
@@ -110,26 +118,34 @@ def _body(record: Record, max_html_bytes: int) -> _Body:
             raise _NoTextError("bad_http", {"error": "no HTTP status line"})
     elif record_type not in _TEXT_TYPES:
         raise _NoTextError("not_a_page", {})
-    content_type = headers.get("content-type", "")
-    mime = content_type.partition(";")[0].strip().lower()
-    charset = _CHARSET.search(content_type)
-    if mime and mime not in _TEXT_TYPES[record_type]:
-        raise _NoTextError("not_html", {"content_type": mime})
+    said = media_type(headers.get("content-type", ""))
+    if said.essence and said.essence not in _TEXT_TYPES[record_type]:
+        raise _NoTextError("not_html", {"content_type": said.essence})
     if record_type == "response":
         data = decoded_body(headers, data, max_bytes=max_html_bytes)
-    if not mime:
-        if not _HTML_BEGIN.match(data):
+    if kind := binary_kind(data):
+        raise _NoTextError("not_html", {"content_type": said.essence or None, "found": kind})
+    if not said.essence:
+        if not looks_like_html(data):
             raise _NoTextError("not_html", {})
-        mime = "text/html"
-    return _Body(data, mime, charset.group(1) if charset else None)
+        said = said._replace(essence="text/html")
+    return _Body(data, said)
 
 
-def _page(body: _Body, extract: Extract) -> Page:
-    text = decode_page(body.data, body.charset)
-    if body.mime == "text/plain":
-        return Page("", text.replace("\r\n", "\n").removesuffix("\n"))
-    try:
-        page = extract(text)
-    except HtmlError as error:
-        raise _NoTextError("html_error", {"error": str(error)}) from error
-    return page._replace(title=" ".join(page.title.split())[:MAX_TITLE_CHARS])
+def _text(body: _Body, extract: Extract) -> _Text:
+    essence, charset, hint = body.type
+    decoded = decode_page(body.data, charset, hint=hint, is_xml=essence == "application/xhtml+xml")
+    if essence == "text/plain":
+        page = Page("", decoded.text.replace("\r\n", "\n").removesuffix("\n"))
+    else:
+        try:
+            page = extract(decoded.text)
+        except HtmlError as error:
+            raise _NoTextError("html_error", {"error": str(error)}) from error
+    once = encoded_once(page.text)
+    if once is not None:
+        page = Page(encoded_once(page.title) or page.title, once)
+    title = " ".join(page.title.split())[:MAX_TITLE_CHARS]
+    if is_mojibake(page.text, is_right=decoded.is_right):
+        raise _NoTextError("mojibake", {"title": title or None})
+    return _Text(Page(title, page.text), decoded.is_guessed or once is not None)

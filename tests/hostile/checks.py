@@ -57,7 +57,7 @@ REASONS = {
     " record_too_large damaged",
     "stackexchange": "not_a_question_or_answer deleted_post bad_post record_too_large not_posts"
     " damaged too_few_answers empty answer_without_question duplicate_post",
-    "warc": "not_a_page bad_http http_status not_html html_too_large html_error empty"
+    "warc": "not_a_page bad_http http_status not_html html_too_large html_error empty mojibake"
     " record_too_large damaged not_a_warc",
     "wet": "not_a_page empty record_too_large damaged not_a_warc",
     "wikipedia": "other_language not_an_article redirect not_wikitext empty record_too_large"

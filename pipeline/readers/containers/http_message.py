@@ -16,7 +16,7 @@ from typing import NamedTuple
 import brotli  # type: ignore[import-untyped]
 
 from pipeline.readers.containers.decompress import decompressed
-from pipeline.readers.containers.warc_records import header_end, parse_headers
+from pipeline.readers.containers.warc_records import header_end, header_values
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+[ \t]+([0-9]{3})(?![0-9])")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\n]{0,4096})?\r?\n")
@@ -29,19 +29,24 @@ class HttpMessage(NamedTuple):
     """An HTTP response."""
 
     status: int
-    headers: dict[str, str]  # by name in lower case
+    headers: dict[str, str]  # by name in lower case; several values are joined by commas
     body: bytes  # still encoded
 
 
 def parse_http(payload: bytes) -> HttpMessage | None:
-    """Parse a record's payload as an HTTP response; None if it does not begin like one."""
+    """Parse a record's payload as an HTTP response; None if it does not begin like one.
+
+    Several headers of one name are a list, as in RFC 9110, section 5.3.
+    """
     status = _STATUS_LINE.match(payload)
     if not status:
         return None
     end = header_end(payload, 0)
     if end < 0:
         end = len(payload)
-    return HttpMessage(int(status.group(1)), parse_headers(payload[:end]), payload[end:])
+    values = header_values(payload[:end])
+    headers = {name: ", ".join(filter(None, each)) for name, each in values.items()}
+    return HttpMessage(int(status.group(1)), headers, payload[end:])
 
 
 def decoded_body(headers: Mapping[str, str], body: bytes, *, max_bytes: int) -> bytes:

@@ -58,8 +58,13 @@ class Unreadable(NamedTuple):
 
 
 def parse_headers(block: bytes) -> dict[str, str]:
-    """Parse WARC or HTTP header lines; returns the first value of each name, in lower case."""
-    headers: dict[str, list[str]] = {}
+    """Parse WARC header lines; returns the first value of each name, in lower case."""
+    return {name: values[0] for name, values in header_values(block).items()}
+
+
+def header_values(block: bytes) -> dict[str, list[str]]:
+    """Parse WARC or HTTP header lines; returns the values of each name, in lower case."""
+    headers: dict[str, list[list[str]]] = {}
     last: list[str] | None = None  # parts of the current header, which the next line may continue
     for line in block.decode(errors="replace").split("\n"):
         if line[:1] in (" ", "\t"):
@@ -68,10 +73,11 @@ def parse_headers(block: bytes) -> dict[str, str]:
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        last = [value.strip()] if name and colon and name not in headers else None
-        if last is not None:
-            headers[name] = last
-    return {name: " ".join(parts).strip() for name, parts in headers.items()}
+        last = None
+        if name and colon:
+            last = [value.strip()]
+            headers.setdefault(name, []).append(last)
+    return {name: [" ".join(parts).strip() for parts in values] for name, values in headers.items()}
 
 
 def header_end(data: bytes, at: int) -> int:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from resiliparse.extract.html2text import extract_plain_text
 
 from pipeline.readers.containers.warc_records import Record, archive_records
-from pipeline.readers.page_text import check_extractor, decode_page
+from pipeline.readers.page_text import check_extractor
 from tests.support.growth import assert_linear
 from tests.support.reader_samples import files_under, http_response, read_rows, warc_record
 
@@ -139,47 +139,92 @@ def test_a_broken_chunk_ends_the_body() -> None:
     assert row["text"] == "Some words of a page."
 
 
-@pytest.mark.parametrize(
-    ("text", "encoding", "charset"),
-    [
-        ("naïve café", "utf-8", "iso-8859-1"),
-        ("naïve café", "latin-1", "ISO-8859-1"),
-        ("naïve “café”", "cp1252", "iso-8859-1"),
-        ("こんにちは、世界。日本語の文章です。", "euc-jp", "euc-jp"),
-        ("こんにちは、世界。日本語の文章です。", "euc-jp", None),
-        ("こんにちは、世界。日本語の文章です。", "cp932", "shift_jis"),
-        ("こんにちは、世界。", "iso-2022-jp", "iso-2022-jp"),
-        ("中文文本在这里，中文文本。", "gb18030", "gb2312"),
-        ("Привет, мир", "cp1251", "windows-1251"),
-        ("Привет, мир! Это русский текст.", "cp1251", "utf-8"),
-        ("with a mark é", "utf-8-sig", "windows-1251"),
-        ("with a mark é", "utf-16", "utf-8"),
-        ("without a mark é", "utf-16-le", "utf-16le"),
-        ("plain", "ascii", "no-such-charset"),
-    ],
-)
-def test_charsets(text: str, encoding: str, charset: str | None) -> None:
-    assert decode_page(text.encode(encoding), charset) == text
-
-
 def test_the_page_names_its_charset() -> None:
     head = '<meta http-equiv="Content-Type" content="text/html; charset=windows-1253">'
-    page = (head + "καλημέρα").encode("cp1253")
-    assert decode_page(page, None).endswith("καλημέρα")
-    xml = "<?xml version='1.0' encoding='koi8-r'?>привет"
-    assert decode_page(xml.encode("koi8-r"), None) == xml
+    row = _row(http_response((head + "<p>καλημέρα").encode("cp1253")))
+    assert row["text"] == "καλημέρα"
+    assert "encoding_guessed" not in json.loads(row["metadata"])
 
 
-def test_a_few_wrong_bytes_do_not_change_the_charset() -> None:
-    text = "Größe, Länge, Übung; " * 50
-    data = text.encode() + b"\xff"
-    assert decode_page(data, "utf-8") == text + "\ufffd"
+def test_a_guess_is_told() -> None:
+    text = "Grüße aus Köln, schöne Straße und große Öfen."
+    row = _row(http_response(f"<p>{text}".encode("latin-1")))
+    assert row["text"] == text
+    assert json.loads(row["metadata"])["encoding_guessed"] is True
 
 
-@settings(deadline=None, max_examples=200)
-@given(st.binary(max_size=300), st.one_of(st.none(), st.text(max_size=12)))
-def test_any_bytes_have_a_text(data: bytes, charset: str | None) -> None:
-    decode_page(data, charset).encode("utf-8", "surrogatepass")
+def test_a_page_that_was_encoded_twice_is_mended() -> None:
+    text = "Příliš žluťoučký kůň úpěl ďábelské ódy"
+    row = _row(http_response(f"<p>{text}".encode().decode("latin-1").encode()))
+    assert row["text"] == text
+    assert json.loads(row["metadata"])["encoding_guessed"] is True
+
+
+def test_a_page_in_wrong_letters_is_set_aside() -> None:
+    text = "Это русский текст о том, как ловили рыбу на Волге".encode("cp1251").decode("latin-1")
+    row = _row(http_response(f"<title>A title</title><p>{text}".encode()))
+    assert row["dropped_by"] == "mojibake"
+    assert json.loads(row["metadata"])["title"] == "A title"
+    assert row["text"] == ""
+
+
+PDF = b"%PDF-1.4\n1 0 obj <</Length 9>> stream\n"
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "", "html"])
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (PDF, "application/pdf"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png"),
+        (gzip.compress(PAGE), "application/gzip"),
+        (gzip.compress(gzip.compress(PAGE)), "application/gzip"),
+        (brotli.compress(" ".join(map(str, range(900))).encode()), "application/octet-stream"),
+    ],
+)
+def test_what_is_no_text_is_no_page(body: bytes, found: str, content_type: str) -> None:
+    row = _row(http_response(body, content_type))
+    assert row["dropped_by"] == "not_html"
+    assert json.loads(row["metadata"])["found"] == found
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/html charset=utf-8",
+        "text/html, text/html",
+        "*/*, text/html",
+        "text/plain\r\nContent-Type: text/html",
+        "nonsense\r\nContent-Type: text/html",
+        "application/json\r\ncontent-type: html\r\nCONTENT-TYPE: text/html; charset=utf-8",
+        "html",
+    ],
+)
+def test_types_as_browsers_read_them(content_type: str) -> None:
+    assert _row(http_response(PAGE, content_type))["text"] == "Some words of a page."
+
+
+def test_the_last_type_counts() -> None:
+    several = "text/html\r\nContent-Type: application/json"
+    assert _row(http_response(PAGE, several))["dropped_by"] == "not_html"
+    several = "text/html; charset=gbk\r\nContent-Type: text/html; charset=big5"
+    page = "<p>他在這裏恒心練習".encode("big5hkscs")
+    assert _row(http_response(page, several))["text"] == "他在這裏恒心練習"
+
+
+def test_encodings_of_several_headers_are_undone_in_order() -> None:
+    headers = b"Content-Encoding: gzip\r\nServer: x\r\nContent-Encoding: br\r\n"
+    body = brotli.compress(gzip.compress(PAGE))
+    assert _row(http_response(body, headers=headers))["text"] == "Some words of a page."
+    assert _row(http_response(gzip.compress(PAGE), headers=headers * 2))["text"]
+    headers += b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n"
+    assert _row(http_response(_chunked(body), headers=headers))["text"] == "Some words of a page."
+
+
+def test_xhtml_says_its_charset_in_its_declaration() -> None:
+    page = "<?xml version='1.0' encoding='koi8-r'?><html><meta charset='big5'/><p>привет</p></html>"
+    row = _row(http_response(page.encode("koi8-r"), "application/xhtml+xml"))
+    assert row["text"] == "привет"
 
 
 def test_pages_nested_deeply_are_errors_and_take_linear_time() -> None:
@@ -209,7 +254,7 @@ def test_any_html_makes_a_row(pieces: list[str], main_content: bool) -> None:
     body = "".join(pieces).encode("utf-8", "surrogatepass")
     payload = http_response(body)
     (row,) = read_rows("warc", warc_record(payload, "response"), main_content=main_content)
-    assert row["dropped_by"] in (None, "empty", "html_error")
+    assert row["dropped_by"] in (None, "empty", "html_error", "mojibake", "not_html")
 
 
 def _records(raw: bytes) -> list[Record]:

@@ -1,0 +1,1 @@
+"""Character encodings of web pages: which one a page has, and its letters."""
