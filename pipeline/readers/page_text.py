@@ -8,8 +8,10 @@ import re
 from collections import Counter
 from typing import Any, Literal, NamedTuple
 
-from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
+
+from pipeline.readers.resiliparse_text import extracted_text
+from transforms.kernels.markup import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS, scan_markup
 
 MAX_NESTING = 1_000
 """Deepest nesting of elements; the time of main-content extraction grows with its square."""
@@ -31,10 +33,9 @@ MAX_REOPENED = 2_000_000
 
 _IDENTICAL = 3  # most identical formatting elements that HTML reopens
 _FORMATTING_TAG = re.compile(
-    r"<(/?)(?:(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])([^>]{0,200})|[a-z])",
+    rf"<(/?)(?:({'|'.join(FORMATTING_TAGS)})(?=[\s/>])([^>]{{0,{MAX_ATTRIBUTE_CHARS}}})|[a-z])",
     re.IGNORECASE,
 )
-_NESTING_TAG = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
 
 
 class Page(NamedTuple):
@@ -57,16 +58,15 @@ def html_page(html: str, *, main_content: bool, extractor: Extractor = "resilipa
     trafilatura also leaves out readers' comments. Raises :class:`HtmlError` if extraction fails,
     and for a page whose structure would make it too slow.
     """
-    if main_content and _nesting(html) > MAX_NESTING:
+    markup = scan_markup(html.encode("utf-8", "surrogatepass"))
+    if main_content and markup.nesting > MAX_NESTING:
         raise HtmlError(f"more than {MAX_NESTING} elements within each other")
-    if _reopens_too_many(html):
+    if markup.reopened > MAX_REOPENED and _reopens_too_many(html):
         raise HtmlError(f"tags left open make more than {MAX_REOPENED} elements")
     try:
-        tree = HTMLTree.parse(html)
-        title = tree.title or ""
         if main_content and extractor == "trafilatura":
-            return Page(title, _trafilatura_text(html))
-        return Page(title, extract_plain_text(tree, main_content=main_content, alt_texts=False))
+            return Page(HTMLTree.parse(html).title or "", _trafilatura_text(html))
+        return Page(*extracted_text(html, markup.short_texts, main_content=main_content))
     except HtmlError:
         raise
     except Exception as error:
@@ -106,27 +106,14 @@ def _trafilatura_text(html: str) -> str:
     return text or ""
 
 
-def _nesting(html: str) -> int:
-    """Return an upper bound of the nesting of elements that make main-content extraction slow."""
-    if html.count("<") <= MAX_NESTING:
-        return 0
-    depth = deepest = 0
-    for tag in _NESTING_TAG.finditer(html):
-        depth = max(depth - 1, 0) if tag.group(1) else depth + 1
-        deepest = max(deepest, depth)
-    return deepest
-
-
 def _reopens_too_many(html: str) -> bool:
     """Tell whether unclosed formatting tags may make more than :data:`MAX_REOPENED` elements.
 
     After the end of every block, an HTML parser reopens the formatting elements that are still open
     (13.2.4.3 of the WHATWG's standard). So the number of elements can grow with the square of the
     number of tags. Every other tag is counted as the end of a block, which gives an upper bound.
+    It is lower than that of :func:`scan_markup`, for HTML reopens three equal elements at most.
     """
-    tags = html.count("<")
-    if tags * tags // 4 <= MAX_REOPENED:
-        return False
     left_open: dict[str, list[str]] = {}  # by name, the attributes
     same: Counter[tuple[str, str]] = Counter()
     active = total = 0
