@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ChangedError, RecipeError, RunError, StorageError
 from pipeline.files import storage
+from pipeline.files.trusted import Seal, check_trusted, expect
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.documents import read_documents
 from pipeline.output.layout import OPT_OUT_STEP, Split, joined_folder, read_plan
@@ -48,10 +49,20 @@ _TOLD_BY_THEMSELVES = (OSError, MemoryError, ChangedError, RunError, StorageErro
 """Exceptions of a machine, which say what is the matter, and those that are told in a line."""
 
 
+SEALS = "seals"
+"""Key of the JSON that workers get, beside the recipe's: what its models and lists must be."""
+
+
 @functools.cache
-def cached_recipe(mapping_json: str) -> Recipe:
-    """Build the recipe once a process from the JSON text of its mapping."""
-    return recipe_from_mapping(json.loads(mapping_json))
+def cached_recipe(recipe_json: str) -> Recipe:
+    """Build the recipe once a process from the JSON text of its mapping, and take the seals in it.
+
+    The mapping's models and lists are those of the seals, or no file of theirs is opened.
+    """
+    mapping = json.loads(recipe_json)
+    seals = mapping.pop(SEALS, {})
+    expect({path: Seal(*seal) for path, seal in seals.items()})
+    return recipe_from_mapping(mapping)
 
 
 def read_split(
@@ -181,7 +192,8 @@ def process_split(
     Deduplications among those steps apply the decisions that lie in ``output``; after all steps
     comes the run's opt-out list, ``left_out`` where the caller has read it. Everything that is
     read, dropped or changed is counted in ``tally``. Raises StepError where a step raises, and
-    ChangedError where the input is not as planned, or the decisions do not fit the documents.
+    ChangedError where the input is not as planned, a model or list is not the one that the run
+    began with, or the decisions do not fit the documents.
     """
     source = recipe.source(split.source)
     steps = list(enumerate(source.steps[:until]))
@@ -193,6 +205,8 @@ def process_split(
         if left_out is None:
             left_out = parse_opt_out(list_of_run(output))
     cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_deduplication}
+    files = [file for _, step in steps for file in step.files()]
+    check_trusted(files)
     tally.add("read", "in", None, 0, 0)
     for batch in read_split(split, source, recipe.reading, output):
         before = characters(batch)
@@ -222,6 +236,7 @@ def process_split(
             batch = alive
         if batch.num_rows:
             yield batch
+    check_trusted(files)
     for cursor in cursors.values():
         if cursor.at != len(cursor.kept):
             cursor.take(split, len(cursor.kept) + 1)

@@ -10,32 +10,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-import beam_runner
 from pipeline.errors import ChangedError
 from pipeline.files import storage
 from pipeline.inspection.explain import explain
 from pipeline.output.layout import Split
-from pipeline.passes import build, run
 from pipeline.passes.inputs import check_input, opened
-from tests.support.runs import ROOT, digests
+from tests.support.changing import between_the_passes, command, errors, write_lines
+from tests.support.runs import digests
 
 OLD = [f"one sentence of number {i // 2}" for i in range(8)]
 NEW = [f"one sentence of number {(i + 1) // 2}" for i in range(8)]
 """As many documents in as many bytes, of which others are equal."""
-
-STEPS = "[deduplicate_documents: {keep: first}]"
-
-
-def write(path: Path, texts: list[str]) -> None:
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-
-
-def command(data: Path, output: Path, *more: str, steps: str = STEPS) -> int:
-    return beam_runner.main(
-        ["--recipe", str(ROOT / "recipes" / "demo.yaml"), "--sources", "c4", "--no_report",
-         "--set", f"sources.c4.input=[{data}/*.json]", "--set", f"sources.c4.steps={steps}",
-         "--set", "shards.validation_fraction=0", "--output", str(output), "--workers", "1", *more]
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -43,32 +28,21 @@ def data(tmp_path) -> Path:
     """Two files, of which one comes to be rewritten."""
     folder = tmp_path / "data"
     folder.mkdir()
-    write(folder / "a.json", OLD)
-    write(folder / "b.json", [f"another of number {i}" for i in range(4)])
+    write_lines(folder / "a.json", OLD)
+    write_lines(folder / "b.json", [f"another of number {i}" for i in range(4)])
     return folder
-
-
-def between_the_passes(monkeypatch, act) -> None:
-    """Do something once, between the first pass and the second."""
-
-    def acting(session) -> None:
-        monkeypatch.setattr(run, "build_shards", build.build_shards)
-        act()
-        build.build_shards(session)
-
-    monkeypatch.setattr(run, "build_shards", acting)
 
 
 def test_an_input_rewritten_between_the_passes_stops_the_run(tmp_path, data, capsys, monkeypatch):
     assert command(data, tmp_path / "undisturbed") == 0
     kept = tmp_path / "kept.json"
     shutil.copy2(data / "a.json", kept)
-    between_the_passes(monkeypatch, lambda: write(data / "a.json", NEW))
+    between_the_passes(monkeypatch, lambda: write_lines(data / "a.json", NEW))
     assert (data / "a.json").stat().st_size == kept.stat().st_size
     capsys.readouterr()
     output = tmp_path / "out"
     assert command(data, output) == 1
-    (said,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error:"))
+    (said,) = errors(capsys.readouterr().err)
     assert said.startswith(f"error: the run stopped: the input {data}/a.json has changed since")
     assert "--start_over" in said and f"({output}/error.txt has more)" in said
     assert not list(output.glob("ledger/**/*.json")) and not list(output.glob("shards/**/*.bin"))
@@ -80,7 +54,7 @@ def test_an_input_rewritten_between_the_passes_stops_the_run(tmp_path, data, cap
     assert command(data, output) == 0, "it is as it was, so the run goes on"
     assert digests(output) == digests(tmp_path / "undisturbed")
 
-    write(data / "a.json", NEW)
+    write_lines(data / "a.json", NEW)
     assert command(data, output, "--start_over") == 0
 
 
@@ -95,7 +69,7 @@ def test_an_input_that_went_away_between_the_passes_is_named(tmp_path, data, cap
 
 def rewrite(batch: pa.RecordBatch, *, path: str) -> pa.RecordBatch:
     """A user's step that rewrites the input as it is read."""
-    write(Path(path), NEW)
+    write_lines(Path(path), NEW)
     return batch
 
 
@@ -111,7 +85,7 @@ def test_a_run_is_not_explained_by_another_input(tmp_path, data):
     assert command(data, output) == 0
     identifier = f"c4/a.json#{len(json.dumps({'text': OLD[0]})) + 1}"
     assert explain(str(output), identifier)["dropped_by"] == "duplicate_document"
-    write(data / "a.json", NEW)
+    write_lines(data / "a.json", NEW)
     with pytest.raises(ChangedError, match=r"a\.json has changed since it was planned"):
         explain(str(output), identifier)
 
