@@ -116,7 +116,7 @@ def dry_run(recipe: Recipe, how: Execution, output: str) -> int:
     from pipeline.output.output_folder import check_output
     from pipeline.passes.plan import make_plan
 
-    plan = make_plan(recipe)
+    plan = make_plan(recipe, with_checksums=False)
     given_list(recipe)  # is one, or is refused
     print_estimates([plan.estimate(source) for source in recipe.sources])
     try:

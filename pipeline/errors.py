@@ -16,6 +16,10 @@ class RunError(ValueError):
     """A run or command cannot start; the message says why in one line."""
 
 
+class ChangedError(ValueError):
+    """A file, or code, is not what it was when the run began; the message names it in one line."""
+
+
 class StorageError(ValueError):
     """A file system cannot be reached from here; the message says why in one line."""
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
-from pipeline.files.local_copy import local_copy
+from pipeline.files.trusted import Seal, expect, trusted
 from pipeline.inspection.piece_table import read_tokenizer
 from pipeline.output.layout import DOCS_SCHEMA
 from tokenizer.encode import BatchEncoder, load_encoder
@@ -55,7 +55,9 @@ def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
 
 def _encoder(corpus: Corpus) -> BatchEncoder:
     read_tokenizer(corpus.manifest)  # it must be the one that made the shards
-    return load_encoder(local_copy(corpus.manifest["tokenizer"]["model"]))
+    tokenizer = corpus.manifest["tokenizer"]
+    expect({tokenizer["model"]: Seal(tokenizer["sha256"])})
+    return load_encoder(trusted(tokenizer["model"]))
 
 
 def _batches(

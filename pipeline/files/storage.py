@@ -17,7 +17,8 @@ import re
 import shlex
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -28,6 +29,7 @@ from pipeline.files.patient_file import PatientFile
 
 _BUFFER_BYTES = 1 << 17  # read from a local file at a time
 _REMOVALS = 100  # tries to remove a folder to which another process may be writing
+_REQUESTS = 32  # asked of a remote file system at a time
 
 
 class FileInfo(NamedTuple):
@@ -36,6 +38,7 @@ class FileInfo(NamedTuple):
     path: str
     n_bytes: int
     modified: float  # seconds since 1970
+    checksum: str | None = None  # of a remote file's content, where it was asked for
 
 
 def is_remote(path: str) -> bool:
@@ -123,8 +126,24 @@ def match(pattern: str) -> list[FileInfo]:
 def _infos(paths: Iterable[str]) -> Iterator[FileInfo]:
     for path in paths:
         with suppress(OSError):  # it has just been removed
-            status = Path(path).stat()
-            yield FileInfo(path, status.st_size, status.st_mtime)
+            yield local_info(path)
+
+
+def local_info(path: str) -> FileInfo:
+    """Look at a file of this machine. Raises OSError where there is none."""
+    status = Path(path).stat()
+    return FileInfo(path, status.st_size, status.st_mtime)
+
+
+def with_checksums(infos: Sequence[FileInfo]) -> list[FileInfo]:
+    """Return a listing with the checksums of its remote files, which are asked for side by side."""
+    remote = [info.path for info in infos if is_remote(info.path)]
+    if not remote:
+        return list(infos)
+    checksum(remote[0])  # makes the file system known, which is not for several threads at once
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        checksums = dict(zip(remote, pool.map(checksum, remote), strict=True))
+    return [info._replace(checksum=checksums.get(info.path)) for info in infos]
 
 
 def exists(path: str) -> bool:

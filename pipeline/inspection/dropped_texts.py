@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.files import storage
+from pipeline.files.trusted import expect, seals_of
 from pipeline.output.layout import OPT_OUT_STEP, RUN_NAME, Split
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import (
@@ -46,7 +47,9 @@ def texts_when_dropped(
     ``step_of`` has, for every id, the step that dropped it. Each split is read once at most. Raises
     ValueError where an input file is not there any more, or has no such document.
     """
-    mapping = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
+    described = storage.read_json(storage.join(output, RUN_NAME))
+    expect(seals_of(described))
+    mapping = described["recipe"]
     names = [step_name(step) for step in mapping["sources"][source]["steps"]]
     needed = _needed(mapping, source, names, set(step_of.values()))
     places = {name: i for i, name in enumerate(["read", *names, OPT_OUT_STEP], -1)}

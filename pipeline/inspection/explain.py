@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.files import storage
+from pipeline.files.trusted import expect, seals_of
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.layout import RUN_NAME, Split, is_validation
 from pipeline.output.ledger import Tally
@@ -142,7 +143,9 @@ def follow(
     which steps took lines, in the decisions. Raises ValueError where a document is in no input
     file.
     """
-    recipe = recipe_of_source(storage.read_json(storage.join(output, RUN_NAME))["recipe"], source)
+    described = storage.read_json(storage.join(output, RUN_NAME))
+    expect(seals_of(described))
+    recipe = recipe_of_source(described["recipe"], source)
     until = _steps_until(recipe, source, dropped_by_steps)
     missing = set(identifiers)
     histories: dict[str, History] = {}

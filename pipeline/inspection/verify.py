@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
+from pipeline.files.trusted import FILE_STATES
 from pipeline.output.arrow_values import added_up, numbers
 from pipeline.output.layout import (
     DOCS_SCHEMA,
@@ -35,6 +37,18 @@ def verify(output: str) -> list[str]:
     except (ValueError, AttributeError) as error:
         return [f"{MANIFEST_NAME}: not readable: {error}"]
     return list(_problems(output, manifest))
+
+
+def _with_states_of(data: bytes, run: Mapping[str, Any]) -> bytes:
+    """Return what ``run.json`` is to be, by the manifest.
+
+    How models looked, which the last command that came by has noted, is in the file alone.
+    """
+    try:
+        states = json.loads(data)[FILE_STATES]
+    except (ValueError, KeyError, TypeError):  # an older run, or damaged
+        return storage.json_bytes(run)
+    return storage.json_bytes({**run, FILE_STATES: states})
 
 
 def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -74,7 +88,7 @@ def _run_file(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
     except OSError as error:
         yield f"{RUN_NAME}: cannot be read: {error}"
         return
-    if data != storage.json_bytes(manifest["run"]):
+    if data != _with_states_of(data, manifest["run"]):
         yield f"{RUN_NAME}: is not the run that the manifest describes"
 
 

@@ -36,9 +36,16 @@ def what_changed(
             changes.append(
                 f"input {key[0]} had {before[key].n_bytes} bytes, has {now[key].n_bytes}"
             )
-        elif with_times and now[key].modified != before[key].modified:
+        elif with_times and _is_anew(before[key], now[key]):
             changes.append(f"input {key[0]} was written anew")
     return changes
+
+
+def _is_anew(before: Split, now: Split) -> bool:
+    """Tell by the checksums of remote files, which know better, and by the times of others."""
+    if before.checksum is not None and now.checksum is not None:
+        return before.checksum != now.checksum
+    return before.modified != now.modified
 
 
 def _differences(old: Any, new: Any, where: str) -> list[str]:

@@ -86,6 +86,8 @@ class Split(NamedTuple):
     file: int  # number of the input file within the source
     shard: int  # number of the output shard within the source
     holds: str  # "documents", or "records" to be joined into documents first
+    file_bytes: int | None = None  # size of the whole file; None: not known, or not an input
+    checksum: str | None = None  # of the whole file, where it is remote
 
 
 def plan_bytes(plan: Iterable[Split]) -> bytes:

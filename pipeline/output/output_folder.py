@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from pipeline.errors import ERROR_NAME, RunError
 from pipeline.files import storage
-from pipeline.files.local_copy import local_copy
+from pipeline.files.trusted import FILE_STATES, sealed
 from pipeline.output import whole_files
 from pipeline.output.differences import what_changed
 from pipeline.output.guard import guarded
@@ -43,9 +43,11 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
     """Describe what a run depends on: recipe, inputs, models, the user's steps, a fingerprint.
 
     The fingerprint covers neither the opt-out list, whose SHA-256 is beside it, nor the times of
-    input files, which are in the plan.
+    input files, which are in the plan, nor those of models, which are beside it too.
     """
-    files = recipe.files() if with_tokenizer else recipe.step_files()
+    seals = {
+        path: sealed(path) for path in (recipe.files() if with_tokenizer else recipe.step_files())
+    }
     inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
     recipe_of_all = {key: value for key, value in recipe.mapping.items() if key != "opt_out"}
     own_steps = {
@@ -61,13 +63,18 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
     described = {
         "version": importlib.metadata.version("llama-corpus"),
         "recipe": recipe_of_all,
-        "files": {path: storage.sha256_of(local_copy(path)) for path in files},
+        "files": {path: seal.sha256 for path, seal in seals.items()},
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
     fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
     opt_out = storage.sha256_of(recipe.opt_out) if recipe.opt_out else None
-    return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out}
+    states = {
+        path: {"n_bytes": seal.n_bytes, "modified": seal.modified}
+        for path, seal in seals.items()
+        if seal.modified is not None
+    }
+    return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out, FILE_STATES: states}
 
 
 def _source_digest(function: Callable[..., Any]) -> str:

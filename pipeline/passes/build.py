@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.files import storage
-from pipeline.files.local_copy import local_copy
+from pipeline.files.trusted import check_trusted, trusted
 from pipeline.output import whole_files
 from pipeline.output.documents import parquet_writer
 from pipeline.output.layout import (
@@ -116,9 +116,10 @@ class BuildShards(beam.PTransform):
 def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     """Read, filter, tokenise and write a shard, and its ledger last.
 
-    Raises ValueError where the shard's counts do not add up.
+    Raises ValueError where the shard's counts do not add up, and ChangedError where the tokenizer
+    has changed.
     """
-    encoder = load_encoder(local_copy(recipe.tokenizer.model))
+    encoder = load_encoder(trusted(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, PartWriter] = {}
     with ExitStack() as stack:
@@ -170,6 +171,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                 f"{shard.source} shard {shard.shard}: {writer.docs.n_rows} documents written, "
                 f"{expected[0]} in the ledger"
             )
+    check_trusted([recipe.tokenizer.model])
     summary = {part: writer.summary() for part, writer in sorted(parts.items())}
     observed = storage.json_bytes(observer.result())
     whole_files.write_bytes(output, observed_name(shard.source, shard.shard), observed)

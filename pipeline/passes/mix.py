@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from pipeline.files import storage
-from pipeline.files.local_copy import local_copy
+from pipeline.files.trusted import FILE_STATES, trusted
 from pipeline.output import whole_files
 from pipeline.output.layout import (
     DROPPED,
@@ -54,12 +54,12 @@ def mix(session: Session) -> None:
         )
     manifest = {
         "format": "llama-corpus manifest, version 1",
-        "run": session.described,
+        "run": {key: value for key, value in session.described.items() if key != FILE_STATES},
         "recipe": recipe.mapping,
         "tokenizer": {
             "model": recipe.tokenizer.model,
             "sha256": session.described["files"][recipe.tokenizer.model],
-            "vocabulary_size": load_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
+            "vocabulary_size": load_encoder(trusted(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
         },

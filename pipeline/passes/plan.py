@@ -145,15 +145,25 @@ class Plan:
         )
 
 
-def make_plan(recipe: Recipe) -> Plan:
-    """List the inputs of every source and cut them up. Raises RecipeError where there are none."""
-    splits = (split for source in recipe.sources for split in _plan_source(recipe, source))
+def make_plan(recipe: Recipe, *, with_checksums: bool = True) -> Plan:
+    """List the inputs of every source and cut them up. Raises RecipeError where there are none.
+
+    The checksums of remote files take a request each. They are for those who read the files.
+    """
+    splits = (
+        split
+        for source in recipe.sources
+        for split in _plan_source(recipe, source, with_checksums=with_checksums)
+    )
     return Plan(recipe, list(splits))
 
 
-def _plan_source(recipe: Recipe, source: Source) -> Iterator[Split]:
+def _plan_source(recipe: Recipe, source: Source, *, with_checksums: bool) -> Iterator[Split]:
     try:
         inputs = _inputs(source)
+        if with_checksums:
+            infos = storage.with_checksums([info for _, info in inputs])
+            inputs = [(name, info) for (name, _), info in zip(inputs, infos, strict=True)]
         if source.reader.check_files is not None:
             source.reader.check_files(name for name, _ in inputs)
     except ValueError as error:
@@ -186,7 +196,7 @@ def _read_splits(
             n_bytes = (info.n_bytes if end is None else end) - start
             yield Split(
                 source.name, number, info.path, name, start, end, n_bytes, info.modified,
-                file_number, 0, holds,
+                file_number, 0, holds, info.n_bytes, info.checksum,
             )  # fmt: skip
             number += 1
 

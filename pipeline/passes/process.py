@@ -12,12 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import RecipeError, RunError, StorageError
+from pipeline.errors import ChangedError, RecipeError, RunError, StorageError
 from pipeline.files import storage
+from pipeline.files.trusted import Seal, check_trusted, expect
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.documents import read_documents
 from pipeline.output.layout import OPT_OUT_STEP, Split, joined_folder, read_plan
 from pipeline.output.ledger import Tally
+from pipeline.passes.inputs import ADVICE, opened
 from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
 
@@ -39,22 +41,28 @@ MAX_MESSAGE_CHARS = 300
 """Longest message kept of a step's exception, in characters."""
 
 
-class InputChangedError(ValueError):
-    """An input file is not what it was when the first pass read it."""
-
-
 class StepError(ValueError):
     """A step or a reader raised an exception: which, where, and what it said, in one line."""
 
 
-_TOLD_BY_THEMSELVES = (OSError, MemoryError, RunError, StorageError, RecipeError)
+_TOLD_BY_THEMSELVES = (OSError, MemoryError, ChangedError, RunError, StorageError, RecipeError)
 """Exceptions of a machine, which say what is the matter, and those that are told in a line."""
 
 
+SEALS = "seals"
+"""Key of the JSON that workers get, beside the recipe's: what its models and lists must be."""
+
+
 @functools.cache
-def cached_recipe(mapping_json: str) -> Recipe:
-    """Build the recipe once a process from the JSON text of its mapping."""
-    return recipe_from_mapping(json.loads(mapping_json))
+def cached_recipe(recipe_json: str) -> Recipe:
+    """Build the recipe once a process from the JSON text of its mapping, and take the seals in it.
+
+    The mapping's models and lists are those of the seals, or no file of theirs is opened.
+    """
+    mapping = json.loads(recipe_json)
+    seals = mapping.pop(SEALS, {})
+    expect({path: Seal(*seal) for path, seal in seals.items()})
+    return recipe_from_mapping(mapping)
 
 
 def read_split(
@@ -62,13 +70,14 @@ def read_split(
 ) -> Iterator[pa.RecordBatch]:
     """Read the documents of a split in batches, or its records where they are yet to be joined.
 
-    Raises StepError, with source and file, where the reader raises.
+    Raises StepError, with source and file, where the reader raises, and ChangedError where the
+    input is not as it was planned.
     """
     if source.reader.join is not None and split.holds == "documents":
         yield from read_documents(storage.join(output, split.path))
         return
     n_rows = 0
-    with storage.open_read(split.path) as stream:
+    with opened(split) as stream:
         read = _read(stream, split, source, reading)
         while (batch := _next_batch(read, split)) is not None:
             n_rows += batch.num_rows
@@ -161,11 +170,9 @@ class UnitCursor:
         self.at = 0
 
     def take(self, split: Split, n: int) -> npt.NDArray[np.bool_]:
-        """Return what is kept of the next ``n`` units; raises InputChangedError beyond the last."""
+        """Return what is kept of the next ``n`` units; raises ChangedError beyond the last."""
         if self.at + n > len(self.kept):
-            raise InputChangedError(
-                f"{split.path} has changed since the first pass; run again with --start_over"
-            )
+            raise ChangedError(f"the input {split.path} has changed since the first pass; {ADVICE}")
         self.at += n
         return self.kept[self.at - n : self.at]
 
@@ -185,7 +192,8 @@ def process_split(
     Deduplications among those steps apply the decisions that lie in ``output``; after all steps
     comes the run's opt-out list, ``left_out`` where the caller has read it. Everything that is
     read, dropped or changed is counted in ``tally``. Raises StepError where a step raises, and
-    InputChangedError where the decisions do not fit the documents.
+    ChangedError where the input is not as planned, a model or list is not the one that the run
+    began with, or the decisions do not fit the documents.
     """
     source = recipe.source(split.source)
     steps = list(enumerate(source.steps[:until]))
@@ -197,6 +205,8 @@ def process_split(
         if left_out is None:
             left_out = parse_opt_out(list_of_run(output))
     cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_deduplication}
+    files = [file for _, step in steps for file in step.files()]
+    check_trusted(files)
     tally.add("read", "in", None, 0, 0)
     for batch in read_split(split, source, recipe.reading, output):
         before = characters(batch)
@@ -226,6 +236,7 @@ def process_split(
             batch = alive
         if batch.num_rows:
             yield batch
+    check_trusted(files)
     for cursor in cursors.values():
         if cursor.at != len(cursor.kept):
             cursor.take(split, len(cursor.kept) + 1)

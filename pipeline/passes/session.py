@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,13 +12,15 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.errors import ERROR_NAME
+from pipeline.errors import ERROR_NAME, ChangedError
 from pipeline.files import storage
+from pipeline.files.trusted import expect, seals_of
 from pipeline.output import output_folder, whole_files
 from pipeline.output.layout import RUN_NAME, Split
 from pipeline.output.opt_out import given_list, replace_list
 from pipeline.output.progress import ProgressDisplay
 from pipeline.passes.plan import Plan, make_plan
+from pipeline.passes.process import SEALS
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 
@@ -37,8 +40,8 @@ class Session:
 
     @cached_property
     def recipe_json(self) -> str:
-        """The recipe for workers, which build it once a process."""
-        return json.dumps(self.recipe.mapping)
+        """The recipe for workers, which build it once a process, with the seals of its files."""
+        return json.dumps({**self.recipe.mapping, SEALS: seals_of(self.described)})
 
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""
@@ -78,6 +81,9 @@ def opened(
     plan.check_shuffle(execution.shuffle_limit)
     opt_out_list = given_list(recipe)
     described = describe(recipe, plan.splits)
+    if recipe.opt_out and hashlib.sha256(opt_out_list).hexdigest() != described["opt_out"]:
+        raise ChangedError(f"{recipe.opt_out} was written anew while it was read; try again")
+    expect(seals_of(described))
     with output_folder.locked(output):
         if start_over:
             for name in products:

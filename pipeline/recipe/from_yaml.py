@@ -12,6 +12,7 @@ import yaml
 from pipeline.errors import RecipeError, nearest
 from pipeline.files import storage
 from pipeline.files.local_copy import local_copy
+from pipeline.files.trusted import forget, trusted
 from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping, step_name
 from tokenizer.encode import check_model
 
@@ -56,6 +57,7 @@ def load_recipe(
     suit their steps. ``check_files=False`` skips that check, for commands that make such files.
     Raises :class:`RecipeError` with a message of one line.
     """
+    forget()  # a command begins, for which files are what they are now
     if not storage.exists(path) or storage.is_folder(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
     try:
@@ -98,7 +100,7 @@ def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> N
 
     ``path`` is the recipe's path, for the message, which also says how to get such a file. Models
     are opened with the libraries that the run uses. A model in a bucket is first copied to this
-    machine, and the run uses that copy (:mod:`pipeline.files.local_copy`). Steps check their other
+    machine, and the run uses that copy (:mod:`pipeline.files.trusted`). Steps check their other
     parameters too.
     """
     named = [
@@ -137,7 +139,7 @@ def _check_steps(recipe: Recipe, path: str) -> None:
 
 def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
     try:
-        check_model(local_copy(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
+        check_model(trusted(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
     except (ValueError, OSError) as error:
         message = _with_parameter(str(error), [("model", tokenizer.model)], TOKENIZER_ORIGIN)
         raise RecipeError(f"{path}: tokenizer{message}") from None

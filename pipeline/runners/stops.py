@@ -16,8 +16,11 @@ from pipeline.output import whole_files
 MAX_REASON_CHARS = 300
 """Longest reason printed, in characters."""
 
-STEP_ERROR_WRAPPING = r"^[\w.]*\bStepError: | \[while running '[^']*'\]$"
-"""Pattern of what Python and Beam put before and after the message of a step's error."""
+TOLD_ERRORS = ("StepError", "ChangedError")
+"""Errors of workers that are told whole: they name a file, and their length is bounded."""
+
+WRAPPING = rf"^[\w.]*\b({'|'.join(TOLD_ERRORS)}): | \[while running '[^']*'\]$"
+"""Pattern of what Python and Beam put before and after the message of such an error."""
 
 JAVA_STACK_LINE = r"at \S+\(|\.\.\. \d+ more$|Driver stacktrace:$"
 """Pattern of the beginning of a line of a Java stack trace."""
@@ -56,6 +59,7 @@ def _reason(error: Exception) -> str:
         text = error.details() or text
     lines = [line.strip() for line in text.splitlines()]
     messages = [line for line in lines if line and not re.match(JAVA_STACK_LINE, line)]
-    if (messages and "StepError: " in messages[-1]) or type(error).__name__ == "StepError":
-        return re.sub(STEP_ERROR_WRAPPING, "", messages[-1])  # its length is bounded already
+    last = messages[-1] if messages else ""
+    if any(f"{name}: " in last for name in TOLD_ERRORS) or type(error).__name__ in TOLD_ERRORS:
+        return re.sub(WRAPPING, "", last)
     return messages[-1][:MAX_REASON_CHARS] if messages else repr(error)
