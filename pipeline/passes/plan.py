@@ -116,7 +116,7 @@ class Plan:
             shards=len({split.shard for split in splits}),
             shuffle_bytes=sum(sizes),
             largest_window_bytes=max(sizes, default=0),
-            kept_bytes=round(unpacked * source.reader.typical.kept_bytes) if kept else 0,
+            kept_bytes=round(unpacked * source.reader.typical.kept_fraction) if kept else 0,
             core_hours=unpacked / 1e6 * source.reader.typical.core_seconds_per_mb / 3600,
         )
 

@@ -75,9 +75,9 @@ _WHOLE: frozenset[str] = frozenset()
 _PLAIN = frozenset({"plain"})
 
 READERS = {
-    "arxiv": Reader(read_arxiv, _WHOLE, typical=Typical(0.5, 50_000, 0.11), is_dear=True),
+    "arxiv": Reader(read_arxiv, _WHOLE, typical=Typical(0.5, 50_000, 0.11, 0.6), is_dear=True),
     "bigquery_github": Reader(read_bigquery_github, _PLAIN, typical=Typical(0.4, 5_000, 0.05)),
-    "books": Reader(read_books, _WHOLE, typical=Typical(1.0, 300_000, 0.08), is_dear=True),
+    "books": Reader(read_books, _WHOLE, typical=Typical(1.0, 300_000, 0.08, 0.9), is_dear=True),
     "huggingface": Reader(read_huggingface, _WHOLE, check_files=check_descriptors),
     "json_lines": Reader(read_json_lines, _PLAIN, typical=Typical(0.9, 2_000, 0.11)),
     "repositories": Reader(read_repositories, _WHOLE, typical=Typical(0.4, 5_000, 0.05)),
@@ -88,13 +88,17 @@ READERS = {
         typical=Typical(0.7, 1_500, 0.09),
     ),
     "warc": Reader(
-        read_warc, _WHOLE, check=check_extractor, typical=Typical(0.1, 5_000, 0.1), is_dear=True
+        read_warc,
+        _WHOLE,
+        check=check_extractor,
+        typical=Typical(0.1, 5_000, 0.1, 0.05),
+        is_dear=True,
     ),
     "wet": Reader(read_wet, _WHOLE, typical=Typical(0.85, 8_000, 0.09)),
     "wikipedia": Reader(
         read_wikipedia,
         frozenset({"plain", "bzip2"}),
-        typical=Typical(0.5, 4_000, 0.2),
+        typical=Typical(0.5, 4_000, 0.2, 0.6),
         is_dear=True,
     ),
 }
