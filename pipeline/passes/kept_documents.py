@@ -8,7 +8,7 @@ batches that the first one saw, so it counts, drops and observes the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ Apply = Callable[[Step, pa.RecordBatch], pa.RecordBatch]
 Advance = Callable[[int, pa.RecordBatch], pa.RecordBatch]
 """Function that returns what the step at a position makes of a batch."""
 
-Documents = Iterator[tuple[pa.RecordBatch, Advance]]
+Documents = Generator[tuple[pa.RecordBatch, Advance]]
 """Batches as they were read, each with the function that takes it through the steps."""
 
 _SCHEMA = pa.schema([field.with_nullable(True) for field in SCHEMA])

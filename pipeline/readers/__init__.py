@@ -33,9 +33,7 @@ class Typical(NamedTuple):
     text_fraction: float = 1.0  # bytes of text a decompressed byte, at the first deduplication
     document_bytes: int = 2_000  # bytes of text of a document
     core_seconds_per_mb: float = 0.1  # a decompressed MB, for both passes with the paper's steps
-    kept_bytes: float = (
-        0.4  # bytes a decompressed byte that documents take, kept between the passes
-    )
+    kept_fraction: float = 0.5  # bytes of documents kept between passes, a decompressed byte
 
 
 class Reader(NamedTuple):
@@ -51,9 +49,7 @@ class Reader(NamedTuple):
     check: Callable[..., None] | None = None  # checks the recipe's parameters; raises ValueError
     check_files: Callable[[Iterable[str]], None] | None = None  # checks the inputs' names; likewise
     typical: Typical = Typical()
-    is_dear: bool = (
-        False  # whether reading, with the first steps, takes long for what is kept of it
-    )
+    is_dear: bool = False  # whether documents are kept, so that later passes do not read anew
 
 
 class Join(NamedTuple):

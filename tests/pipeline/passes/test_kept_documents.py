@@ -141,9 +141,9 @@ def test_a_step_that_raises_leaves_no_file(lines, tmp_path):
     recipe = recipe_over(lines, "tests.pipeline.passes.test_process.raise_at_bad")
     output = tmp_path / "out"
     whole, broken = make_plan(recipe).splits
-    with pytest.raises(StepError):
+    with pytest.raises(StepError) as caught:
         passed(broken, recipe, output, keeps=True)
-    assert not files(output)
+    assert not files(output), f"while the traceback of {caught.value} is held"
     passed(whole, recipe, output, keeps=True)
     assert files(output) == {kept_name(whole)}
 
