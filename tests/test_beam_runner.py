@@ -131,7 +131,16 @@ def test_a_dry_run_starts_nothing(tmp_path, capsys):
     output = tmp_path / "out"
     assert run_demo(output, "--dry_run") == 0
     printed = capsys.readouterr().out
-    for word in ("files", "bytes", "splits", "shards", "shuffle bytes", "core-seconds", "c4"):
+    for word in (
+        "files",
+        "bytes",
+        "splits",
+        "shards",
+        "shuffle bytes",
+        "kept bytes",
+        "core-seconds",
+        "c4",
+    ):
         assert word in printed
     assert not output.exists()
 

@@ -90,6 +90,14 @@ def with_column(
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
+def same_memory(one: pa.Array, other: pa.Array) -> bool:
+    """Tell whether two columns are the same memory, so that their values cannot differ."""
+    if (one.type, one.offset, len(one)) != (other.type, other.offset, len(other)):
+        return False
+    places = [[buffer and buffer.address for buffer in column.buffers()] for column in (one, other)]
+    return places[0] == places[1]
+
+
 def drop(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], reason: str) -> pa.RecordBatch:
     """Mark the rows where ``mask`` is true as dropped for ``reason``.
 

@@ -15,11 +15,13 @@ from pipeline.tables import show, table
 
 def print_estimates(estimates: Sequence[Estimate]) -> None:
     """Print the estimates of a dry run, one row for each source."""
-    columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "core time"]
+    columns = ["source", "files", "bytes", "splits", "shards", "shuffle bytes", "kept bytes",
+               "core time"]  # fmt: skip
     rows: list[list[Any]] = [
-        [e.source, e.files, e.n_bytes, e.splits, e.shards, e.shuffle_bytes, e.core_hours]
+        [e.source, e.files, e.n_bytes, e.splits, e.shards, e.shuffle_bytes, e.kept_bytes,
+         e.core_hours]
         for e in estimates
-    ]
+    ]  # fmt: skip
     total: list[Any] = ["all", *(sum(row[i] for row in rows) for i in range(1, len(columns)))]
     for row in [*rows, total]:
         row[-1] = core_time(row[-1])

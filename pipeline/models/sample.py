@@ -101,7 +101,7 @@ def sample_documents(
     def described(recipe: Recipe, splits: list[Split]) -> dict[str, Any]:
         whole = describe(recipe, splits, with_tokenizer=False)
         whole["recipe"] = {
-            "reading": recipe.mapping["reading"],
+            "reading": recipe.mapping_of_results["reading"],
             "sources": recipe.mapping["sources"],
             "sample_bytes": dict(budget_bytes),
             "opt_out": whole["opt_out"],

@@ -14,6 +14,7 @@
 ``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
 ``report.html``, ``DATACARD.md``               the report and the data card, to read
 ``work/``                                      temporary files of a run
+``work/documents/SOURCE/splitN.arrow``         documents that are kept between the passes
 =============================================  ====================================================
 """
 
@@ -34,6 +35,7 @@ RUN_NAME = "run.json"
 MANIFEST_NAME = "manifest.json"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"
+KEPT_FOLDER = "work/documents"
 REPORT_NAME = "report.html"
 DATA_CARD_NAME = "DATACARD.md"
 OPT_OUT_STEP = "opt_out"
@@ -125,6 +127,11 @@ def joined_folder(source: str) -> str:
 def joined_name(source: str, number: int) -> str:
     """Return the name of the file of one partition of joined documents."""
     return f"{joined_folder(source)}/part-{number:05d}.parquet"
+
+
+def kept_name(split: Split) -> str:
+    """Return the name of the file in which a split's documents are kept between the passes."""
+    return f"{KEPT_FOLDER}/{split.source}/split{split.split:06d}.arrow"
 
 
 def shard_ledger_name(source: str, shard: int) -> str:

@@ -22,6 +22,7 @@ from pipeline.output.differences import what_changed
 from pipeline.output.guard import guarded
 from pipeline.output.layout import (
     DATA_CARD_NAME,
+    KEPT_FOLDER,
     MANIFEST_NAME,
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
@@ -49,7 +50,7 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         path: sealed(path) for path in (recipe.files() if with_tokenizer else recipe.step_files())
     }
     inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
-    recipe_of_all = {key: value for key, value in recipe.mapping.items() if key != "opt_out"}
+    recipe_of_all = {k: v for k, v in recipe.mapping_of_results.items() if k != "opt_out"}
     own_steps = {
         step.name: _source_digest(step.target)
         for source in recipe.sources
@@ -177,6 +178,7 @@ def open_output(
     ):
         raise RunError(f"{output} is not empty and holds no run; give another --output")
     if not storage.exists(path):
+        storage.remove(output, KEPT_FOLDER)
         whole_files.write_bytes(output, PLAN_NAME, plan_bytes(plan))
         whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
 
@@ -187,6 +189,19 @@ def _has_made(output: str) -> bool:
     passing = (f"{whole_files.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
     names = {name.removeprefix("./") for name in storage.list_names(output, ".")}
     return any(name not in begun and not name.startswith(passing) for name in names)
+
+
+def remove_work(output: str, *, but_documents: bool) -> None:
+    """Remove what a run needed while it ran; ``but_documents`` spares those that were kept."""
+    if not but_documents:
+        storage.remove(output, "work")
+        return
+    if storage.is_remote(output):
+        inside = {"/".join(name.split("/")[:2]) for name in storage.list_names(output, "work")}
+    else:
+        inside = {f"work/{child.name}" for child in Path(output).glob("work/*")}
+    for name in inside - {KEPT_FOLDER}:
+        storage.remove(output, name)
 
 
 @contextmanager

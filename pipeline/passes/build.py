@@ -40,6 +40,7 @@ from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.dropped import DroppedDocuments
 from pipeline.passes.from_plan import FromPlan
+from pipeline.passes.kept_documents import is_kept, times_when_kept
 from pipeline.passes.observe_shard import ShardObserver
 from pipeline.passes.part_files import PartWriter, describe_files
 from pipeline.passes.process import cached_recipe, characters, process_split
@@ -129,14 +130,17 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
             stack.enter_context(parquet_writer(file_of_dropped, DROPPED_SCHEMA))
         )
         left_out = parse_opt_out(list_of_run(output))
+        keeps = is_kept(recipe.source(shard.source), recipe.reading, is_last=True)
         observer = ShardObserver(left_out, dropped.observe)
         for split in shard.splits:
             tally = Tally()
             progress = ProgressLog(output, "build", split)
+            earlier = times_when_kept(output, split)
             observer.times.restart()
             batches = process_split(
-                split, recipe, output, tally, observer=observer.observe, left_out=left_out
-            )
+                split, recipe, output, tally,
+                observer=observer.observe, left_out=left_out, keeps=keeps,
+            )  # fmt: skip
             for batch in progress.watch(batches):
                 for part, documents in _divided(batch, recipe.shards.validation_fraction):
                     if part not in parts:
@@ -150,6 +154,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                     observer.times.lap("tokenise", documents)
                     parts[part].append(documents, *tokens)
                     observer.times.lap("write", documents)
+            observer.times.add(earlier)
             place = {
                 "source": shard.source,
                 "file": split.name,

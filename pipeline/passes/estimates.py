@@ -23,6 +23,7 @@ class Estimate(NamedTuple):
     shards: int
     shuffle_bytes: int  # of all windows and deduplications together
     largest_window_bytes: int  # of one window of one deduplication: what must fit at a time
+    kept_bytes: int  # of documents that are kept between the passes
     core_hours: float
 
 

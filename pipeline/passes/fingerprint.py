@@ -19,11 +19,10 @@ import numpy.typing as npt
 from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.layout import Split
-from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.process import cached_recipe, documents_ahead
 from pipeline.passes.rounds import (
     FirstPass,
     PartitionKey,
@@ -91,7 +90,7 @@ class FingerprintSplit(WritingDoFn):
         assert isinstance(deduplication, ExactDeduplication)
         progress = ProgressLog(self.output, self.progress_name, split)
         with whole_files.write_whole(self.output, name) as file:
-            batches = process_split(split, recipe, self.output, Tally(), until=one.step)
+            batches = documents_ahead(split, recipe, self.output, one.step)
             units = (deduplication.units(batch) for batch in progress.watch(batches))
             for n, chunk in chunks(units):
                 file.write(_chunk_bytes(n, chunk))

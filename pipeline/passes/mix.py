@@ -55,7 +55,7 @@ def mix(session: Session) -> None:
     manifest = {
         "format": "llama-corpus manifest, version 1",
         "run": {key: value for key, value in session.described.items() if key != FILE_STATES},
-        "recipe": recipe.mapping,
+        "recipe": recipe.mapping_of_results,
         "tokenizer": {
             "model": recipe.tokenizer.model,
             "sha256": session.described["files"][recipe.tokenizer.model],

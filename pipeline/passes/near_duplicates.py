@@ -19,11 +19,10 @@ import numpy.typing as npt
 from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.layout import Split, read_plan
-from pipeline.output.ledger import Tally
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.process import cached_recipe, documents_ahead
 from pipeline.passes.rounds import (
     FirstPass,
     PartitionKey,
@@ -100,7 +99,7 @@ class SketchSplit(_NearDoFn):
         recipe = cached_recipe(self.recipe_json)
         n_documents = 0
         body: list[bytes] = []
-        batches = process_split(split, recipe, self.output, Tally(), until=one.step)
+        batches = documents_ahead(split, recipe, self.output, one.step)
         for batch in progress.watch(batches):
             sketch = step.sketch(batch)
             for partition, part in band_parts(sketch, split.split, n_documents, one.n_partitions):
@@ -156,7 +155,7 @@ class ShinglesOfPairs(_NearDoFn):
         recipe = cached_recipe(self.recipe_json)
         split = _splits(self.output)[source, number]
         first = 0
-        for batch in process_split(split, recipe, self.output, Tally(), until=step):
+        for batch in documents_ahead(split, recipe, self.output, step):
             begin, end = np.searchsorted(numbers, [first, first + batch.num_rows])
             wanted, starts = np.unique(numbers[begin:end], return_index=True)
             if len(wanted):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.passes.frequent import FrequentItems
 from pipeline.passes.process import is_view_of
+from pipeline.passes.step_times import StepTimes
 from transforms.documents import text_buffers, with_column
 from transforms.kernels.lines import document_keys, id_hashes
 from transforms.kernels.removed_lines import RemovedLines, removed_lines
@@ -44,36 +44,6 @@ TABLE_ITEMS = 8_192
 
 LISTED_ITEMS = 250
 """Most lines, and domains, that are written of a step: the most frequent."""
-
-
-class StepTimes:
-    """Times of the steps, taken by laps: each lap ends the time of the step that it names."""
-
-    def __init__(self) -> None:
-        self._steps: dict[str, dict[str, Any]] = {}
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin a lap; the time since the last one counts for no step."""
-        self._processor, self._elapsed = time.thread_time(), time.perf_counter()
-
-    def lap(self, step: str, batch: pa.RecordBatch | None = None) -> None:
-        """End a lap of a step, which has worked on a batch."""
-        processor, elapsed = time.thread_time(), time.perf_counter()
-        times = self._steps.setdefault(
-            step, {"calls": 0, "text_bytes": 0, "processor_seconds": 0.0, "elapsed_seconds": 0.0}
-        )
-        times["processor_seconds"] += processor - self._processor
-        times["elapsed_seconds"] += elapsed - self._elapsed
-        if batch is not None:
-            _, offsets = text_buffers(batch["text"])
-            times["calls"] += 1
-            times["text_bytes"] += int(offsets[-1] - offsets[0])
-        self._processor, self._elapsed = processor, elapsed
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the steps in the order in which they came first."""
-        return [{"step": step, **times} for step, times in self._steps.items()]
 
 
 class Samples:

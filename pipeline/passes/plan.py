@@ -19,6 +19,7 @@ from pipeline.errors import RecipeError, RunError
 from pipeline.files import storage
 from pipeline.output.layout import Split, joined_name
 from pipeline.passes.estimates import Estimate, shuffle_bytes, unpacked_bytes, window_of
+from pipeline.passes.kept_documents import is_kept
 from pipeline.readers.containers.decompress import SEVEN_ZIP_MAGIC, is_compressed
 from pipeline.recipe.recipe import Recipe, Source
 from pipeline.runners.execution import PARTITION_BYTES
@@ -106,6 +107,7 @@ class Plan:
             for step in source.shuffle_positions
             for window in self.windows[source.name, step]
         ]
+        kept = is_kept(source, self.recipe.reading, is_last=not source.shuffle_positions)
         return Estimate(
             source=source.name,
             files=len({split.file for split in read}),
@@ -114,6 +116,7 @@ class Plan:
             shards=len({split.shard for split in splits}),
             shuffle_bytes=sum(sizes),
             largest_window_bytes=max(sizes, default=0),
+            kept_bytes=round(unpacked * source.reader.typical.kept_fraction) if kept else 0,
             core_hours=unpacked / 1e6 * source.reader.typical.core_seconds_per_mb / 3600,
         )
 

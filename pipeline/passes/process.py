@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -17,11 +18,13 @@ from pipeline.files import storage
 from pipeline.files.trusted import Seal, check_trusted, expect
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.documents import read_documents
-from pipeline.output.layout import OPT_OUT_STEP, Split, joined_folder, read_plan
+from pipeline.output.layout import OPT_OUT_STEP, Split, joined_folder, kept_name, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.passes.inputs import ADVICE, opened
+from pipeline.passes.kept_documents import Documents, are_kept, is_kept, keep, recall
 from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
+from transforms.documents import same_memory
 
 if TYPE_CHECKING:
     from transforms.privacy.opt_out import OptOutList
@@ -153,9 +156,7 @@ def _set_aside_dropped(
 
 def is_view_of(after: pa.RecordBatch, before: pa.RecordBatch) -> bool:
     """Tell whether the texts are the same memory, so that nothing can have changed."""
-    a, b = after["text"], before["text"]
-    places = [[buffer and buffer.address for buffer in column.buffers()] for column in (a, b)]
-    return places[0] == places[1] and (a.offset, len(a)) == (b.offset, len(b))
+    return same_memory(after["text"], before["text"])
 
 
 def _total(counts: pa.Array) -> int:
@@ -186,17 +187,19 @@ def process_split(
     until: int | None = None,
     observer: Observer | None = None,
     left_out: OptOutList | None = None,
+    keeps: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the living documents of a split after the first ``until`` steps, or after all.
 
     Deduplications among those steps apply the decisions that lie in ``output``; after all steps
     comes the run's opt-out list, ``left_out`` where the caller has read it. Everything that is
-    read, dropped or changed is counted in ``tally``. Raises StepError where a step raises, and
-    ChangedError where the input is not as planned, a model or list is not the one that the run
-    began with, or the decisions do not fit the documents.
+    read, dropped or changed is counted in ``tally``. Where an earlier pass has kept the documents
+    they are not read from the input; with ``keeps`` this one keeps them. Raises StepError where a
+    step raises, and ChangedError where the input is not as planned, a model or list is not the one
+    that the run began with, or the decisions do not fit the documents.
     """
     source = recipe.source(split.source)
-    steps = list(enumerate(source.steps[:until]))
+    steps = source.steps[:until]
     if until is None:
         # Imported here, with numba, for the look at a few documents that does without.
         from pipeline.output.opt_out import list_of_run
@@ -204,42 +207,77 @@ def process_split(
 
         if left_out is None:
             left_out = parse_opt_out(list_of_run(output))
-    cursors = {i: UnitCursor(output, split, i) for i, step in steps if step.is_deduplication}
-    files = [file for _, step in steps for file in step.files()]
+    cursors = {
+        i: UnitCursor(output, split, i) for i, step in enumerate(steps) if step.is_deduplication
+    }
+    files = [file for step in steps for file in step.files()]
     check_trusted(files)
     tally.add("read", "in", None, 0, 0)
-    for batch in read_split(split, source, recipe.reading, output):
-        before = characters(batch)
-        tally.add("read", "in", None, batch.num_rows, _total(before))
-        alive, before = _set_aside_dropped(before, batch, "read", tally, same_text=True)
-        if observer:
-            observer("read", batch, batch)
-        batch = alive
-        for position, step in steps:
-            if not batch.num_rows:
-                break
-            if step.is_deduplication:
-                after = _apply_decisions(batch, step, cursors[position], split)
-            else:
-                after = _applied(step, batch, split)
-            alive, before = _set_aside_dropped(
-                before, after, step.name, tally, same_text=is_view_of(after, batch)
-            )
+    with closing(_documents(split, recipe, output, steps, keeps=keeps)) as documents:
+        for batch, advance in documents:
+            before = characters(batch)
+            tally.add("read", "in", None, batch.num_rows, _total(before))
+            alive, before = _set_aside_dropped(before, batch, "read", tally, same_text=True)
             if observer:
-                observer(step.name, batch, after)
+                observer("read", batch, batch)
             batch = alive
-        if until is None and left_out and batch.num_rows:
-            after = opt_out(batch, left_out)
-            alive, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
-            if observer:
-                observer(OPT_OUT_STEP, batch, after)
-            batch = alive
-        if batch.num_rows:
-            yield batch
+            for position, step in enumerate(steps):
+                if not batch.num_rows:
+                    break
+                if step.is_deduplication:
+                    after = _apply_decisions(batch, step, cursors[position], split)
+                else:
+                    after = advance(position, batch)
+                alive, before = _set_aside_dropped(
+                    before, after, step.name, tally, same_text=is_view_of(after, batch)
+                )
+                if observer:
+                    observer(step.name, batch, after)
+                batch = alive
+            if until is None and left_out and batch.num_rows:
+                after = opt_out(batch, left_out)
+                alive, _ = _set_aside_dropped(before, after, OPT_OUT_STEP, tally, same_text=True)
+                if observer:
+                    observer(OPT_OUT_STEP, batch, after)
+                batch = alive
+            if batch.num_rows:
+                yield batch
     check_trusted(files)
     for cursor in cursors.values():
         if cursor.at != len(cursor.kept):
             cursor.take(split, len(cursor.kept) + 1)
+
+
+def documents_ahead(
+    split: Split, recipe: Recipe, output: str, step: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a split as the deduplication at a position finds them.
+
+    It is for passes that others follow: documents of a dear source are kept for these.
+    """
+    keeps = is_kept(recipe.source(split.source), recipe.reading, is_last=False)
+    return process_split(split, recipe, output, Tally(), until=step, keeps=keeps)
+
+
+def _documents(
+    split: Split, recipe: Recipe, output: str, steps: Sequence[Step], *, keeps: bool
+) -> Documents:
+    """Yield batches as they were read, from where they are kept or else from the input."""
+    source = recipe.source(split.source)
+
+    def apply(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return _applied(step, batch, split)
+
+    if are_kept(output, split):
+        yield from recall(output, split, steps, apply)
+        return
+    batches = read_split(split, source, recipe.reading, output)
+    if keeps:
+        n_kept_steps = min([*source.shuffle_positions, len(steps)])
+        yield from keep(batches, output, split, steps, n_kept_steps, apply)
+        return
+    for batch in batches:
+        yield batch, lambda position, before: apply(steps[position], before)
 
 
 def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
@@ -293,7 +331,8 @@ def splits_of(
         if split.name not in files and not split.path.startswith(f"{joined_folder(source)}/"):
             continue
         joined = storage.join(output, split.path)
-        if not storage.exists(split.path) and not storage.exists(joined):
+        places = split.path, joined, storage.join(output, kept_name(split))
+        if not any(map(storage.exists, places)):
             raise ValueError(f"{split.path}: the input file is not there any more")
         yield split
 

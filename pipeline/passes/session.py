@@ -19,6 +19,7 @@ from pipeline.output import output_folder, whole_files
 from pipeline.output.layout import RUN_NAME, Split
 from pipeline.output.opt_out import given_list, replace_list
 from pipeline.output.progress import ProgressDisplay
+from pipeline.passes.kept_documents import stay_kept
 from pipeline.passes.plan import Plan, make_plan
 from pipeline.passes.process import SEALS
 from pipeline.recipe.recipe import Recipe
@@ -96,5 +97,5 @@ def opened(
             yield Session(recipe, plan, output, execution, described)
         finally:
             execution.close()
-        for name in ("work", ERROR_NAME):
-            storage.remove(output, name)
+        output_folder.remove_work(output, but_documents=stay_kept(recipe.reading))
+        storage.remove(output, ERROR_NAME)

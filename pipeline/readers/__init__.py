@@ -33,6 +33,7 @@ class Typical(NamedTuple):
     text_fraction: float = 1.0  # bytes of text a decompressed byte, at the first deduplication
     document_bytes: int = 2_000  # bytes of text of a document
     core_seconds_per_mb: float = 0.1  # a decompressed MB, for both passes with the paper's steps
+    kept_fraction: float = 0.5  # bytes of documents kept between passes, a decompressed byte
 
 
 class Reader(NamedTuple):
@@ -48,6 +49,7 @@ class Reader(NamedTuple):
     check: Callable[..., None] | None = None  # checks the recipe's parameters; raises ValueError
     check_files: Callable[[Iterable[str]], None] | None = None  # checks the inputs' names; likewise
     typical: Typical = Typical()
+    is_dear: bool = False  # whether documents are kept, so that later passes do not read anew
 
 
 class Join(NamedTuple):
@@ -69,9 +71,9 @@ _WHOLE: frozenset[str] = frozenset()
 _PLAIN = frozenset({"plain"})
 
 READERS = {
-    "arxiv": Reader(read_arxiv, _WHOLE, typical=Typical(0.5, 50_000, 0.11)),
+    "arxiv": Reader(read_arxiv, _WHOLE, typical=Typical(0.5, 50_000, 0.11, 0.6), is_dear=True),
     "bigquery_github": Reader(read_bigquery_github, _PLAIN, typical=Typical(0.4, 5_000, 0.05)),
-    "books": Reader(read_books, _WHOLE, typical=Typical(1.0, 300_000, 0.08)),
+    "books": Reader(read_books, _WHOLE, typical=Typical(1.0, 300_000, 0.08, 0.9), is_dear=True),
     "huggingface": Reader(read_huggingface, _WHOLE, check_files=check_descriptors),
     "json_lines": Reader(read_json_lines, _PLAIN, typical=Typical(0.9, 2_000, 0.11)),
     "repositories": Reader(read_repositories, _WHOLE, typical=Typical(0.4, 5_000, 0.05)),
@@ -81,10 +83,19 @@ READERS = {
         Join(StackExchangeOptions, choose_files, partition_posts, documents_of_posts),
         typical=Typical(0.7, 1_500, 0.09),
     ),
-    "warc": Reader(read_warc, _WHOLE, check=check_extractor, typical=Typical(0.1, 5_000, 0.1)),
+    "warc": Reader(
+        read_warc,
+        _WHOLE,
+        check=check_extractor,
+        typical=Typical(0.1, 5_000, 0.1, 0.05),
+        is_dear=True,
+    ),
     "wet": Reader(read_wet, _WHOLE, typical=Typical(0.85, 8_000, 0.09)),
     "wikipedia": Reader(
-        read_wikipedia, frozenset({"plain", "bzip2"}), typical=Typical(0.5, 4_000, 0.2)
+        read_wikipedia,
+        frozenset({"plain", "bzip2"}),
+        typical=Typical(0.5, 4_000, 0.2, 0.6),
+        is_dear=True,
     ),
 }
 """Readers by the names that recipes give them."""

@@ -30,6 +30,10 @@ TOKENIZER_ORIGIN = "'corpus train-tokenizer' makes it"
 """Where a tokenizer comes from, for error messages."""
 
 
+KEYS_WITH_DEFAULTS = [["opt_out"], ["reading", "keep_documents"]]
+"""Keys that a command line may set although a recipe does not have them."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, except that a key given twice in one mapping is an error."""
 
@@ -170,8 +174,8 @@ def _override(
     node, depth = raw, 0
     while True:
         index, known, n_parts = _find(node, path[depth:])
-        if index is None and node is raw and path == ["opt_out"]:
-            index, n_parts = "opt_out", 1
+        if index is None and isinstance(node, dict) and path in KEYS_WITH_DEFAULTS:
+            index, n_parts = path[-1], 1
         if index is None:
             if depth == 0:
                 known = [*known, *variables]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.errors import RecipeError, nearest
 from pipeline.files.trusted import trusted
@@ -26,6 +26,9 @@ from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
 from transforms.documents import FilePath
 from transforms.registry import STEPS
+
+KeepDocuments = Literal["auto", "always", "never"]
+"""Of which sources documents are kept once read (:mod:`pipeline.passes.kept_documents`)."""
 
 READER_PARAMETERS = ("start", "end", "batch_bytes", "max_record_bytes")
 """Parameters that the pipeline passes to a reader; a recipe cannot set them there."""
@@ -56,6 +59,9 @@ class Reading:
     split_bytes: int  # bytes above which a file is cut, if its format allows
     max_record_bytes: int  # bytes above which a record is dropped as too long
     joined_part_bytes: int  # bytes of records that are joined into documents at a time
+    keep_documents: KeepDocuments = (
+        "auto"  # between passes: of sources dear to read, of all, of none
+    )
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,12 @@ class Recipe:
     opt_out: FilePath | None  # list of ids, urls and domains whose documents are dropped
     mapping: Mapping[str, Any] = field(repr=False)
     path: str = field(default="the recipe", compare=False)  # path of its file, for messages
+
+    @property
+    def mapping_of_results(self) -> dict[str, Any]:
+        """The mapping without what decides how a run goes, and not what comes out of it."""
+        reading = {k: v for k, v in self.mapping["reading"].items() if k != "keep_documents"}
+        return {**self.mapping, "reading": reading}
 
     def with_sources(self, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """Return the recipe with other sources, checked; raises RecipeError."""

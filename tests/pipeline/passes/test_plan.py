@@ -99,6 +99,37 @@ def test_the_estimate_counts_files_and_the_shuffle(folder):
 
 
 @pytest.mark.parametrize(
+    ("source", "choice", "is_kept"),
+    [
+        ("wikipedia", "auto", True),
+        ("arxiv", "auto", False),  # a single pass reads it
+        ("commoncrawl", "auto", False),
+        ("stackexchange", "always", False),
+        ("wikipedia", "never", False),
+        *(
+            (source, "always", True)
+            for source in ("wikipedia", "books", "arxiv", "commoncrawl_warc")
+        ),
+    ],
+)
+def test_the_estimate_has_the_documents_that_are_kept(source, choice, is_kept, tmp_path):
+    """It is on the safe side of what the demo's documents take, which are few."""
+    recipe = load_recipe(
+        str(ROOT / "recipes" / "demo.yaml"), [f"reading.keep_documents={choice}"], [source]
+    )
+    plan = make_plan(recipe)
+    estimated = plan.estimate(recipe.sources[0]).kept_bytes
+    assert bool(estimated) == is_kept
+    if is_kept:
+        until = min([*recipe.sources[0].shuffle_positions, len(recipe.sources[0].steps)])
+        for split in plan.splits:
+            list(process_split(split, recipe, str(tmp_path), Tally(), until=until, keeps=True))
+        taken = sum(path.stat().st_size for path in tmp_path.rglob("*.arrow"))
+        overhead = 20_000 * len(plan.splits)  # of small files, which have an index too
+        assert estimated / 5 < taken < estimated + overhead
+
+
+@pytest.mark.parametrize(
     ("source", "files"),
     [
         ("commoncrawl", ["wet/goose3.warc.wet.gz", "wet/readability.warc.wet.gz"]),

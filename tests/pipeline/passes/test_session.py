@@ -46,6 +46,35 @@ def test_what_a_run_needs_while_it_runs_goes_when_it_ends_well(tmp_path):
     assert not (tmp_path / "work").exists() and not (tmp_path / "error.txt").exists()
 
 
+def test_documents_that_are_to_stay_are_spared(tmp_path):
+    def leave() -> None:
+        (tmp_path / "work" / "half").mkdir(parents=True)
+        for folder in ("documents/c4", "progress"):
+            (tmp_path / "work" / folder).mkdir(parents=True)
+            (tmp_path / "work" / folder / "a").touch()
+        (tmp_path / "work" / "workers.log").touch()
+
+    always = recipe("reading.keep_documents=always")
+    with opened(always, str(tmp_path), NOWHERE, start_over=False):
+        leave()
+    assert [p.name for p in (tmp_path / "work").iterdir()] == ["documents"]
+    with opened(always, str(tmp_path), NOWHERE, start_over=False):
+        assert (tmp_path / "work/documents/c4/a").exists()
+    with opened(always, str(tmp_path), NOWHERE, start_over=True):
+        assert not (tmp_path / "work/documents").exists()
+        leave()
+    with opened(recipe(), str(tmp_path), NOWHERE, start_over=False):
+        assert (tmp_path / "work/documents/c4/a").exists()
+    assert not (tmp_path / "work").exists()
+
+
+def test_documents_of_a_run_that_the_folder_does_not_hold_go(tmp_path):
+    (tmp_path / "work/documents/c4").mkdir(parents=True)
+    (tmp_path / "work/documents/c4/split000000.arrow").touch()
+    with opened(recipe(), str(tmp_path), NOWHERE, start_over=False):
+        assert not (tmp_path / "work/documents").exists()
+
+
 def test_a_second_one_waits_outside(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.output.output_folder.LOCK_SECONDS", 0.1)
     with (
