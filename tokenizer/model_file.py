@@ -46,6 +46,7 @@ class ModelFile(NamedTuple):
     add_dummy_prefix: bool
     remove_extra_whitespaces: bool
     escape_whitespaces: bool
+    denormaliser_charsmap: bytes  # applied to decoded text
 
 
 def parse_model(data: bytes) -> ModelFile:
@@ -58,6 +59,7 @@ def parse_model(data: bytes) -> ModelFile:
     pieces: list[Piece] = []
     trainer: dict[int, bytes | int] | None = None
     normalizer: dict[int, bytes | int] | None = None
+    denormaliser: dict[int, bytes | int] = {}
     for number, value in _fields(data):
         if number == 1:
             piece = dict(_fields(_message(value)))
@@ -67,6 +69,8 @@ def parse_model(data: bytes) -> ModelFile:
             trainer = dict(_fields(_message(value)))
         elif number == NORMALISER:
             normalizer = dict(_fields(_message(value)))
+        elif number == DENORMALISER:
+            denormaliser = dict(_fields(_message(value)))
     if not pieces:
         raise ValueError("not a SentencePiece model")
     if trainer is None or normalizer is None:
@@ -76,10 +80,11 @@ def parse_model(data: bytes) -> ModelFile:
         model_type=int(trainer.get(3, UNIGRAM)),
         byte_fallback=bool(trainer.get(35, False)),
         whitespace_as_suffix=bool(trainer.get(24, False)),
-        charsmap=_message(normalizer.get(2, b"")),
+        charsmap=_message(normalizer.get(CHARSMAP, b"")),
         add_dummy_prefix=bool(normalizer.get(3, True)),
         remove_extra_whitespaces=bool(normalizer.get(4, True)),
         escape_whitespaces=bool(normalizer.get(5, True)),
+        denormaliser_charsmap=_message(denormaliser.get(CHARSMAP, b"")),
     )
 
 
