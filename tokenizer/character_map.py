@@ -34,8 +34,8 @@ def small_rules(charsmap: bytes) -> dict[str, str] | None:
     }
 
 
-def writes_escapes(denormaliser: bytes) -> bool:
-    """Tell whether a denormaliser reverses the escapes of tokenizers that were trained here."""
+def reverses_escapes(denormaliser: bytes) -> bool:
+    """Tell whether a denormaliser's map is that of the tokenizers that are trained here."""
     return small_rules(denormaliser) == {escape: text for text, escape in ESCAPES.items()}
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tokenizer.character_map import small_rules, writes_escapes
+from tokenizer.character_map import reverses_escapes, small_rules
 from tokenizer.model_file import (
     BPE,
     CONTROL,
@@ -22,6 +22,7 @@ from tokenizer.model_file import (
     UNUSED,
     USER_DEFINED,
     ModelFile,
+    denormaliser_map,
     parse_model,
 )
 
@@ -44,6 +45,9 @@ def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:
     parsed = parse_model(model)
     if reason := _unfit(parsed):
         raise ValueError(reason)
+    denormaliser = denormaliser_map(model)
+    if denormaliser and not reverses_escapes(denormaliser):
+        raise ValueError("it has a denormaliser of its own")
     pieces = [piece.text.decode() for piece in parsed.pieces]
     kinds = [piece.kind for piece in parsed.pieces]
     symbols = [piece for piece, kind in zip(pieces, kinds, strict=True) if kind == USER_DEFINED]
@@ -59,7 +63,7 @@ def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:
         "normalizer": _sequence("normalizers", _normaliser(parsed)),
         "pre_tokenizer": _isolated(symbols),
         "post_processor": None if begin is None else _begins_with(pieces[begin], begin),
-        "decoder": _sequence("decoders", _decoder(parsed)),
+        "decoder": _sequence("decoders", _decoder(parsed, bool(denormaliser))),
         "model": {
             "type": "BPE",
             "dropout": None,
@@ -88,8 +92,6 @@ def _unfit(parsed: ModelFile) -> str | None:
         return "it has unused pieces, which are taken apart again"
     if len({piece.text for piece in parsed.pieces}) < len(parsed.pieces):
         return "two of its pieces are the same text"
-    if parsed.denormaliser_charsmap and not writes_escapes(parsed.denormaliser_charsmap):
-        return "it has a denormaliser of its own"
     return None
 
 
@@ -144,12 +146,12 @@ def _begins_with(name: str, number: int) -> Step:
     }
 
 
-def _decoder(parsed: ModelFile) -> list[Step]:
+def _decoder(parsed: ModelFile, has_escapes: bool) -> list[Step]:
     steps = [_replace({"String": SPACE}, " "), {"type": "ByteFallback"}, {"type": "Fuse"}]
     if parsed.add_dummy_prefix or parsed.remove_extra_whitespaces:
         most = ANY_NUMBER if parsed.remove_extra_whitespaces else 1
         steps.append({"type": "Strip", "content": " ", "start": most, "stop": 0})
-    if parsed.denormaliser_charsmap:
+    if has_escapes:
         # An escape follows an even number of U+0010, which stand for half as many.
         steps += [
             _replace({"Regex": r"(?<!\x10)(?:\x10\x10)*\K\x10_"}, SPACE),
