@@ -2,15 +2,14 @@
 
     python -m training.export RUN DIR [--step N] [--dtype bfloat16]
 
-``LlamaForCausalLM`` and ``LlamaTokenizer`` load ``DIR``. Weights are only renamed, because the
+``LlamaForCausalLM`` and ``AutoTokenizer`` load ``DIR``. Weights are only renamed, because the
 model pairs halves in its rotary embeddings as Hugging Face's does. One file of at most 5 GB is in
-memory at a time.
+memory at a time. Nothing is published whose tokenizer, as transformers loads it, gives other ids.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -24,7 +23,12 @@ from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
 from training import checkpoint
-from training.hugging_face_tokenizer import tokenizer_json
+from training.exported_tokenizer import (
+    check_with_transformers,
+    mark_ids,
+    read_tokenizer,
+    tokenizer_files,
+)
 from training.model import Llama, ModelConfig
 from training.run_folder import read_run
 
@@ -63,22 +67,24 @@ def export(
     """Export the checkpoint of a step, or the newest, to a folder; return its step.
 
     The folder gets its name when it is complete. Raises ValueError where there is no such
-    checkpoint, the tokenizer is not the one that made the shards, or the folder exists.
+    checkpoint, the folder exists, or the tokenizer is not the one that made the shards, or cannot
+    be exported exactly.
     """
     description = read_run(run)
     config = ModelConfig(**description["model"])
     if target.exists():
         raise ValueError(f"{target} is there already; remove it, or give another folder")
     step = _chosen_step(run, step)
-    tokenizer = _tokenizer(description["tokenizer"])
+    model, settings = _tokenizer(description)
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    _write_weights(run, step, config, dtype, unfinished)
-    (unfinished / "tokenizer.model").write_bytes(tokenizer)
-    for name, content in _settings(config, description, tokenizer, dtype).items():
+    (unfinished / "tokenizer.model").write_bytes(model)
+    for name, content in (settings | _settings(config, description, model, dtype)).items():
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (unfinished / name).write_text(text, encoding="utf-8")
+    check_with_transformers(unfinished, model, bos=description["tokenizer"]["bos"])
+    _write_weights(run, step, config, dtype, unfinished)
     unfinished.rename(target)
     return step
 
@@ -98,18 +104,17 @@ def _chosen_step(run: Path, step: int | None) -> int:
     return step
 
 
-def _tokenizer(description: Mapping[str, Any]) -> bytes:
-    path = Path(description["model"])
+def _tokenizer(description: Mapping[str, Any]) -> tuple[bytes, dict[str, dict[str, Any]]]:
+    """Return a run's SentencePiece model, and the files that Hugging Face's classes read."""
+    model = read_tokenizer(description["tokenizer"])
     try:
-        data = path.read_bytes()
-    except OSError:
+        return model, tokenizer_files(
+            model, bos=description["tokenizer"]["bos"], max_tokens=description["sequence_length"]
+        )
+    except ValueError as error:
         raise ValueError(
-            f"{path}: the tokenizer of the shards is not there; run this from the folder where the "
-            "pipeline ran, or put it there"
+            f"{description['tokenizer']['model']}: cannot be exported, {error}"
         ) from None
-    if hashlib.sha256(data).hexdigest() != description["sha256"]:
-        raise ValueError(f"{path}: not the tokenizer that made the shards (by SHA-256)")
-    return data
 
 
 def _write_weights(
@@ -152,12 +157,9 @@ def _groups(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Iterator[list[
 def _settings(
     config: ModelConfig, description: Mapping[str, Any], tokenizer: bytes, dtype: torch.dtype
 ) -> dict[str, dict[str, Any]]:
-    processor = SentencePieceProcessor(model_proto=tokenizer)
-    bos = description["tokenizer"]["bos"]
-    in_json = tokenizer_json(tokenizer, bos=bos)
-    ids = {"bos_token_id": processor.bos_id(), "eos_token_id": processor.eos_id()}
+    marks = mark_ids(SentencePieceProcessor(model_proto=tokenizer))
+    ids = {f"{name}_token_id": marks.get(name) for name in ("bos", "eos", "pad")}
     return {
-        **({"tokenizer.json": in_json} if in_json else {}),
         "config.json": {
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
@@ -179,17 +181,6 @@ def _settings(
             **ids,
         },
         "generation_config.json": {**ids, "do_sample": True},
-        "tokenizer_config.json": {
-            "tokenizer_class": "LlamaTokenizer",
-            "bos_token": processor.id_to_piece(processor.bos_id()),
-            "eos_token": processor.id_to_piece(processor.eos_id()),
-            "unk_token": processor.id_to_piece(processor.unk_id()),
-            "add_bos_token": bos,
-            "add_eos_token": False,
-            "clean_up_tokenization_spaces": False,
-            "legacy": False,
-            "model_max_length": description["sequence_length"],
-        },
     }
 
 

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -22,10 +23,19 @@ from training.export import hugging_face_name
 from training.model import KeyValueCache, Llama, ModelConfig
 
 
-def load_exported(folder: Path, device: torch.device) -> tuple[Llama, SentencePieceProcessor]:
+class Exported(NamedTuple):
+    """A model that ``training.export`` wrote, with its tokenizer."""
+
+    model: Llama
+    processor: SentencePieceProcessor
+    begin: list[int]  # the tokens with which the documents of its training begin
+
+
+def load_exported(folder: Path, device: torch.device) -> Exported:
     """Load a model that ``training.export`` wrote. Raises ValueError where there is none."""
     try:
         settings = json.loads((folder / "config.json").read_bytes())
+        begins = json.loads((folder / "tokenizer_config.json").read_bytes())["add_bos_token"]
         processor = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     except OSError as error:
         raise ValueError(f"{folder}: no exported model there ({error})") from None
@@ -46,7 +56,7 @@ def load_exported(folder: Path, device: torch.device) -> tuple[Llama, SentencePi
     if missing := [name for name in names if hugging_face_name(name) not in weights]:
         raise ValueError(f"{folder}: the weights {', '.join(missing[:3])} are missing")
     model.load_state_dict({name: weights[hugging_face_name(name)] for name in names}, assign=True)
-    return model, processor
+    return Exported(model, processor, [processor.bos_id()] if begins else [])
 
 
 @torch.inference_mode()
@@ -104,11 +114,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--temperature must not be negative, --top_p lies above 0 and up to 1")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        model, processor = load_exported(options.model, device)
+        model, processor, begin = load_exported(options.model, device)
+        prompt = [*begin, *processor.encode(options.prompt)]
+        if not prompt:
+            raise ValueError(
+                "an empty prompt: documents began with no token of their own; give some text"
+            )
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    prompt = [processor.bos_id(), *processor.encode(options.prompt)]
     tokens = generate(
         model,
         prompt,
@@ -118,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=options.seed,
         end=processor.eos_id(),
     )
-    print(processor.decode([*prompt[1:], *tokens]))
+    print(processor.decode([*prompt[len(begin) :], *tokens]))
     return 0
 
 

@@ -1,40 +1,56 @@
-"""Conversion of a SentencePiece model like LLaMA's to Hugging Face's ``tokenizer.json``.
+"""Conversion of a SentencePiece model to Hugging Face's ``tokenizer.json``.
 
-``LlamaTokenizer`` can also read ``tokenizer.model``, but not with a protobuf that is older than the
-one for which SentencePiece's classes were generated. Recent versions also guess the order of merges
-from the ids.
+Transformers' own conversion of ``tokenizer.model`` knows LLaMA's model alone: it takes a dummy
+space for granted, and no rules of normalisation. What is written here says everything, so it is
+loaded as it stands (``PreTrainedTokenizerFast``), and gives SentencePiece's ids.
 """
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from tokenizer.model_file import BPE, CONTROL, SPACE_MARK, UNKNOWN, USER_DEFINED, parse_model
+from tokenizer.character_map import reverses_escapes, small_rules
+from tokenizer.model_file import (
+    BPE,
+    CONTROL,
+    NORMAL,
+    SPACE_MARK,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    ModelFile,
+    denormaliser_map,
+    parse_model,
+)
+
+SPACE = SPACE_MARK.decode()
+"""The character that stands for a space in pieces."""
+
+ANY_NUMBER = 1 << 30
+"""Number of spaces that no text begins with."""
+
+Step = dict[str, Any]
+"""A step of a normaliser, a pre-tokenizer or a decoder."""
 
 
-def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
-    """Return the content of ``tokenizer.json``, None where it would not give the same ids.
+def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:
+    """Return the content of ``tokenizer.json``, which gives the same ids as the model.
 
-    It would not for models other than BPE with byte fallback, and for models that normalise text.
-    ``bos`` tells whether a text begins with the begin token. LlamaTokenizer itself differs from
-    SentencePiece on text that begins with a space: it adds no dummy space there.
+    ``begin`` is the token with which documents begin, None for none. Raises ValueError, with the
+    reason, for models that Hugging Face's tokenizers cannot follow.
     """
     parsed = parse_model(model)
-    if (
-        parsed.model_type != BPE
-        or not parsed.byte_fallback
-        or parsed.charsmap
-        or parsed.remove_extra_whitespaces
-        or parsed.whitespace_as_suffix
-        or not (parsed.escape_whitespaces and parsed.add_dummy_prefix)
-        or any(piece.kind == USER_DEFINED for piece in parsed.pieces)
-    ):
-        return None
+    if reason := _unfit(parsed):
+        raise ValueError(reason)
+    denormaliser = denormaliser_map(model)
+    if denormaliser and not reverses_escapes(denormaliser):
+        raise ValueError("it has a denormaliser of its own")
     pieces = [piece.text.decode() for piece in parsed.pieces]
-    special = [i for i, piece in enumerate(parsed.pieces) if piece.kind in (CONTROL, UNKNOWN)]
-    (unknown,) = (i for i in special if parsed.pieces[i].kind == UNKNOWN)
-    begin = pieces.index("<s>") if bos else None
-    space = SPACE_MARK.decode()
+    kinds = [piece.kind for piece in parsed.pieces]
+    symbols = [piece for piece, kind in zip(pieces, kinds, strict=True) if kind == USER_DEFINED]
     return {
         "version": "1.0",
         "truncation": None,
@@ -42,55 +58,128 @@ def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
         "added_tokens": [
             {"id": i, "content": pieces[i], "special": True, "normalized": False,
              "single_word": False, "lstrip": False, "rstrip": False}
-            for i in special
+            for i, kind in enumerate(kinds) if kind in (CONTROL, UNKNOWN)
         ],
-        "normalizer": {"type": "Sequence", "normalizers": [
-            {"type": "Prepend", "prepend": space},
-            {"type": "Replace", "pattern": {"String": " "}, "content": space},
-        ]},
-        "pre_tokenizer": None,
-        "post_processor": None if begin is None else {
-            "type": "TemplateProcessing",
-            "single": [_special("<s>"), _sequence("A", 0)],
-            "pair": [_special("<s>"), _sequence("A", 0), _special("<s>", 1), _sequence("B", 1)],
-            "special_tokens": {"<s>": {"id": "<s>", "ids": [begin], "tokens": ["<s>"]}},
-        },
-        "decoder": {"type": "Sequence", "decoders": [
-            {"type": "Replace", "pattern": {"String": space}, "content": " "},
-            {"type": "ByteFallback"},
-            {"type": "Fuse"},
-            {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-        ]},
+        "normalizer": _sequence("normalizers", _normaliser(parsed)),
+        "pre_tokenizer": _isolated(symbols),
+        "post_processor": None if begin is None else _begins_with(pieces[begin], begin),
+        "decoder": _sequence("decoders", _decoder(parsed, bool(denormaliser))),
         "model": {
             "type": "BPE",
             "dropout": None,
-            "unk_token": pieces[unknown],
+            "unk_token": pieces[kinds.index(UNKNOWN)],
             "continuing_subword_prefix": None,
             "end_of_word_suffix": None,
             "fuse_unk": True,
-            "byte_fallback": True,
-            "ignore_merges": False,
+            "byte_fallback": parsed.byte_fallback,
+            # A symbol of the user's is a part of its own, which no merges make.
+            "ignore_merges": bool(symbols),
             "vocab": {piece: i for i, piece in enumerate(pieces)},
-            "merges": _merges(pieces, [piece.score for piece in parsed.pieces], set(special)),
+            "merges": _merges(parsed),
         },
     }  # fmt: skip
 
 
-def _special(name: str, kind: int = 0) -> dict[str, Any]:
-    return {"SpecialToken": {"id": name, "type_id": kind}}
+def _unfit(parsed: ModelFile) -> str | None:
+    """Return why a model cannot be converted, None if it can."""
+    if parsed.model_type != BPE:
+        return "it is not a BPE model"
+    if parsed.whitespace_as_suffix:
+        return "it writes spaces behind words (treat_whitespace_as_suffix)"
+    if not parsed.escape_whitespaces:
+        return "it does not write spaces as U+2581 (escape_whitespaces)"
+    if any(piece.kind == UNUSED for piece in parsed.pieces):
+        return "it has unused pieces, which are taken apart again"
+    if len({piece.text for piece in parsed.pieces}) < len(parsed.pieces):
+        return "two of its pieces are the same text"
+    return None
 
 
-def _sequence(name: str, kind: int) -> dict[str, Any]:
-    return {"Sequence": {"id": name, "type_id": kind}}
+def _normaliser(parsed: ModelFile) -> list[Step]:
+    """Return the steps that write a text as SentencePiece's normaliser does."""
+    steps = _rules(parsed.charsmap)
+    if parsed.remove_extra_whitespaces:
+        steps += [_replace({"Regex": " {2,}"}, " "), _replace({"Regex": r"\A | \z"}, "")]
+    # A text of characters that the rules delete has a dummy space all the same.
+    at = len(steps) if parsed.remove_extra_whitespaces else 0
+    if parsed.add_dummy_prefix:
+        steps.insert(at, {"type": "Prepend", "prepend": " "})
+    steps.append(_replace({"String": " "}, SPACE))
+    if parsed.remove_extra_whitespaces:
+        steps.append(_replace({"Regex": rf"{SPACE}+\z"}, ""))
+    return steps
 
 
-def _merges(pieces: list[str], scores: list[float], special: set[int]) -> list[list[str]]:
-    """Return the pairs of pieces that merge to a piece, those with the best score first."""
-    ids = {piece: i for i, piece in enumerate(pieces) if i not in special}
+def _rules(charsmap: bytes) -> list[Step]:
+    rules = small_rules(charsmap)
+    if rules is None or any(len(source) > 1 for source in rules):
+        encoded = base64.b64encode(charsmap).decode()
+        return [{"type": "Precompiled", "precompiled_charsmap": encoded}]
+    steps = []
+    while rules:
+        # What a rule writes must not be changed by one that comes after it.
+        ready = next((a for a in rules if not any(b in rules[a] for b in rules if b != a)), None)
+        if ready is None:
+            raise ValueError("rules of its normaliser undo each other")
+        steps.append(_replace({"String": ready}, rules.pop(ready)))
+    return steps
+
+
+def _isolated(symbols: Sequence[str]) -> Step | None:
+    """Return the pre-tokenizer that cuts the user's symbols out of a text, the longest first."""
+    if not symbols:
+        return None
+    longest_first = sorted(symbols, key=len, reverse=True)
+    pattern = "|".join(re.escape(symbol) for symbol in longest_first)
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+def _begins_with(name: str, number: int) -> Step:
+    special, text = {"id": name, "type_id": 0}, {"id": "A", "type_id": 0}
+    second = [{"SpecialToken": {"id": name, "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}]
+    first = [{"SpecialToken": special}, {"Sequence": text}]
+    return {
+        "type": "TemplateProcessing",
+        "single": first,
+        "pair": [*first, *second],
+        "special_tokens": {name: {"id": name, "ids": [number], "tokens": [name]}},
+    }
+
+
+def _decoder(parsed: ModelFile, has_escapes: bool) -> list[Step]:
+    steps = [_replace({"String": SPACE}, " "), {"type": "ByteFallback"}, {"type": "Fuse"}]
+    if parsed.add_dummy_prefix or parsed.remove_extra_whitespaces:
+        most = ANY_NUMBER if parsed.remove_extra_whitespaces else 1
+        steps.append({"type": "Strip", "content": " ", "start": most, "stop": 0})
+    if has_escapes:
+        # An escape follows an even number of U+0010, which stand for half as many.
+        steps += [
+            _replace({"Regex": r"(?<!\x10)(?:\x10\x10)*\K\x10_"}, SPACE),
+            _replace({"String": "\x10\x10"}, "\x10"),
+        ]
+    return steps
+
+
+def _replace(pattern: dict[str, str], content: str) -> Step:
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+def _sequence(name: str, steps: list[Step]) -> Step:
+    return {"type": "Sequence", name: steps}
+
+
+def _merges(parsed: ModelFile) -> list[list[str]]:
+    """Return the pairs of pieces that merge to a piece, those with the best score first.
+
+    SentencePiece merges every pair that makes a piece, the leftmost first. Here pairs have an
+    order. Where ``xy`` and ``yz`` are the same piece, ``xyz`` must become ``xy`` and ``z``, so
+    such pairs ``x``, ``y`` come first.
+    """
+    ids = {piece.text.decode(): i for i, piece in enumerate(parsed.pieces) if piece.kind == NORMAL}
     pairs = [
-        (-scores[i], i, piece[:cut], piece[cut:])
+        (-parsed.pieces[i].score, i, not piece.startswith(piece[cut:]), cut, piece)
         for piece, i in ids.items()
         for cut in range(1, len(piece))
         if piece[:cut] in ids and piece[cut:] in ids
     ]
-    return [[left, right] for _, _, left, right in sorted(pairs)]
+    return [[piece[:cut], piece[cut:]] for _, _, _, cut, piece in sorted(pairs)]

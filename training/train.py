@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 
 from training.checkpoint import newest_whole
+from training.exported_tokenizer import why_not_exportable
 from training.mixture import Mixture
 from training.options import TrainOptions, parse
 from training.plan import Plan, describe, make_plan
@@ -64,6 +65,7 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
         done_steps = _enter_run(run, plan, own, stack)
         if own.is_first:
             print(describe(plan, own.n_processes, device_name(own.device)), flush=True)
+            _warn_of_export(mixture)
         trainer = Trainer(options, plan, mixture, own)
         stack.callback(trainer.close)
         if done_steps:
@@ -73,6 +75,12 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
     if own.is_first and not finished:
         print(f"stopped by SIGTERM with a checkpoint of step {trainer.done_steps:,}", flush=True)
     return FINISHED if finished else STOPPED
+
+
+def _warn_of_export(mixture: Mixture) -> None:
+    """Say on stderr at the start what else the export would say after weeks."""
+    if reason := why_not_exportable(mixture.tokenizer):
+        print(f"warning: training.export will refuse this run: {reason}", file=sys.stderr)
 
 
 def _enter_run(run: Path, plan: Plan, own: Processes, stack: ExitStack) -> int:

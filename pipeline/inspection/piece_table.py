@@ -1,8 +1,13 @@
-"""Decoding of many token ids at once: Arrow looks the bytes of each id up in a table."""
+"""Decoding of many token ids at once: Arrow looks the bytes of each id up in a table.
+
+Tokenizers that were trained here escape U+2581 (:mod:`tokenizer.train`). Their texts are shown
+without the escapes, as SentencePiece and exported tokenizers decode them.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +18,18 @@ from sentencepiece import SentencePieceProcessor
 
 from pipeline.files import storage
 from pipeline.output.arrow_values import array_of_buffers, numbers
+from tokenizer.character_map import reverses_escapes
+from tokenizer.model_file import denormaliser_map
+from tokenizer.train import ESCAPES
 
 SPACE_MARK = "\u2581"
 """Character that stands for a space in SentencePiece's pieces."""
 
 DECODED_TOKENS = 1 << 21
 """Tokens decoded at a time, about 8 MB of text. A longer document is decoded whole."""
+
+_RESTORED = {escape.encode(): text.encode() for text, escape in ESCAPES.items()}
+_ESCAPE = re.compile(b"|".join(map(re.escape, _RESTORED)))
 
 
 class PieceTable(NamedTuple):
@@ -28,6 +39,7 @@ class PieceTable(NamedTuple):
     pieces: pa.BinaryArray  # UTF-8 of each id; one byte for a byte piece, empty for a mark
     is_mark: npt.NDArray[np.bool_]  # true for begin and end of sequence and padding
     starts_with_space: bool  # the model puts a space before each text, which is no part of it
+    has_escapes: bool  # the model writes U+2581 by an escape
 
 
 class DecodedTokens(NamedTuple):
@@ -76,6 +88,7 @@ def piece_table(model_proto: bytes) -> PieceTable:
         array_of_buffers(pa.binary(), len(pieces), ends, b"".join(pieces)),
         is_mark,
         adds_space,
+        reverses_escapes(denormaliser_map(model_proto)),
     )
 
 
@@ -92,7 +105,23 @@ def decode_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> DecodedTokens:
     gathered = pc.take(table.pieces, numbers(ids))
     _, offsets, data = gathered.buffers()
     at = np.frombuffer(offsets, np.int32, len(ids) + 1).astype(np.int64)
-    return DecodedTokens(b"" if data is None else data.slice(0, int(at[-1])).to_pybytes(), at)
+    decoded = DecodedTokens(b"" if data is None else data.slice(0, int(at[-1])).to_pybytes(), at)
+    return _unescaped(decoded) if table.has_escapes else decoded
+
+
+def _unescaped(decoded: DecodedTokens) -> DecodedTokens:
+    """Replace the escapes. Of an escape in two tokens, each has at most a part of the character."""
+    data = decoded.data
+    begins = np.array([match.start() for match in _ESCAPE.finditer(data)], np.int64)
+    if not len(begins):
+        return decoded
+    restored = _ESCAPE.sub(lambda match: _RESTORED[match.group()], data)
+    of_escape = [len(_RESTORED[data[at : at + 2]]) - 2 for at in begins.tolist()]
+    # Bytes by which the text has grown ahead of each escape, and behind the last one.
+    grown = np.cumsum([0, *of_escape])
+    n_begun = np.searchsorted(begins, decoded.offsets, "left")
+    within = (n_begun > 0) & (begins[n_begun - 1] + 1 == decoded.offsets)
+    return DecodedTokens(restored, decoded.offsets + grown[n_begun - within])
 
 
 def text_starts(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from sentencepiece import SentencePieceProcessor
-from transformers import LlamaForCausalLM, LlamaTokenizer
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 from tests.support.runs import ROOT
+from tests.support.sentencepiece_models import PLAIN, trained
 from training import export, generate, train
 from training.generate import load_exported
 
@@ -39,7 +42,7 @@ def exported(run: Path) -> Path:
 
 @pytest.mark.slow
 def test_hugging_faces_model_has_the_same_logits(exported: Path) -> None:
-    model, _ = load_exported(exported, torch.device("cpu"))
+    model = load_exported(exported, torch.device("cpu")).model
     other, report = LlamaForCausalLM.from_pretrained(exported, output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
     tokens_BT = torch.randint(6000, (2, 32))
@@ -55,10 +58,10 @@ def test_hugging_faces_tokenizer_gives_sentencepieces_ids(
     lines = (shared_data / "c4" / "c4_demo.jsonl").read_text().splitlines()
     texts = [json.loads(line)["text"] for line in lines]
     texts += [path.read_text() for path in sorted((ROOT / "samples" / "texts").glob("*.txt"))]
-    texts = [text for text in texts if "<s>" not in text and "</s>" not in text and text[0] != " "]
     texts += ["12345  two spaces\n\n\ttab", "\N{GRINNING FACE} \u6f22\u5b57 \u00fc", "a", "\n"]
+    texts += [" a", "   a", "a <s> b</s>", "<s>"]
     assert len(texts) > 300
-    tokenizer = LlamaTokenizer.from_pretrained(exported)
+    tokenizer = AutoTokenizer.from_pretrained(exported)
     processor = SentencePieceProcessor(model_file=str(exported / "tokenizer.model"))
     for text in texts:
         ids = tokenizer(text)["input_ids"]
@@ -95,6 +98,70 @@ def test_mistakes(
     assert not (tmp_path / "x").exists()
     assert generate.main([str(tmp_path), "x"]) == 2
     assert "no exported model there" in capsys.readouterr().err
+
+
+def described(run: Path, folder: Path, model: bytes, **tokenizer: Any) -> Path:
+    """Copy a run, as if another tokenizer of as many pieces had made its shards."""
+    folder.mkdir()
+    (folder / "checkpoints").symlink_to(run / "checkpoints")
+    path = folder / "tokenizer.model"
+    path.write_bytes(model)
+    description = json.loads((run / "run.json").read_bytes())
+    digest = hashlib.sha256(model).hexdigest()
+    description["tokenizer"] |= {"model": str(path), "sha256": digest, **tokenizer}
+    (folder / "run.json").write_text(json.dumps(description))
+    return folder
+
+
+def test_a_tokenizer_that_cannot_be_exported_leaves_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "x"
+    folder = described(run, tmp_path / "run", trained(model_type="unigram"))
+    assert export.main([str(folder), str(target)]) == 2
+    printed = capsys.readouterr().err
+    assert f"{folder}/tokenizer.model: cannot be exported, it is not a BPE model" in printed
+    assert printed.count("\n") == 1
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(("options", "bos"), [({"bos_id": -1}, False), ({"eos_id": -1}, True)])
+def test_marks_that_a_tokenizer_lacks(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict, bos: bool
+) -> None:
+    model = trained(**PLAIN, vocab_size=6_000, **options)
+    folder = described(run, tmp_path / "run", model, bos=bos, eos=not bos)
+    target = tmp_path / "x"
+    assert export.main([str(folder), str(target)]) == 0
+    config = json.loads((target / "config.json").read_text())
+    assert (config["bos_token_id"] is None) is not bos
+    assert (config["eos_token_id"] is None) is bos
+    LlamaForCausalLM.from_pretrained(target)
+    capsys.readouterr()
+    assert generate.main([str(target), "The castle", "--max_tokens", "4"]) == 0
+    assert capsys.readouterr().out.startswith("The castle")
+
+
+def test_generation_begins_as_the_documents_do(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents without a begin token are continued without one, though the tokenizer has one."""
+    prompts = []
+    plain = generate.generate
+    monkeypatch.setattr(
+        generate, "generate", lambda model, prompt, **more: prompts.append(prompt) or plain(
+            model, prompt, **more)
+    )  # fmt: skip
+    model = (ROOT / "samples/models/tokenizer.model").read_bytes()
+    for bos in (True, False):
+        folder = described(run, tmp_path / f"run{bos}", model, bos=bos)
+        target = tmp_path / f"x{bos}"
+        assert export.main([str(folder), str(target)]) == 0
+        assert generate.main([str(target), "The castle", "--max_tokens", "2"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1].startswith("The castle")
+    assert prompts[0] == [1, *prompts[1]]
+    assert generate.main([str(target), ""]) == 2
+    assert "an empty prompt" in capsys.readouterr().err
 
 
 @pytest.mark.slow

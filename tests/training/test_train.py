@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -18,7 +19,9 @@ import psutil
 import pytest
 import torch
 
+from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from tests.support.sentencepiece_models import trained
 from training.checkpoint import checkpoint_folder, newest_whole, steps_with_checkpoints
 from training.mixture import Mixture
 from training.run_folder import METRICS_NAME
@@ -191,6 +194,26 @@ def test_damaged_and_unfinished_checkpoints_are_not_taken(
     assert "going on after step 2" in printed.out
     assert losses(tmp_path) == before
     assert not left.exists()
+
+
+def test_a_tokenizer_that_cannot_be_exported_is_told_at_the_start(
+    undisturbed: Path, demo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(demo_run, undisturbed)) == FINISHED
+    assert "warning" not in capsys.readouterr().err
+    model = trained(model_type="unigram")
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(model)
+    train = {"c4": [[range(400)]]}
+    write_corpus(tmp_path, train, {"c4": 1}, 256)
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    digest = hashlib.sha256(model).hexdigest()
+    manifest["tokenizer"] |= {"model": str(path), "sha256": digest}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    given = arguments(tmp_path, tmp_path / "run", "--max_steps", "2", "--no-within_documents")
+    assert main(given) == FINISHED
+    printed = capsys.readouterr().err
+    assert printed == "warning: training.export will refuse this run: it is not a BPE model\n"
 
 
 def test_another_run_in_the_folder_is_refused(

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 
 import numpy as np
 import pytest
+from sentencepiece import SentencePieceProcessor
 
 from pipeline.commands.main import main
-from pipeline.inspection.piece_table import load_piece_table
+from pipeline.inspection.piece_table import (
+    decode_tokens,
+    document_text,
+    load_piece_table,
+    piece_table,
+    text_starts,
+)
+from pipeline.inspection.search import search
 from pipeline.inspection.token_view import tokens_of
+from tests.support.corpora import write_corpus
 from tests.support.plain_shards import plain_documents
 from tests.support.runs import ROOT
+from tests.support.sentencepiece_models import texts
+from tokenizer.train import train_tokenizer
 
 
 def check_document(table, document):
@@ -85,3 +97,37 @@ def test_another_tokenizer_is_refused(demo_run, tmp_path):
     model.write_bytes((ROOT / "samples" / "models" / "en.sp.model").read_bytes())
     with pytest.raises(ValueError, match="not the tokenizer that made the shards"):
         load_piece_table(manifest)
+
+
+def test_escapes_of_a_tokenizer_trained_here_are_not_shown():
+    """A text with U+2581 is shown, searched and cut into tokens as SentencePiece decodes it."""
+    marked = "a▁b ▁ c\x10_ \x10\x10\n▁▁x"
+    table = piece_table(train_tokenizer([*texts(), "▁_a " * 50], 2_000))
+    processor = table.processor
+    documents = [processor.encode(text) for text in ("plain", marked, f"▁{marked}▁", "\x10", "▁")]
+    for ids in documents:
+        text = processor.decode(ids)
+        assert document_text(table, np.array(ids)) == text
+        tokens = tokens_of(table, np.array(ids))
+        assert [token.id for token in tokens] == ids
+        assert [token.begin for token in tokens[1:]] == [token.end for token in tokens[:-1]]
+        assert (tokens[0].begin, tokens[-1].end) == (0, len(text.encode()))
+    flat = np.array([number for ids in documents for number in ids], np.int32)
+    bounds = np.cumsum([0, *map(len, documents)])
+    decoded = decode_tokens(table, flat)
+    starts, ends = text_starts(table, decoded, bounds), decoded.offsets[bounds[1:]]
+    shown = [decoded.data[a:b].decode() for a, b in zip(starts, ends, strict=True)]
+    assert shown == [processor.decode(ids) for ids in documents]
+
+
+def test_a_search_finds_u2581_in_a_run_of_a_tokenizer_trained_here(tmp_path):
+    model = train_tokenizer(texts(), 2_000)
+    ids = SentencePieceProcessor(model_proto=model).encode("the bar ▁▂▃ rises")
+    write_corpus(tmp_path, {"c4": [[[1, *ids, 2]]]}, {"c4": 1}, 100)
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(model)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["tokenizer"] |= {"model": str(path), "sha256": hashlib.sha256(model).hexdigest()}
+    (hit,) = search(str(tmp_path), manifest, "bar ▁▂▃")
+    assert (hit["before"], hit["found"], hit["after"]) == ("the ", "bar ▁▂▃", " rises")
+    assert not list(search(str(tmp_path), manifest, "\x10"))
