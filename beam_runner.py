@@ -77,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> None:
     """Run a recipe, write the report, and print what came out."""
+    from pipeline.commands.mix import mixture_lines
     from pipeline.commands.summary import print_summary
     from pipeline.output.layout import REPORT_NAME
     from pipeline.output.ledger import ledger_warnings, read_ledger
@@ -84,8 +85,12 @@ def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> No
     from pipeline.passes.run import run
 
     started = time.monotonic()
-    manifest, was_complete = run(recipe, options.output, how, start_over=options.start_over)
-    if was_complete:
+    manifest, was_complete, mixture = run(
+        recipe, options.output, how, start_over=options.start_over
+    )
+    if mixture is not None:
+        print("\n".join(mixture_lines(options.output, mixture)))
+    elif was_complete:
         print(f"{options.output} is complete already; nothing to do, and nothing was changed")
     has_report = was_complete and storage.exists(storage.join(options.output, REPORT_NAME))
     if not (options.no_report or has_report):

@@ -26,13 +26,13 @@ class LocalFiles:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def read_manifest(self) -> bytes:
-        """Read the manifest. Raises ValueError where there is none."""
-        path = self.folder / MANIFEST_NAME
+    def read_manifest(self, name: str = MANIFEST_NAME) -> bytes:
+        """Read a manifest. Raises ValueError where there is none."""
+        path = self.folder / name
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            raise ValueError(_no_manifest(str(self.folder))) from None
+            raise ValueError(_no_manifest(str(self.folder), name)) from None
 
     def path(self, file: CorpusFile) -> Path:
         """Return the path of a file. Raises ValueError if it is missing or has another size."""
@@ -53,13 +53,13 @@ class RemoteFiles:
         self.url = url.rstrip("/")
         self.cache = Path(cache)
 
-    def read_manifest(self) -> bytes:
-        """Read the manifest, which is not cached. Raises ValueError where there is none."""
+    def read_manifest(self, name: str = MANIFEST_NAME) -> bytes:
+        """Read a manifest, which is not cached. Raises ValueError where there is none."""
         file_system, folder = _file_system(self.url)
         try:
-            data: bytes = file_system.cat_file(f"{folder}/{MANIFEST_NAME}")
+            data: bytes = file_system.cat_file(f"{folder}/{name}")
         except FileNotFoundError:
-            raise ValueError(_no_manifest(self.url)) from None
+            raise ValueError(_no_manifest(self.url, name)) from None
         return data
 
     def path(self, file: CorpusFile) -> Path:
@@ -126,5 +126,8 @@ def _file_system(url: str) -> tuple[Any, str]:
     return fsspec.core.url_to_fs(url)
 
 
-def _no_manifest(output: str) -> str:
-    return f"{output}: no {MANIFEST_NAME} there; give the output folder of a finished run"
+def _no_manifest(output: str, name: str) -> str:
+    advice = "give the output folder of a finished run"
+    if name != MANIFEST_NAME:
+        advice = "give the name of one of its mixtures, or none for the newest"
+    return f"{output}: no {name} there; {advice}"

@@ -8,12 +8,26 @@ decision file for every split of the input. Training does not need them, and the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 FORMAT = "llama-corpus manifest, version 1"
 MANIFEST_NAME = "manifest.json"
+
+
+def manifest_name(mixture: str | None) -> str:
+    """Return the name of the manifest of a mixture, None for the newest.
+
+    The pipeline keeps the manifests of a corpus that has had several. Raises ValueError for a name
+    that no mixture can have.
+    """
+    if mixture is None:
+        return MANIFEST_NAME
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", mixture):
+        raise ValueError(f"mixture {mixture}: not the name of a mixture")
+    return f"mixtures/{mixture}.json"
 
 
 class CorpusFile(NamedTuple):

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.files import corpus_files
-from training.manifest import Manifest, parse_manifest
+from training.manifest import MANIFEST_NAME, Manifest, manifest_name, parse_manifest
 from training.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
 from training.streams import DocumentSpan, Int64s, Streams
 
@@ -58,15 +58,18 @@ class Mixture:
         seed: int,
         token_budget: int | None = None,
         cache: str | Path | None = None,
+        mixture: str | None = None,
     ) -> None:
         """Open the corpus in a run's output folder, a path or a url that fsspec knows.
 
         ``token_budget`` is the manifest's by default. ``cache`` is a folder for the files of a
-        remote corpus. Only the manifest is read. Raises ValueError where it cannot be read, a
+        remote corpus. ``mixture`` names one that the corpus has or had; by default it is the
+        newest. Only the manifest is read. Raises ValueError where it cannot be read, a
         source has no tokens, or a length is out of range.
         """
         files = corpus_files(output, cache)
-        manifest = _parse(output, files.read_manifest(), "train")
+        name = manifest_name(mixture)
+        manifest = _parse(f"{output}/{name}", files.read_manifest(name), "train")
         self.sequence_length = sequence_length
         self.seed = seed
         self.token_budget = manifest.token_budget if token_budget is None else token_budget
@@ -153,7 +156,7 @@ class Mixture:
         """Return the position of a state. Raises ValueError for one of another order of samples."""
         own = self.state(state["position"])
         for name, text in (
-            ("manifest", "another corpus (manifest"),
+            ("manifest", "another corpus or mixture (manifest"),
             ("seed", "another order (seed"),
             ("sequence_length", "other samples (sequence length"),
             ("token_budget", "another mixture (token budget"),
@@ -185,7 +188,7 @@ class Validation:
     ) -> None:
         """Open the validation part of a corpus. The parameters are those of :class:`Mixture`."""
         files = corpus_files(output, cache)
-        manifest = _parse(output, files.read_manifest(), "validation")
+        manifest = _parse(f"{output}/{MANIFEST_NAME}", files.read_manifest(), "validation")
         self.sequence_length = sequence_length
         self._streams = Streams(files, manifest.shards)
         self.n_samples = {
@@ -207,11 +210,11 @@ class Validation:
         return tokens_BT1
 
 
-def _parse(output: str | Path, data: bytes, part: str) -> Manifest:
+def _parse(path: str, data: bytes, part: str) -> Manifest:
     try:
         return parse_manifest(data, part)
     except ValueError as error:
-        raise ValueError(f"{output}/manifest.json: {error}") from None
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _key(seed: int, source: str) -> int:

@@ -30,6 +30,11 @@ class TrainOptions:
     model: str = option("size of the model", choices=tuple(MODELS))
     output: str = option("folder of this training run; a run that is there is continued")
 
+    mixture: str | None = option(
+        "name of a mixture that the corpus has or had, of its folder mixtures/ (default: the "
+        "newest)",
+        None,
+    )
     cache: str | None = option("folder for the shards of a remote corpus", None)
     max_steps: int | None = option(
         "steps of the whole run (default: as many as the recipe's token budget makes)", None

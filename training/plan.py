@@ -126,4 +126,5 @@ def _open(options: TrainOptions, token_budget: int | None) -> Mixture:
         seed=options.seed,
         token_budget=token_budget,
         cache=options.cache,
+        mixture=options.mixture,
     )

@@ -61,10 +61,10 @@ def claim(run: Path, identity: Mapping[str, Any]) -> None:
         if there.get(name) != here.get(name)
     ]
     if differences:
-        raise ValueError(
-            f"{run} holds another run: {'; '.join(differences)}; give the same options, or another "
-            "--output"
-        )
+        advice = "give the same options, or another --output"
+        if there.get("corpus") != here.get("corpus"):
+            advice += "; --mixture NAME goes on with an earlier mixture of the same corpus"
+        raise ValueError(f"{run} holds another run: {'; '.join(differences)}; {advice}")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def _command_diff(options: argparse.Namespace) -> int:
 
     outputs = options.output, options.other
     manifests = load_manifest(outputs[0]), load_manifest(outputs[1])
-    differences = _run_differences(*outputs)
+    differences = _run_differences(*outputs, manifests)
     summary = _Summary(None if options.ids and options.json else EXAMPLES)
     for source, alike, changes in diff_documents(outputs, manifests, options.source):
         summary.add(source, alike, changes)
@@ -87,10 +87,14 @@ def _command_diff(options: argparse.Namespace) -> int:
     return 0 if same else 1
 
 
-def _run_differences(first: str, second: str) -> list[str]:
+def _run_differences(
+    first: str, second: str, manifests: tuple[dict[str, Any], dict[str, Any]]
+) -> list[str]:
     from pipeline.output.differences import what_changed
 
     old, new = (storage.read_json(storage.join(o, RUN_NAME)) for o in (first, second))
+    for one, manifest in zip((old, new), manifests, strict=True):  # which has the newest mixture
+        one["recipe"] = {**manifest["recipe"], "opt_out": None}
     differences = what_changed(old, new, first, list(read_plan(second)), with_times=False)
     if old["opt_out"] != new["opt_out"]:
         differences.append("the opt-out lists differ")

@@ -28,6 +28,7 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="all tokens to train on (default: the recipe's)",
     )
+    one.add_argument("--mixture", metavar="NAME", help="an earlier mixture (default: the newest)")
     one.add_argument("--cache", metavar="DIR", help="folder to copy a corpus from a URL to")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(function=_command_trace)
@@ -43,9 +44,13 @@ def _command_trace(options: argparse.Namespace) -> int:
         seed=order["seed"],
         token_budget=order["token_budget"],
         cache=options.cache,
+        mixture=options.mixture,
     )
     if order.get("corpus", mixture.fingerprint) != mixture.fingerprint:
-        raise ValueError(f"{options.run}: the run was on another corpus than {options.output}")
+        raise ValueError(
+            f"{options.run}: the run was on another corpus than {options.output}, or on another "
+            "mixture of it: --mixture NAME"
+        )
     rows = [
         {"position": position, **span._asdict()}
         for position in mixture.positions_of_step(options.step, order["batch_tokens"])

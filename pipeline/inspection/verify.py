@@ -18,6 +18,7 @@ from pipeline.output.layout import (
     DOCS_SCHEMA,
     DROPPED_SCHEMA,
     MANIFEST_NAME,
+    MIXTURES_FOLDER,
     RUN_NAME,
     dropped_summary,
     sealed,
@@ -55,6 +56,7 @@ def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
     for name, sha256 in manifest["files"].items():
         yield from _checksum(output, name, sha256)
     yield from _run_file(output, manifest)
+    yield from _mixtures(output, manifest)
     for shard in manifest["shards"]:
         damaged_ledger = list(_checksum(output, shard["ledger"]["name"], shard["ledger"]["sha256"]))
         yield from damaged_ledger
@@ -90,6 +92,19 @@ def _run_file(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
         return
     if data != _with_states_of(data, manifest["run"]):
         yield f"{RUN_NAME}: is not the run that the manifest describes"
+
+
+def _mixtures(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Check that the kept mixtures are whole, and of the shards that are there."""
+    for name in sorted(storage.list_names(output, MIXTURES_FOLDER)):
+        try:
+            kept = storage.read_json(storage.join(output, name))
+            if storage.read_bytes(storage.join(output, name)) != storage.json_bytes(sealed(kept)):
+                yield f"{name}: does not match its own SHA-256"
+            elif any(kept[key] != manifest[key] for key in ("run", "shards", "files")):
+                yield f"{name}: is of other shards than the manifest's"
+        except (OSError, ValueError, AttributeError, KeyError) as error:
+            yield f"{name}: not readable: {error}"
 
 
 def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:

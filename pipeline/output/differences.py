@@ -24,9 +24,9 @@ def what_changed(
     changes = []
     if old["version"] != new["version"]:
         changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
-    changes += _differences(old["recipe"], new["recipe"], "recipe")
-    changes += _differences(old["files"], new["files"], "model")
-    changes += _differences(old["own_steps"], new["own_steps"], "code of")
+    changes += differences(old["recipe"], new["recipe"], "recipe")
+    changes += differences(old["files"], new["files"], "model")
+    changes += differences(old["own_steps"], new["own_steps"], "code of")
     before = {(s.name, s.start): s for s in read_plan(output)}
     now = {(s.name, s.start): s for s in plan}
     changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]
@@ -48,7 +48,8 @@ def _is_anew(before: Split, now: Split) -> bool:
     return before.modified != now.modified
 
 
-def _differences(old: Any, new: Any, where: str) -> list[str]:
+def differences(old: Any, new: Any, where: str) -> list[str]:
+    """Return the differences between two plain values, a line each with its place."""
     if old == new:
         return []
     if isinstance(old, dict) and isinstance(new, dict):
@@ -59,13 +60,13 @@ def _differences(old: Any, new: Any, where: str) -> list[str]:
             elif key not in old:
                 lines.append(f"{where}.{key} is new")
             else:
-                lines += _differences(old[key], new[key], f"{where}.{key}")
+                lines += differences(old[key], new[key], f"{where}.{key}")
         return lines
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [
             line
             for i, (a, b) in enumerate(zip(old, new, strict=True))
-            for line in _differences(a, b, f"{where}[{i}]")
+            for line in differences(a, b, f"{where}[{i}]")
         ]
     return [f"{where} was {_short(old)}, is now {_short(new)}"]
 

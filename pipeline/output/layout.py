@@ -11,6 +11,7 @@
 ``ledger/SOURCE/N.json``                       what became of a shard's documents; written last
 ``ledger.parquet``                             the ledgers of all shards
 ``manifest.json``                              totals, mixture, SHA-256 of every file
+``mixtures/NAME.json``                         manifests of this mixture and of earlier ones
 ``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
 ``report.html``, ``DATACARD.md``               the report and the data card, to read
 ``work/``                                      temporary files of a run
@@ -33,6 +34,7 @@ from pipeline.files import storage
 PLAN_NAME = "plan.jsonl"
 RUN_NAME = "run.json"
 MANIFEST_NAME = "manifest.json"
+MIXTURES_FOLDER = "mixtures"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"
 KEPT_FOLDER = "work/documents"
@@ -172,6 +174,11 @@ def is_validation(identifier: str, fraction: float) -> bool:
     """Say whether a document belongs to the validation part: a matter of its id alone."""
     digest = hashlib.blake2b(identifier.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2.0**64
+
+
+def mixture_name(name: str) -> str:
+    """Return the name of the file that keeps the manifest of a mixture."""
+    return f"{MIXTURES_FOLDER}/{name}.json"
 
 
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:

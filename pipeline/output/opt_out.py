@@ -21,6 +21,7 @@ from pipeline.output import whole_files
 from pipeline.output.layout import (
     DATA_CARD_NAME,
     MANIFEST_NAME,
+    MIXTURES_FOLDER,
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
     OPT_OUT_STEP,
@@ -100,7 +101,7 @@ def replace_list(output: str, data: bytes) -> None:
         return
     old, now = parse_opt_out(before), parse_opt_out(data)
     changed = list(_changed_shards(output, old, now))
-    for name in (MANIFEST_NAME, REPORT_NAME, DATA_CARD_NAME):
+    for name in (MANIFEST_NAME, MIXTURES_FOLDER, REPORT_NAME, DATA_CARD_NAME):
         storage.remove(output, name)
     for name in changed:
         storage.remove(output, name)

@@ -24,6 +24,7 @@ from pipeline.output.layout import (
     DATA_CARD_NAME,
     KEPT_FOLDER,
     MANIFEST_NAME,
+    MIXTURES_FOLDER,
     OBSERVED_FOLDER,
     OPT_OUT_NAME,
     PLAN_NAME,
@@ -34,6 +35,7 @@ from pipeline.output.layout import (
 )
 from pipeline.output.ledger import LEDGER_NAME
 from pipeline.output.progress import PROGRESS_FOLDER
+from pipeline.recipe.mixture import without_mixture
 from pipeline.recipe.recipe import Recipe
 
 LOCK_SECONDS = 10.0
@@ -44,7 +46,8 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
     """Describe what a run depends on: recipe, inputs, models, the user's steps, a fingerprint.
 
     The fingerprint covers neither the opt-out list, whose SHA-256 is beside it, nor the times of
-    input files, which are in the plan, nor those of models, which are beside it too.
+    input files, which are in the plan, nor those of models, which are beside it too, nor the
+    mixture, which no shard depends on.
     """
     seals = {
         path: sealed(path) for path in (recipe.files() if with_tokenizer else recipe.step_files())
@@ -68,7 +71,7 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
-    fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
+    fingerprint = hashlib.sha256(storage.json_bytes(_unmixed(described))).hexdigest()
     opt_out = storage.sha256_of(recipe.opt_out) if recipe.opt_out else None
     states = {
         path: {"n_bytes": seal.n_bytes, "modified": seal.modified}
@@ -76,6 +79,11 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         if seal.modified is not None
     }
     return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out, FILE_STATES: states}
+
+
+def _unmixed(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a run without the mixture of its recipe."""
+    return {**described, "recipe": without_mixture(described["recipe"])}
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
@@ -158,12 +166,13 @@ def open_output(
     """
     path = storage.join(output, RUN_NAME)
     if start_over:
-        for name in (MANIFEST_NAME, "ledger", LEDGER_NAME, "shards", "decisions", "joined", "work",
-                     OBSERVED_FOLDER, REPORT_NAME, DATA_CARD_NAME, OPT_OUT_NAME, PLAN_NAME,
-                     RUN_NAME):  # fmt: skip
+        for name in (MANIFEST_NAME, MIXTURES_FOLDER, "ledger", LEDGER_NAME, "shards", "decisions",
+                     "joined", "work", OBSERVED_FOLDER, REPORT_NAME, DATA_CARD_NAME, OPT_OUT_NAME,
+                     PLAN_NAME, RUN_NAME):  # fmt: skip
             storage.remove(output, name)
     elif storage.exists(path):
-        changes = what_changed(storage.read_json(path), described, output, plan)
+        there = storage.read_json(path)
+        changes = what_changed(_unmixed(there), _unmixed(described), output, plan)
         if changes and not storage.is_remote(output) and not _has_made(output):
             storage.remove(output, RUN_NAME)
         elif changes:
@@ -202,6 +211,17 @@ def remove_work(output: str, *, but_documents: bool) -> None:
         inside = {f"work/{child.name}" for child in Path(output).glob("work/*")}
     for name in inside - {KEPT_FOLDER}:
         storage.remove(output, name)
+
+
+@contextmanager
+def changing(output: str) -> Iterator[None]:
+    """Lock the folder of a finished run while a command without pipelines changes it."""
+    if not storage.exists(storage.join(output, MANIFEST_NAME)):
+        raise RunError(f"{output}: no {MANIFEST_NAME} there; give the folder of a finished run")
+    with locked(output), attempt(output):
+        yield
+        kept = storage.exists(storage.join(output, KEPT_FOLDER))
+        remove_work(output, but_documents=kept)
 
 
 @contextmanager

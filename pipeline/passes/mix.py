@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from pipeline.files import storage
@@ -18,16 +17,15 @@ from pipeline.output.layout import (
     shard_ledger_name,
 )
 from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
+from pipeline.output.shares import mixed_sources
 from pipeline.passes.session import Session
-from pipeline.recipe.recipe import Recipe
 from tokenizer.encode import load_encoder
 
 
 def mix(session: Session) -> None:
     """Check that every document is accounted for; write ``ledger.parquet`` and the manifest.
 
-    A source's epochs are its share of the recipe's token budget over its unique tokens (LLaMA,
-    table 1). Raises ValueError where a shard is missing or the counts do not add up.
+    Raises ValueError where a shard is missing or the counts do not add up.
     """
     recipe, output = session.recipe, session.output
     shards: list[dict[str, Any]] = []
@@ -64,7 +62,7 @@ def mix(session: Session) -> None:
             "eos": recipe.tokenizer.eos,
         },
         "token_budget": recipe.token_budget,
-        "sources": _sources(recipe, shards),
+        "sources": mixed_sources(recipe, shards),
         "shards": shards,
         "files": {
             LEDGER_NAME: write_ledger(output, rows),
@@ -79,24 +77,3 @@ def mix(session: Session) -> None:
 def _opt_out_list(output: str) -> dict[str, str]:
     path = storage.join(output, OPT_OUT_NAME)
     return {OPT_OUT_NAME: storage.sha256_of(path)} if storage.exists(path) else {}
-
-
-def _sources(recipe: Recipe, shards: list[dict[str, Any]]) -> dict[str, Any]:
-    totals: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
-    for shard in shards:
-        for part, summary in shard["parts"].items():
-            for key in ("documents", "tokens", "characters"):
-                totals[shard["source"]][f"{part}_{key}"] += summary[key]
-    sources = {}
-    for source in recipe.sources:
-        counts = totals[source.name]
-        share = recipe.token_budget * source.proportion
-        unique = counts["train_tokens"]
-        sources[source.name] = {
-            **{f"{p}_{k}": counts[f"{p}_{k}"] for p in ("train", "validation")
-               for k in ("documents", "tokens", "characters")},
-            "proportion": source.proportion,
-            "sampled_tokens": round(share),
-            "epochs": share / unique if unique else None,
-        }  # fmt: skip
-    return sources

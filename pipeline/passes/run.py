@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.files import storage
 from pipeline.output.layout import MANIFEST_NAME
+from pipeline.output.mixtures import NewMixture, change_mixture, has_mixture
 from pipeline.passes.build import build_shards
 from pipeline.passes.first_passes import first_passes
 from pipeline.passes.mix import mix
@@ -19,22 +20,27 @@ class Finished(NamedTuple):
 
     manifest: dict[str, Any]  # its sources in the recipe's order
     was_complete: bool  # before the command was given
+    mixture: NewMixture | None  # where a complete run was given another mixture
 
 
 def run(recipe: Recipe, output: str, execution: Execution, *, start_over: bool = False) -> Finished:
     """Run a recipe into the folder ``output``, or go on with a run that was stopped there.
 
-    Raises RunError, before any work, where the folder holds another run or a shuffle does not fit
+    A finished run is given the recipe's mixture, if it has another one: its shards stay. Raises
+    RunError, before any work, where the folder holds another run or a shuffle does not fit
     in memory.
     """
     with opened(recipe, output, execution, start_over=start_over) as session:
-        was_complete = session.has(MANIFEST_NAME)
+        was_complete, mixture = session.has(MANIFEST_NAME), None
         if not was_complete:
             with session.attempt():
                 first_passes(session)
                 build_shards(session)
                 mix(session)
+        elif not has_mixture(storage.read_json(storage.join(output, MANIFEST_NAME)), recipe):
+            with session.attempt():
+                mixture = change_mixture(output, recipe)
         manifest = storage.read_json(storage.join(output, MANIFEST_NAME))
     made = manifest["sources"]  # in the order of the alphabet
     manifest["sources"] = {source.name: made[source.name] for source in recipe.sources}
-    return Finished(manifest, was_complete)
+    return Finished(manifest, was_complete, mixture)

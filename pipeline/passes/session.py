@@ -91,7 +91,12 @@ def opened(
                 storage.remove(output, name)
         output_folder.open_output(output, described, plan.splits, start_over)
         replace_list(output, opt_out_list)
-        if storage.read_json(storage.join(output, RUN_NAME)) != described:
+        there = storage.read_json(storage.join(output, RUN_NAME))
+        # It is the same run, but may have been begun with another mixture, which a manifest has.
+        described.update(
+            (key, there[key]) for key in ("recipe", "plan_fingerprint") if key in there
+        )
+        if there != described:
             whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
         try:
             yield Session(recipe, plan, output, execution, described)

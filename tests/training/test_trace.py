@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.commands.main import main
+from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
 from training.loader import Loader
 from training.mixture import Mixture
@@ -96,3 +97,19 @@ def test_it_imports_no_pytorch(demo_run) -> None:
         "assert not [m for m in sys.modules if m.startswith(('torch', 'apache_beam', 'numba'))]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_a_run_on_an_earlier_mixture_is_traced_by_its_name(tmp_path, capsys) -> None:
+    documents = [[range(0, 500)], [range(500, 900)]]
+    write_corpus(tmp_path, {"a": documents, "b": documents}, {"a": 0.5, "b": 0.5}, 4000)
+    arguments = ["trace", str(tmp_path), "--sequence_length", "10", "--batch_tokens", "100",
+                 "--seed", "1", "--step", "2", "--json"]  # fmt: skip
+    assert main(arguments) == 0
+    before = capsys.readouterr().out
+    (tmp_path / "mixtures").mkdir()
+    (tmp_path / "manifest.json").rename(tmp_path / "mixtures" / "even.json")
+    write_corpus(tmp_path, {"a": documents, "b": documents}, {"a": 0.1, "b": 0.9}, 4000)
+    assert main(arguments) == 0
+    assert capsys.readouterr().out != before
+    assert main([*arguments, "--mixture", "even"]) == 0
+    assert capsys.readouterr().out == before
