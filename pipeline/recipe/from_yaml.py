@@ -13,6 +13,7 @@ from pipeline.errors import RecipeError, nearest
 from pipeline.files import storage
 from pipeline.files.local_copy import local_copy
 from pipeline.files.trusted import forget, trusted
+from pipeline.recipe.parse import parse_recipe
 from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping, step_name
 from tokenizer.encode import check_model
 
@@ -34,20 +35,6 @@ KEYS_WITH_DEFAULTS = [["opt_out"], ["reading", "keep_documents"]]
 """Keys that a command line may set although a recipe does not have them."""
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, except that a key given twice in one mapping is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise RecipeError(f"line {line}: the key {key!r} is given twice")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def load_recipe(
     path: str, settings: Sequence[str] = (), sources: Sequence[str] | None = None, *,
     check_files: bool = True,
@@ -65,11 +52,11 @@ def load_recipe(
     if not storage.exists(path) or storage.is_folder(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
     try:
-        raw = yaml.load(storage.read_bytes(path).decode(), _Loader)  # a SafeLoader
+        raw = parse_recipe(storage.read_bytes(path).decode())
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not YAML: {error}") from None
     if not isinstance(raw, dict):
         raise RecipeError(f"{path}: expected a mapping of keys to values at the top")
     raw = _unshared(raw)
