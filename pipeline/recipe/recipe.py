@@ -59,9 +59,7 @@ class Reading:
     split_bytes: int  # bytes above which a file is cut, if its format allows
     max_record_bytes: int  # bytes above which a record is dropped as too long
     joined_part_bytes: int  # bytes of records that are joined into documents at a time
-    keep_documents: KeepDocuments = (
-        "auto"  # between passes: of sources dear to read, of all, of none
-    )
+    keep_documents: KeepDocuments = "auto"  # between passes: of dear sources, of all, of none
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pipeline.inspection.dropped_texts import texts_when_dropped
 from pipeline.inspection.explain import explain
 from pipeline.inspection.verify import verify
 from pipeline.output.layout import KEPT_FOLDER
-from pipeline.passes import process
+from pipeline.passes import near_duplicates, process
 from tests.support.runs import ROOT, digests, run_demo
 
 pytestmark = pytest.mark.slow
@@ -141,6 +141,21 @@ def test_a_look_at_documents_needs_no_input_where_they_stayed(runs):
             assert texts(always, row) == text
     finally:
         away.rename(always.data)
+
+
+def test_a_run_that_is_stopped_in_its_first_pass_reads_nothing_again(runs, tmp_path):
+    data = runs["auto"].data
+    options = ("--sources", "books", "--set", f"data={data}", "--no_report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates.MeetInBands, "process", lambda *_: 1 / 0)
+        assert run_demo(tmp_path, *options) == 1
+    names = {path.name for path in (data / "books").iterdir() if path.suffix != ".md"}
+    assert len(list((tmp_path / KEPT_FOLDER / "books").iterdir())) == len(names) > 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "_read", lambda *_: pytest.fail("the input was read"))
+        assert run_demo(tmp_path, *options) == 0
+    books = {name: d for name, d in of_results(runs["auto"]).items() if "/books/" in name}
+    assert of_results(Ran(tmp_path, data, Counter())).items() >= books.items()
 
 
 def test_a_stopped_run_goes_on_with_another_choice(runs, tmp_path):
