@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 
 from pipeline.commands import (
     completion,
@@ -25,6 +26,7 @@ from pipeline.commands import (
     training,
     worker_pool,
 )
+from pipeline.errors import nearest
 from pipeline.files import storage
 
 
@@ -54,6 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     such a command is printed in one line too, since the command can be given again to continue.
     """
     parser = command_parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if wrong := _unknown_command(parser, arguments):
+        print(f"error: there is no command {wrong}", file=sys.stderr)
+        return 2
     options, others = parser.parse_known_args(arguments)
     runs_pipelines = getattr(options, "takes_beam_options", False)
     if runs_pipelines:
@@ -85,6 +91,14 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(note_stop(options.output, error), file=sys.stderr)
         return 1
+
+
+def _unknown_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> str:
+    """Return a first word that is no command, with the nearest one; "" where it is one."""
+    (commands,) = (one for one in parser._actions if one.dest == "command")
+    known = list(commands.choices or ())
+    word = arguments[0] if arguments else "-"
+    return "" if word in known or word.startswith("-") else f"{word!r}{nearest(word, known)}"
 
 
 if __name__ == "__main__":
