@@ -17,6 +17,9 @@ from pipeline.readers.text_encoding import nearly_utf8
 MAX_WRONG = 1 / 20
 """Highest share of wrong letters, of the bytes beyond ASCII, in a page's encoding."""
 
+MAX_WRONG_IN_UTF8 = 2
+"""Most wrong letters for each right one in what is labelled UTF-8, which is seldom so by chance."""
+
 FEW_LETTERS = 30
 """Fewest letters beyond ASCII by which it is judged whether their order is that of words."""
 
@@ -65,11 +68,11 @@ def decode_page(
 
     A byte-order mark decides first. Without one, UTF-8 without NUL and escape bytes is UTF-8,
     whatever the labels say, since other encodings are hardly ever valid UTF-8; one letter in ten
-    may be wrong, and half of them where it is labelled as UTF-8. Otherwise the encodings that are
-    named by HTTP, by the page, and by ``hint``, then the detected one and Windows-1252, are tried
-    in turn. The first is taken that fits: at most :data:`MAX_WRONG` of the bytes beyond ASCII are
-    no letters, and the letters are not in an order that only wrong ones have. With ``is_xml`` an
-    XML declaration counts before ``meta`` elements. Wrong bytes become U+FFFD.
+    may be wrong. Otherwise the encodings that are named by HTTP, by the page, and by ``hint``, then
+    the detected one and Windows-1252, are tried in turn. The first is taken that fits: at most
+    :data:`MAX_WRONG` of the bytes beyond ASCII are no letters, in UTF-8 two for each that is one,
+    and the letters are not in an order that only wrong ones have. With ``is_xml`` an XML
+    declaration counts before ``meta`` elements. Wrong bytes become U+FFFD.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -84,8 +87,6 @@ def decode_page(
     n_beyond_ascii = len(data) - len(data.translate(None, _NOT_ASCII))
     first = None
     for encoding, is_guessed in _encodings(data, charset, hint, is_xml):
-        if encoding == "utf-8" and (utf8 := nearly_utf8(data, trusted=False)) is not None:
-            return DecodedPage(utf8, is_guessed)
         if encoding == _KOREAN_7_BIT:
             text = data.decode("iso2022_kr", "replace")
         else:
@@ -127,7 +128,11 @@ def _named(label: str) -> str | None:
 
 
 def _fits(text: str, data: bytes, encoding: str, n_beyond_ascii: int) -> bool:
-    if len(_NO_LETTER.findall(text)) > n_beyond_ascii * MAX_WRONG:
+    n_wrong = len(_NO_LETTER.findall(text))
+    if encoding == "utf-8":
+        n_letters = len(text) - len(text.encode("ascii", "ignore"))
+        return n_wrong <= (n_letters - n_wrong) * MAX_WRONG_IN_UTF8
+    if n_wrong > n_beyond_ascii * MAX_WRONG:
         return False
     if encoding.startswith("utf-16"):
         return b"\0" in data  # of spaces, line ends or markup

@@ -85,8 +85,9 @@ def test_one_bad_byte_in_utf8_costs_one_letter() -> None:
     data = GERMAN.encode() * 2 + b" caf\xe9 end"
     for charset in (None, "utf-8", "iso-8859-1", "utf-16"):
         assert decode_page(data, charset).text == GERMAN * 2 + " caf\ufffd end"
-    few = "Größe, Länge".encode() + b"\xe9"
-    assert decode_page(few, "utf-8").text == "Größe, Länge\ufffd"
+    few = "Länge".encode() + b"\xe9, \xe9"
+    assert decode_page(few, "utf-8") == ("Länge\ufffd, \ufffd", False, True)
+    assert decode_page(few + b"\xe9", "utf-8").is_guessed
 
 
 def test_letters_that_nothing_explains_are_not_right() -> None:
