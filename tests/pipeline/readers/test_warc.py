@@ -271,8 +271,11 @@ def _agreement(text: str, expected: str) -> float:
 
 @pytest.mark.slow
 def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
-    """The WET files were made from the same pages, a few of them in the wrong charset."""
-    pages = others = 0
+    """The WET files were made from the same pages, a few of them in the wrong charset.
+
+    One page was encoded twice before it was published, and is so in the WET file.
+    """
+    pages = others = mended = 0
     for path in files_under(shared_data / "commoncrawl" / "warc"):
         raw = path.read_bytes()
         wet = path.parent.parent / "wet" / path.name.replace(".gz", ".wet.gz")
@@ -288,8 +291,12 @@ def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
             pages += 1
             text = expected.get(record.headers["warc-record-id"])
             assert row["dropped_by"] == ("empty" if text is None else None)
-            others += text is not None and _agreement(row["text"], text) < 0.97
+            differs = text is not None and _agreement(row["text"], text) < 0.97
+            is_mended = "encoding_guessed" in (row["metadata"] or "")
+            mended += is_mended
+            others += differs and not is_mended
     assert pages == 1_749
+    assert mended == 1
     assert others <= 7
 
 
