@@ -22,6 +22,7 @@ def _twice(text: str) -> str:
 def test_what_was_encoded_twice_is_found_again(text: str) -> None:
     assert encoded_once(_twice(text)) == text
     assert is_mojibake(_twice(text))
+    assert encoded_once(text.encode().decode("latin-1")) == text
     assert encoded_once(f"{text} {_twice(text * 2)}") == f"{text} {text * 2}"
 
 

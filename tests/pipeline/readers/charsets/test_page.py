@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.readers.charsets.fits import SURE_BYTES
 from pipeline.readers.charsets.page import decode_page
 
 RUSSIAN = "Привет, мир! Это русский текст о том, как ловили рыбу на Волге."
@@ -46,6 +47,9 @@ def test_what_is_said_is_no_guess(text: str, encoding: str, charset: str) -> Non
         ("中文文本在这里，中文文本。" * 2, "gb18030", "iso-8859-1"),
         (GERMAN, "cp1252", "utf-16"),
         (GERMAN, "cp1252", None),
+        (GERMAN * 4, "cp1252", "windows-1251"),
+        (GERMAN * 4, "cp1252", "gbk"),
+        (GERMAN * 4, "cp1252", "windows-1256"),
         ("caf\xe9", "cp1252", "utf-8"),
     ],
 )
@@ -53,6 +57,32 @@ def test_what_fits_nothing_that_is_said_is_guessed(
     text: str, encoding: str, charset: str | None
 ) -> None:
     assert decode_page(text.encode(encoding), charset) == (text, True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "charset"),
+    [
+        (RUSSIAN, "koi8-r", "gbk"),
+        (RUSSIAN, "cp1251", "windows-1256"),
+        ("他在學校學習中文,天氣很好。我們都喜歡這個城市的花園和河流。", "big5", "gb2312"),
+        ("中文文本在这里，城市的花园和河流都很美丽。", "gbk", "big5"),
+        ("こんにちは、世界。これは日本語の文章です。漢字もあります。", "euc_jp", "shift_jis"),
+        ("오늘은 날씨가 좋습니다. 우리는 강을 따라 걸었습니다.", "euc_kr", "gb2312"),
+    ],
+)
+def test_other_letters_than_a_label_says_are_found_in_a_long_text(
+    text: str, encoding: str, charset: str
+) -> None:
+    n = 1 + 2 * SURE_BYTES // len(text)
+    data = (text * n).encode(encoding)
+    assert decode_page(data, charset) == (text * n, True, True)
+
+
+def test_escape_sequences_say_what_no_label_does() -> None:
+    text = "こんにちは、世界。日本語の文章です。"
+    assert decode_page(text.encode("iso-2022-jp"), "utf-8") == (text, True, True)
+    control = "a control \x1b[1m of a terminal é"
+    assert decode_page(control.encode(), "utf-8") == (control, False, True)
 
 
 def test_http_then_the_page_then_a_hint() -> None:
