@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,12 +15,16 @@ from pipeline.readers.charsets.labels import encoding_of
 from pipeline.readers.charsets.prescan import declared_encoding, xml_encoding
 from pipeline.readers.text_encoding import nearly_utf8
 
+JUDGED_BYTES = 1 << 18
+"""Most bytes of a page by which it is judged whether an encoding fits."""
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16le"),
     (codecs.BOM_UTF16_BE, "utf-16be"),
 )
 _NOT_ASCII = bytes(range(0x80, 0x100))
+_LETTER = re.compile(rb"[\x80-\xff]")
 _DETECTED = {
     "cp949": "euc-kr",
     "iso2022-jp": "iso-2022-jp",
@@ -60,18 +65,30 @@ def decode_page(
             utf8 = nearly_utf8(data, trusted=True)
             if utf8 is not None:
                 return DecodedPage(utf8)
-    n_beyond_ascii = len(data) - len(data.translate(None, _NOT_ASCII))
-    first = None
-    for encoding, is_guessed in _encodings(data, n_beyond_ascii, charset, hint, is_xml):
-        if encoding == _KOREAN_7_BIT:
-            text = data.decode("iso2022_kr", "replace")
-        else:
-            text = decoded(data, encoding)
-        if fits(text, data, encoding, n_beyond_ascii):
-            return DecodedPage(text, is_guessed)
-        first = first or DecodedPage(text, is_guessed, is_right=False)
-    assert first
-    return first
+    part = _part_to_judge(data)
+    n_beyond_ascii = len(part) - len(part.translate(None, _NOT_ASCII))
+    encodings = list(_encodings(data, n_beyond_ascii, charset, hint, is_xml))
+    for encoding, is_guessed in encodings:
+        text = _decoded(part, encoding)
+        if fits(text, part, encoding, n_beyond_ascii):
+            return DecodedPage(text if part is data else _decoded(data, encoding), is_guessed)
+    encoding, is_guessed = encodings[0]
+    return DecodedPage(_decoded(data, encoding), is_guessed, is_right=False)
+
+
+def _part_to_judge(data: bytes) -> bytes:
+    """Return a page, or of a long one a part that begins just ahead of its letters."""
+    if len(data) <= JUDGED_BYTES:
+        return data
+    letter = _LETTER.search(data)
+    begin = max(letter.start() - 64, 0) // 2 * 2 if letter else 0  # even, as UTF-16 has it
+    return data[begin : begin + JUDGED_BYTES]
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    if encoding == _KOREAN_7_BIT:
+        return data.decode("iso2022_kr", "replace")
+    return decoded(data, encoding)
 
 
 def _encodings(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.charsets.fits import SURE_BYTES
-from pipeline.readers.charsets.page import decode_page
+from pipeline.readers.charsets.page import JUDGED_BYTES, decode_page
 
 RUSSIAN = "Привет, мир! Это русский текст о том, как ловили рыбу на Волге."
 GERMAN = "Grüße aus Köln, schöne Straße und große Öfen für alle, die es mögen."
@@ -124,6 +124,13 @@ def test_letters_that_nothing_explains_are_not_right() -> None:
     data = bytes(range(0x80, 0x100)) * 4
     assert not decode_page(data, "utf-8").is_right
     assert not decode_page(data).is_right
+
+
+@pytest.mark.parametrize("ahead", ["", "<script>", "x" * (JUDGED_BYTES + 3)])
+def test_a_long_page_is_judged_by_a_part_with_letters(ahead: str) -> None:
+    page = ahead + RUSSIAN * (JUDGED_BYTES // len(RUSSIAN) + 1)
+    assert decode_page(page.encode("cp1251"), "iso-8859-1") == (page, True, True)
+    assert decode_page(page.encode("utf-16-le"), "utf-16") == (page, False, True)
 
 
 @settings(deadline=None, max_examples=200)
