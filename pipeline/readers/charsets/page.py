@@ -67,7 +67,7 @@ def decode_page(
                 return DecodedPage(utf8)
     part = _part_to_judge(data)
     n_beyond_ascii = len(part) - len(part.translate(None, _NOT_ASCII))
-    encodings = list(_encodings(data, n_beyond_ascii, charset, hint, is_xml))
+    encodings = list(_encodings(data, part, n_beyond_ascii, charset, hint, is_xml))
     for encoding, is_guessed in encodings:
         text = _decoded(part, encoding)
         if fits(text, part, encoding, n_beyond_ascii):
@@ -92,10 +92,15 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 
 def _encodings(
-    data: bytes, n_beyond_ascii: int, charset: str | None, hint: str | None, is_xml: bool
+    data: bytes,
+    part: bytes,
+    n_beyond_ascii: int,
+    charset: str | None,
+    hint: str | None,
+    is_xml: bool,
 ) -> Iterator[tuple[str, bool]]:
     """Yield the encodings that a page may have, and whether each is a guess."""
-    name = (detect_encoding(data, html5_compatible=False) or "utf-8").lower().replace("_", "-")
+    name = (detect_encoding(part, html5_compatible=False) or "utf-8").lower().replace("_", "-")
     detected = _named(_DETECTED.get(name, name))
     declared = (xml_encoding(data) if is_xml else None) or declared_encoding(data)
     named = [_named(charset) if charset else None, declared, _named(hint) if hint else None]
