@@ -104,7 +104,7 @@ def _encodings(
     detected = _named(_DETECTED.get(name, name))
     declared = (xml_encoding(data) if is_xml else None) or declared_encoding(data)
     named = [_named(charset) if charset else None, declared, _named(hint) if hint else None]
-    for encoding in filter(None, named):
+    for encoding in (one for one in named if one and one != "replacement"):
         if detected and contradicts(detected, encoding, n_beyond_ascii):
             yield detected, True
         yield encoding, False

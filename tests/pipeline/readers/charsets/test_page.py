@@ -106,6 +106,11 @@ def test_the_page_of_another_script_is_not_taken_for_latin_letters() -> None:
     assert decode_page(page, "iso-8859-1") == (page.decode("cp1251"), False, True)
 
 
+def test_what_browsers_do_not_read_is_guessed() -> None:
+    page = "<meta charset=iso-2022-cn>" + GERMAN
+    assert decode_page(page.encode("cp1252"), "hz-gb-2312") == (page, True, True)
+
+
 def test_big5_of_the_web() -> None:
     data = bytes.fromhex("a54ca662b36ff9d8f9daa4dfbd6db2df2c92 5d9df6")
     assert decode_page(data, "big5").text == "他在這裏恒心練習,哋喺"
