@@ -51,6 +51,7 @@ def test_what_is_said_is_no_guess(text: str, encoding: str, charset: str) -> Non
         (GERMAN * 4, "cp1252", "gbk"),
         (GERMAN * 4, "cp1252", "windows-1256"),
         ("caf\xe9", "cp1252", "utf-8"),
+        ("é, such a letter", "cp1252", "utf-16"),
     ],
 )
 def test_what_fits_nothing_that_is_said_is_guessed(
