@@ -1,4 +1,4 @@
-"""Observations of the build of a shard, for the report: times, samples, frequent lines.
+"""Observations of the build of a shard, for the report: times, samples, letters, frequent lines.
 
 One JSON file a shard, ``observed/SOURCE/N.json``. It holds times, so it differs from run to run and
 is no part of the manifest. What it takes in memory is bounded, whatever the shard holds.
@@ -41,6 +41,9 @@ LINE_BYTES = 300
 
 TABLE_ITEMS = 8_192
 """Most different lines, and domains, that are counted at a time."""
+
+ENCODING_GUESSED = '"encoding_guessed": true'
+"""What a document's metadata has where its reader guessed the encoding."""
 
 LISTED_ITEMS = 250
 """Most lines, and domains, that are written of a step: the most frequent."""
@@ -161,6 +164,25 @@ def _listed(tables: dict[str, FrequentItems], columns: list[str]) -> dict[str, A
     return listed
 
 
+class LetterCounts:
+    """Kept documents whose encoding a reader guessed, and letters that were lost (U+FFFD)."""
+
+    def __init__(self) -> None:
+        self._counts = {"encoding_guessed": 0, "documents_with_lost": 0, "lost": 0}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the documents of a batch."""
+        guessed = pc.match_substring(batch["metadata"], ENCODING_GUESSED)
+        lost = pc.count_substring(batch["text"], "\ufffd")
+        self._counts["encoding_guessed"] += guessed.true_count
+        self._counts["documents_with_lost"] += pc.greater(lost, 0).true_count
+        self._counts["lost"] += pc.sum(lost).as_py() or 0
+
+    def result(self) -> dict[str, int]:
+        """Return the counts."""
+        return dict(self._counts)
+
+
 class ShardObserver:
     """Observes the build of one shard; ``observe`` is an observer of :func:`process_split`."""
 
@@ -170,6 +192,7 @@ class ShardObserver:
         self.times = StepTimes()
         self.samples = Samples(left_out)
         self.lines = LineCounts(left_out)
+        self.letters = LetterCounts()
         self._record = record
 
     def observe(self, step: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
@@ -187,6 +210,7 @@ class ShardObserver:
     def kept(self, part: str, batch: pa.RecordBatch) -> None:
         """Note what is written to a part of the shard."""
         self.samples.add("write", pa.array([part] * batch.num_rows), batch)
+        self.letters.add(batch)
         self.times.lap("record")
 
     def result(self) -> dict[str, Any]:
@@ -196,5 +220,6 @@ class ShardObserver:
             "steps": self.times.rows(),
             "worker_peak_bytes": peak * (1 if sys.platform == "darwin" else 1024),
             "samples": self.samples.rows(),
+            "letters": self.letters.result(),
             **self.lines.rows(),
         }

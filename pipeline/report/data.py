@@ -20,6 +20,8 @@ PACKAGES = ("apache-beam", "datasets", "fasttext", "isal", "kenlm", "llama-corpu
 """Packages whose versions the report lists."""
 LINES, DOMAINS, LANGUAGES = 40, 20, 20
 """Rows of the tables of removed lines, domains and languages."""
+LETTER_COUNTS = ("encoding_guessed", "documents_with_lost", "lost")
+"""Counts of letters, of kept documents."""
 
 
 def collect(output: str) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def _source(
         ),
         "min_score": _min_score(steps),
         "steps": sorted(observed.steps.values(), key=lambda row: row["step"] == "record"),
+        "letters": {name: observed.letters[name] for name in LETTER_COUNTS},
         "worker_peak_bytes": observed.worker_peak_bytes,
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ into tables of bounded size.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ class Observations:
         self.n_shards = 0
         self.steps: dict[str, dict[str, Any]] = {}
         self.worker_peak_bytes = 0
+        self.letters: Counter[str] = Counter()  # of runs that counted them
         self._samples: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._lines = FrequentItems(TABLE_ITEMS, 2)
         self._lines_unlisted = 0  # most times that a line can be in the shards that do not list it
@@ -39,6 +41,7 @@ class Observations:
         """Add the statistics of one shard."""
         self.n_shards += 1
         self.worker_peak_bytes = max(self.worker_peak_bytes, observed["worker_peak_bytes"])
+        self.letters.update(observed.get("letters", {}))
         for row in observed["steps"]:
             total = self.steps.setdefault(row["step"], dict.fromkeys(row, 0))
             total.update({k: total[k] + v for k, v in row.items() if k != "step"}, step=row["step"])

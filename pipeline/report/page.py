@@ -56,6 +56,7 @@ def _rows(report: dict[str, Any]) -> dict[str, Any]:
             for source in sources
             for step in source["steps"]
         ],
+        "letter_rows": [{**source, **source["letters"]} for source in sources],
         "memory_rows": [
             {"name": source["name"], "peak_mb": round(source["worker_peak_bytes"] / 1e6)}
             for source in sources

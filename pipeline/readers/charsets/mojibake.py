@@ -24,8 +24,8 @@ FEW_LATIN_LETTERS = 30
 
 _WINDOWS_1252 = decoded(bytes(range(0x80, 0x100)), "windows-1252")
 _FIRST = rb"\xc3[\x82-\xb4]"  # the letters that first bytes of UTF-8 are in Windows-1252
-_NEXT = b"|".join(re.escape(letter.encode()) for letter in _WINDOWS_1252[:0x40])
-_TWICE = re.compile(_FIRST + rb"(?:" + _NEXT + rb")")
+_NEXT = b"|".join(letter.encode() for letter in _WINDOWS_1252[:0x20])
+_TWICE = re.compile(_FIRST + rb"(?:\xc2[\x80-\xbf]|" + _NEXT + rb")")
 _LATIN_RUN = re.compile(rb"\xc3[\x80-\xbf](?:\xc3[\x80-\xbf]){2,}")
 _BEYOND_ASCII = re.compile("[\x80-\U0010ffff]+")
 _BYTES = {ord(letter): 0x80 + i for i, letter in enumerate(_WINDOWS_1252)}

@@ -10,15 +10,13 @@ from typing import NamedTuple
 from resiliparse.parse.encoding import detect_encoding
 
 from pipeline.readers.charsets.decoders import decoded
+from pipeline.readers.charsets.fits import contradicts, fits
 from pipeline.readers.charsets.labels import encoding_of
 from pipeline.readers.charsets.prescan import declared_encoding, xml_encoding
 from pipeline.readers.text_encoding import nearly_utf8
 
-MAX_WRONG = 1 / 20
-"""Highest share of wrong letters, of the bytes beyond ASCII, in a page's encoding."""
-
-FEW_LETTERS = 30
-"""Fewest letters beyond ASCII by which it is judged whether their order is that of words."""
+JUDGED_BYTES = 1 << 18
+"""Most bytes of a page by which it is judged whether an encoding fits."""
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -26,20 +24,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16be"),
 )
 _NOT_ASCII = bytes(range(0x80, 0x100))
-_NO_LETTER = re.compile("[\ufffd\x80-\x9f\ue000-\uf8ff]")
-_LATIN = frozenset(
-    (
-        *("iso-8859-2", "iso-8859-3", "iso-8859-4", "iso-8859-10", "iso-8859-13", "iso-8859-14"),
-        *("iso-8859-15", "iso-8859-16", "macintosh", "windows-1250", "windows-1252"),
-        *("windows-1254", "windows-1257", "windows-1258"),
-    )
-)
-_CYRILLIC = frozenset(
-    ("ibm866", "iso-8859-5", "koi8-r", "koi8-u", "windows-1251", "x-mac-cyrillic")
-)
-_BEYOND_ASCII_RUN = re.compile(rb"[\x80-\xff]{3,}")
-_CAPITAL_INSIDE = re.compile("[а-џґ][А-ЯЀ-Џ]")
-_CAPITAL_FIRST = re.compile("[А-ЯЀ-Џ][а-џґ]")
+_LETTER = re.compile(rb"[\x80-\xff]")
 _DETECTED = {
     "cp949": "euc-kr",
     "iso2022-jp": "iso-2022-jp",
@@ -65,11 +50,10 @@ def decode_page(
 
     A byte-order mark decides first. Without one, UTF-8 without NUL and escape bytes is UTF-8,
     whatever the labels say, since other encodings are hardly ever valid UTF-8; one letter in ten
-    may be wrong, and half of them where it is labelled as UTF-8. Otherwise the encodings that are
-    named by HTTP, by the page, and by ``hint``, then the detected one and Windows-1252, are tried
-    in turn. The first is taken that fits: at most :data:`MAX_WRONG` of the bytes beyond ASCII are
-    no letters, and the letters are not in an order that only wrong ones have. With ``is_xml`` an
-    XML declaration counts before ``meta`` elements. Wrong bytes become U+FFFD.
+    may be wrong. Otherwise the encodings that are named by HTTP, by the page, and by ``hint``, then
+    the detected one and Windows-1252, are tried in turn. What is detected comes first where it is
+    surer than a label. The first is taken that :func:`.fits.fits`. With ``is_xml`` an XML
+    declaration counts before ``meta`` elements. Wrong bytes become U+FFFD.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -81,36 +65,51 @@ def decode_page(
             utf8 = nearly_utf8(data, trusted=True)
             if utf8 is not None:
                 return DecodedPage(utf8)
-    n_beyond_ascii = len(data) - len(data.translate(None, _NOT_ASCII))
-    first = None
-    for encoding, is_guessed in _encodings(data, charset, hint, is_xml):
-        if encoding == "utf-8" and (utf8 := nearly_utf8(data, trusted=False)) is not None:
-            return DecodedPage(utf8, is_guessed)
-        if encoding == _KOREAN_7_BIT:
-            text = data.decode("iso2022_kr", "replace")
-        else:
-            text = decoded(data, encoding)
-        if _fits(text, data, encoding, n_beyond_ascii):
-            return DecodedPage(text, is_guessed)
-        first = first or DecodedPage(text, is_guessed, is_right=False)
-    assert first
-    return first
+    part = _part_to_judge(data)
+    n_beyond_ascii = len(part) - len(part.translate(None, _NOT_ASCII))
+    encodings = list(_encodings(data, part, n_beyond_ascii, charset, hint, is_xml))
+    for encoding, is_guessed in encodings:
+        text = _decoded(part, encoding)
+        if fits(text, part, encoding, n_beyond_ascii):
+            return DecodedPage(text if part is data else _decoded(data, encoding), is_guessed)
+    encoding, is_guessed = encodings[0]
+    return DecodedPage(_decoded(data, encoding), is_guessed, is_right=False)
+
+
+def _part_to_judge(data: bytes) -> bytes:
+    """Return a page, or of a long one a part that begins just ahead of its letters."""
+    if len(data) <= JUDGED_BYTES:
+        return data
+    letter = _LETTER.search(data)
+    begin = max(letter.start() - 64, 0) // 2 * 2 if letter else 0  # even, as UTF-16 has it
+    return data[begin : begin + JUDGED_BYTES]
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    if encoding == _KOREAN_7_BIT:
+        return data.decode("iso2022_kr", "replace")
+    return decoded(data, encoding)
 
 
 def _encodings(
-    data: bytes, charset: str | None, hint: str | None, is_xml: bool
+    data: bytes,
+    part: bytes,
+    n_beyond_ascii: int,
+    charset: str | None,
+    hint: str | None,
+    is_xml: bool,
 ) -> Iterator[tuple[str, bool]]:
     """Yield the encodings that a page may have, and whether each is a guess."""
-    if charset and (named := _named(charset)):
-        yield named, False
+    name = (detect_encoding(part, html5_compatible=False) or "utf-8").lower().replace("_", "-")
+    detected = _named(_DETECTED.get(name, name))
     declared = (xml_encoding(data) if is_xml else None) or declared_encoding(data)
-    if declared:
-        yield declared, False
-    if hint and (named := _named(hint)):
-        yield named, False
-    detected = (detect_encoding(data, html5_compatible=False) or "utf-8").lower().replace("_", "-")
-    if guessed := _named(_DETECTED.get(detected, detected)):
-        yield guessed, True
+    named = [_named(charset) if charset else None, declared, _named(hint) if hint else None]
+    for encoding in (one for one in named if one and one != "replacement"):
+        if detected and contradicts(detected, encoding, n_beyond_ascii):
+            yield detected, True
+        yield encoding, False
+    if detected:
+        yield detected, True
     yield "windows-1252", True
 
 
@@ -124,18 +123,3 @@ def _named(label: str) -> str | None:
     if encoding == "replacement":
         return _KOREAN_7_BIT if "kr" in label.lower() else None
     return encoding
-
-
-def _fits(text: str, data: bytes, encoding: str, n_beyond_ascii: int) -> bool:
-    if len(_NO_LETTER.findall(text)) > n_beyond_ascii * MAX_WRONG:
-        return False
-    if encoding.startswith("utf-16"):
-        return b"\0" in data  # of spaces, line ends or markup
-    if n_beyond_ascii < FEW_LETTERS:
-        return True
-    if encoding in _LATIN:  # where letters beyond ASCII stand among those of ASCII
-        n_in_runs = sum(len(run) for run in _BEYOND_ASCII_RUN.findall(data))
-        return n_in_runs * 2 <= n_beyond_ascii
-    if encoding in _CYRILLIC:
-        return len(_CAPITAL_INSIDE.findall(text)) <= len(_CAPITAL_FIRST.findall(text)) + 1
-    return True

@@ -14,10 +14,12 @@ from pipeline.inspection.manifest import statistics
 from pipeline.inspection.verify import verify
 from pipeline.output.layout import DROPPED_SCHEMA, read_shards, sealed
 from pipeline.output.ledger import Tally
-from pipeline.passes.observe_shard import LINE_BYTES, SAMPLE_CHARS, SAMPLES
+from pipeline.passes.observe_shard import LINE_BYTES, SAMPLE_CHARS, SAMPLES, LetterCounts
 from pipeline.passes.process import process_split
+from pipeline.readers.batches import metadata_json
 from pipeline.recipe.recipe import recipe_from_mapping
 from tests.support.runs import run_demo
+from transforms.documents import documents
 
 ARGUMENTS = ["--sources", "commoncrawl", "--set", "shards.target_shard_tokens=50000"]
 
@@ -153,6 +155,18 @@ def test_times_and_memory_are_there_for_every_step(run):
         assert min(by_name[name]["processor_seconds"] for name in ("read", "identify_language")) > 0
         assert by_name["read"]["text_bytes"] > by_name["write"]["text_bytes"] > 0
         assert 50e6 < one["worker_peak_bytes"] < 4e9
+
+
+def test_guessed_encodings_and_lost_letters_of_kept_documents_are_counted():
+    guessed = metadata_json({"title": "a", "encoding_guessed": True})
+    quoted = metadata_json({"title": '"encoding_guessed": true'})
+    texts = ["a\ufffdb\ufffd", "plain", "\ufffd", ""]
+    batch = documents("abcd", texts, metadata=[guessed, quoted, None, guessed])
+    counts = LetterCounts()
+    counts.add(batch)
+    counts.add(batch.slice(2, 1))
+    counts.add(batch.slice(0, 0))
+    assert counts.result() == {"encoding_guessed": 2, "documents_with_lost": 3, "lost": 4}
 
 
 @pytest.mark.slow

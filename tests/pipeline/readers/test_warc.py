@@ -278,9 +278,10 @@ def _agreement(text: str, expected: str) -> float:
 def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
     """The WET files were made from the same pages, a few of them in the wrong charset.
 
-    They lack all that stands in figures, so of pages with one they are a part.
+    They lack all that stands in figures, so of pages with one they are a part. One page was encoded
+    twice before it was published, and is so in the WET file.
     """
-    pages = with_figures = others = 0
+    pages = with_figures = others = mended = 0
     for path in files_under(shared_data / "commoncrawl" / "warc"):
         raw = path.read_bytes()
         wet = path.parent.parent / "wet" / path.name.replace(".gz", ".wet.gz")
@@ -302,9 +303,12 @@ def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
             if b"<figure" in record.payload.lower():
                 with_figures += 1
                 found = _common_words(found, text)
-            others += _agreement(found, text) < 0.97
+            is_mended = "encoding_guessed" in (row["metadata"] or "")
+            mended += is_mended
+            others += _agreement(found, text) < 0.97 and not is_mended
     assert pages == 1_749
     assert with_figures < pages // 4
+    assert mended == 1
     assert others <= 7
 
 

@@ -60,6 +60,20 @@ def test_a_wrong_byte_costs_one_letter_and_no_ascii(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("big5", b"\x81\x81"),
+        ("euc-jp", b"\xa9\xa1"),
+        ("euc-kr", b"\xc9\xa1"),
+        ("gbk", b"\x81\xff"),
+        ("shift_jis", b"\x85\x9e"),
+    ],
+)
+def test_a_pair_that_is_no_letter_costs_one(encoding: str, data: bytes) -> None:
+    assert decoded(b"a" + data + b"b" + data, encoding) == "a\ufffdb\ufffd"
+
+
+@pytest.mark.parametrize(
     ("data", "text"),
     [
         (b"\x8f\xa2\x41\xb0\xa1", "\ufffdA亜"),

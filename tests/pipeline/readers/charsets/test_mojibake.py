@@ -22,6 +22,7 @@ def _twice(text: str) -> str:
 def test_what_was_encoded_twice_is_found_again(text: str) -> None:
     assert encoded_once(_twice(text)) == text
     assert is_mojibake(_twice(text))
+    assert encoded_once(text.encode().decode("latin-1")) == text
     assert encoded_once(f"{text} {_twice(text * 2)}") == f"{text} {text * 2}"
 
 
@@ -53,6 +54,7 @@ def test_letters_that_are_lost_are_mojibake_where_they_are_many() -> None:
 
 
 def test_letters_in_no_encoding_are_mojibake() -> None:
-    text = "éàè" * 10 + "plain words " * 10
+    text = "é à è ç ñ " * 3 + "plain words " * 10
+    assert not is_mojibake(text)
     assert is_mojibake(text, is_right=False)
     assert not is_mojibake("plain words" * 100 + "é", is_right=False)
