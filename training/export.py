@@ -10,7 +10,6 @@ memory at a time.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -27,6 +26,7 @@ from training import checkpoint
 from training.hugging_face_tokenizer import tokenizer_json
 from training.model import Llama, ModelConfig
 from training.run_folder import read_run
+from training.tokenizer_file import read_tokenizer
 
 MAX_FILE_BYTES = 5_000_000_000
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -70,7 +70,7 @@ def export(
     if target.exists():
         raise ValueError(f"{target} is there already; remove it, or give another folder")
     step = _chosen_step(run, step)
-    tokenizer = _tokenizer(description["tokenizer"])
+    tokenizer = read_tokenizer(description["tokenizer"])
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -96,20 +96,6 @@ def _chosen_step(run: Path, step: int | None) -> int:
     if problem := checkpoint.damage(checkpoint.checkpoint_folder(run, step)):
         raise ValueError(f"{checkpoint.checkpoint_folder(run, step)} is damaged: {problem}")
     return step
-
-
-def _tokenizer(description: Mapping[str, Any]) -> bytes:
-    path = Path(description["model"])
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise ValueError(
-            f"{path}: the tokenizer of the shards is not there; run this from the folder where the "
-            "pipeline ran, or put it there"
-        ) from None
-    if hashlib.sha256(data).hexdigest() != description["sha256"]:
-        raise ValueError(f"{path}: not the tokenizer that made the shards (by SHA-256)")
-    return data
 
 
 def _write_weights(
