@@ -31,7 +31,10 @@ TOKENIZER_ORIGIN = "'corpus train-tokenizer' makes it"
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, except that a key given twice in one mapping is an error."""
+    """PyYAML's safe loader, except that a key given twice in one mapping is an error.
+
+    Numbers are those of YAML 1.2 as well: PyYAML takes 1.4e12, without a sign, for text.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -42,6 +45,13 @@ class _Loader(yaml.SafeLoader):
                 raise RecipeError(f"line {line}: the key {key!r} is given twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
 
 
 def load_recipe(
@@ -79,7 +89,7 @@ def load_recipe(
             variables[name] = value
         else:
             try:
-                parsed = yaml.safe_load(value)
+                parsed = yaml.load(value, _Loader)
             except yaml.YAMLError as error:
                 said = " ".join(str(error).split())
                 raise RecipeError(f"--set {setting}: the value is not YAML: {said}") from None
