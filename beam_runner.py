@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.commands.run_options import add_run_options
+from pipeline.commands.program import interrupted, noted_interrupts, survive_closed_pipes
+from pipeline.commands.run_options import RUN_STATUS, add_run_options
 from pipeline.errors import RecipeError, RunError, StorageError
 from pipeline.files import storage
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 
+NOTHING_KEPT = 3
+"""Exit status of a run that is whole, but has kept nothing of a source."""
+
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Split the command line into this command's options and Beam's."""
@@ -33,6 +37,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         prog="beam_runner.py",
         description="Run a recipe: from raw dumps to token shards. Other options go to Beam.",
         allow_abbrev=False,
+        epilog=f"{RUN_STATUS}, {NOTHING_KEPT} done, but nothing of a source was kept",
     )
     add_run_options(parser, str(ROOT / "recipes" / "demo.yaml"))
     parser.add_argument("--output", default="out/demo", metavar="DIR",
@@ -48,39 +53,49 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    if arguments is None:
+        survive_closed_pipes()
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     storage.take_beam_options(beam_arguments)
     logging.basicConfig(level=logging.ERROR)  # Beam warns at its import of clouds not used
-    try:
-        if beam_arguments:
-            from pipeline.runners.beam_options import check_beam_arguments
+    with noted_interrupts() as was_interrupted:
+        try:
+            return _command(options, beam_arguments)
+        except KeyboardInterrupt:
+            return interrupted(arguments, goes_on=True)
+        except (RecipeError, RunError, StorageError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except Exception as error:  # whatever it is, the run can go on from where it is
+            if was_interrupted():
+                return interrupted(arguments, goes_on=True)
+            from pipeline.runners.stops import note_stop
 
-            check_beam_arguments(beam_arguments, vars(options), options.runner)
-        from pipeline.recipe.from_yaml import load_recipe
-        from pipeline.runners.choose import execution
-
-        recipe = load_recipe(options.recipe, options.settings, options.sources)
-        how = execution(options, beam_arguments, options.output, recipe)
-        if options.dry_run:
-            return dry_run(recipe, how, options.output)
-        whole_run(recipe, how, options)
-    except (RecipeError, RunError, StorageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Exception as error:  # whatever it is, the run can go on from where it is
-        from pipeline.runners.stops import note_stop
-
-        print(note_stop(options.output, error), file=sys.stderr)
-        return 1
-    return 0
+            print(note_stop(options.output, error), file=sys.stderr)
+            return 1
 
 
-def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> None:
-    """Run a recipe, write the report, and print what came out."""
+def _command(options: argparse.Namespace, beam_arguments: list[str]) -> int:
+    if beam_arguments:
+        from pipeline.runners.beam_options import check_beam_arguments
+
+        check_beam_arguments(beam_arguments, vars(options), options.runner)
+    from pipeline.recipe.from_yaml import load_recipe
+    from pipeline.runners.choose import execution
+
+    recipe = load_recipe(options.recipe, options.settings, options.sources)
+    how = execution(options, beam_arguments, options.output, recipe)
+    if options.dry_run:
+        return dry_run(recipe, how, options.output)
+    return whole_run(recipe, how, options)
+
+
+def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> int:
+    """Run a recipe, write the report, print what came out, and return the exit status."""
     from pipeline.commands.mix import mixture_lines
     from pipeline.commands.summary import print_summary
     from pipeline.output.layout import REPORT_NAME
-    from pipeline.output.ledger import ledger_warnings, read_ledger
+    from pipeline.output.ledger import kept_some, ledger_warnings, read_ledger
     from pipeline.output.opt_out import opt_out_warnings
     from pipeline.passes.run import run
 
@@ -99,6 +114,7 @@ def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> No
     ledger = read_ledger(options.output)
     warnings = ledger_warnings(ledger, manifest) + opt_out_warnings(options.output, ledger)
     print_summary(manifest, options.output, seconds, warnings)
+    return 0 if all(map(kept_some, manifest["sources"].values())) else NOTHING_KEPT
 
 
 def report(output: str) -> None:

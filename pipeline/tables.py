@@ -55,9 +55,13 @@ def cell(value: Any) -> str:
     return printable(str(value))
 
 
-def is_terminal() -> bool:
-    """Tell whether standard output is a terminal, which can show colours and styles."""
-    return Console().is_terminal
+def shows_colours() -> bool:
+    """Tell whether standard output is a terminal that shows colours.
+
+    ``TERM=dumb`` is none, and nobody who sets ``NO_COLOR`` is to see any.
+    """
+    console = Console()
+    return console.is_terminal and console.color_system is not None and not console.no_color
 
 
 def show(*parts: Table | Text | str) -> None:

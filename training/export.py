@@ -26,11 +26,11 @@ from training import checkpoint
 from training.exported_tokenizer import (
     check_with_transformers,
     mark_ids,
-    read_tokenizer,
     tokenizer_files,
 )
 from training.model import Llama, ModelConfig
 from training.run_folder import read_run
+from training.tokenizer_file import read_tokenizer
 
 MAX_FILE_BYTES = 5_000_000_000
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

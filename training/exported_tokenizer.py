@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,27 +12,10 @@ from tokenizers import Tokenizer
 
 from training.hugging_face_tokenizer import tokenizer_json
 from training.probe_texts import probe_texts
+from training.tokenizer_file import read_tokenizer
 
 SHOWN_CHARS = 40
 """Most characters of a text in the message about other ids."""
-
-
-def read_tokenizer(description: Mapping[str, Any]) -> bytes:
-    """Read the SentencePiece model that a manifest describes.
-
-    Raises ValueError where it is not there, or is not the one that made the shards.
-    """
-    path = Path(description["model"])
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise ValueError(
-            f"{path}: the tokenizer of the shards is not there; run this from the folder where the "
-            "pipeline ran, or put it there"
-        ) from None
-    if hashlib.sha256(data).hexdigest() != description["sha256"]:
-        raise ValueError(f"{path}: not the tokenizer that made the shards (by SHA-256)")
-    return data
 
 
 def tokenizer_files(model: bytes, *, bos: bool, max_tokens: int) -> dict[str, dict[str, Any]]:

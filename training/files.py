@@ -3,8 +3,8 @@
 The size of a local file is checked against the manifest (``corpus verify`` checks the digests). A
 remote file may be on any file system that fsspec knows (``s3://``, ``gs://``, ``hdfs://``). It is
 fetched whole into the cache when it is first needed, and gets its name there once its SHA-256 has
-been checked. Processes of one machine share a cache. A process that needs a file which another one
-is fetching waits for it.
+been checked. A file of the cache that was cut short since is fetched again. Processes of one
+machine share a cache. A process that needs a file which another one is fetching waits for it.
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ class RemoteFiles:
         return data
 
     def path(self, file: CorpusFile) -> Path:
-        """Return the path of a file in the cache, after fetching it if it is not there.
+        """Return the path of a file in the cache, after fetching it if it is not there whole.
 
         Raises ValueError where the file is missing, or its bytes differ from the manifest.
         """
         # The name has the digest, so that several corpora may share a cache.
         path = self.cache / file.sha256[:2] / f"{file.sha256}-{file.name.rsplit('/', 1)[-1]}"
-        if not path.exists():
+        if not _is_whole(path, file):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # released when closed, or when killed
-                if not path.exists():
+                if not _is_whole(path, file):
                     self._fetch(file, path)
         return path
 
@@ -118,6 +118,14 @@ def corpus_files(output: str | Path, cache: str | Path | None) -> Files:
     if cache is None:
         raise ValueError(f"{output}: a corpus elsewhere needs a folder here to cache its shards")
     return RemoteFiles(str(output), cache)
+
+
+def _is_whole(path: Path, file: CorpusFile) -> bool:
+    """Tell by its size, for its name says that its digest was checked once."""
+    try:
+        return path.stat().st_size == file.n_bytes
+    except FileNotFoundError:
+        return False
 
 
 def _file_system(url: str) -> tuple[Any, str]:

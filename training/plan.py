@@ -12,6 +12,7 @@ from training.mixture import Mixture
 from training.model import ModelConfig, model_config
 from training.optimiser import RECIPES, default_warmup_steps
 from training.options import TrainOptions
+from training.tokenizer_file import read_tokenizer
 
 MICRO_BATCH_SAMPLES = 8
 """Largest default micro-batch, in samples."""
@@ -67,6 +68,8 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     mixture = _open(options, n_steps * batch_tokens)
     if "://" not in options.data:
         mixture.check_files()
+    if options.within_documents:
+        read_tokenizer(mixture.tokenizer)  # its ids tell documents apart: the right one, or none
     warmup_steps = options.warmup_steps
     if warmup_steps is None:
         warmup_steps = default_warmup_steps(n_steps)

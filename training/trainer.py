@@ -42,6 +42,7 @@ from training.throughput import (
     matmul_flops_per_token,
     peak_flops,
 )
+from training.tokenizer_file import read_tokenizer
 
 SAMPLES_NAMED = 8
 """Most samples whose documents are named in the message about a loss that is not finite."""
@@ -351,8 +352,11 @@ def _peak_memory(device: torch.device) -> int:
 
 
 def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
-    """Return the ids of the tokens at documents' begin and end, None where there are none."""
-    processor = SentencePieceProcessor(model_file=str(mixture.tokenizer["model"]))
+    """Return the ids of the tokens at documents' begin and end, None where there are none.
+
+    Raises ValueError where the tokenizer is not the one that made the shards.
+    """
+    processor = SentencePieceProcessor(model_proto=read_tokenizer(mixture.tokenizer))
     return (
         processor.bos_id() if mixture.tokenizer["bos"] else None,
         processor.eos_id() if mixture.tokenizer["eos"] else None,

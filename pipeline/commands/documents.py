@@ -81,13 +81,13 @@ def _command_search(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"documents": documents, "more": more})
         return 0 if documents else 1
-    from pipeline.tables import is_terminal, show, table
+    from pipeline.tables import show, shows_colours, table
 
     what = f"the tokens {options.phrase}" if options.tokens else options.phrase
     if not documents:
         show(f"No document has {what}")
         return 1
-    styled = is_terminal()
+    styled = shows_colours()
     rows = [
         [f"{h['shard']} {h['number']}", h["id"], h["hits"], h["position"], _snippet(h, styled)]
         for h in documents
@@ -154,14 +154,14 @@ def _command_tokens(options: argparse.Namespace) -> int:
     view = describe_tokens(load_piece_table(load_manifest(options.output)), ids)
     if options.json:
         return print_json({"shard": file.name, "number": number, **view})
-    from pipeline.tables import is_terminal, show
+    from pipeline.tables import show, shows_colours
 
     share = f", {view['bytes_a_token']:.3f} bytes a token" if ids.size else ""
     show(
         f"Document {number} of {file.name}: {view['token_count']:,} tokens, "
         f"{view['text_bytes']:,} bytes{share}",
         "",
-        _with_boundaries([token["shown"] for token in view["tokens"]], is_terminal()),
+        _with_boundaries([token["shown"] for token in view["tokens"]], shows_colours()),
     )
     return 0
 

@@ -26,6 +26,7 @@ from pipeline.commands import (
     training,
     worker_pool,
 )
+from pipeline.commands.program import interrupted, noted_interrupts, survive_closed_pipes
 from pipeline.errors import nearest
 from pipeline.files import storage
 
@@ -54,10 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
     that it raises is a user's mistake and is printed in one line, and so is an OSError. A command
     that runs pipelines gets the options for Beam in ``options.beam_arguments``. Any other error of
     such a command is printed in one line too, since the command can be given again to continue.
+    After Ctrl-C the status is 130. A pipe that is closed at its other end changes no status.
     """
     parser = command_parser()
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if wrong := _unknown_command(parser, arguments):
+    if wrong := _unknown_command(parser, sys.argv[1:] if arguments is None else arguments):
         print(f"error: there is no command {wrong}", file=sys.stderr)
         return 2
     options, others = parser.parse_known_args(arguments)
@@ -69,28 +70,32 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(level=logging.ERROR)
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    try:
-        if runs_pipelines:
-            from pipeline.runners.beam_options import check_beam_arguments
+    if arguments is None:
+        survive_closed_pipes()
+    with noted_interrupts() as was_interrupted:
+        try:
+            if runs_pipelines:
+                from pipeline.runners.beam_options import check_beam_arguments
 
-            check_beam_arguments(others, vars(options), options.runner)
-        return int(options.function(options))
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Exception as error:
-        if not runs_pipelines and isinstance(error, OSError):
+                check_beam_arguments(others, vars(options), options.runner)
+            return int(options.function(options))
+        except KeyboardInterrupt:
+            return interrupted(arguments, goes_on=runs_pipelines)
+        except ValueError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        if not runs_pipelines:
-            raise
-        from pipeline.runners.stops import note_stop
+        except Exception as error:
+            if was_interrupted():
+                return interrupted(arguments, goes_on=runs_pipelines)
+            if not runs_pipelines and isinstance(error, OSError):
+                print(f"error: {error}", file=sys.stderr)
+                return 2
+            if not runs_pipelines:
+                raise
+            from pipeline.runners.stops import note_stop
 
-        print(note_stop(options.output, error), file=sys.stderr)
-        return 1
+            print(note_stop(options.output, error), file=sys.stderr)
+            return 1
 
 
 def _unknown_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> str:

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from pipeline.recipe.recipe import Recipe
     from pipeline.runners.execution import Execution
 
-RUN_STATUS = "exit status: 0 done, 1 stopped in the middle, 2 a mistake"
+RUN_STATUS = "exit status: 0 done, 1 stopped in the middle, 2 a mistake, 130 stopped by Ctrl-C"
 """Exit statuses of a command that runs pipelines, for its help text.
 
-After the status 1 the same command can be given again, and it continues.
+After the status 1 or 130 the same command can be given again, and it continues.
 """
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import storage
 from pipeline.output.layout import REPORT_NAME
 from pipeline.passes.estimates import Estimate
 from pipeline.tables import show, table
@@ -59,8 +60,11 @@ def print_summary(
             ]
         )
     program = _corpus_program()
+    report = f"{output}/{REPORT_NAME}"
+    if not storage.exists(storage.join(output, REPORT_NAME)):
+        report = f"{program} report {output}"
     look = {
-        f"{output}/{REPORT_NAME}": "the same with charts and samples, for a browser",
+        report: "the same with charts and samples, for a browser",
         f"{program} stats {output}": "what became of every document",
         f"{program} ls {output}": "the shards",
         f"{program} verify {output}": "checksums and counts",

@@ -14,26 +14,59 @@ from pathlib import Path
 def matching(pattern: str) -> Iterator[str]:
     """Yield the paths of the files that match a pattern, in no order.
 
-    Raises ``re.error`` where a set of characters in it makes no sense.
+    Links to folders are followed, other than Beam does, but not one to a folder that it is in.
+    Broken links are there too, where they match or, had they led to a folder, its files might have.
+    Raises ``re.error`` where a set of characters in the pattern makes no sense, and OSError where a
+    folder cannot be listed.
     """
     pattern += "*" if pattern.endswith("/") else ""
     fixed = re.split(r"[\[*?]", pattern, maxsplit=1)[0]
     if fixed == pattern:
-        if Path(pattern).exists():
+        if Path(pattern).exists() or Path(pattern).is_symlink():
             yield pattern
         return
     matches = re.compile(_expression(pattern)).fullmatch
-    for folder, _, names in os.walk(os.path.dirname(fixed)):  # noqa: PTH120  (a path keeps no "./")
+    leads = re.compile(_expression_of_folders(pattern)).fullmatch
+    top = os.path.dirname(fixed)  # noqa: PTH120  (a path keeps no "./")
+    yield from (str(one) for one in (Path(top), *Path(top).parents) if _is_broken(one))
+    for folder, folders, names in os.walk(top, onerror=_unless_missing, followlinks=True):
+        folders[:] = [name for name in folders if not _is_above(folder, name)]
         for name in names:
             path = os.path.join(folder, name)  # noqa: PTH118
-            if matches(path):
+            if matches(path) or (leads(path) and _is_broken(Path(path))):
                 yield path
+
+
+def _unless_missing(error: OSError) -> None:
+    """Raise an error of a listing, unless there is no such folder, or not any more."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
+
+
+def _is_broken(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+def _is_above(folder: str, name: str) -> bool:
+    """Tell whether a link in a folder leads to that folder, or to one that it is in."""
+    link = Path(folder, name)
+    if not link.is_symlink():
+        return False
+    target, here = link.resolve(), Path(folder).resolve()
+    return target == here or target in here.parents
 
 
 def _expression(pattern: str) -> str:
     """Translate a pattern to a regular expression."""
     tokens = re.finditer(r"\*\*|\*|\?|\[(!|(?!!))(\]?[^\]]+|\])\]|(?s:.)", pattern)
-    return "(?s)" + "".join(map(_part, tokens))
+    return "(?s:" + "".join(map(_part, tokens)) + ")"
+
+
+def _expression_of_folders(pattern: str) -> str:
+    """Translate a pattern to a regular expression of the folders that its files may lie in."""
+    ends = [part.end() for part in re.finditer(r"\*\*", pattern)]
+    ends += [part.start() for part in re.finditer("/", pattern)]
+    return "|".join(_expression(pattern[:end]) for end in ends if end) or "(?!)"
 
 
 def _part(token: re.Match[str]) -> str:

@@ -19,7 +19,6 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -38,7 +37,6 @@ class FileInfo(NamedTuple):
     path: str
     n_bytes: int
     modified: float  # seconds since 1970
-    checksum: str | None = None  # of a remote file's content, where it was asked for
 
 
 def is_remote(path: str) -> bool:
@@ -103,12 +101,13 @@ def match(pattern: str) -> list[FileInfo]:
     """List the files that match a pattern, sorted by path.
 
     ``*`` stands for anything but a slash, ``**`` for anything at all, ``?`` for one character and
-    ``[...]`` for one of a set, as in Beam's FileSystems.
+    ``[...]`` for one of a set, as in Beam's FileSystems. Raises ValueError for a pattern without
+    sense, a folder that cannot be listed, and a link to nothing.
     """
     if not is_remote(pattern):
         try:
             return sorted(_infos(matching(pattern)))
-        except re.error as error:
+        except (re.error, OSError) as error:
             raise ValueError(f"cannot list {pattern}: {error}") from None
     from apache_beam.io.filesystem import BeamIOError
 
@@ -125,8 +124,13 @@ def match(pattern: str) -> list[FileInfo]:
 
 def _infos(paths: Iterable[str]) -> Iterator[FileInfo]:
     for path in paths:
-        with suppress(OSError):  # it has just been removed
+        try:
             yield local_info(path)
+        except OSError:
+            if Path(path).is_symlink():
+                raise FileNotFoundError(f"{path} is a link to {Path(path).readlink()}, "
+                                        "which is not there") from None  # fmt: skip
+            # else it has just been removed
 
 
 def local_info(path: str) -> FileInfo:
@@ -135,15 +139,14 @@ def local_info(path: str) -> FileInfo:
     return FileInfo(path, status.st_size, status.st_mtime)
 
 
-def with_checksums(infos: Sequence[FileInfo]) -> list[FileInfo]:
-    """Return a listing with the checksums of its remote files, which are asked for side by side."""
-    remote = [info.path for info in infos if is_remote(info.path)]
+def checksums(paths: Sequence[str]) -> dict[str, str]:
+    """Return the checksums of those of the files that are remote, asked for side by side."""
+    remote = [path for path in paths if is_remote(path)]
     if not remote:
-        return list(infos)
+        return {}
     checksum(remote[0])  # makes the file system known, which is not for several threads at once
     with ThreadPoolExecutor(_REQUESTS) as pool:
-        checksums = dict(zip(remote, pool.map(checksum, remote), strict=True))
-    return [info._replace(checksum=checksums.get(info.path)) for info in infos]
+        return dict(zip(remote, pool.map(checksum, remote), strict=True))
 
 
 def exists(path: str) -> bool:

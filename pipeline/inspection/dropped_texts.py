@@ -127,6 +127,7 @@ def _texts_of_split(
                 few = step.target(few, **step.local_parameters)
         _note(texts, few)
         yield texts
+    yield texts  # of batches of which no document was left
 
 
 def _note(texts: dict[str, str], batch: pa.RecordBatch) -> None:

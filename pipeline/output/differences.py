@@ -7,6 +7,9 @@ from typing import Any
 
 from pipeline.output.layout import Split, read_plan
 
+MAX_NAMED = 5
+"""Most files of changed code that are named."""
+
 
 def what_changed(
     old: dict[str, Any],
@@ -27,6 +30,7 @@ def what_changed(
     changes += differences(old["recipe"], new["recipe"], "recipe")
     changes += differences(old["files"], new["files"], "model")
     changes += differences(old["own_steps"], new["own_steps"], "code of")
+    changes += _changed_code(old.get("code"), new.get("code"))
     before = {(s.name, s.start): s for s in read_plan(output)}
     now = {(s.name, s.start): s for s in plan}
     changes += [f"input {name} is new" for name, _ in sorted(set(now) - set(before))]
@@ -38,6 +42,22 @@ def what_changed(
             )
         elif with_times and _is_anew(before[key], now[key]):
             changes.append(f"input {key[0]} was written anew")
+    return changes
+
+
+def _changed_code(old: dict[str, str] | None, new: dict[str, str] | None) -> list[str]:
+    """Name the files of the package, and the modules of the user's, that are not what they were."""
+    if old is None and new is not None:
+        return ["which code made it is not known: it is of an older version"]
+    old, new = old or {}, new or {}
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    own = [name for name in names if "/" not in name]
+    package = [name for name in names if "/" in name]
+    changes = [f"the code of {name} has changed" for name in own]
+    if package:
+        more = f" and {len(package) - MAX_NAMED} more" if len(package) > MAX_NAMED else ""
+        listed = ", ".join(package[:MAX_NAMED])
+        changes.append(f"the code of llama-corpus has changed: {listed}{more}")
     return changes
 
 

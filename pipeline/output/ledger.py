@@ -135,10 +135,15 @@ def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
         if empty and joined_folder(source) not in folders:
             names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
             warnings.append(f"{source}: {len(empty)} of {len(mine)} files held nothing: {names}")
-        if not counts["train_documents"] + counts["validation_documents"]:
+        if not kept_some(counts):
             n_read = sum(row["documents"] for row in mine)
             warnings.append(f"{source}: none of its {n_read:,} records is a document that was kept")
     return warnings
+
+
+def kept_some(counts: Mapping[str, Any]) -> bool:
+    """Tell by a source's counts in the manifest whether any document of it was kept."""
+    return bool(counts["train_documents"] + counts["validation_documents"])
 
 
 def funnel(ledger: pa.Table, source: str) -> list[dict[str, Any]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.metadata
-import inspect
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,6 +34,7 @@ from pipeline.output.layout import (
 )
 from pipeline.output.ledger import LEDGER_NAME
 from pipeline.output.progress import PROGRESS_FOLDER
+from pipeline.recipe.code import all_code, code_digest, own_code
 from pipeline.recipe.mixture import without_mixture
 from pipeline.recipe.recipe import Recipe
 
@@ -43,7 +43,7 @@ LOCK_SECONDS = 10.0
 
 
 def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) -> dict[str, Any]:
-    """Describe what a run depends on: recipe, inputs, models, the user's steps, a fingerprint.
+    """Describe what a run depends on: recipe, inputs, models, code, a fingerprint.
 
     The fingerprint covers neither the opt-out list, whose SHA-256 is beside it, nor the times of
     input files, which are in the plan, nor those of models, which are beside it too, nor the
@@ -54,21 +54,12 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
     }
     inputs = [[s.name, s.start, s.end, s.n_bytes, s.shard] for s in plan]
     recipe_of_all = {k: v for k, v in recipe.mapping_of_results.items() if k != "opt_out"}
-    own_steps = {
-        step.name: _source_digest(step.target)
-        for source in recipe.sources
-        for step in source.steps
-        if "." in step.name
-    } | {
-        source.reader_name: _source_digest(source.reader.read)
-        for source in recipe.sources
-        if "." in source.reader_name
-    }
     described = {
         "version": importlib.metadata.version("llama-corpus"),
         "recipe": recipe_of_all,
         "files": {path: seal.sha256 for path, seal in seals.items()},
-        "own_steps": own_steps,
+        "code": all_code(recipe),
+        "own_steps": {name: code_digest(modules) for name, modules in own_code(recipe).items()},
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
     fingerprint = hashlib.sha256(storage.json_bytes(_unmixed(described))).hexdigest()
@@ -84,13 +75,6 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
 def _unmixed(described: dict[str, Any]) -> dict[str, Any]:
     """Return the description of a run without the mixture of its recipe."""
     return {**described, "recipe": without_mixture(described["recipe"])}
-
-
-def _source_digest(function: Callable[..., Any]) -> str:
-    """Hash the source code of the module that defines a user's own step or reader."""
-    module = inspect.getmodule(function)
-    assert module is not None, "it was imported by name"
-    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
 
 
 def check_output(output: str) -> None:

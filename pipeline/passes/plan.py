@@ -9,7 +9,7 @@ list of files is never part of the Beam graph.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -164,9 +164,7 @@ def make_plan(recipe: Recipe, *, with_checksums: bool = True) -> Plan:
 def _plan_source(recipe: Recipe, source: Source, *, with_checksums: bool) -> Iterator[Split]:
     try:
         inputs = _inputs(source)
-        if with_checksums:
-            infos = storage.with_checksums([info for _, info in inputs])
-            inputs = [(name, info) for (name, _), info in zip(inputs, infos, strict=True)]
+        checksums = storage.checksums([info.path for _, info in inputs]) if with_checksums else {}
         if source.reader.check_files is not None:
             source.reader.check_files(name for name, _ in inputs)
     except ValueError as error:
@@ -174,7 +172,7 @@ def _plan_source(recipe: Recipe, source: Source, *, with_checksums: bool) -> Ite
     join = source.reader.join
     if join is None:
         yield from _in_shards(
-            recipe, source, list(_read_splits(recipe, source, inputs, "documents"))
+            recipe, source, list(_read_splits(recipe, source, inputs, checksums, "documents"))
         )
         return
     sizes = {name: info.n_bytes for name, info in inputs}
@@ -182,15 +180,18 @@ def _plan_source(recipe: Recipe, source: Source, *, with_checksums: bool) -> Ite
         chosen = join.choose(sizes, source.reader_options)
     except ValueError as error:
         raise RecipeError(f"{recipe.path}: sources.{source.name}.reader: {error}") from None
-    raw = list(
-        _read_splits(recipe, source, [pair for pair in inputs if pair[0] in chosen], "records")
-    )
+    inputs = [pair for pair in inputs if pair[0] in chosen]
+    raw = list(_read_splits(recipe, source, inputs, checksums, "records"))
     yield from raw
     yield from _in_shards(recipe, source, list(_joined_splits(recipe, source, raw)))
 
 
 def _read_splits(
-    recipe: Recipe, source: Source, inputs: list[tuple[str, storage.FileInfo]], holds: str
+    recipe: Recipe,
+    source: Source,
+    inputs: list[tuple[str, storage.FileInfo]],
+    checksums: Mapping[str, str],
+    holds: str,
 ) -> Iterator[Split]:
     """Cut input files into splits; they are put into shards later."""
     number = 0
@@ -199,7 +200,8 @@ def _read_splits(
             n_bytes = (info.n_bytes if end is None else end) - start
             yield Split(
                 source.name, number, info.path, name, start, end, n_bytes, info.modified,
-                file_number, 0, holds, info.n_bytes, info.checksum,
+                file_number, 0, holds, info.n_bytes,
+                checksums.get(info.path),
             )  # fmt: skip
             number += 1
 

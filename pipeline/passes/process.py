@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,6 +24,7 @@ from pipeline.output.ledger import Tally
 from pipeline.passes.inputs import ADVICE, opened
 from pipeline.passes.kept_documents import Documents, are_kept, is_kept, keep, recall
 from pipeline.readers.batches import Row, batches, metadata_json
+from pipeline.recipe.code import all_code, code_digest
 from pipeline.recipe.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
 from transforms.documents import same_memory
 
@@ -55,17 +57,29 @@ _TOLD_BY_THEMSELVES = (OSError, MemoryError, ChangedError, RunError, StorageErro
 SEALS = "seals"
 """Key of the JSON that workers get, beside the recipe's: what its models and lists must be."""
 
+CODE = "code"
+"""Key of the JSON that workers get, beside the recipe's: the digest of the command's code."""
+
 
 @functools.cache
 def cached_recipe(recipe_json: str) -> Recipe:
     """Build the recipe once a process from the JSON text of its mapping, and take the seals in it.
 
-    The mapping's models and lists are those of the seals, or no file of theirs is opened.
+    The mapping's models and lists are those of the seals, or no file of theirs is opened. Raises
+    ChangedError where this process has other code than the command, from which it was started later
+    or on another machine.
     """
     mapping = json.loads(recipe_json)
     seals = mapping.pop(SEALS, {})
     expect({path: Seal(*seal) for path, seal in seals.items()})
-    return recipe_from_mapping(mapping)
+    code = mapping.pop(CODE, None)
+    recipe = recipe_from_mapping(mapping)
+    if code not in (None, code_digest(all_code(recipe))):
+        raise ChangedError(
+            f"the code on {socket.gethostname()}, of llama-corpus or of a step of your own, is not "
+            "what the run began with; given again, the command names what has changed"
+        )
+    return recipe
 
 
 def read_split(

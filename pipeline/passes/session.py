@@ -21,7 +21,8 @@ from pipeline.output.opt_out import given_list, replace_list
 from pipeline.output.progress import ProgressDisplay
 from pipeline.passes.kept_documents import stay_kept
 from pipeline.passes.plan import Plan, make_plan
-from pipeline.passes.process import SEALS
+from pipeline.passes.process import CODE, SEALS
+from pipeline.recipe.code import code_digest
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 
@@ -42,7 +43,8 @@ class Session:
     @cached_property
     def recipe_json(self) -> str:
         """The recipe for workers, which build it once a process, with the seals of its files."""
-        return json.dumps({**self.recipe.mapping, SEALS: seals_of(self.described)})
+        told = {SEALS: seals_of(self.described), CODE: code_digest(self.described["code"])}
+        return json.dumps({**self.recipe.mapping, **told})
 
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""

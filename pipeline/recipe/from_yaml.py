@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from pipeline.errors import RecipeError, nearest
 from pipeline.files import storage
 from pipeline.files.local_copy import local_copy
@@ -70,10 +68,9 @@ def load_recipe(
             variables[name] = value
         else:
             try:
-                parsed = yaml.safe_load(value)
-            except yaml.YAMLError as error:
-                said = " ".join(str(error).split())
-                raise RecipeError(f"--set {setting}: the value is not YAML: {said}") from None
+                parsed = parse_recipe(value)
+            except RecipeError as error:
+                raise RecipeError(f"--set {setting}: the value: {error}") from None
             _override(raw, name.split("."), parsed, variables, f"--set {setting}")
     try:
         chosen = raw if sources is None else _select(raw, sources)

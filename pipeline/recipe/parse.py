@@ -32,7 +32,10 @@ def _with_braces(text: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, except for variables, and that a key given twice is an error."""
+    """PyYAML's safe loader, except for variables, and that a key given twice is an error.
+
+    Numbers are those of YAML 1.2 as well: PyYAML takes 1.4e12, without a sign, for text.
+    """
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
@@ -49,3 +52,10 @@ class _Loader(yaml.SafeLoader):
                 raise RecipeError(f"line {line}: the key {key!r} is given twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.errors import RunError
-from pipeline.runners.choose import DIRECT_RUNNERS
+from pipeline.runners.names import DIRECT_RUNNERS, runner_name
 
 SIMILAR = 0.8
 """Similarity, from 0 to 1, above which an unknown option counts as a misspelt known one."""
@@ -31,7 +31,7 @@ def check_beam_arguments(arguments: Sequence[str], own: Iterable[str], runner: s
         meant = difflib.get_close_matches(option.replace("-", "_").replace("__", "--", 1),
                                           [*ours, *known], n=1, cutoff=SIMILAR)  # fmt: skip
         is_option = option.startswith("--")
-        if is_option and (meant or runner in DIRECT_RUNNERS):
+        if is_option and (meant or runner_name(runner) in DIRECT_RUNNERS):
             advice = f"; did you mean {meant[0]}?" if meant else ""
             raise RunError(f"{option}: there is no such option{advice}")
 

@@ -16,16 +16,12 @@ from pipeline.errors import RunError, nearest
 from pipeline.files import storage
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution, Work
+from pipeline.runners.names import DIRECT_RUNNERS, RUNNERS, runner_name
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
     from pipeline.runners.worker_processes import WorkerProcesses
-
-DIRECT_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
-
-RUNNERS = ("DirectRunner", "SparkRunner", "FlinkRunner", "DataflowRunner", "PortableRunner")
-"""Runners that the message about a misspelt runner lists."""
 
 WORTH_SECONDS = 20.0
 """Work, in seconds of one core by estimate, from which on worker processes are worth their start.
@@ -46,6 +42,7 @@ def execution(
     workers cannot see the inputs that ``recipe`` names or, with ``with_files``, its models and
     lists.
     """
+    options = argparse.Namespace(**{**vars(options), "runner": runner_name(options.runner)})
     if options.runner == "DataflowRunner":
         from pipeline.runners.dataflow import check_paths
 

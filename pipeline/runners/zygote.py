@@ -17,6 +17,8 @@ import signal
 import socket
 import sys
 
+from pipeline.recipe.code import package_code
+
 REQUEST_BYTES = 256
 """Longest request: FORK, or POLL with the number of a process."""
 
@@ -40,6 +42,7 @@ def main() -> None:
     importlib.import_module("apache_beam.runners.worker.sdk_worker")
     for name in sys.stdin.read().split():
         importlib.import_module(name)
+    package_code()  # what has been imported, however long before the command that workers serve
     gc.freeze()  # a collection in a worker leaves shared memory alone
     orders = _serve(requests)
     if orders is not None:

@@ -89,6 +89,16 @@ def test_what_a_killed_process_left_is_fetched_anew(corpus, tmp_path) -> None:
     assert target.read_bytes() == (corpus / shard.tokens.name).read_bytes()
 
 
+@pytest.mark.parametrize("left", [0, 1, 199])
+def test_a_file_of_the_cache_that_was_cut_short_is_fetched_anew(corpus, tmp_path, left) -> None:
+    cache = tmp_path / "cache"
+    first = Mixture(f"file://{corpus}", sequence_length=9, seed=1, cache=cache).samples([0])
+    (path,) = cache.glob("*/*.bin")
+    path.write_bytes(path.read_bytes()[:left])
+    again = Mixture(f"file://{corpus}", sequence_length=9, seed=1, cache=cache).samples([0])
+    assert np.array_equal(again, first) and path.stat().st_size == 200
+
+
 def _fetch(url: str, cache: Path, file: CorpusFile, barrier, results) -> None:
     barrier.wait()
     results.put(RemoteFiles(url, cache).path(file).read_bytes())

@@ -41,6 +41,61 @@ def test_relative_patterns_begin_in_this_folder(tmp_path, monkeypatch):
     assert [one.path for one in storage.match("./d/*")] == ["./d/a.txt"]
 
 
+def test_links_to_folders_are_followed_and_loops_are_not(tmp_path):
+    Path(tmp_path, "elsewhere", "deep").mkdir(parents=True)
+    Path(tmp_path, "elsewhere", "deep", "b.txt").write_text("b")
+    Path(tmp_path, "in", "d").mkdir(parents=True)
+    Path(tmp_path, "in", "a.txt").write_text("a")
+    Path(tmp_path, "in", "dump").symlink_to(tmp_path / "elsewhere")
+    Path(tmp_path, "in", "c.txt").symlink_to(tmp_path / "elsewhere" / "deep" / "b.txt")
+    Path(tmp_path, "in", "d", "up").symlink_to(tmp_path / "in")
+    Path(tmp_path, "in", "self").symlink_to(".")
+
+    def found(pattern: str) -> list[str]:
+        return [one.path.removeprefix(f"{tmp_path}/in/") for one in storage.match(pattern)]
+
+    assert found(f"{tmp_path}/in/**.txt") == ["a.txt", "c.txt", "dump/deep/b.txt"]
+    assert found(f"{tmp_path}/in/*/*/*.txt") == ["dump/deep/b.txt"]
+    assert found(f"{tmp_path}/in/dump/**") == ["dump/deep/b.txt"]
+
+
+@pytest.mark.parametrize("pattern", ["*.txt", "**", "b.txt", "d/**", "d/**.txt", "d/b.txt"])
+def test_a_link_to_nothing_is_named(tmp_path, pattern):
+    Path(tmp_path, "a.txt").write_text("a")
+    Path(tmp_path, "d").mkdir()
+    for folder in (tmp_path, tmp_path / "d"):
+        Path(folder, "b.txt").symlink_to("gone")
+    with pytest.raises(ValueError, match=r"cannot list .*b\.txt is a link to gone, which is not"):
+        storage.match(f"{tmp_path}/{pattern}")
+    assert [one.n_bytes for one in storage.match(f"{tmp_path}/a*")] == [1], "it does not match"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_named"),
+    [("in/*/a.txt", True), ("in/**.txt", True), ("in/**/a.txt", True), ("in/d*/*", True),
+     ("in/*.txt", False), ("in/x*/*", False), ("in/d/e/*", True), ("in/*/e/*.txt", True)],
+)  # fmt: skip
+def test_a_link_to_a_folder_that_is_gone_is_named(tmp_path, pattern, is_named):
+    Path(tmp_path, "in").mkdir()
+    Path(tmp_path, "in", "a.txt").write_text("a")
+    Path(tmp_path, "in", "d").symlink_to("gone")
+    if is_named:
+        with pytest.raises(ValueError, match=r"cannot list .*in/d is a link to gone"):
+            storage.match(f"{tmp_path}/{pattern}")
+    else:
+        storage.match(f"{tmp_path}/{pattern}")
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def walk(top, onerror, followlinks):
+        onerror(PermissionError(13, "Permission denied", f"{top}/closed"))
+        yield from ()
+
+    monkeypatch.setattr("os.walk", walk)
+    with pytest.raises(ValueError, match=r"cannot list .*Permission denied: .*/closed"):
+        storage.match(f"{tmp_path}/*")
+
+
 def test_a_set_without_sense_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"cannot list .*\[b-a\]: bad character range"):
         storage.match(f"{tmp_path}/[b-a]")

@@ -113,6 +113,24 @@ def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, droppe
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source", ["stackexchange", "c4"])
+def test_rows_that_the_reader_dropped_are_shown_where_no_document_is_left(tmp_path, capsys, source):
+    names = {"stackexchange": "stackexchange/a.site/Posts.xml", "c4": "c4/a.json"}
+    path = tmp_path / names[source]
+    path.parent.mkdir(parents=True)
+    path.write_text("no posts and no JSON\n")
+    output = tmp_path / "out"
+    status = run_demo(
+        output, "--sources", source, "--set", f"sources.{source}.input=[{tmp_path}/{source}/**]"
+    )
+    assert status == 3, "nothing of the source is kept"
+    capsys.readouterr()
+    (row,) = plain_dropped(output)
+    matching, (drawn,) = sample(capsys, output, "--dropped")
+    assert matching == 1 and drawn["text"] == ""
+    assert drawn["record"]["id"] == row["id"] and drawn["record"]["step"] == "read"
+
+
 def test_a_sample_of_dropped_documents_loads_no_numba(demo_run):
     code = (
         "import sys; from pipeline.commands.main import main; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,23 @@ def test_a_key_given_twice_is_refused(tmp_path):
         load_recipe(str(path))
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1.4e12", 1_400_000_000_000), ("1e6", 10**6), ("1E+6", 10**6), ("2.5e-0", None), ("7", 7),
+     ("1_000", 1000), ("1e6x", None), ("e6", None), ("'1e6'", None)],
+)  # fmt: skip
+def test_numbers_are_those_of_yaml_1_2(tmp_path, text, value):
+    path = tmp_path / "recipe.yaml"
+    raw = Path(DEMO).read_text().replace("${recipe_dir}", str(Path(DEMO).parent))
+    path.write_text(re.sub(r"(?m)^token_budget:.*$", f"token_budget: {text}", raw))
+    for given in ([str(path)], [DEMO, [f"token_budget={text}"]]):
+        if value is None:
+            with pytest.raises(RecipeError, match="token_budget: expected integer"):
+                load_recipe(*given)
+        else:
+            assert load_recipe(*given).token_budget == value
+
+
 def test_settings_fill_variables_and_override_values():
     recipe = load_recipe(
         DEMO,
@@ -184,7 +202,7 @@ def test_a_text_where_a_list_is_meant_is_told_how_to_be_one(tmp_path):
         ("sources.c5.proportion=1", "did you mean 'c4'"),
         ("sources.commoncrawl.steps.drop_shrt.min_chars=1", "did you mean 'drop_short'"),
         ("token_budget", "NAME=VALUE"),
-        ("token_budget=[", "the value is not YAML"),
+        ("token_budget=[", "the value: not YAML"),
     ],
 )
 def test_wrong_settings_are_refused(setting, expected):

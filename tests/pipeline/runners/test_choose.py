@@ -8,9 +8,11 @@ import math
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions
 
+from pipeline.errors import RunError
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners import choose, spark
+from pipeline.runners.beam_options import check_beam_arguments
 from pipeline.runners.choose import execution
 from pipeline.runners.forked_workers import ForkServer
 from tests.support.runs import ROOT
@@ -41,6 +43,24 @@ def test_the_direct_runner_asks_nothing_of_the_plan(tmp_path, recipe):
     how = execution(options("DirectRunner"), [], str(tmp_path), recipe)
     how.make_pipeline(Unasked())
     assert how.shuffle_limit == 1_000_000_000
+
+
+@pytest.mark.parametrize("name", ["directrunner", "DIRECTRUNNER", "fnapirunner"])
+def test_a_runner_is_the_same_in_any_case(tmp_path, recipe, name):
+    how = execution(options(name), [], str(tmp_path), recipe)
+    assert how.holds_shuffle_in_memory and how.shuffle_limit == 1_000_000_000
+    with pytest.raises(RunError, match="--num: there is no such option"):
+        check_beam_arguments(["--num"], [], name)
+
+
+def test_a_remote_runner_is_the_same_in_any_case(tmp_path, monkeypatch, recipe):
+    monkeypatch.setattr(spark, "_check_java", lambda launcher: None)
+    how = execution(options("sparkrunner"), SPARK, str(tmp_path), recipe)
+    assert not how.holds_shuffle_in_memory
+    with pytest.raises(AssertionError, match="shuffle_bytes was asked for"):
+        how.make_pipeline(Unasked())
+    with pytest.raises(RunError, match="did you mean 'SparkRunner'"):
+        execution(options("SparkRuner"), [], str(tmp_path), recipe)
 
 
 def test_spark_counts_the_plan_as_it_makes_a_pipeline(tmp_path, monkeypatch, recipe):

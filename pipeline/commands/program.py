@@ -1,0 +1,85 @@
+"""How the programs end that are not asked to end: a closed pipe, and Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as that of any program which SIGINT ends."""
+
+
+class _Outlet(io.FileIO):
+    """A standard stream. What is written after its reader has gone is lost, and is no error."""
+
+    def write(self, data: Any, /) -> int:
+        """Write bytes, into nothing where nobody reads them any more."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self.fileno())
+            os.close(nothing)
+            return super().write(data)
+
+
+def survive_closed_pipes() -> None:
+    """Let the program go on, and keep its exit status, where ``| head`` has read enough of it."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):  # of a test, or closed
+            continue
+        stream.flush()
+        raw = _Outlet(stream.fileno(), "w", closefd=False)
+        wrapped = io.TextIOWrapper(
+            io.BufferedWriter(raw), stream.encoding, stream.errors,
+            line_buffering=name == "stderr" or stream.isatty(),
+        )  # fmt: skip
+        setattr(sys, name, wrapped)
+
+
+@contextmanager
+def noted_interrupts() -> Iterator[Callable[[], bool]]:
+    """Tell within the block, by the function that is given, whether Ctrl-C has been pressed.
+
+    It raises KeyboardInterrupt as ever, of which Beam makes an error like others. Pressed again, it
+    ends the program at once: what it leaves is what a kill leaves, from which a run goes on too.
+    """
+    presses: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        presses.append(number)
+        if len(presses) > 1:
+            os._exit(INTERRUPTED)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(presses)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupted(arguments: Sequence[str] | None, *, goes_on: bool) -> int:
+    """Say that Ctrl-C stopped the program, and what goes on from there; return the exit status.
+
+    ``arguments`` are those of the program, None for those of the command line.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    again = [one for one in given if one != "--start_over"]  # which would not go on, but begin
+    program = Path(sys.argv[0])
+    called = ["python", str(program)] if program.suffix == ".py" else [program.name]
+    line = f"stopped; to go on from here: {shlex.join([*called, *again])}" if goes_on else "stopped"
+    print(line, file=sys.stderr, flush=True)
+    return INTERRUPTED
