@@ -14,6 +14,7 @@ from pipeline.readers.containers.http_message import decoded_body, parse_http
 from pipeline.readers.containers.warc_records import Record
 from pipeline.readers.page_text import Extractor, HtmlError, Page, decode_page, html_page
 from pipeline.readers.records import record_url, row_without_text, rows_of_records
+from pipeline.readers.xhtml import html_of_xhtml
 
 MAX_TITLE_CHARS = 1_000
 """Longest title kept, in characters."""
@@ -129,7 +130,7 @@ def _page(body: _Body, extract: Extract) -> Page:
     if body.mime == "text/plain":
         return Page("", text.replace("\r\n", "\n").removesuffix("\n"))
     try:
-        page = extract(text)
+        page = extract(html_of_xhtml(text) if body.mime == "application/xhtml+xml" else text)
     except HtmlError as error:
         raise _NoTextError("html_error", {"error": str(error)}) from error
     return page._replace(title=" ".join(page.title.split())[:MAX_TITLE_CHARS])
