@@ -1,31 +1,24 @@
 """Reader of books, one a file: plain text in any of the usual encodings, or EPUB.
 
 Plain text may be compressed with gzip, zstd or bzip2, or be the only ``.txt`` of a zip archive, as
-Project Gutenberg packs it. In an EPUB (https://www.w3.org/TR/epub-33/), the content documents are
-read in the order of the spine and turned into text like web pages.
+Project Gutenberg packs it.
 """
 
 from __future__ import annotations
 
 import codecs
-import posixpath
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
-from urllib.parse import unquote
-from xml.etree import ElementTree
 
 import pyarrow as pa
 
 from pipeline.readers.batches import Row, batches, metadata_json, utf8
-from pipeline.readers.charsets.page import decode_page
+from pipeline.readers.book_errors import ARCHIVE_ERRORS, RefusedError, too_large, unreadable
 from pipeline.readers.containers.cursor import Damage
 from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
-from pipeline.readers.page_text import HtmlError, html_page
+from pipeline.readers.epub import is_epub, read_epub
 from pipeline.readers.text_encoding import codec_of, decoded_with, nearly_utf8
 from transforms.gutenberg import header_fields
 
@@ -33,7 +26,6 @@ MAX_ARCHIVE_BYTES_PER_RECORD_BYTE = 4
 """Most bytes of an archive for each byte of the largest text; an EPUB contains pictures too."""
 
 _MAX_ARCHIVE_FILES = 20_000
-_MAX_PACKAGE_BYTES = 1 << 22
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -46,32 +38,12 @@ _CONTROL_BYTES = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1a\x1b")
 _WESTERN = ("iso8859-1", "cp1252")
 _MIN_LETTERS_PER_BAD_BYTE = 4  # of a text in the encoding that its header names
 _C1_CONTROLS = re.compile("[\x80-\x9f]")
-_CONTAINER = "META-INF/container.xml"
-_ENCRYPTION = "META-INF/encryption.xml"
-_ARCHIVE_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    RuntimeError,  # encrypted, or an unknown method of compression
-    EOFError,
-    OSError,
-    LookupError,
-    ValueError,
-    ElementTree.ParseError,
-)
 
 
 class _Book(NamedTuple):
     text: str
     metadata: dict[str, object]
-
-
-class _RefusedError(Exception):
-    """The file gives no text; ``dropped_by`` is the reason, the message has details."""
-
-    def __init__(self, dropped_by: str, error: str) -> None:
-        super().__init__(error)
-        self.dropped_by = dropped_by
+    missing: Sequence[str] = ()  # why parts of it are not there
 
 
 def read_books(
@@ -83,7 +55,7 @@ def read_books(
     batch_bytes: int,
     max_record_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Read a file with one book as a batch of one document, with the id ``name#0``.
+    """Read a file with one book as a document with the id ``name#0``.
 
     The encoding is that of a byte-order mark; else UTF-8 if the bytes are valid; else the one that
     a Project Gutenberg header names, in any spelling; else Windows-1252. ``metadata`` holds
@@ -93,28 +65,28 @@ def read_books(
 
     A file without usable text becomes a row dropped by ``not_a_book`` (a picture, a PDF, HTML, an
     archive of other files), ``empty``, ``encrypted``, ``damaged`` (a part of the book is missing),
-    or ``record_too_large`` (more than ``max_record_bytes`` of text). The file is not split:
-    ``start`` is 0 and ``end`` None.
+    or ``record_too_large`` (more than ``max_record_bytes`` of text). A chapter that is missing or
+    damaged in an EPUB becomes a row dropped by ``damaged``, ``name#0!damage0``, and the others are
+    the book. The file is not split: ``start`` is 0 and ``end`` None.
     """
     assert start == 0 and end is None, "books are not split"
-    return batches([_row(stream, f"{name}#0", max_record_bytes)], batch_bytes=batch_bytes)
+    return batches(_rows(stream, f"{name}#0", max_record_bytes), batch_bytes=batch_bytes)
 
 
-def _row(stream: BinaryIO, row_id: str, max_record_bytes: int) -> Row:
+def _rows(stream: BinaryIO, row_id: str, max_record_bytes: int) -> Iterator[Row]:
     try:
         book = _book(stream, max_record_bytes)
         data = utf8(book.text)
         if not data or data.isspace():
-            raise _RefusedError("empty", "no text")
+            raise RefusedError("empty", "no text")
         if len(data) > max_record_bytes:
-            raise _too_large(max_record_bytes)
-    except _RefusedError as refused:
-        return Row(row_id, b"", None, metadata_json({"error": str(refused)}), refused.dropped_by)
-    return Row(row_id, data, None, metadata_json(book.metadata))
-
-
-def _too_large(max_record_bytes: int) -> _RefusedError:
-    return _RefusedError("record_too_large", f"more than {max_record_bytes} bytes of text")
+            raise too_large(max_record_bytes)
+    except RefusedError as refused:
+        yield Row(row_id, b"", None, metadata_json({"error": str(refused)}), refused.dropped_by)
+        return
+    yield Row(row_id, data, None, metadata_json(book.metadata))
+    for part, error in enumerate(book.missing):
+        yield Row(f"{row_id}!damage{part}", b"", None, metadata_json({"error": error}), "damaged")
 
 
 def _book(stream: BinaryIO, max_record_bytes: int) -> _Book:
@@ -122,21 +94,20 @@ def _book(stream: BinaryIO, max_record_bytes: int) -> _Book:
     limit = max_record_bytes
     for chunk in decompressed(stream):
         if isinstance(chunk, Damage):
-            raise _RefusedError("damaged", f"{chunk.error}, at byte {chunk.offset} of the file")
+            raise RefusedError("damaged", f"{chunk.error}, at byte {chunk.offset} of the file")
         data += chunk
         if data.startswith(b"PK\x03\x04"):
             limit = max_record_bytes * MAX_ARCHIVE_BYTES_PER_RECORD_BYTE
         if len(data) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
     if not data.startswith(b"PK\x03\x04"):
         return _plain_book(bytes(data))
     try:
         return _archived_book(data, max_record_bytes)
     except TooManyMembersError as error:
-        raise _RefusedError("not_a_book", str(error)) from error
-    except _ARCHIVE_ERRORS as error:
-        reason = "encrypted" if "encrypted" in str(error) else "damaged"
-        raise _RefusedError(reason, f"zip archive: {type(error).__name__}: {error}") from error
+        raise RefusedError("not_a_book", str(error)) from error
+    except ARCHIVE_ERRORS as error:
+        raise unreadable(error) from error
 
 
 def _plain_book(data: bytes) -> _Book:
@@ -164,9 +135,9 @@ def decode_book(data: bytes) -> DecodedBook:
         if data.startswith(mark):
             return DecodedBook(data[len(mark) :].decode(encoding, "replace"), encoding)
     if _NOT_TEXT.match(data):
-        raise _RefusedError("not_a_book", f"begins with {data[:16]!r}, which is no plain text")
+        raise RefusedError("not_a_book", f"begins with {data[:16]!r}, which is no plain text")
     if len(data) - len(data.translate(None, _CONTROL_BYTES)) > len(data) // 100:
-        raise _RefusedError("not_a_book", "not text: too many control bytes")
+        raise RefusedError("not_a_book", "not text: too many control bytes")
     if data.isascii():
         return DecodedBook(data.decode("ascii"), "ascii")
     label = _DECLARED_ENCODING.search(data, 0, _DECLARED_WITHIN_BYTES)
@@ -201,73 +172,14 @@ def _windows_1252(match: re.Match[str]) -> str:
 
 def _archived_book(data: bytes | bytearray, max_record_bytes: int) -> _Book:
     with open_zip(data, max_members=_MAX_ARCHIVE_FILES) as archive:
-        names = archive.namelist()
-        if _CONTAINER in names:
-            return _epub_book(archive, max_record_bytes)
-        texts = [name for name in names if name.lower().endswith(".txt")]
+        if is_epub(archive):
+            epub = read_epub(archive, max_record_bytes)
+            fields = {"encoding": "epub", **epub.fields, **header_fields(epub.text)}
+            return _Book(epub.text, fields, epub.missing)
+        texts = [name for name in archive.namelist() if name.lower().endswith(".txt")]
         if len(texts) != 1:
-            raise _RefusedError("not_a_book", f"a zip archive of {len(texts)} .txt files, not one")
-        return _plain_book(_read(archive, texts[0], max_record_bytes))
-
-
-def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
-    data = read_member(archive, name, max_bytes)
-    if len(data) > max_bytes:
-        raise _too_large(max_bytes)
-    return data
-
-
-def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    data = _read(archive, name, _MAX_PACKAGE_BYTES)
-    if b"<!ENTITY" in data.replace(b"\0", b""):  # in UTF-16 as well
-        raise _RefusedError("not_a_book", f"{name} declares entities")
-    return ElementTree.fromstring(data)
-
-
-def _epub_book(archive: zipfile.ZipFile, max_record_bytes: int) -> _Book:
-    rootfile = _xml(archive, _CONTAINER).find(".//{*}rootfile")
-    if rootfile is None:
-        raise _RefusedError("not_a_book", f"{_CONTAINER} names no package document")
-    package_name = rootfile.get("full-path", "")
-    package = _xml(archive, package_name)
-    folder = posixpath.dirname(package_name)
-    hrefs = {
-        item.get("id"): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
-        for item in package.iterfind("{*}manifest/{*}item")
-        if "html" in item.get("media-type", "")
-    }
-    spine = [reference.get("idref") for reference in package.iterfind("{*}spine/{*}itemref")]
-    spine_hrefs = [hrefs[idref] for idref in spine if idref in hrefs]
-    if not _encrypted_files(archive).isdisjoint(spine_hrefs):
-        raise _RefusedError("encrypted", f"{_ENCRYPTION} names the book's text")
-    texts = []
-    left = max_record_bytes
-    for href in spine_hrefs:
-        data = _read(archive, href, left)
-        left -= len(data)
-        try:
-            texts.append(
-                html_page(decode_page(data, is_xml=True).text, main_content=False).text.strip()
-            )
-        except HtmlError as error:
-            raise _RefusedError("damaged", f"{href}: {error}") from error
-    text = "\n\n".join(filter(None, texts))
-    fields = {"encoding": "epub", **_package_fields(package), **header_fields(text)}
-    return _Book(text, fields)
-
-
-def _encrypted_files(archive: zipfile.ZipFile) -> set[str]:
-    """Return the names of encrypted files, which are often only the fonts."""
-    if _ENCRYPTION not in archive.namelist():
-        return set()
-    references = _xml(archive, _ENCRYPTION).iterfind(".//{*}CipherReference")
-    return {posixpath.normpath(unquote(reference.get("URI", ""))) for reference in references}
-
-
-def _package_fields(package: ElementTree.Element) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for field, tag in (("title", "title"), ("author", "creator"), ("language", "language")):
-        element = package.find(f"{{*}}metadata/{{http://purl.org/dc/elements/1.1/}}{tag}")
-        if element is not None and element.text and element.text.strip():
-            fields[field] = " ".join(element.text.split())
-    return fields
+            raise RefusedError("not_a_book", f"a zip archive of {len(texts)} .txt files, not one")
+        data = read_member(archive, texts[0], max_record_bytes)
+        if len(data) > max_record_bytes:
+            raise too_large(max_record_bytes)
+        return _plain_book(data)

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.resiliparse_text import extracted_text
+from pipeline.readers.superscripts_in_html import mark_scripts
 from transforms.kernels.markup import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS, scan_markup
 
 MAX_NESTING = 1_000
@@ -49,13 +50,20 @@ class HtmlError(Exception):
     """The page cannot be turned into text."""
 
 
-def html_page(html: str, *, main_content: bool, extractor: Extractor = "resiliparse") -> Page:
+def html_page(
+    html: str,
+    *,
+    main_content: bool,
+    extractor: Extractor = "resiliparse",
+    marks_scripts: bool = False,
+) -> Page:
     """Extract the title and the text of an HTML document.
 
     With ``main_content``, navigation, footers and the like are left out, by the heuristics of
     resiliparse, or of trafilatura set to favour precision. Without it, resiliparse extracts all
     text. Blocks and list items are on lines of their own. Alternative texts of images are left out;
-    trafilatura also leaves out readers' comments. Raises :class:`HtmlError` if extraction fails,
+    trafilatura also leaves out readers' comments. With ``marks_scripts``, resiliparse's text has
+    ``10^8`` for ``10<sup>8</sup>``. Raises :class:`HtmlError` if extraction fails,
     and for a page whose structure would make it too slow.
     """
     markup = scan_markup(html.encode("utf-8", "surrogatepass"))
@@ -66,7 +74,8 @@ def html_page(html: str, *, main_content: bool, extractor: Extractor = "resilipa
     try:
         if main_content and extractor == "trafilatura":
             return Page(HTMLTree.parse(html).title or "", _trafilatura_text(html))
-        return Page(*extracted_text(html, markup.short_texts, main_content=main_content))
+        prepare = mark_scripts if marks_scripts else None
+        return Page(*extracted_text(html, markup.short_texts, prepare, main_content=main_content))
     except HtmlError:
         raise
     except Exception as error:

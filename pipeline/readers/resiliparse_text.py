@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
 from functools import lru_cache
 from html import unescape
 from typing import Any, NamedTuple
@@ -41,11 +42,16 @@ class Extracted(NamedTuple):
 
 
 def extracted_text(
-    html: str, short_texts: npt.NDArray[np.int32], *, main_content: bool
+    html: str,
+    short_texts: npt.NDArray[np.int32],
+    prepare: Callable[[HTMLTree], None] | None = None,
+    *,
+    main_content: bool,
 ) -> Extracted:
     """Title and text of an HTML document, or with ``main_content`` its main text.
 
     ``short_texts`` are the places that :func:`scan_markup` found in the document's UTF-8.
+    ``prepare`` may change the tree that text is taken from.
     """
     lone: list[str] = []
     if main_content:
@@ -55,6 +61,8 @@ def extracted_text(
     else:
         tree = HTMLTree.parse(html)
     title = tree.title or ""
+    if prepare:
+        prepare(tree)
     text = extract_plain_text(
         tree, main_content=main_content, alt_texts=True, skip_elements=NOT_TEXT
     )
@@ -116,7 +124,7 @@ def _lower_shallow_lists(tree: Any) -> None:
     """
     if tree.body is None:
         return
-    for shallow in tree.body.query_selector_all(_SHALLOW_LISTS):
+    for shallow in tree.body.query_selector_all(_SHALLOW_LISTS)[:]:  # [:], for a loop is quadratic
         outer = inner = tree.create_element("div")
         for _ in range(_LEVELS_ABOVE - 1):
             wrapper = tree.create_element("div")

@@ -17,6 +17,7 @@ from pipeline.readers.containers.media_type import MediaType, media_type
 from pipeline.readers.containers.warc_records import Record
 from pipeline.readers.page_text import Extractor, HtmlError, Page, html_page
 from pipeline.readers.records import record_url, row_without_text, rows_of_records
+from pipeline.readers.xhtml import html_of_xhtml
 
 MAX_TITLE_CHARS = 1_000
 """Longest title kept, in characters."""
@@ -134,12 +135,13 @@ def _body(record: Record, max_html_bytes: int) -> _Body:
 
 def _text(body: _Body, extract: Extract) -> _Text:
     essence, charset, hint = body.type
-    decoded = decode_page(body.data, charset, hint=hint, is_xml=essence == "application/xhtml+xml")
+    is_xhtml = essence == "application/xhtml+xml"
+    decoded = decode_page(body.data, charset, hint=hint, is_xml=is_xhtml)
     if essence == "text/plain":
         page = Page("", decoded.text.replace("\r\n", "\n").removesuffix("\n"))
     else:
         try:
-            page = extract(decoded.text)
+            page = extract(html_of_xhtml(decoded.text) if is_xhtml else decoded.text)
         except HtmlError as error:
             raise _NoTextError("html_error", {"error": str(error)}) from error
     once = encoded_once(page.text)

@@ -29,13 +29,14 @@ def _number_of(name: str) -> int:
 
 
 _FORMATTING_NUMBERS = np.array(sorted(map(_number_of, FORMATTING_TAGS)))
-_DIV, _ARTICLE = _number_of("div"), _number_of("article")
+_DIV, _UL = _number_of("div"), _number_of("ul")
+_ARTICLE, _FOOTER = _number_of("article"), _number_of("footer")
 
 
 class Markup(NamedTuple):
     """What a scan of a page's markup found."""
 
-    nesting: int  # upper bound of how deep div and article elements stand in each other
+    nesting: int  # upper bound of how deep div, ul, article and footer stand in each other
     reopened: int  # upper bound of the elements that formatting tags left open make
     short_texts: npt.NDArray[np.int32]  # begin and end of each, in bytes; a row each
 
@@ -169,7 +170,7 @@ def _scan(data, formatting, places):  # type: ignore[no-untyped-def]
             continue
         number, end = _tag_number(data, first)
         follows = data[end] if end < data.size else np.uint8(_GREATER)
-        if number in (_DIV, _ARTICLE) and follows != _UNDERSCORE and follows < 0x80:
+        if number in (_DIV, _UL, _ARTICLE, _FOOTER) and follows != _UNDERSCORE and follows < 0x80:
             depth = max(depth - 1, 0) if closes else depth + 1
             deepest = max(deepest, depth)
         if first < attributes_end:

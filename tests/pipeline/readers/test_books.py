@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,46 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.books import decode_book, read_books
+from tests.support.epubs import FILES, PAGE, zipped
 
 LIMIT = 1 << 22
-CONTAINER = (
-    '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
-    '<rootfile full-path="OEBPS/book.opf" media-type="application/oebps-package+xml"/>'
-    "</rootfiles></container>"
-)
-PACKAGE = """<?xml version="1.0"?>
-<package xmlns="http://www.idpf.org/2007/opf" version="3.0">
- <metadata xmlns:dc="http://purl.org/dc/elements/1.1/">
-  <dc:title>Of the
-   Sea</dc:title><dc:creator>A. Writer</dc:creator><dc:language>en</dc:language>
- </metadata>
- <manifest>
-  <item id="two" href="text/part%202.xhtml" media-type="application/xhtml+xml"/>
-  <item id="one" href="text/one.xhtml" media-type="application/xhtml+xml"/>
-  <item id="picture" href="cover.png" media-type="image/png"/>
- </manifest>
- <spine><itemref idref="one"/><itemref idref="two"/><itemref idref="picture"/></spine>
-</package>"""
-PAGE = (
-    '<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml"><head>'
-    "<title>Not text</title></head><body><h1>{0}</h1>"
-    "<p>The waves\n came <i>in</i>.</p></body></html>"
-)
-FILES = {
-    "mimetype": "application/epub+zip",
-    "META-INF/container.xml": CONTAINER,
-    "OEBPS/book.opf": PACKAGE,
-    "OEBPS/text/part 2.xhtml": PAGE.format("Second part"),
-    "OEBPS/text/one.xhtml": PAGE.format("Première"),
-}
-
-
-def zipped(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
 
 
 def read(data: bytes, max_record_bytes: int = LIMIT) -> dict:
@@ -177,49 +139,6 @@ def test_zip_of_one_text():
     assert read(zipped({"11.txt": "Sea", "p/cover.png": b"\x89PNG"}))["text"] == "Sea"
     assert refused(zipped({"1.txt": "Sea", "2.txt": "Sky"})) == "not_a_book"
     assert refused(zipped({"a.png": b"\x89PNG"})) == "not_a_book"
-
-
-def test_epub_in_the_order_of_the_spine():
-    row = read(zipped(FILES))
-    assert row["dropped_by"] is None
-    assert re.sub(r"\s*\n\s*", "|", row["text"]) == (
-        "Première|The waves came in.|Second part|The waves came in."
-    )
-    assert row["metadata"] == {
-        "encoding": "epub",
-        "title": "Of the Sea",
-        "author": "A. Writer",
-        "language": "en",
-    }
-
-
-def test_epub_with_encrypted_text_is_told_from_one_with_encrypted_fonts():
-    def encryption(uri: str) -> dict[str, str | bytes]:
-        xml = f'<encryption><x xmlns="e"><CipherReference URI="{uri}"/></x></encryption>'
-        return {**FILES, "META-INF/encryption.xml": xml}
-
-    assert read(zipped(encryption("OEBPS/font.otf")))["dropped_by"] is None
-    assert refused(zipped(encryption("OEBPS/text/one.xhtml"))) == "encrypted"
-
-
-def test_damaged_epubs():
-    whole = zipped(FILES)
-    assert refused(whole[:-30]) == "damaged"
-    assert refused(zipped({**FILES, "META-INF/container.xml": "<container/>"})) == "not_a_book"
-    missing = {name: content for name, content in FILES.items() if "one" not in name}
-    assert refused(zipped(missing)) == "damaged"
-    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><package>&b;</package>'
-    assert refused(zipped({**FILES, "OEBPS/book.opf": bomb})) == "not_a_book"
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_any_change_of_an_epub_gives_one_row(data: st.DataObject):
-    changed = bytearray(zipped(FILES, data.draw(st.sampled_from([0, 8, 12, 14]))))
-    for _ in range(data.draw(st.integers(1, 4))):
-        changed[data.draw(st.integers(4, len(changed) - 1))] = data.draw(st.integers(0, 255))
-    row = read(bytes(changed))
-    assert (row["dropped_by"] is None) == bool(row["text"])
 
 
 @settings(max_examples=300, deadline=None)

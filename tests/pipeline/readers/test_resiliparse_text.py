@@ -7,8 +7,9 @@ from html import unescape
 import pytest
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.readers.page_text import html_page
+from pipeline.readers.page_text import MAX_NESTING, HtmlError, html_page
 from pipeline.readers.resiliparse_text import NOT_TEXT
+from tests.support.growth import assert_linear
 
 STORY = "The ferry leaves at noon, and the road to the harbour is closed for the whole summer."
 
@@ -123,6 +124,20 @@ def test_a_list_is_text_wherever_it_stands(place: str) -> None:
 @pytest.mark.parametrize("place", IN)
 def test_a_list_of_links_is_navigation_wherever_it_stands(place: str) -> None:
     assert _main(IN[place].format(f"<p>{STORY}</p><ul>{LINKS}</ul>")).endswith(STORY)
+
+
+def test_time_is_linear() -> None:
+    for piece in ("<ul><li>x</ul>", "<b>“</b>", "<div><ul><li>x</ul></div>"):
+        assert_linear(lambda n, piece=piece: _main(piece * n), 2_000)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<ul><li>x", "<span><ul><li>", "<div>x", "<article>", "<footer>"]
+)
+def test_nesting_that_would_take_long_is_refused(piece: str) -> None:
+    assert _main(piece * (MAX_NESTING - 10)) is not None
+    with pytest.raises(HtmlError, match="within each other"):
+        _main(piece * (MAX_NESTING + 1))
 
 
 MENDED = "resiliparse does without what mends this in pipeline/readers/resiliparse_text.py"

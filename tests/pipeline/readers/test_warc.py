@@ -72,6 +72,24 @@ def test_records_that_are_and_are_not_pages(kind, payload: bytes, dropped_by) ->
     assert bool(row["text"]) == (dropped_by is None)
 
 
+@pytest.mark.parametrize("main_content", [True, False])
+@pytest.mark.parametrize("end", ["</body></html>", "<br></body></html>"])
+def test_xhtml_is_read_as_xml_where_it_says_so(end: str, main_content: bool) -> None:
+    page = (
+        '<html xmlns="http://www.w3.org/1999/xhtml"><head><title/><script src="a.js"/></head><body>'
+        f"<p>Some words<![CDATA[, ]]>and more.</p><textarea/><p>The end.</p>{end}"
+    ).encode()
+
+    def text(mime: str) -> str:
+        payload = warc_record(http_response(page, mime), "response")
+        (row,) = read_rows("warc", payload, main_content=main_content)
+        return row["text"]
+
+    comma = ", " if end.startswith("</") else ""  # only XML has such sections
+    assert text("application/xhtml+xml; charset=utf-8") == f"Some words{comma}and more.\n\nThe end."
+    assert text("text/html") == ""  # all is the title
+
+
 def test_resources() -> None:
     assert _row(PAGE, "resource", Content_Type="text/html")["text"] == "Some words of a page."
     assert _row(PAGE, "resource", Content_Type="text/plain")["dropped_by"] == "not_html"

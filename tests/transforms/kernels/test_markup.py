@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from tests.support.growth import assert_linear
 from transforms.kernels.markup import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS, scan_markup
 
-_NESTING = re.compile(r"<(/?)(?:div|article)(?![\w\x80-\U0010ffff])", re.ASCII | re.IGNORECASE)
+_NESTING = re.compile(
+    r"<(/?)(?:div|ul|article|footer)(?![\w\x80-\U0010ffff])", re.ASCII | re.IGNORECASE
+)
 _TAG = re.compile(
     rf"<(/?)(?:({'|'.join(FORMATTING_TAGS)})(?=[\s/>]|\Z)[^>]{{0,{MAX_ATTRIBUTE_CHARS}}}|[a-z])",
     re.ASCII | re.IGNORECASE,
@@ -55,6 +57,7 @@ def _short_texts(html: str) -> list[str]:
         ("<div", 1),
         ("<div><DIV/><div", 3),
         ("<div></div><article></article>", 1),
+        ("<div><ul><li><article><footer>", 4),
         ("</div></div><div>", 1),
         ("<divx><div_><divé><div-x><article>", 2),
     ],
