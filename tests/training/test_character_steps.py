@@ -79,8 +79,3 @@ def test_rules_of_the_users(rules: dict[str, str], tmp_path: Path) -> None:
 
 def test_no_map_takes_no_step() -> None:
     assert character_steps(b"") == []
-
-
-def test_a_damaged_map() -> None:
-    with pytest.raises(ValueError, match="damaged character map"):
-        character_steps(b"\x05\0\0\0abcdef")
