@@ -123,9 +123,13 @@ def ours(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes, wa
     trainer = Trainer(options, plan, mixture, own)
     batches = trainer.batches()
     losses: list[torch.Tensor] = []
+    wait = 0.0
 
     def step() -> None:
-        losses[:] = [trainer.step(batches).figures]
+        nonlocal wait
+        queued = trainer.step(batches)
+        losses[:] = [queued.figures]
+        wait += queued.waited
 
     with attention_kernels():
         return timed(
@@ -133,7 +137,7 @@ def ours(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes, wa
             warmup,
             plan.n_steps - warmup,
             own.device,
-            lambda: trainer.clock.waited,
+            lambda: wait,
             lambda: float(losses[0][0]),
         )
 

@@ -3,7 +3,8 @@
 ``checkpoints/step-00001000/`` holds the files of ``torch.distributed.checkpoint``: one of each
 process, and ``.metadata``. Any number of processes can load them. ``contents.json`` has the sizes
 of these files. A checkpoint is written as ``checkpoints/unfinished-00001000``, and gets its name
-when all files are on the disk. Only then are older checkpoints removed.
+when all files are on the disk. Only then are older checkpoints removed, by a thread, because the
+other processes do not wait for the first one as long as that may take.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import warnings
 from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch.distributed as dist
@@ -87,10 +89,12 @@ class CheckpointWriter:
         self._asynchronous = asynchronous
         self._is_first = dist.get_rank(group) == 0
         self._under_way: tuple[int, Future[Any]] | None = None
+        self._remover = Thread()
         if self._is_first:
             (run / FOLDER).mkdir(parents=True, exist_ok=True)
-            for left in (run / FOLDER).glob("unfinished-*"):
-                shutil.rmtree(left)
+            for pattern in ("unfinished-*", "removed-*"):
+                for left in (run / FOLDER).glob(pattern):
+                    shutil.rmtree(left)
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint. All processes must call this at the same step.
@@ -141,8 +145,19 @@ class CheckpointWriter:
             shutil.rmtree(target)
         folder.rename(target)
         _sync_folder(target.parent)
+        removed = []
         for old in steps_with_checkpoints(self._run)[: -self._keep]:
-            shutil.rmtree(checkpoint_folder(self._run, old))
+            removed.append(target.with_name(f"removed-{old:08d}"))
+            checkpoint_folder(self._run, old).rename(removed[-1])
+        self._remover = Thread(target=_remove, args=(self._remover, removed))
+        self._remover.start()
+
+
+def _remove(before: Thread, folders: list[Path]) -> None:
+    if before.ident is not None:
+        before.join()
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup | None) -> None:

@@ -7,12 +7,11 @@ loaded as it stands (``PreTrainedTokenizerFast``), and gives SentencePiece's ids
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from tokenizer.character_map import reverses_escapes, small_rules
+from tokenizer.character_map import reverses_escapes
 from tokenizer.model_file import (
     BPE,
     CONTROL,
@@ -25,15 +24,13 @@ from tokenizer.model_file import (
     denormaliser_map,
     parse_model,
 )
+from training.character_steps import Step, character_steps, replace
 
 SPACE = SPACE_MARK.decode()
 """The character that stands for a space in pieces."""
 
 ANY_NUMBER = 1 << 30
 """Number of spaces that no text begins with."""
-
-Step = dict[str, Any]
-"""A step of a normaliser, a pre-tokenizer or a decoder."""
 
 
 def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:
@@ -97,31 +94,16 @@ def _unfit(parsed: ModelFile) -> str | None:
 
 def _normaliser(parsed: ModelFile) -> list[Step]:
     """Return the steps that write a text as SentencePiece's normaliser does."""
-    steps = _rules(parsed.charsmap)
+    steps = character_steps(parsed.charsmap)
     if parsed.remove_extra_whitespaces:
-        steps += [_replace({"Regex": " {2,}"}, " "), _replace({"Regex": r"\A | \z"}, "")]
+        steps += [replace({"Regex": " {2,}"}, " "), replace({"Regex": r"\A | \z"}, "")]
     # A text of characters that the rules delete has a dummy space all the same.
     at = len(steps) if parsed.remove_extra_whitespaces else 0
     if parsed.add_dummy_prefix:
         steps.insert(at, {"type": "Prepend", "prepend": " "})
-    steps.append(_replace({"String": " "}, SPACE))
+    steps.append(replace({"String": " "}, SPACE))
     if parsed.remove_extra_whitespaces:
-        steps.append(_replace({"Regex": rf"{SPACE}+\z"}, ""))
-    return steps
-
-
-def _rules(charsmap: bytes) -> list[Step]:
-    rules = small_rules(charsmap)
-    if rules is None or any(len(source) > 1 for source in rules):
-        encoded = base64.b64encode(charsmap).decode()
-        return [{"type": "Precompiled", "precompiled_charsmap": encoded}]
-    steps = []
-    while rules:
-        # What a rule writes must not be changed by one that comes after it.
-        ready = next((a for a in rules if not any(b in rules[a] for b in rules if b != a)), None)
-        if ready is None:
-            raise ValueError("rules of its normaliser undo each other")
-        steps.append(_replace({"String": ready}, rules.pop(ready)))
+        steps.append(replace({"Regex": rf"{SPACE}+\z"}, ""))
     return steps
 
 
@@ -147,21 +129,17 @@ def _begins_with(name: str, number: int) -> Step:
 
 
 def _decoder(parsed: ModelFile, has_escapes: bool) -> list[Step]:
-    steps = [_replace({"String": SPACE}, " "), {"type": "ByteFallback"}, {"type": "Fuse"}]
+    steps = [replace({"String": SPACE}, " "), {"type": "ByteFallback"}, {"type": "Fuse"}]
     if parsed.add_dummy_prefix or parsed.remove_extra_whitespaces:
         most = ANY_NUMBER if parsed.remove_extra_whitespaces else 1
         steps.append({"type": "Strip", "content": " ", "start": most, "stop": 0})
     if has_escapes:
         # An escape follows an even number of U+0010, which stand for half as many.
         steps += [
-            _replace({"Regex": r"(?<!\x10)(?:\x10\x10)*\K\x10_"}, SPACE),
-            _replace({"String": "\x10\x10"}, "\x10"),
+            replace({"Regex": r"(?<!\x10)(?:\x10\x10)*\K\x10_"}, SPACE),
+            replace({"String": "\x10\x10"}, "\x10"),
         ]
     return steps
-
-
-def _replace(pattern: dict[str, str], content: str) -> Step:
-    return {"type": "Replace", "pattern": pattern, "content": content}
 
 
 def _sequence(name: str, steps: list[Step]) -> Step:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.mixture import Mixture, Validation
+from training.stopping import requests_held
 
 
 class _Batches(IterableDataset[Tensor]):
@@ -90,7 +91,9 @@ class Loader:
             num_workers=self._workers,
             pin_memory=torch.cuda.is_available(),
         )
-        for tokens_BT1 in loader:
+        with requests_held():
+            ahead = iter(loader)  # starts the workers
+        for tokens_BT1 in ahead:
             self.position += self.batch_samples
             yield tokens_BT1
 

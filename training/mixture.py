@@ -194,6 +194,7 @@ class Validation:
         self.n_samples = {
             source: -(-(int(n_tokens) - 1) // sequence_length)
             for source, n_tokens in zip(self._streams.sources, self._streams.n_tokens, strict=True)
+            if n_tokens > 1  # the first token of a stream is predicted from nothing
         }
         """Number of samples of every source that has any."""
 

@@ -59,7 +59,10 @@ def parallelize(
     if compiled:
         for block in blocks:
             block.compile()
-    policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
+    # Inputs stay as they are: the angles of rotary embeddings are exact in float32 alone.
+    policy = MixedPrecisionPolicy(
+        param_dtype=compute_dtype, reduce_dtype=torch.float32, cast_forward_inputs=False
+    )
     shared = mesh.size() > 1
     for block in blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=shared)

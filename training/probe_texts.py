@@ -22,6 +22,9 @@ SENTENCES = (
     "👩‍👩‍👧 😀🏽 🇮🇹 ☃\ufe0f", "∀x∈ℝ: ⌈x⌉ = −⌊−x⌋", "def f(x):\n    if x:\n\treturn -1\n",
     "<p class='a'>1 &lt; 2</p>\r\n", "https://example.org/a_b?c=%20&d=[1]", "{'a': [1, 2]}\n}\n",
     "a@b.c", "C:\\temp\\new", "aaaaaaaaaaaaa", "ababababab", "x" * 300, "1" * 40, "=" * 70,
+    "Ａ\u0301 ｶﾞ ²\ufe0f ﬁ e\u0301\u0323 q\u0307\u0323\u0301 \u1112\u1161\u11ab 가\u11a8 ﾊﾟﾞ\u3099",
+    "\u0301a \u0344 u\u0308\u0304 Å \u05e9\u05c1\u05b8 \u064b\u0651 ½ ㍿ İI\u0307 \U0001d4d0\u0300",
+    "™\ufe0f ﷺ ᾳ Α\u0345 \uf93d",
     "\U0010ffff\uffff\ufdd0", "\ue000\uf8ff", "\u0378",
 )  # fmt: skip
 

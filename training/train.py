@@ -4,49 +4,88 @@
     torchrun --nproc_per_node 8 -m training.train --data OUT --model 7B --output RUN
 
 Exit status: 0 when the run is finished; 1 when the loss is not finite; 2 for a mistake in the
-options or the data, found before work starts; 143 after SIGTERM, with a checkpoint written. The
-same command continues a run.
+options or the data, found before work starts; 143 after SIGTERM and 130 after Ctrl-C, with a
+checkpoint written. The same command continues a run.
 """
 
 from __future__ import annotations
 
-import signal
+import os
+import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from training.checkpoint import newest_whole
 from training.exported_tokenizer import why_not_exportable
 from training.mixture import Mixture
 from training.options import TrainOptions, parse
 from training.plan import Plan, describe, make_plan
-from training.processes import Processes, is_first_process, process_count, processes
-from training.run_folder import claim, locked
+from training.processes import (
+    Processes,
+    is_first_here,
+    is_first_process,
+    process_count,
+    process_rank,
+    processes,
+)
+from training.run_folder import COLLECTIVES_NAME, claim, locked
+from training.stopping import stop_requests
 from training.throughput import device_name
 from training.trainer import NonFiniteError, Trainer
 
-FINISHED, FAILED, MISTAKEN, STOPPED = 0, 1, 2, 143
+FINISHED, FAILED, MISTAKEN, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
+
+
+class ToldError(ValueError):
+    """A mistake that another process finds, too, and tells."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the training command; return the exit status."""
     options = parse(TrainOptions, arguments, "python -m training.train")
+    # torchrun prints what is recorded of the process that failed first.
+    run = record(_run) if process_count() > 1 else _run
+    try:
+        status = run(options)
+        return FINISHED if status is None else status
+    except NonFiniteError as error:
+        _tell(f"error: {error}", of_all=True)
+        return FAILED
+    except ValueError as error:
+        _tell(f"error: {error}", of_all=isinstance(error, ToldError))
+        return MISTAKEN
+    except KeyboardInterrupt:
+        _tell("stopped by Ctrl-C between checkpoints; the same command goes on", of_all=True)
+        return INTERRUPTED
+
+
+def _tell(message: str, *, of_all: bool) -> None:
+    """Print a message on stderr, once if it is the same ``of_all`` processes."""
+    if not is_first_process():
+        if of_all:
+            return
+        message = f"rank {process_rank()} on {socket.gethostname()}: {message}"
+    print(message, file=sys.stderr, flush=True)
+
+
+def _run(options: TrainOptions) -> int:
     try:
         device_type = choose_device(options.device)
         plan, mixture = make_plan(options, process_count(), device_type)
-        with processes(device_type) as own:
-            return _train(options, plan, mixture, own)
-    except NonFiniteError as error:
-        status, message = FAILED, str(error)
     except ValueError as error:
-        status, message = MISTAKEN, str(error)
-    if is_first_process():
-        print(f"error: {message}", file=sys.stderr, flush=True)
-    return status
+        if is_first_here():
+            raise
+        raise ToldError(str(error)) from error
+    with processes(device_type, Path(options.output, COLLECTIVES_NAME)) as own:
+        return _train(options, plan, mixture, own)
 
 
 def choose_device(wish: str) -> str:
@@ -70,11 +109,17 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
         stack.callback(trainer.close)
         if done_steps:
             trainer.load(done_steps)
-        with on_sigterm(trainer.stop):
+        with stop_requests(trainer.stop, alone=own.n_processes == 1) as request:
             finished = trainer.run()
-    if own.is_first and not finished:
-        print(f"stopped by SIGTERM with a checkpoint of step {trainer.done_steps:,}", flush=True)
-    return FINISHED if finished else STOPPED
+    if finished:
+        return FINISHED
+    if own.is_first:
+        print(
+            f"stopped by {'Ctrl-C' if request.by_ctrl_c else 'SIGTERM'} with a checkpoint of step "
+            f"{trainer.done_steps:,}; the same command goes on",
+            flush=True,
+        )
+    return INTERRUPTED if request.by_ctrl_c else STOPPED
 
 
 def _warn_of_export(mixture: Mixture) -> None:
@@ -97,21 +142,30 @@ def _enter_run(run: Path, plan: Plan, own: Processes, stack: ExitStack) -> int:
             steps_or_error = [newest_whole(run, set_aside=True) or 0]
         except ValueError as error:
             steps_or_error = [str(error)]
-    dist.broadcast_object_list(steps_or_error, 0, own.for_checkpoints)
+    dist.broadcast_object_list(steps_or_error, 0, own.for_messages)
     if isinstance(steps_or_error[0], str):
-        raise ValueError(steps_or_error[0])
+        raise ToldError(steps_or_error[0])
+    if own.device.type == "cuda":
+        (run / COLLECTIVES_NAME).mkdir(exist_ok=True)
     return steps_or_error[0]
 
 
-@contextmanager
-def on_sigterm(function: Callable[[], None]) -> Iterator[None]:
-    """Call a function when the process is asked to end, instead of ending it."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: function())
+def program() -> NoReturn:
+    """Run the training command as a program, and end it.
+
+    One of several processes ends at once after an error. At the usual end of a program, Python
+    would wait for the thread that writes a checkpoint, which waits for the other processes.
+    """
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        status = main()
+    except Exception:
+        _tell(traceback.format_exc(), of_all=False)
+        status = FAILED
+    sys.stdout.flush()
+    if status in (FAILED, MISTAKEN) and process_count() > 1:
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -34,7 +34,7 @@ from training.optimiser import learning_rate, make_optimiser
 from training.options import TrainOptions
 from training.parallelize import attention_kernels, materialise, parallelize
 from training.plan import Plan
-from training.processes import Processes
+from training.processes import Processes, shorten_timeouts
 from training.run_log import RunLog, terminal_line
 from training.throughput import (
     attention_flops_per_token,
@@ -60,6 +60,8 @@ class QueuedStep(NamedTuple):
     micro_losses: Tensor  # losses of this process, one a micro-batch
     figures: Tensor  # on the host: loss, gradient norm, share of processes asked to stop
     ready: torch.cuda.Event | None  # occurs when the figures can be read
+    waited: float  # seconds of waiting for data
+    computed: float  # time when the step was queued, which is when it was done without an event
 
 
 class Trainer:
@@ -99,7 +101,7 @@ class Trainer:
         self._log: RunLog | None = None
         self.done_steps = 0
         self._asked_to_stop = False
-        self.clock = _Clock()
+        self.clock = _Clock(time.perf_counter())
 
     def stop(self) -> None:
         """Stop all processes after a step or two, with a checkpoint. May be called in a handler."""
@@ -131,16 +133,20 @@ class Trainer:
         batches = self.batches()
         queued: QueuedStep | None = None
         stopped = False
-        self.clock = _Clock()
+        can_validate = options.validate_every > 0 and bool(self._validation.n_samples)
+        started_after = self.done_steps
+        self.clock = _Clock(time.perf_counter())
         with attention_kernels():
             while self.done_steps < plan.n_steps and not stopped:
                 step = self.step(batches)
+                if self.done_steps == started_after + 1:
+                    shorten_timeouts(self._own)
                 if queued is not None:
                     stopped = self._report(queued)
                 queued = step
                 self._checkpoints.poll()
                 at_end = stopped or self.done_steps == plan.n_steps
-                validates = options.validate_every and (
+                validates = can_validate and (
                     self.done_steps % options.validate_every == 0 or at_end
                 )
                 saves = self.done_steps % options.checkpoint_every == 0 or at_end
@@ -177,7 +183,7 @@ class Trainer:
             group["lr"] = rate
         asked = time.perf_counter()
         tokens_BT1 = next(batches)
-        self.clock.waited += time.perf_counter() - asked
+        waited = time.perf_counter() - asked
         tokens_BT1 = tokens_BT1.to(self._own.device, non_blocking=True)
         micro_batches = tokens_BT1.split(plan.micro_batch_samples)
         # Gradients are averaged over the processes, which all have the same number of tokens.
@@ -206,7 +212,9 @@ class Trainer:
             ready = torch.cuda.Event()
             ready.record()
         self.done_steps += 1
-        return QueuedStep(self.done_steps, rate, micro_losses, figures, ready)
+        return QueuedStep(
+            self.done_steps, rate, micro_losses, figures, ready, waited, time.perf_counter()
+        )
 
     def _mask(self, inputs_BT: Tensor) -> Tensor | BlockMask | None:
         if not self._options.within_documents:
@@ -219,26 +227,30 @@ class Trainer:
 
         The figures are the same on every process. Raises :class:`NonFiniteError`.
         """
+        done = step.computed
         if step.ready is not None:
             step.ready.synchronize()
+            done = time.perf_counter()
         loss, norm, asked_to_stop = step.figures.tolist()
         if not (math.isfinite(loss) and math.isfinite(norm)):
+            self._checkpoints.finish()
             raise NonFiniteError(self._non_finite(step, loss, norm))
         values = {"loss": loss, "learning_rate": step.learning_rate, "gradient_norm": norm}
         self.clock.steps += 1
+        self.clock.waited += step.waited
         is_shown = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
         if is_shown:
-            values |= self._speed()
+            values |= self._speed(done)
         if self._log is not None:
             self._log.figures(step.number, values)
         if is_shown:
             self._say(terminal_line(step.number, self._plan.n_steps, values))
         return asked_to_stop > 0
 
-    def _speed(self) -> dict[str, float]:
-        """Return speed and memory since the last call."""
+    def _speed(self, done: float) -> dict[str, float]:
+        """Return speed and memory from the last call to the time when the last step was done."""
         options, own, clock = self._options, self._own, self.clock
-        seconds = time.perf_counter() - clock.started
+        seconds = done - clock.started
         n_tokens = clock.steps * self._plan.batch_samples * options.sequence_length
         values = {
             "tokens_per_second": n_tokens / seconds,
@@ -252,7 +264,7 @@ class Trainer:
             share = values["tokens_per_second"] / own.n_processes / peak
             values["mfu_6n"] = share * matmul
             values["mfu_6n_12ltd"] = share * (matmul + attention)
-        self.clock = _Clock()
+        self.clock = _Clock(done)
         return values
 
     @torch.no_grad()
@@ -304,7 +316,7 @@ class Trainer:
         micro = plan.micro_batch_samples
         mine = [first + i * micro + j for i in bad for j in range(micro)]
         of_processes: list[list[int]] = [[] for _ in range(own.n_processes)]
-        dist.all_gather_object(of_processes, mine, own.for_checkpoints)
+        dist.all_gather_object(of_processes, mine, own.for_messages)
         positions = sorted(position for part in of_processes for position in part)
         positions = positions or list(self._mixture.positions_of_step(
             step.number, plan.batch_samples * options.sequence_length))  # fmt: skip
@@ -331,8 +343,8 @@ class Trainer:
 class _Clock:
     """Time and steps since the speed was last computed."""
 
-    def __init__(self) -> None:
-        self.started = time.perf_counter()
+    def __init__(self, started: float) -> None:
+        self.started = started
         self.waited = 0.0  # seconds of waiting for data
         self.steps = 0
 

@@ -28,6 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "no bytes": {**PLAIN, "byte_fallback": False},
     "identity, spaces removed": {"normalization_rule_name": "identity"},
     "nmt_nfkc": {},
+    "nmt_nfkc, spaces kept": {"remove_extra_whitespaces": False},
     "nmt_nfkc, no dummy prefix": {"add_dummy_prefix": False},
     "nfkc": {"normalization_rule_name": "nfkc"},
     "nmt_nfkc_cf": {"normalization_rule_name": "nmt_nfkc_cf"},

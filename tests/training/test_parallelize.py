@@ -9,7 +9,7 @@ import torch
 from torch.distributed.device_mesh import DeviceMesh
 
 from training.loss import LanguageModelLoss
-from training.model import Attention, Llama, ModelConfig
+from training.model import Attention, Llama, ModelConfig, rotary_angles
 from training.parallelize import local, materialise, parallelize, weight_name
 from training.processes import processes
 
@@ -22,7 +22,12 @@ def mesh() -> Iterator[DeviceMesh]:
         yield own.mesh
 
 
-def prepared(mesh: DeviceMesh, choice: str, compiled: bool = False) -> LanguageModelLoss:
+def prepared(
+    mesh: DeviceMesh,
+    choice: str,
+    compiled: bool = False,
+    compute_dtype: torch.dtype = torch.float32,
+) -> LanguageModelLoss:
     with torch.device("meta"):
         module = LanguageModelLoss(Llama(CONFIG), compiled=compiled)
     parallelize(
@@ -30,7 +35,7 @@ def prepared(mesh: DeviceMesh, choice: str, compiled: bool = False) -> LanguageM
         mesh,
         activation_checkpointing=choice,
         compiled=compiled,
-        compute_dtype=torch.float32,
+        compute_dtype=compute_dtype,
     )
     materialise(module, torch.device("cpu"), seed=3)
     return module
@@ -70,6 +75,26 @@ def test_full_recomputation_runs_every_block_twice(mesh: DeviceMesh) -> None:
         loss_and_gradients(module)
         counts[choice] = len(calls)
     assert counts == {"none": CONFIG.n_layers, "full": 2 * CONFIG.n_layers}
+
+
+@pytest.mark.parametrize("choice", ["none", "selective", "full"])
+def test_rotary_angles_stay_float32_where_the_rest_is_bf16(mesh: DeviceMesh, choice: str) -> None:
+    """In bf16 the angles of far positions would be those of their neighbours."""
+    module = prepared(mesh, choice, compute_dtype=torch.bfloat16)
+    seen: list[tuple[torch.Tensor, ...]] = []
+    for part in module.model.modules():
+        if isinstance(part, Attention):
+            part.register_forward_pre_hook(lambda _, given: seen.append(given[:3]))
+    tokens_BT1 = torch.randint(50, (1, 1025))
+    module(tokens_BT1[:, :-1], tokens_BT1[:, 1:]).backward()
+    cos, sin = rotary_angles(0, 1024, CONFIG, torch.device("cpu"))
+    assert len(seen) == CONFIG.n_layers * (1 if choice == "none" else 2)
+    for x_BTD, given_cos, given_sin in seen:
+        assert x_BTD.dtype == torch.bfloat16
+        torch.testing.assert_close(given_cos, cos, rtol=0, atol=0)
+        torch.testing.assert_close(given_sin, sin, rtol=0, atol=0)
+    for name, weight in module.named_parameters():
+        assert weight.grad is not None and weight.grad.dtype == torch.float32, name
 
 
 @pytest.mark.slow
