@@ -106,7 +106,9 @@ def page() -> str:
               f"| `token_budget` | integer | {comments['token_budget']} |",
               f"| `opt_out` | file or null, which is the default | {comments['opt_out']} |",
               "| `tokenizer`, `shards`, `reading` | mappings | below |",
-              "| `sources` | mapping | of a source's name to the source |", ""]  # fmt: skip
+              "| `sources` | mapping | of a source's name to the source |",
+              "| `deduplications` | list, by default empty | [across sources](dedup.md) |",
+              ""]  # fmt: skip
     for name, cls in (("tokenizer", recipe.Tokenizer), ("shards", recipe.Shards),
                       ("reading", recipe.Reading), ("A source", recipe._SourceKeys)):  # fmt: skip
         title = f"`{name}`" if name.islower() else name

@@ -24,7 +24,7 @@ from pipeline.recipe import recipe  # noqa: E402
 from pipeline.recipe.signatures import parameters_of  # noqa: E402
 from scripts.recipe_reference import comments_of  # noqa: E402
 from transforms.documents import FilePath  # noqa: E402
-from transforms.registry import STEPS  # noqa: E402
+from transforms.registry import DEDUPLICATIONS, STEPS  # noqa: E402
 
 SCHEMA = ROOT / "docs" / "recipe.schema.json"
 
@@ -102,6 +102,20 @@ def named(
     }  # fmt: skip
 
 
+def across_sources() -> dict[str, Any]:
+    """Return the schema of an entry of ``deduplications``."""
+    kinds = {}
+    for name in DEDUPLICATIONS:
+        kinds[name] = parameters(STEPS[name], ("window_files",))
+        kinds[name]["properties"]["sources"] = {
+            "description": "the sources that are compared, the most preferred first",
+            "anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}],
+        }
+        kinds[name]["required"].append("sources")
+    return {"type": "object", "properties": kinds, "additionalProperties": False,
+            "minProperties": 1, "maxProperties": 1}  # fmt: skip
+
+
 def _first_line(target: Callable[..., Any]) -> str:
     return (inspect.getdoc(target) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
 
@@ -130,6 +144,7 @@ def schema() -> dict[str, Any]:
         "shards": parameters(recipe.Shards),
         "reading": parameters(recipe.Reading),
         "sources": {"type": "object", "additionalProperties": source, "minProperties": 1},
+        "deduplications": {"type": "array", "items": across_sources(), "default": []},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

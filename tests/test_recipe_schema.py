@@ -39,6 +39,11 @@ def test_recipes_are_valid_and_name_the_schema(path: Any) -> None:
         ({"token_budget": "${budget}"}, True),
         ({"shards": {"target_shard_tokens": 5}}, False),
         ({"reading": None}, False),
+        (
+            {"deduplications": [{"deduplicate_documents": {"sources": "all", "keep": "first"}}]},
+            True,
+        ),
+        ({"deduplications": [{"deduplicate_documents": {"keep": "first"}}]}, False),
     ],
 )
 def test_mistakes_at_the_top(change: dict[str, Any], is_valid: bool) -> None:

@@ -115,6 +115,8 @@ def _command_explain(options: argparse.Namespace) -> int:
         if not explanation["kept"]
         else f"kept, in {explanation['part']}-{explanation['shard']:05d}"
     )
+    if fell_to := explanation.get("fell_to"):
+        outcome = f"{outcome} of {' and, in the end, of '.join(one['id'] for one in fell_to)}"
     headings = ["step", "decision", "characters before", "after", "what it set"]
     show(table(f"{explanation['id']}: {outcome}", headings, rows))
     for decision in explanation["decisions"]:

@@ -26,7 +26,8 @@ from pipeline.passes.process import (
     process_split,
     splits_of,
 )
-from pipeline.recipe.recipe import Recipe, Step, recipe_of_source, step_name
+from pipeline.recipe.across import step_name, steps_of
+from pipeline.recipe.recipe import Recipe, Step, recipe_of_source
 from transforms.documents import with_column
 from transforms.registry import DEDUPLICATIONS, LEAVES_TEXTS
 
@@ -50,7 +51,7 @@ def texts_when_dropped(
     described = storage.read_json(storage.join(output, RUN_NAME))
     expect(seals_of(described))
     mapping = described["recipe"]
-    names = [step_name(step) for step in mapping["sources"][source]["steps"]]
+    names = [name for name, _ in steps_of(mapping, source)]
     needed = _needed(mapping, source, names, set(step_of.values()))
     places = {name: i for i, name in enumerate(["read", *names, OPT_OUT_STEP], -1)}
     place_of = {identifier: places[step] for identifier, step in step_of.items()}
@@ -77,15 +78,16 @@ def _needed(
     if OPT_OUT_STEP in droppers:
         until = len(names)
     n_whole = 0
-    for i, name in enumerate(names[:until]):
+    steps = [step for _, step in steps_of(mapping, source)]
+    kinds = list(map(step_name, steps))
+    for i, name in enumerate(kinds[:until]):
         if name in DEDUPLICATIONS and name not in LEAVES_TEXTS:
             n_whole = i
         elif "." in name:
             n_whole = i + 1
     if len(set(names)) < len(names):
         n_whole = until
-    positions = [i for i in range(n_whole, until) if names[i] not in LEAVES_TEXTS]
-    steps = mapping["sources"][source]["steps"]
+    positions = [i for i in range(n_whole, until) if kinds[i] not in LEAVES_TEXTS]
     recipe = recipe_of_source(mapping, source, [*steps[:n_whole], *(steps[i] for i in positions)])
     later = zip(positions, recipe.source(source).steps[n_whole:], strict=True)
     return _Needed(recipe, n_whole, list(later))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 
 from pipeline.files import storage
 from pipeline.files.trusted import expect, seals_of
+from pipeline.inspection.survivors import Document, survivors_of
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.layout import RUN_NAME, Split, is_validation
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import check_all_found, process_split, splits_of
+from pipeline.recipe.across import Place
 from pipeline.recipe.recipe import Recipe, recipe_of_source
 
 
@@ -31,12 +33,20 @@ class History:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     text: str = ""  # after the last step
     text_before: str = ""  # ahead of the last step
+    dropped_unit: Document | None = None  # what it was to the deduplication that dropped it
 
     @property
     def dropped_by(self) -> str | None:
         """Reason for which the document was dropped; None where it was kept."""
         reason: str | None = self.decisions[-1]["dropped_by"]
         return reason
+
+
+class _Decided(NamedTuple):
+    """What a deduplication decides about some rows of a batch."""
+
+    lines: dict[int, list[dict[str, Any]]]  # that it takes out; not where units are documents
+    units: dict[int, Document]  # where they are
 
 
 class _Watcher:
@@ -58,7 +68,7 @@ class _Watcher:
             raise _AllSeen
         is_wanted = pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(is_wanted).tolist()
-        removed = self._removed_lines(step, before, rows)
+        removed = self._decided(step, before, rows)
         for row in rows:
             old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
             history = self.histories.setdefault(old["id"], History(self.split))
@@ -71,7 +81,9 @@ class _Watcher:
                 for name, value in new.items()
                 if value != known.get(name) and name not in ("id", "text", "dropped_by")
             }
-            lines = removed.get(row)
+            lines = removed.lines.get(row)
+            if new["dropped_by"] is not None and row in removed.units:
+                history.dropped_unit = removed.units[row]
             if lines is None:
                 lines = _lines_taken_out(old["text"], new["text"], step)
             if lines is not None:
@@ -81,33 +93,35 @@ class _Watcher:
             history.decisions.append(decision)
             history.text, history.text_before = new["text"], old["text"]
 
-    def _removed_lines(
-        self, step: str, before: pa.RecordBatch, rows: Sequence[int]
-    ) -> dict[int, list[dict[str, Any]]]:
-        """List the lines that a deduplication takes out of the documents at ``rows``.
+    def _decided(self, step: str, before: pa.RecordBatch, rows: Sequence[int]) -> _Decided:
+        """List what a deduplication decides about the documents at ``rows``.
 
-        Empty where the step is none, or one that decides on whole documents.
+        Empty where the step is none.
         """
         source = self.recipe.source(self.split.source)
         names = [s.name for s in source.steps]
         if step not in names or not source.steps[names.index(step)].is_deduplication:
-            return {}
+            return _Decided({}, {})
         position = names.index(step)
         deduplication = source.steps[position].deduplication
         units = deduplication.count(before)
         at = self.units_before.get(step, 0)
         self.units_before[step] = at + int(units[-1])
         if not rows:
-            return {}
+            return _Decided({}, {})
         name = decision_name(source.name, position, self.split.split)
         kept = read_decisions(self.output, name)[at:]
         removed = {}
+        numbers = {}
         for row in rows:
             text = before["text"][row].as_py()
             lines = deduplication.removed_lines(text, kept[units[row] : units[row + 1]])
             if lines is not None:
                 removed[row] = [line._asdict() for line in lines]
-        return removed
+            else:
+                place = Place(source.name, position)
+                numbers[row] = Document(place, self.split.split, at + int(units[row]))
+        return _Decided(removed, numbers)
 
 
 def _lines_taken_out(before: str, after: str, step: str) -> list[dict[str, Any]] | None:
@@ -197,6 +211,8 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
         else "train"
     )
     kept = history.dropped_by is None
+    unit = history.dropped_unit
+    fell_to = survivors_of(output, unit) if unit and not kept else []
     return {
         "id": identifier,
         "path": history.split.path,
@@ -205,6 +221,7 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
         "dropped_at": None if kept else history.decisions[-1]["step"],
         "part": part if kept else None,
         "shard": history.split.shard if kept else None,
+        **({"fell_to": fell_to} if fell_to else {}),
         "decisions": history.decisions,
         "text": history.text,
     }

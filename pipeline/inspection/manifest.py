@@ -17,7 +17,7 @@ from pipeline.inspection.document_rows import (
 )
 from pipeline.output.arrow_values import scalar
 from pipeline.output.layout import MANIFEST_NAME, OPT_OUT_STEP
-from pipeline.recipe.recipe import step_name
+from pipeline.recipe.across import steps_of
 
 
 def load_manifest(output: str) -> dict[str, Any]:
@@ -121,8 +121,7 @@ def statistics(output: str) -> dict[str, Any]:
         raise ValueError(f"{output}/ledger.parquet: not readable: {error}") from None
     sources = {}
     for name, counts in manifest["sources"].items():
-        steps = manifest["recipe"]["sources"][name]["steps"]
-        order = ["read", *map(step_name, steps)]
+        order = ["read", *(step for step, _ in steps_of(manifest["recipe"], name))]
         order += [OPT_OUT_STEP, "write"]
         outcomes = ["in", "dropped", "changed", "out"]
         rows = sorted(

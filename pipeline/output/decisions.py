@@ -1,9 +1,13 @@
 """Deduplication decisions of the first pass, in one small file a split, one bit a unit.
 
 A unit is a line or a document, depending on the deduplication. A set bit means that it is dropped.
+Beside a file may lie another that says what the documents fell to.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +17,57 @@ from pipeline.files import storage
 from pipeline.output import whole_files
 
 _MAGIC = b"LCDECIDE"
+_SURVIVORS_MAGIC = b"LCFELLTO"
+
+FELL_TO = np.dtype([("unit", "<u4"), ("survivor", "<u8")])
+"""A document that fell to another: its number in the split, and the other's reference
+(``transforms.dedup.near.References``)."""
 
 
 def decision_name(source: str, step: int, split: int) -> str:
     """Return the name of the file with a split's decisions; ``step`` is the step's position."""
     return f"decisions/{source}/step{step}-split{split:06d}.bits"
+
+
+def survivors_name(source: str, step: int, split: int) -> str:
+    """Return the name of the file that says what a split's documents fell to."""
+    return f"decisions/{source}/step{step}-split{split:06d}.survivors"
+
+
+def fell_to(
+    units: npt.NDArray[np.uint32], splits: npt.NDArray[Any], survivors: npt.NDArray[np.uint32]
+) -> bytes:
+    """Pack which documents fell to which, by the numbers of the others' splits and in these."""
+    rows = np.empty(len(units), FELL_TO)
+    rows["unit"] = units
+    rows["survivor"] = splits.astype(np.uint64) << np.uint64(32) | survivors.astype(np.uint64)
+    return rows.tobytes()
+
+
+def write_survivors(output: str, name: str, packed: Iterable[bytes]) -> None:
+    """Write what documents fell to: of each the least reference that it is packed with."""
+    rows = np.sort(np.frombuffer(b"".join(packed), FELL_TO))
+    _, firsts = np.unique(rows["unit"], return_index=True)
+    body = zstandard.ZstdCompressor(level=3).compress(rows[firsts].tobytes())
+    whole_files.write_bytes(output, name, _SURVIVORS_MAGIC + body)
+
+
+def read_survivor(output: str, name: str, unit: int) -> int | None:
+    """Read the reference of what a document fell to; None where it stays or the file is not there.
+
+    Raises ValueError with the name of the file if it is damaged.
+    """
+    if not storage.exists(storage.join(output, name)):
+        return None
+    data = storage.read_bytes(storage.join(output, name))
+    try:
+        if data[:8] != _SURVIVORS_MAGIC:
+            raise ValueError("it does not begin as such a file does")
+        rows = np.frombuffer(zstandard.ZstdDecompressor().decompress(data[8:]), FELL_TO)
+    except (ValueError, zstandard.ZstdError) as error:
+        raise ValueError(f"{name}: damaged decisions: {error}") from None
+    at = int(np.searchsorted(rows["unit"], unit))
+    return int(rows["survivor"][at]) if at < len(rows) and rows["unit"][at] == unit else None
 
 
 def write_decisions(

@@ -6,6 +6,7 @@
 ``opt_out.txt``                                the opt-out list that the run is made with
 ``joined/SOURCE/part-N.parquet``               documents joined from several records
 ``decisions/SOURCE/stepN-splitN.bits``         lines or documents that deduplication drops
+``decisions/SOURCE/stepN-splitN.survivors``    what documents fell to, across sources
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
 ``shards/SOURCE/dropped-N.parquet``            one row a document that a step dropped
 ``ledger/SOURCE/N.json``                       what became of a shard's documents; written last

@@ -18,17 +18,21 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
+from pipeline.output.decisions import fell_to
 from pipeline.output.layout import Split
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import cached_recipe, documents_ahead
 from pipeline.passes.rounds import (
+    SURVIVORS,
     FirstPass,
     PartitionKey,
     Round,
     SplitKey,
     WriteDecisions,
+    names_survivors,
+    own_key,
     splits_of_rounds,
 )
 from transforms.dedup.exact import (
@@ -37,7 +41,7 @@ from transforms.dedup.exact import (
     Keys,
     Part,
     Units,
-    decide,
+    decide_with_firsts,
     fingerprint,
     pack,
     partition_bounds,
@@ -63,34 +67,44 @@ class FingerprintSplit(WritingDoFn):
     ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield packed parts keyed by round and partition; tagged, the repeats keyed by split."""
         one, split = Round(*element[0]), Split(*element[1])
-        name = f"{one.folder}/split{split.split:06d}.fp"
+        recipe = cached_recipe(self.recipe_json)
+        place = one.place_of(recipe, split)
+        assert place is not None
+        number, step = place
+        own = split.source, step, split.split
+        name = one.work_name(split, "fp")
         if not storage.exists(storage.join(self.output, name)):
-            self._make(one, split, name)
+            self._make(split, step, name)
+        named = names_survivors(recipe, split.source, step)
         n_units, repeats = 0, []
         for n, chunk in read_fingerprints(self.output, name):
             n_units += n
             repeats.append(chunk.repeats)
+            if named and len(chunk.repeats):
+                split_of_each = np.full(len(chunk.repeats), number)
+                packed = fell_to(chunk.repeats, split_of_each, chunk.repeated)
+                yield beam.pvalue.TaggedOutput(SURVIVORS, (own, packed))
             bounds = partition_bounds(chunk.keys, one.n_partitions)
             for partition in range(one.n_partitions):
                 here = slice(bounds[partition], bounds[partition + 1])
                 if here.start < here.stop:
-                    part = Part(split.split, chunk.keys[here], chunk.firsts[here])
+                    part = Part(number, chunk.keys[here], chunk.firsts[here])
                     yield one.partition_key(partition), pack(part)
         yield beam.pvalue.TaggedOutput(
             self.REPEATS,
             (
-                (split.source, one.step, split.split),
+                own,
                 np.uint64(n_units).tobytes() + b"".join(r.tobytes() for r in repeats),
             ),
         )
 
-    def _make(self, one: Round, split: Split, name: str) -> None:
+    def _make(self, split: Split, step: int, name: str) -> None:
         recipe = cached_recipe(self.recipe_json)
-        deduplication = recipe.source(split.source).steps[one.step].deduplication
+        deduplication = recipe.source(split.source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         progress = ProgressLog(self.output, self.progress_name, split)
         with whole_files.write_whole(self.output, name) as file:
-            batches = documents_ahead(split, recipe, self.output, one.step)
+            batches = documents_ahead(split, recipe, self.output, step)
             units = (deduplication.units(batch) for batch in progress.watch(batches))
             for n, chunk in chunks(units):
                 file.write(_chunk_bytes(n, chunk))
@@ -129,13 +143,14 @@ def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint
     with storage.open_read(storage.join(output, name)) as file:
         while header := file.read(24):
             n_units, n_keys, n_repeats = np.frombuffer(header, np.uint64).tolist()
-            data = io.BytesIO(file.read(12 * n_keys + 4 * n_repeats)).getbuffer()
+            data = io.BytesIO(file.read(12 * n_keys + 8 * n_repeats)).getbuffer()
             yield (
                 n_units,
                 Fingerprint(
                     np.frombuffer(data, np.uint64, n_keys),
                     np.frombuffer(data, np.uint32, n_keys, 8 * n_keys),
                     np.frombuffer(data, np.uint32, n_repeats, 12 * n_keys),
+                    np.frombuffer(data, np.uint32, n_repeats, 12 * n_keys + 4 * n_repeats),
                 ),
             )
 
@@ -148,13 +163,19 @@ class DecidePartition(beam.DoFn):
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
-    ) -> Iterator[tuple[SplitKey, bytes]]:
-        """Yield the numbers of the units that go, packed, keyed by split."""
+    ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
+        """Yield the numbers of units that go, packed, keyed by split; tagged, what they equal."""
         (source, step, _, _), packed = element
-        deduplication = cached_recipe(self.recipe_json).source(source).steps[step].deduplication
+        recipe = cached_recipe(self.recipe_json)
+        deduplication = recipe.source(source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
-        for split, units in decide(map(unpack, packed), deduplication.keep):
-            yield (source, step, split), units.tobytes()
+        named = names_survivors(recipe, source, step)
+        for one in decide_with_firsts(map(unpack, packed), deduplication.keep):
+            key = own_key(recipe, source, step, one.split)
+            yield key, one.units.tobytes()
+            if named:
+                fell = fell_to(one.units, one.first_splits, one.first_units)
+                yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
 
 
 class FingerprintSplits(FirstPass):
@@ -167,19 +188,24 @@ class FingerprintSplits(FirstPass):
             | "ListSplits" >> FromPlan(self.output, splits_of_rounds, self.recipe_json, self.rounds)
             | "Fingerprint"
             >> beam.ParDo(FingerprintSplit(self.recipe_json, self.output, self.progress_name))
-            .with_output_types(tuple[PartitionKey, bytes], repeats=tuple[SplitKey, bytes])
-            .with_outputs(FingerprintSplit.REPEATS, main="parts")
+            .with_output_types(
+                tuple[PartitionKey, bytes],
+                repeats=tuple[SplitKey, bytes],
+                survivors=tuple[SplitKey, bytes],
+            )
+            .with_outputs(FingerprintSplit.REPEATS, SURVIVORS, main="parts")
         )
         decided = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
             | "Decide"
-            >> beam.ParDo(DecidePartition(self.recipe_json)).with_output_types(
-                tuple[SplitKey, bytes]
-            )
+            >> beam.ParDo(DecidePartition(self.recipe_json))
+            .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
+            .with_outputs(SURVIVORS, main="units")
         )
+        named = (made[SURVIVORS], decided[SURVIVORS]) | "AllNamed" >> beam.Flatten()
         return (
-            {"own": made[FingerprintSplit.REPEATS], "decided": decided}
+            {"own": made[FingerprintSplit.REPEATS], "decided": decided.units, SURVIVORS: named}
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

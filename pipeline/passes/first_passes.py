@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.files import storage
-from pipeline.output.decisions import decision_name
 from pipeline.passes.deduplications import first_pass_of
 from pipeline.passes.join_records import JoinRecords, records_folder
 from pipeline.passes.plan import Plan, Window
 from pipeline.passes.rounds import FirstPass, Round
 from pipeline.passes.session import Session
+from pipeline.recipe.across import Place
+from pipeline.recipe.recipe import Recipe
 
 
 def first_passes(session: Session) -> None:
@@ -26,27 +27,43 @@ def first_passes(session: Session) -> None:
 def waves(plan: Plan, output: str, shuffle_limit: float) -> Iterator[list[Window]]:
     """Group the windows whose decisions are made together, in order.
 
-    A source's second deduplication waits for its first. Together the windows of a wave shuffle no
-    more than ``shuffle_limit`` bytes. Windows whose decisions are all there are left out.
+    A source's second deduplication waits for its first, and those across sources for all others.
+    Together the windows of a wave shuffle no more than ``shuffle_limit`` bytes. Windows whose
+    decisions are all there are left out.
     """
     there = storage.list_names(output, "decisions")
-    depth = max((len(source.shuffle_positions) for source in plan.recipe.sources), default=0)
-    for turn in range(depth):
+    for turn in _turns(plan.recipe):
         wave: list[Window] = []
         wave_bytes = 0
-        for source in plan.recipe.sources:
-            for step in source.shuffle_positions[turn : turn + 1]:
-                for window in plan.windows[source.name, step]:
-                    names = {decision_name(source.name, step, one.split) for one in window.splits}
-                    if names <= there:
-                        continue
-                    if wave and wave_bytes + window.shuffle_bytes > shuffle_limit:
-                        yield wave
-                        wave, wave_bytes = [], 0
-                    wave.append(window)
-                    wave_bytes += window.shuffle_bytes
+        for window in (window for place in turn for window in plan.windows[place]):
+            if window.decision_names <= there:
+                continue
+            if wave and wave_bytes + window.shuffle_bytes > shuffle_limit:
+                yield wave
+                wave, wave_bytes = [], 0
+            wave.append(window)
+            wave_bytes += window.shuffle_bytes
         if wave:
             yield wave
+
+
+def _turns(recipe: Recipe) -> Iterator[list[Place]]:
+    """Group deduplications that need none of one another's decisions, in the order of the work.
+
+    One across sources stands for itself, by its place in the most preferred source.
+    """
+    own: dict[int, list[Place]] = {}
+    across: dict[int, list[Place]] = {}
+    for source in recipe.sources:
+        for turn, position in enumerate(source.shuffle_positions):
+            shared = source.steps[position].across
+            if shared is None:
+                own.setdefault(turn, []).append(Place(source.name, position))
+            else:
+                across[shared.number] = [shared.places[0]]
+    for turns in (own, across):
+        for _, places in sorted(turns.items()):
+            yield places
 
 
 def round_of(window: Window) -> Round:

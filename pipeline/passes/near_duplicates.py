@@ -18,17 +18,21 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
+from pipeline.output.decisions import fell_to
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import cached_recipe, documents_ahead
 from pipeline.passes.rounds import (
+    SURVIVORS,
     FirstPass,
     PartitionKey,
     Round,
     SplitKey,
     WriteDecisions,
+    names_survivors,
+    own_key,
     splits_of_rounds,
 )
 from transforms.dedup.near import (
@@ -41,10 +45,16 @@ from transforms.dedup.near import (
 )
 
 PairKey = tuple[str, int, int, int]
-"""Keys of the shuffle by pair: source, position of the step, references of the two documents."""
+"""Keys of the shuffle by pair: source, position of the step, references of the two documents.
+
+Here the keys of shuffles by split have the split's number in the round, until its decisions are
+made.
+"""
 
 COUNTS = "counts"
 DECIDED = "decided"
+
+_LOW = np.uint64(0xFFFFFFFF)  # of a reference: the document's number in its split
 
 
 @functools.lru_cache(maxsize=1)
@@ -80,9 +90,12 @@ class SketchSplit(_NearDoFn):
     ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield packed parts keyed by round and partition; tagged, the number of documents."""
         one, split = Round(*element[0]), Split(*element[1])
-        name = f"{one.folder}/split{split.split:06d}.sketch"
+        place = one.place_of(cached_recipe(self.recipe_json), split)
+        assert place is not None
+        number, step = place
+        name = one.work_name(split, "sketch")
         if not storage.exists(storage.join(self.output, name)):
-            self._make(one, split, name)
+            self._make(one, split, number, step, name)
         with storage.open_read(storage.join(self.output, name)) as file:
             n_documents = int(np.frombuffer(file.read(8), np.uint64)[0])
             while header := file.read(16):
@@ -90,19 +103,19 @@ class SketchSplit(_NearDoFn):
                 yield one.partition_key(partition), file.read(n_bytes)
         yield beam.pvalue.TaggedOutput(
             COUNTS,
-            ((split.source, one.step, split.split), np.uint64(n_documents).tobytes()),
+            ((split.source, step, split.split), np.uint64(n_documents).tobytes()),
         )
 
-    def _make(self, one: Round, split: Split, name: str) -> None:
+    def _make(self, one: Round, split: Split, number: int, position: int, name: str) -> None:
         step = self.deduplication(one.source, one.step)
         progress = ProgressLog(self.output, self.progress_name, split)
         recipe = cached_recipe(self.recipe_json)
         n_documents = 0
         body: list[bytes] = []
-        batches = documents_ahead(split, recipe, self.output, one.step)
+        batches = documents_ahead(split, recipe, self.output, position)
         for batch in progress.watch(batches):
             sketch = step.sketch(batch)
-            for partition, part in band_parts(sketch, split.split, n_documents, one.n_partitions):
+            for partition, part in band_parts(sketch, number, n_documents, one.n_partitions):
                 packed = pack(part)
                 body += [np.array([partition, len(packed)], np.uint64).tobytes(), packed]
             n_documents += batch.num_rows
@@ -134,8 +147,7 @@ class ChoosePartners(_NearDoFn):
         (source, step, split), met = element
         same, pairs = self.deduplication(source, step).choose(_rows(met, 3))
         if len(same):
-            numbers = (same & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-            yield beam.pvalue.TaggedOutput(DECIDED, ((source, step, split), numbers.tobytes()))
+            yield beam.pvalue.TaggedOutput(DECIDED, ((source, step, split), same.tobytes()))
         if len(pairs):
             yield (source, step, split), pairs.tobytes()
         for other, rows in rows_by_split(pairs[:, 1]):
@@ -149,13 +161,14 @@ class ShinglesOfPairs(_NearDoFn):
     def process(self, element: tuple[SplitKey, Iterable[bytes]]) -> Iterator[tuple[PairKey, bytes]]:
         """Yield a document's reference and shingles, keyed by the pair."""
         (source, step, number), packed = element
+        recipe = cached_recipe(self.recipe_json)
+        of_source, own_step, own_number = own_key(recipe, source, step, number)
         deduplication = self.deduplication(source, step)
         pairs = _rows(packed, 2)
         numbers, rows = numbers_in_pairs(pairs, number)
-        recipe = cached_recipe(self.recipe_json)
-        split = _splits(self.output)[source, number]
+        split = _splits(self.output)[of_source, own_number]
         first = 0
-        for batch in documents_ahead(split, recipe, self.output, step):
+        for batch in documents_ahead(split, recipe, self.output, own_step):
             begin, end = np.searchsorted(numbers, [first, first + batch.num_rows])
             wanted, starts = np.unique(numbers[begin:end], return_index=True)
             if len(wanted):
@@ -172,14 +185,32 @@ class ComparePair(_NearDoFn):
     """Works out the true overlap of a pair."""
 
     def process(self, element: tuple[PairKey, Iterable[bytes]]) -> Iterator[tuple[SplitKey, bytes]]:
-        """Yield the number of the document that goes, keyed by its split."""
+        """Yield the pair, where one goes, keyed by the split of the one that does."""
         (source, step, a, b), packed = element
         shingles = {
             int(np.frombuffer(data, np.uint64, 1)[0]): np.frombuffer(data, np.uint64, offset=8)
             for data in packed
         }
         if self.deduplication(source, step).is_near(shingles[a], shingles[b]):
-            yield (source, step, a >> 32), np.uint32(a & 0xFFFFFFFF).tobytes()
+            yield (source, step, a >> 32), np.array([a, b], np.uint64).tobytes()
+
+
+class NameWhatGoes(_NearDoFn):
+    """Says of pairs, in which one goes, which documents these are."""
+
+    def process(
+        self, element: tuple[SplitKey, bytes]
+    ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
+        """Yield the numbers that go, keyed by their split; tagged, what they fell to."""
+        (source, step, number), pairs = element
+        recipe = cached_recipe(self.recipe_json)
+        key = own_key(recipe, source, step, number)
+        goes, stays = _rows([pairs], 2).T
+        units = (goes & _LOW).astype(np.uint32)
+        yield key, units.tobytes()
+        if names_survivors(recipe, source, step):
+            fell = fell_to(units, stays >> np.uint64(32), (stays & _LOW).astype(np.uint32))
+            yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
 
 
 class FindNearDuplicates(FirstPass):
@@ -216,9 +247,16 @@ class FindNearDuplicates(FirstPass):
             | "Compare"
             >> beam.ParDo(ComparePair(*arguments)).with_output_types(tuple[SplitKey, bytes])
         )
-        decided = (chosen[DECIDED], compared) | "AllDecided" >> beam.Flatten()
+        decided = (
+            (chosen[DECIDED], compared)
+            | "AllDecided" >> beam.Flatten()
+            | "NameWhatGoes"
+            >> beam.ParDo(NameWhatGoes(*arguments))
+            .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
+            .with_outputs(SURVIVORS, main="units")
+        )
         return (
-            {"own": made[COUNTS], "decided": decided}
+            {"own": made[COUNTS], "decided": decided.units, SURVIVORS: decided[SURVIVORS]}
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from pipeline.errors import RecipeError, RunError
 from pipeline.files import storage
+from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split, joined_name
 from pipeline.passes.estimates import Estimate, shuffle_bytes, unpacked_bytes, window_of
 from pipeline.passes.kept_documents import is_kept
@@ -29,9 +30,9 @@ MIN_PARTITIONS = 8
 
 
 class Window(NamedTuple):
-    """Files of a source among which one of its deduplications compares."""
+    """Files of a source among which one of its deduplications compares, or files of several."""
 
-    source: Source
+    source: Source  # of several, the most preferred
     step: int  # the deduplication's position among the source's steps
     number: int  # in the order of the files
     splits: list[Split]
@@ -41,6 +42,12 @@ class Window(NamedTuple):
     def n_partitions(self) -> int:
         """How many partitions its shuffle has."""
         return max(MIN_PARTITIONS, -(-self.shuffle_bytes // PARTITION_BYTES))
+
+    @property
+    def decision_names(self) -> set[str]:
+        """The files of its decisions."""
+        step_of = dict(self.source.places(self.step))
+        return {decision_name(s.source, step_of[s.source], s.split) for s in self.splits}
 
 
 @dataclass(frozen=True)
@@ -57,11 +64,15 @@ class Plan:
 
     @cached_property
     def windows(self) -> dict[tuple[str, int], list[Window]]:
-        """The windows of every deduplication, by the source's name and the step's position."""
+        """The windows of every deduplication, by the source's name and the step's position.
+
+        Those of a deduplication across sources are by its place in the most preferred of them.
+        """
         return {
             (source.name, step): self._windows(source, step)
             for source in self.recipe.sources
             for step in source.shuffle_positions
+            if source.places(step)[0].source == source.name
         }
 
     @cached_property
@@ -73,10 +84,11 @@ class Plan:
     def compared_text_bytes(self) -> float:
         """Text that near-duplicate steps read again to compare documents, by estimate."""
         return sum(
-            sum(map(unpacked_bytes, window.splits)) * window.source.reader.typical.text_fraction
+            unpacked_bytes(split) * self.recipe.source(split.source).reader.typical.text_fraction
             for windows in self.windows.values()
             for window in windows
             if window.source.steps[window.step].deduplication.compares_texts
+            for split in window.splits
         )
 
     @cached_property
@@ -105,7 +117,7 @@ class Plan:
         sizes = [
             window.shuffle_bytes
             for step in source.shuffle_positions
-            for window in self.windows[source.name, step]
+            for window in self.windows.get((source.name, step), [])
         ]
         kept = is_kept(source, self.recipe.reading, is_last=not source.shuffle_positions)
         return Estimate(
@@ -121,31 +133,45 @@ class Plan:
         )
 
     def _windows(self, source: Source, step: int, window_files: int | None = None) -> list[Window]:
-        """Divide a source's documents into windows, of the recipe's size or of another."""
+        """Divide the documents that are compared into windows, of the recipe's size or another."""
+        step_of = dict(source.places(step))
         by_number: dict[int, list[Split]] = {}
         for split in self.documents:
-            if split.source == source.name:
+            if split.source in step_of:
                 own = window_of(source, step, split)
                 number = split.file // window_files if window_files else own
                 by_number.setdefault(number, []).append(split)
         return [
-            Window(source, step, number, splits,
-                   shuffle_bytes(source, step, sum(map(unpacked_bytes, splits))))
+            Window(source, step, number, splits, self._shuffle_bytes(step_of, splits))
             for number, splits in by_number.items()
-        ]  # fmt: skip
+        ]
+
+    def _shuffle_bytes(self, step_of: Mapping[str, int], splits: list[Split]) -> int:
+        """Estimate what a window shuffles, of one source or of several."""
+        sizes: dict[str, float] = {}
+        for split in splits:
+            sizes[split.source] = sizes.get(split.source, 0) + unpacked_bytes(split)
+        return sum(
+            shuffle_bytes(self.recipe.source(name), step_of[name], size)
+            for name, size in sizes.items()
+        )
 
     def _too_large(self, source: Source, step: int, size: int, limit: float) -> str:
         """Say that a shuffle does not fit, with the largest window that would."""
         name = source.steps[step].name
+        refusal = (
+            f"{name} would shuffle {size:,} bytes at a time, and the DirectRunner, which holds "
+            f"them in memory, has room for {limit:,}; "
+        )
+        names = [place.source for place in source.places(step)]
+        if source.steps[step].across is not None:
+            return f"sources {', '.join(names)}: {refusal}run on Spark or Dataflow"
         files = 1 + max(split.file for split in self.splits if split.source == source.name)
         while files and any(w.shuffle_bytes > limit for w in self._windows(source, step, files)):
             files //= 2
         advice = f"set a window, --set sources.{source.name}.steps.{name}.window_files={files}, or "
-        return (
-            f"source {source.name}: {name} would shuffle {size:,} bytes at a time, and the "
-            f"DirectRunner, which holds them in memory, has room for {limit:,}; "
-            f"{advice if files else 'not even one file fits: '}run on Spark or Dataflow"
-        )
+        advice = advice if files else "not even one file fits: "
+        return f"source {source.name}: {refusal}{advice}run on Spark or Dataflow"
 
 
 def make_plan(recipe: Recipe, *, with_checksums: bool = True) -> Plan:

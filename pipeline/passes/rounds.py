@@ -1,6 +1,10 @@
 """Rounds of the first pass: what those of every kind of deduplication have in common.
 
-A round makes the decisions of one deduplication of one source, over one window of its input files.
+A round makes the decisions of one deduplication of one source, over one window of its input files,
+or of one across sources. That is named by its place in the source that it prefers most, and so are
+the keys of its shuffles; its splits go by their numbers (``transforms.dedup.deduplication``), and
+their decisions by the place in their own source.
+
 Rounds that may run together do so in one pipeline.
 
 Keys of shuffles are plain tuples of text and whole numbers, and the transforms that make them name
@@ -16,11 +20,18 @@ from typing import NamedTuple
 import apache_beam as beam
 import numpy as np
 
-from pipeline.output.decisions import decision_name, write_decisions
+from pipeline.output.decisions import (
+    decision_name,
+    survivors_name,
+    write_decisions,
+    write_survivors,
+)
 from pipeline.output.layout import Split, read_plan
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.estimates import window_of
 from pipeline.passes.process import cached_recipe
+from pipeline.recipe.recipe import Recipe
+from transforms.dedup.deduplication import ranked, unranked
 
 PartitionKey = tuple[str, int, int, int]
 """Keys of the shuffle by partition: source, position of the step, window, partition."""
@@ -28,14 +39,32 @@ PartitionKey = tuple[str, int, int, int]
 SplitKey = tuple[str, int, int]
 """Keys of the shuffle by split: source, position of the step, number of the split."""
 
+SURVIVORS = "survivors"
+"""Tag of what names the documents that others fell to."""
+
 
 class Round(NamedTuple):
-    """One deduplication of one source, over one window of its input files."""
+    """One deduplication of one source, over one window of its files, or one across sources."""
 
-    source: str
+    source: str  # of several, the most preferred
     step: int  # position among the source's steps
     window: int
     n_partitions: int
+
+    def place_of(self, recipe: Recipe, split: Split) -> tuple[int, int] | None:
+        """Return the split's number in the round and the position of the step in its source.
+
+        It is None where the round does not compare the split.
+        """
+        for rank, place in enumerate(recipe.source(self.source).places(self.step)):
+            if place.source == split.source:
+                window = window_of(recipe.source(place.source), place.step, split)
+                return (ranked(rank, split.split), place.step) if window == self.window else None
+        return None
+
+    def work_name(self, split: Split, suffix: str) -> str:
+        """Return the name of a split's file in the round's folder."""
+        return f"{self.folder}/{split.source}/split{split.split:06d}.{suffix}"
 
     def partition_key(self, partition: int) -> PartitionKey:
         """Return the key of one of the round's partitions."""
@@ -50,6 +79,19 @@ class Round(NamedTuple):
     def folder(self) -> str:
         """Where the fingerprints of the round's splits are kept while it runs."""
         return f"work/fingerprints/{self.label}"
+
+
+def own_key(recipe: Recipe, source: str, step: int, number: int) -> SplitKey:
+    """Return the key of a split's decisions, from its number in the round of a place."""
+    places = recipe.source(source).places(step)
+    rank, split = unranked(number)
+    return *places[rank], split
+
+
+def names_survivors(recipe: Recipe, source: str, step: int) -> bool:
+    """Tell whether a deduplication names what each document fell to: across sources it does."""
+    one = recipe.source(source).steps[step]
+    return one.across is not None and one.deduplication.names_survivors
 
 
 class FirstPass(beam.PTransform):
@@ -75,17 +117,16 @@ def splits_of_rounds(
     recipe = cached_recipe(recipe_json)
     for split in read_plan(output):
         for one in rounds:
-            if one.source != split.source or split.holds != "documents":
-                continue
-            if one.window == window_of(recipe.source(one.source), one.step, split):
+            if split.holds == "documents" and one.place_of(recipe, split) is not None:
                 yield one, split
 
 
 class WriteDecisions(WritingDoFn):
     """Writes one split's decisions as a file.
 
-    They are grouped from two sides: the split's ``own`` element has the number of its units and
-    those that go whatever stands elsewhere; what is ``decided`` are the numbers of more that go.
+    They are grouped from several sides: the split's ``own`` element has the number of its units and
+    those that go whatever stands elsewhere; what is ``decided`` are the numbers of more that go;
+    ``survivors`` say of some what they fell to.
     """
 
     def process(self, element: tuple[SplitKey, dict[str, Iterable[bytes]]]) -> None:
@@ -95,4 +136,7 @@ class WriteDecisions(WritingDoFn):
         n_units = int(np.frombuffer(own, np.uint64, 1)[0])
         dropped = [np.frombuffer(own, np.uint32, offset=8)]
         dropped += [np.frombuffer(units, np.uint32) for units in groups["decided"]]
+        survivors = list(groups.get(SURVIVORS, ()))
+        if survivors:
+            write_survivors(self.output, survivors_name(*split), survivors)
         write_decisions(self.output, decision_name(*split), n_units, dropped)

@@ -11,8 +11,9 @@ from pipeline.errors import RecipeError, nearest
 from pipeline.files import storage
 from pipeline.files.local_copy import local_copy
 from pipeline.files.trusted import forget, trusted
+from pipeline.recipe.across import narrowed, step_name
 from pipeline.recipe.parse import parse_recipe
-from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping, step_name
+from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping
 from tokenizer.encode import check_model
 
 MODEL_ORIGINS = {
@@ -233,6 +234,7 @@ def _select(mapping: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     for name in names:
         if name not in given:
             raise RecipeError(f"--sources: the recipe has no source {name!r}{nearest(name, given)}")
+    mapping = narrowed(mapping, names)
     kept = {name: dict(given[name]) for name in given if name in names}
     try:
         total = sum(float(source["proportion"]) for source in kept.values())

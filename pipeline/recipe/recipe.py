@@ -22,6 +22,7 @@ from typing import Any, Literal
 from pipeline.errors import RecipeError, nearest
 from pipeline.files.trusted import trusted
 from pipeline.readers import READERS, Reader
+from pipeline.recipe import across
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
 from transforms.documents import FilePath
@@ -69,6 +70,7 @@ class Step:
     name: str
     target: Callable[..., Any]
     parameters: Mapping[str, Any]
+    across: across.Across | None = None  # of a deduplication across sources
 
     @property
     def is_deduplication(self) -> bool:
@@ -149,6 +151,11 @@ class Source:
         """Positions of the deduplications among the steps."""
         return [i for i, step in enumerate(self.steps) if step.is_deduplication]
 
+    def places(self, step: int) -> tuple[across.Place, ...]:
+        """Return the steps that a deduplication is, a source each, the most preferred first."""
+        shared = self.steps[step].across
+        return (across.Place(self.name, step),) if shared is None else shared.places
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -170,8 +177,12 @@ class Recipe:
         return {**self.mapping, "reading": reading}
 
     def with_sources(self, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """Return the recipe with other sources, checked; raises RecipeError."""
-        made = recipe_from_mapping({**self.mapping, "sources": dict(entries)})
+        """Return the recipe with other sources, checked; raises RecipeError.
+
+        It has no deduplications across sources: those were of the sources that are gone.
+        """
+        others = {key: value for key, value in self.mapping.items() if key != across.KEY}
+        made = recipe_from_mapping({**others, "sources": dict(entries)})
         return replace(made, path=self.path)
 
     def source(self, name: str) -> Source:
@@ -191,11 +202,10 @@ class Recipe:
 def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
     """Build a recipe from plain values, as in :attr:`Recipe.mapping`, and check it."""
     known = {"token_budget": int, "tokenizer": Tokenizer, "shards": Shards, "reading": Reading}
+    more = ["sources", "opt_out", across.KEY]
     for key in mapping:
-        if key not in known and key not in ("sources", "opt_out"):
-            raise RecipeError(
-                f"unknown key {key!r}{nearest(key, [*known, 'sources', 'opt_out', 'variables'])}"
-            )
+        if key not in known and key not in more:
+            raise RecipeError(f"unknown key {key!r}{nearest(key, [*known, *more, 'variables'])}")
     for key in [*known, "sources"]:
         if key not in mapping:
             raise RecipeError(f"the key {key!r} is missing")
@@ -211,7 +221,7 @@ def recipe_from_mapping(mapping: Mapping[str, Any]) -> Recipe:
         tokenizer=Tokenizer(**check_parameters(Tokenizer, mapping["tokenizer"], "tokenizer")),
         shards=Shards(**check_parameters(Shards, mapping["shards"], "shards")),
         reading=Reading(**check_parameters(Reading, mapping["reading"], "reading")),
-        sources=sources,
+        sources=_with_deduplications(sources, mapping),
         opt_out=convert(mapping.get("opt_out"), FilePath | None, "opt_out"),
         mapping=mapping,
     )
@@ -224,12 +234,26 @@ def recipe_of_source(
 ) -> Recipe:
     """Build the recipe of one source of a mapping; ``steps`` replaces the source's steps.
 
-    The steps and readers of other sources are not imported.
+    With them it has no deduplications across sources; else those that the source is in, with their
+    positions. The steps and readers of other sources are not imported.
     """
     entry = {**mapping["sources"][source], "proportion": 1.0}
+    alone = across.narrowed(mapping, [source] if steps is None else [])
     if steps is not None:
         entry["steps"] = list(steps)
-    return recipe_from_mapping({**mapping, "sources": {source: entry}})
+    return recipe_from_mapping({**alone, "sources": {source: entry}})
+
+
+def _with_deduplications(
+    sources: tuple[Source, ...], mapping: Mapping[str, Any]
+) -> tuple[Source, ...]:
+    """Add the deduplications across sources to the steps of each."""
+    steps = {source.name: list(source.steps) for source in sources}
+    for one in across.entries_of(mapping):
+        made = _step({one.kind: one.parameters}, one.where.removesuffix(f".{one.kind}"))
+        for name, _ in one.across.places:
+            steps[name].append(replace(made, name=one.step_name, across=one.across))
+    return tuple(replace(source, steps=tuple(steps[source.name])) for source in sources)
 
 
 def _check_ranges(recipe: Recipe) -> None:
@@ -364,8 +388,3 @@ def _import(dotted: str, where: str, what: str) -> Any:
     except Exception as error:  # a user's module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise RecipeError(f"{where}: cannot import the {what} {dotted!r}: {said}") from None
-
-
-def step_name(entry: str | Mapping[str, Any]) -> str:
-    """Return the name of a step from its entry in a recipe, with or without parameters."""
-    return entry if isinstance(entry, str) else str(next(iter(entry)))

@@ -14,7 +14,8 @@ import yaml
 
 from pipeline.errors import RecipeError
 from pipeline.inspection.templates import load_templates
-from pipeline.recipe.recipe import find_step, step_name
+from pipeline.recipe.across import step_name, steps_of
+from pipeline.recipe.recipe import find_step
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.tables import cell
 from transforms.dedup.deduplication import Deduplication
@@ -57,7 +58,11 @@ SIZES = [  # the ranges of numbers of documents that Hugging Face knows
 def card_text(report: dict[str, Any]) -> str:
     """Render the card; ``report`` is what :func:`pipeline.report.data.collect` returns."""
     templates = load_templates(TEMPLATES, is_html=False)
-    recipes = yaml.safe_load(report["recipe"])["sources"]
+    recipe = yaml.safe_load(report["recipe"])
+    recipes = {
+        name: {**entry, "steps": [step for _, step in steps_of(recipe, name)]}
+        for name, entry in recipe["sources"].items()
+    }
     sources = [{**source, "title": _title(source["name"]),
                 "licence": _licence(source["name"], recipes[source["name"]]),
                 "processing": _processing(recipes[source["name"]], set(report["files"]))}

@@ -1,9 +1,13 @@
 """Deduplications: what all kinds have in common, as the passes and the looks at a run ask for it.
 
-A deduplication compares the documents of a source, or parts of them, with one another. What it
+A deduplication compares the documents of a source, or of several, or parts of them. What it
 decides on is a *unit*: a document, or a line of one. The units of a split are numbered in reading
 order. A first pass decides which units go, and keeps one bit for each; whoever reads the documents
 again has them decided by these bits, and nothing is compared a second time.
+
+Where it compares several sources, they stand in an order of preference. A split's *number* is then
+that of the split in its source, with the source's rank in front: so the order of the numbers is the
+order of preference, and a source alone has the numbers of its splits.
 
 A kind of deduplication is a subclass of :class:`Deduplication`. It says everything about itself
 but what makes its decisions on many machines, which ``pipeline/passes/deduplications.py`` names.
@@ -24,6 +28,24 @@ Kept = npt.NDArray[np.bool_]
 
 Offsets = npt.NDArray[np.int64]
 """Bounds of the units of documents: document ``d`` has those in ``offsets[d]:offsets[d + 1]``."""
+
+
+SPLIT_BITS = 24
+"""Bits of a split's number within its source; the source's rank stands in the 7 above them."""
+
+MAX_SOURCES = 1 << 7
+"""Most sources that one deduplication compares."""
+
+
+def ranked(rank: int, split: int) -> int:
+    """Return the number of a split of the source with this rank."""
+    assert rank < MAX_SOURCES and split < 1 << SPLIT_BITS, "a source has more than 2^24 splits"
+    return rank << SPLIT_BITS | split
+
+
+def unranked(number: int) -> tuple[int, int]:
+    """Return the rank of the source and the split within it that a number stands for."""
+    return number >> SPLIT_BITS, number & ((1 << SPLIT_BITS) - 1)
 
 
 class RemovedLine(NamedTuple):
@@ -63,6 +85,11 @@ class Deduplication(ABC):
 
         ``document_bytes`` is the size of a typical document of the source.
         """
+
+    @property
+    def names_survivors(self) -> bool:
+        """Whether a document that goes falls to one that can be named."""
+        return True
 
     def count(self, batch: pa.RecordBatch) -> Offsets:
         """Count the units of each document of a batch: return their bounds."""

@@ -65,6 +65,11 @@ class ExactDeduplication(Deduplication):
 class DeduplicateLines(ExactDeduplication):
     """Remove lines that stand in several documents (CCNet); drop documents left without any."""
 
+    @property
+    def names_survivors(self) -> bool:
+        """Whether the other copy can be named: not of lines, which are many."""
+        return False
+
     def units(self, batch: pa.RecordBatch) -> Units:
         """Make the keys of the lines of a batch."""
         from transforms.kernels.lines import paragraph_keys
@@ -103,6 +108,11 @@ class DeduplicateLines(ExactDeduplication):
 class DeduplicateDocuments(ExactDeduplication):
     """Drop documents whose whole text stands elsewhere in the source."""
 
+    @property
+    def names_survivors(self) -> bool:
+        """Whether the other copy can be named: where one stays."""
+        return self.keep == "first"
+
     def units(self, batch: pa.RecordBatch) -> Units:
         """Make the keys of the documents of a batch."""
         from transforms.kernels.lines import document_keys
@@ -130,6 +140,7 @@ class Fingerprint(NamedTuple):
     keys: Keys  # distinct, ascending
     firsts: UnitNumbers  # the first unit of each key in the chunk, with the flag REPEATED
     repeats: UnitNumbers  # units that repeat an earlier one of the chunk; they go in any case
+    repeated: UnitNumbers  # for each of these, the first unit of the chunk that it repeats
 
 
 def fingerprint(
@@ -147,8 +158,15 @@ def fingerprint(
     across = document_of_unit[order[starts]] != document_of_unit[order[last]]
     firsts = (order[starts] + first_unit).astype(np.uint32)
     firsts[across] |= REPEATED
-    repeats = np.sort(order[~is_first] + first_unit).astype(np.uint32)
-    return Fingerprint(ordered[starts], firsts, repeats)
+    repeats = order[~is_first]
+    repeated = order[starts][np.cumsum(is_first)[~is_first] - 1]
+    in_order = np.argsort(repeats)
+    return Fingerprint(
+        ordered[starts],
+        firsts,
+        (repeats[in_order] + first_unit).astype(np.uint32),
+        (repeated[in_order] + first_unit).astype(np.uint32),
+    )
 
 
 def partition_bounds(keys: Keys, n_partitions: int) -> npt.NDArray[np.int64]:
@@ -180,6 +198,15 @@ def unpack(data: bytes) -> Part:
     )
 
 
+class Decided(NamedTuple):
+    """Units of a split that go, and the first unit anywhere that has the key of each."""
+
+    split: int
+    units: UnitNumbers
+    first_splits: npt.NDArray[np.int64]
+    first_units: UnitNumbers
+
+
 def decide(
     parts: Iterable[Part], keep: Literal["none", "first"]
 ) -> Iterator[tuple[int, UnitNumbers]]:
@@ -188,6 +215,12 @@ def decide(
     The parts may come in any order. Splits are in the order of their numbers, so that ``first``
     means the same on every runner.
     """
+    for one in decide_with_firsts(parts, keep):
+        yield one.split, one.units
+
+
+def decide_with_firsts(parts: Iterable[Part], keep: Literal["none", "first"]) -> Iterator[Decided]:
+    """Name the units of one partition that go, as :func:`decide` does, and what they repeat."""
     ordered = sorted(parts, key=lambda part: (part.split, int(part.firsts[0] & ~REPEATED)))
     if not ordered:
         return
@@ -203,9 +236,17 @@ def decide(
     else:
         goes = equals_last | ((firsts & REPEATED) != 0)
         goes[:-1] |= equals_last[1:]
-    units, splits = firsts[goes] & ~REPEATED, splits[goes]
-    by_split = np.argsort(splits, kind="stable")
-    units, splits = units[by_split], splits[by_split]
-    edges = [*np.flatnonzero(np.diff(splits, prepend=-1)), len(splits)]
+    gone = np.flatnonzero(goes)
+    starts = np.flatnonzero(~equals_last)
+    first_of_gone = starts[np.cumsum(~equals_last)[gone] - 1]
+    by_split = np.argsort(splits[gone], kind="stable")
+    gone, first_of_gone = gone[by_split], first_of_gone[by_split]
+    edges = [*np.flatnonzero(np.diff(splits[gone], prepend=-1)), len(gone)]
     for start, end in pairwise(edges):
-        yield int(splits[start]), units[start:end]
+        mine, first = gone[start:end], first_of_gone[start:end]
+        yield Decided(
+            int(splits[mine[0]]),
+            firsts[mine] & ~REPEATED,
+            splits[first],
+            firsts[first] & ~REPEATED,
+        )

@@ -39,7 +39,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from transforms.dedup.deduplication import Deduplication, Kept, Offsets
+from transforms.dedup.deduplication import SPLIT_BITS, Deduplication, Kept, Offsets
 from transforms.dedup.exact import partition_bounds
 from transforms.dedup.shingles import Hashes, Shingles, distinct_shingles
 from transforms.documents import drop
@@ -56,7 +56,8 @@ BAND_KEY_BYTES = 24
 """Bytes of a band's key in the shuffle, with what orders the documents."""
 
 References = npt.NDArray[np.uint64]
-"""Documents as numbers: ``split << 32 | number of the document in its split``. A pair is a row of
+"""Documents as numbers: ``split << 32 | number of the document in its split``, by the numbers of
+splits that go in front of one another by the rank of their sources. A pair is a row of
 two, the less preferred document first, which goes if the two are found to overlap."""
 
 Meetings = npt.NDArray[np.uint64]
@@ -90,13 +91,13 @@ class DeduplicateNear(Deduplication):
     """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
 
     ``prefer`` is the longest text in characters, or the first in the order of the input, which also
-    breaks ties. In a band's bucket each document meets the ``max_neighbours`` that come just ahead
-    of it in the order of preference (the sorted neighbourhood of Hernandez and Stolfo 1995), and it
-    is compared with the ``max_partners`` likeliest of all that it meets. So where more than
-    ``max_neighbours`` documents are somewhat alike, some pairs are not found: few with `longest`,
-    whose neighbours are of nearly one length; a quarter with `first`, at worst seen. A document
-    whose minima all agree with another's goes without being compared, unless chance could well have
-    made them agree.
+    breaks ties. Across sources, a document of a preferred one comes ahead of all others. In a
+    band's bucket each document meets the ``max_neighbours`` that come just ahead of it in the order
+    of preference (the sorted neighbourhood of Hernandez and Stolfo 1995), and it is compared with
+    the ``max_partners`` likeliest of all that it meets. So where more than ``max_neighbours``
+    documents are somewhat alike, some pairs are not found: few with `longest`, whose neighbours are
+    of nearly one length; a quarter with `first`, at worst seen. A document whose minima all agree
+    with another's goes without being compared, unless chance could well have made them agree.
     """
 
     compares_texts = True
@@ -148,7 +149,8 @@ class DeduplicateNear(Deduplication):
             return
         keys, references, shingles, chars = map(np.concatenate, columns)
         negative = -chars.astype(np.int64) if self.prefer == "longest" else np.zeros(len(keys))
-        order = np.lexsort((references, negative, keys))
+        ranks = references >> np.uint64(32 + SPLIT_BITS)
+        order = np.lexsort((references, negative, ranks, keys))
         _, sizes = np.unique(keys, return_counts=True)
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
         ordered = references[order], shingles[order], starts, np.repeat(sizes, sizes)
@@ -161,7 +163,9 @@ class DeduplicateNear(Deduplication):
             yield room[:n_pairs].copy()
 
     def choose(self, met: Meetings) -> tuple[References, References]:
-        """Return the documents that surely go, and the pairs to compare, each once.
+        """Return pairs of which one document surely goes, and the pairs to compare, each once.
+
+        The sure ones name each document that goes once, with the first that is its like.
 
         Documents are chosen for one by one, so ``met`` needs all meetings of a document in which it
         is the less preferred, and may have those of any number of documents, in any order. The
@@ -176,8 +180,9 @@ class DeduplicateNear(Deduplication):
         bands = np.diff(np.append(firsts, len(met)))
         weights = np.add.reduceat(_WEIGHT // met[:, 2], firsts).astype(np.int64)
         certain = self.min_overlap ** (self.bands * self.rows) < MAX_CHANCE_OF_EQUAL_MINIMA
-        same = np.unique(pairs[certain & (bands == self.bands), 0])
-        undecided = ~np.isin(pairs[:, 0], same)
+        same = pairs[certain & (bands == self.bands)]
+        same = same[np.unique(same[:, 0], return_index=True)[1]]
+        undecided = ~np.isin(pairs[:, 0], same[:, 0])
         pairs, weights = pairs[undecided], weights[undecided]
         pairs = pairs[np.lexsort((-weights, pairs[:, 0]))]  # stable: then by the other document
         _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
@@ -276,7 +281,7 @@ def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNea
         ids += batch["id"].to_pylist()
     same, pairs = step.choose(np.concatenate([np.zeros((0, 3), np.uint64), *step.meetings(parts)]))
     near = [a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])]
-    return {ids[number] for number in (*same.tolist(), *near)}
+    return {ids[number] for number in (*same[:, 0].tolist(), *near)}
 
 
 @cache

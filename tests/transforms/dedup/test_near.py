@@ -64,7 +64,7 @@ def shuffled_losers(
     for of_split in met.values():
         random.shuffle(of_split)
         same, chosen = step.choose(np.concatenate(of_split))
-        goes |= set(same.tolist())
+        goes |= set(same[:, 0].tolist())
         goes |= {a for a, b in chosen.tolist() if step.is_near(shingles[a], shingles[b])}
     return {(reference >> 32, reference & 0xFFFFFFFF) for reference in goes}
 
@@ -157,7 +157,7 @@ def test_equal_minima_decide_only_where_they_can_hardly_be_chance():
     many = replace(of_one, bands=20)  # 0.5 ** 20 is just under a millionth
     parts = [part for _, part in band_parts(many.sketch(batch), 0, 0, 1)]
     same, pairs = many.choose(met_by(many, parts))
-    assert same.tolist() == [1] and pairs.tolist() == [[2, 0], [2, 1]]
+    assert same.tolist() == [[1, 0]] and pairs.tolist() == [[2, 0], [2, 1]]
 
 
 def test_a_document_is_compared_with_those_it_meets_in_the_smallest_buckets():
@@ -168,10 +168,10 @@ def test_a_document_is_compared_with_those_it_meets_in_the_smallest_buckets():
         same, pairs = replace(BOOKS, max_partners=2).choose(
             random.permutation(np.array(met, np.uint64))
         )
-        assert same.tolist() == [7]
+        assert same.tolist() == [[7, 2]]
         assert pairs.tolist() == [[8, 1], [9, 4], [9, 6]]
     same, pairs = BOOKS.choose(np.zeros((0, 3), np.uint64))
-    assert same.shape == (0,) and pairs.shape == (0, 2)
+    assert same.shape == (0, 2) and pairs.shape == (0, 2)
 
 
 def pages_of_a_template(
