@@ -39,7 +39,14 @@ _ADDRESS = re.compile(r"\\[a-z]+\*?[ \t]*(?:\[[^\]\n]{0,200}\][ \t]*)?\{[^{}\n]*
 INLINE_VERBATIM |= dict.fromkeys((r"\url", r"\href", r"\path", r"\nolinkurl"), _ADDRESS)
 """Patterns of inline verbatim text, by the command that begins it."""
 
-_TOKEN = re.compile(r"\\[A-Za-z@]+|\\[\s\S]|%[^\n]*")
+_WORDS = "|".join(["begin", "iffalse", "fi", *(command[1:] for command in INLINE_VERBATIM)])
+_MOST_STEPS = 200  # of a match that skips: the regular expression's memory grows with them
+# Skips text and other commands, and finds what may begin a span. Escaped characters are skipped.
+_TOKEN = re.compile(
+    rf"(?:[^\\%]+|\\(?!(?:{_WORDS})(?![A-Za-z@]))(?:[A-Za-z@]+|[\s\S]|\Z)){{0,{_MOST_STEPS}}}"
+    r"(\\[A-Za-z@]+|%[^\n]*)?"
+)
+_BRACE = re.compile(rf"(?:[^\\%{{}}]+|\\(?:[\s\S]|\Z)|%[^\n]*){{0,{_MOST_STEPS}}}([{{}}])?")
 _CONDITIONAL_TOKEN = re.compile(r"\\[A-Za-z@]+|\\[\s\S]|%[^\n]*|[{}]")
 _NO_CONDITIONAL = re.compile(
     r"\\if(?:f|thenelse|toggle|bool|boolexpr|blank|notblank|inlist\w*|undef|def(?!ined\Z)\w*"
@@ -128,12 +135,11 @@ def brace_pairs(text: str, spans: Sequence[Span] = ()) -> dict[int, int]:
     starts = [span.start for span in spans] + [len(text)]
     begins = [0] + [span.end for span in spans]
     for begin, end in zip(begins, starts, strict=True):
-        for match in _CONDITIONAL_TOKEN.finditer(text, begin, end):
-            token = match.group()
-            if token == "{":
-                open_braces.append(match.start())
-            elif token == "}" and open_braces:
-                pairs[open_braces.pop()] = match.start()
+        for match in _BRACE.finditer(text, begin, end):
+            if match[1] == "{":
+                open_braces.append(match.end() - 1)
+            elif match[1] and open_braces:
+                pairs[open_braces.pop()] = match.end() - 1
     return pairs
 
 
@@ -149,9 +155,14 @@ def _spans(text: str) -> Iterator[Span]:
     unclosed: set[str] = set()
     ends: list[int] = []  # ends of each \fi whose \iffalse had an \else
     at = 0
-    while match := _TOKEN.search(text, at):
-        start, at = match.span()
-        token = match.group()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        assert match is not None, "it may be empty"
+        at = match.end()
+        token = match[1]
+        if token is None:
+            continue
+        start = match.start(1)
         if token[0] == "%":
             yield Span("comment", start, at)
         elif token == r"\begin":
