@@ -22,7 +22,7 @@ _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+[ \t]+([0-9]{3})(?![0-9])")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\n]{0,4096})?\r?\n")
 _PIECE_BYTES = 1 << 16
 _MAX_ENCODINGS = 4
-"""Most content encodings of a body that are decoded; servers send one, rarely two."""
+"""Most encodings of a body that are undone; servers send one, rarely two."""
 
 
 class HttpMessage(NamedTuple):
@@ -57,15 +57,16 @@ def decoded_body(headers: Mapping[str, str], body: bytes, *, max_bytes: int) -> 
     one the part before the damage. A decompressor returns at most ``max_bytes + 1`` bytes, so the
     caller must refuse a result longer than ``max_bytes``.
     """
-    if "chunked" in headers.get("transfer-encoding", "").lower():
+    content, transfer = (
+        headers.get(name, "").lower() for name in ("content-encoding", "transfer-encoding")
+    )
+    if "chunked" in transfer:  # it is the last one
         body = _without_chunks(body)
-    encodings = headers.get("content-encoding", "").lower().split(",")
-    for encoding in reversed(encodings[-_MAX_ENCODINGS:]):
-        pieces = _decoded(encoding.strip(), body)
-        if pieces is None:
-            continue
+    named = [encoding.strip() for encoding in f"{content},{transfer}".split(",")]
+    decoders = [_DECODERS[encoding] for encoding in named if encoding in _DECODERS]
+    for pieces_of in reversed(decoders[-_MAX_ENCODINGS:]):
         gathered = bytearray()
-        for piece in pieces:
+        for piece in pieces_of(body):
             gathered += piece
             if len(gathered) > max_bytes:
                 break
@@ -84,16 +85,6 @@ def _without_chunks(body: bytes) -> bytes:
         at = size.end() + length
         at += 2 if body.startswith(b"\r\n", at) else body.startswith(b"\n", at)
     return b"".join(chunks) if chunks else body
-
-
-def _decoded(encoding: str, body: bytes) -> Iterator[bytes] | None:
-    if encoding in ("gzip", "x-gzip", "zstd"):
-        return _by_magic(body)
-    if encoding == "deflate":
-        return _inflated(body)
-    if encoding == "br":
-        return _from_brotli(body)
-    return None
 
 
 def _by_magic(body: bytes) -> Iterator[bytes]:
@@ -128,3 +119,12 @@ def _from_brotli(body: bytes) -> Iterator[bytes]:
             data = b""
     except brotli.error:
         return
+
+
+_DECODERS = {
+    "br": _from_brotli,
+    "deflate": _inflated,
+    "gzip": _by_magic,
+    "x-gzip": _by_magic,
+    "zstd": _by_magic,
+}

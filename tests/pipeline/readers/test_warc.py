@@ -236,6 +236,9 @@ def test_encodings_of_several_headers_are_undone_in_order() -> None:
     assert _row(http_response(gzip.compress(PAGE), headers=headers * 2))["text"]
     headers += b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n"
     assert _row(http_response(_chunked(body), headers=headers))["text"] == "Some words of a page."
+    headers = b"Transfer-Encoding: gzip, chunked\r\nContent-Encoding: br\r\n"
+    body = _chunked(gzip.compress(brotli.compress(PAGE)))
+    assert _row(http_response(body, headers=headers))["text"] == "Some words of a page."
 
 
 def test_xhtml_says_its_charset_in_its_declaration() -> None:
