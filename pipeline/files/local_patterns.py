@@ -14,7 +14,8 @@ from pathlib import Path
 def matching(pattern: str) -> Iterator[str]:
     """Yield the paths of the files that match a pattern, in no order.
 
-    Links to folders are followed, other than Beam does, but not one to a folder that it is in.
+    Links to folders are followed, other than Beam does, but not one to a folder that it is in. A
+    file to which links lead as well is found once, by its own name.
     Broken links are there too, where they match or, had they led to a folder, its files might have.
     Raises ``re.error`` where a set of characters in the pattern makes no sense, and OSError where a
     folder cannot be listed.
@@ -29,12 +30,32 @@ def matching(pattern: str) -> Iterator[str]:
     leads = re.compile(_expression_of_folders(pattern)).fullmatch
     top = os.path.dirname(fixed)  # noqa: PTH120  (a path keeps no "./")
     yield from (str(one) for one in (Path(top), *Path(top).parents) if _is_broken(one))
+    linked: set[str] = set()  # folders that a link has led to
+    there: set[str] = set()  # files that have been found, by their folder's true path
+    by_links: list[str] = []
     for folder, folders, names in os.walk(top, onerror=_unless_missing, followlinks=True):
-        folders[:] = [name for name in folders if not _is_above(folder, name)]
+        folders[:] = sorted(name for name in folders if not _is_above(folder, name))
+        inside = {os.path.join(folder, name) for name in folders}  # noqa: PTH118
+        linked |= inside if folder in linked else {one for one in inside if Path(one).is_symlink()}
         for name in names:
             path = os.path.join(folder, name)  # noqa: PTH118
             if matches(path) or (leads(path) and _is_broken(Path(path))):
+                if folder in linked:
+                    by_links.append(path)
+                else:
+                    there.add(path)
+                    yield path
+    if by_links:
+        there = {_true(path) for path in there}
+        for path in sorted(by_links):
+            if _true(path) not in there:
+                there.add(_true(path))
                 yield path
+
+
+def _true(path: str) -> str:
+    """Return a path without links in its folders; the file itself may be one."""
+    return str(Path(path).parent.resolve() / Path(path).name)
 
 
 def _unless_missing(error: OSError) -> None:
@@ -48,12 +69,12 @@ def _is_broken(path: Path) -> bool:
 
 
 def _is_above(folder: str, name: str) -> bool:
-    """Tell whether a link in a folder leads to that folder, or to one that it is in."""
+    """Tell whether a link in a folder leads back: to a folder by way of which it was come to."""
     link = Path(folder, name)
     if not link.is_symlink():
         return False
-    target, here = link.resolve(), Path(folder).resolve()
-    return target == here or target in here.parents
+    way = {Path(folder), *Path(folder).parents}
+    return link.resolve() in {one.resolve() for one in way}
 
 
 def _expression(pattern: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ERROR_NAME, RunError
 from pipeline.files import storage
+from pipeline.files.trusted import sealed, trusted
 from pipeline.models.model_card import CardError, card_path, read_card, write_card
 from pipeline.models.sample import Sample, card_data, sample_documents
 from pipeline.output import whole_files
@@ -52,7 +53,7 @@ def make_tokenizer(
         raise RunError(f"a sample of {sample_bytes} bytes is nothing to train on; ask for more")
     if compare is not None and not storage.exists(compare):
         raise RunError(f"{compare}: there is no such model to compare with")
-    compared = load_encoder(compare) if compare else None
+    compared = load_encoder(trusted(compare)) if compare else None
     shares = {s.name: max(1, int(s.proportion * sample_bytes)) for s in recipe.sources}
     if start_over:
         for name in (MODEL_NAME, f"{MODEL_NAME}.card.md", card_path(MODEL_NAME)):
@@ -85,9 +86,8 @@ def make_tokenizer(
     encoder = BatchEncoder(storage.read_bytes(storage.join(output, MODEL_NAME)))
     scores = measure(encoder, compared, samples, divisions)
     if compare is not None and compared is not None:
-        sha256 = storage.sha256_of(compare)
         scores["compared_with"] = {
-            compare: {"sha256": sha256, "vocabulary_size": compared.vocabulary_size}
+            compare: {"sha256": sealed(compare).sha256, "vocabulary_size": compared.vocabulary_size}
         }
     card = write_card(
         output, MODEL_NAME, kind="tokenizer", data=data, parameters=parameters, scores=scores,

@@ -59,6 +59,30 @@ def test_links_to_folders_are_followed_and_loops_are_not(tmp_path):
     assert found(f"{tmp_path}/in/dump/**") == ["dump/deep/b.txt"]
 
 
+def test_links_that_lead_to_one_another_end(tmp_path):
+    for folder, other in (("a", "b"), ("b", "a")):
+        Path(tmp_path, "in", folder).mkdir(parents=True)
+        Path(tmp_path, "in", folder, f"{folder}.txt").write_text("a")
+        Path(tmp_path, "in", folder, "other").symlink_to(tmp_path / "in" / other)
+    names = [one.path.removeprefix(f"{tmp_path}/in/") for one in storage.match(f"{tmp_path}/in/**")]
+    assert names == ["a/a.txt", "b/b.txt"]
+
+
+def test_a_file_that_links_lead_to_as_well_is_read_once(tmp_path):
+    for folder in ("in/2022", "elsewhere"):
+        Path(tmp_path, folder).mkdir(parents=True)
+        Path(tmp_path, folder, "a.txt").write_text("a")
+    Path(tmp_path, "in", "1").symlink_to(tmp_path / "in" / "2022")
+    Path(tmp_path, "in", "latest").symlink_to("2022")
+    Path(tmp_path, "in", "x").symlink_to(tmp_path / "elsewhere")
+    Path(tmp_path, "in", "y").symlink_to("x")
+    for pattern in ("**", "*/*.txt", "**.txt"):
+        found = [one.path for one in storage.match(f"{tmp_path}/in/{pattern}")]
+        assert found == [f"{tmp_path}/in/2022/a.txt", f"{tmp_path}/in/x/a.txt"]
+    assert len(storage.match(f"{tmp_path}/in/latest/*")) == 1
+    assert len(storage.match(f"{tmp_path}/in/l*/*")) == 1
+
+
 @pytest.mark.parametrize("pattern", ["*.txt", "**", "b.txt", "d/**", "d/**.txt", "d/b.txt"])
 def test_a_link_to_nothing_is_named(tmp_path, pattern):
     Path(tmp_path, "a.txt").write_text("a")

@@ -160,7 +160,7 @@ def test_documents_dropped_by_a_step_that_stands_twice(tmp_path, capsys):
     """The text is the one before the later of the two steps."""
     steps = "[{drop_short: {min_chars: 2}}, strip_licence_header, {drop_short: {min_chars: 99999}}]"
     assert run_demo(tmp_path / "out", "--sources", "github", "--no_report",
-                    "--set", f"sources.github.steps={steps}") == 0  # fmt: skip
+                    "--set", f"sources.github.steps={steps}") == 3  # fmt: skip
     capsys.readouterr()
     assert (
         main(["sample", str(tmp_path / "out"), "--step", "drop_short", "-n", "99", "--json"]) == 0

@@ -134,7 +134,7 @@ def warned(tmp_path_factory):
     assert run_demo(output, "--sources", "c4,stackexchange",
                     "--set", f"sources.c4.input=['{folder}/c4/*.json']",
                     "--set", f"sources.stackexchange.input=['{folder}/posts/*/Posts.xml']",
-                    "--set", "reading.joined_part_bytes=1000") == 0  # fmt: skip
+                    "--set", "reading.joined_part_bytes=1000") == 3  # fmt: skip
     return output
 
 
@@ -374,7 +374,7 @@ def test_a_run_that_keeps_nothing_has_a_report_too(tmp_path, browser):
     steps = "[{drop_short: {min_chars: 1000000}}]"
     output = tmp_path / "out"
     arguments = ["--sources", "github", "--set", f"sources.github.steps={steps}"]
-    assert run_demo(output, *arguments) == 0
+    assert run_demo(output, *arguments) == 3
     url = (output / "report.html").as_uri()
     with watched(browser, url) as page:
         page.page.goto(url)
