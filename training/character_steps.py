@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
-from unicodedata import combining
+from unicodedata import category, combining
 
 from tokenizers import normalizers
 
@@ -74,11 +74,11 @@ def character_steps(charsmap: bytes) -> list[Step]:
     joining = later | {
         source for source, text in of_one.items() if text[:1] in later or combining(text[:1] or "a")
     }
-    class_of_joining = rf"\p{{M}}{_ranges(joining)}"
+    class_of_joining = _class_of_joining(joining)
     longest_rule = rf"(?>(?={ANY}[{_ranges(later)}])(?:{_pattern(of_several)})|{ANY})"
     # A rule begins where the one before it ended, or at a character that joins none before it.
     boundary = rf"(?:\G|(?=[^{class_of_joining}])){longest_rule}\K(?=[{class_of_joining}])"
-    held, released = _own_steps(own, class_of_joining)
+    held, released = _own_steps(own, joining)
     around = rf"(?<={ANY})(?=[{_ranges(later)}])"
     if of_one:
         around += f"|{after_one}"
@@ -123,18 +123,29 @@ def _own_rules(
     return own
 
 
-def _own_steps(own: dict[str, list[str]], class_of_joining: str) -> tuple[list[Step], list[Step]]:
+def _class_of_joining(joining: Iterable[str]) -> str:
+    return rf"\p{{M}}{_ranges(joining)}"
+
+
+def _own_steps(
+    own: dict[str, list[str]], joining: Collection[str]
+) -> tuple[list[Step], list[Step]]:
     """Return the steps for rules that composition does not follow, ahead of it and behind it.
 
     Some are for characters that are newer than the
     tables of the ``tokenizers`` package, or write what a rule of one character would change.
     """
     held, released = list[Step](), list[Step]()
+    class_of_joining = _class_of_joining(joining)
     for number, (text, sources) in enumerate(sorted(own.items())):
-        # A whole match of a longest rule begins at its first character, and no joining one follows.
-        whole = rf"(?:(?<={BOUNDARY})|\A|(?=[^{class_of_joining}])){_pattern(sources)}"
         placeholder = chr(FIRST_PLACEHOLDER + number)
-        held.append(replace({"Regex": f"{whole}(?![{class_of_joining}])"}, placeholder))
+        # A whole match of a longest rule is not within that of another, whose first character
+        # joins none, and no joining character follows it.
+        inner = [a for a in sources if a[0] in joining or category(a[0])[0] == "M"]
+        for begin, some in (("", set(sources) - set(inner)), (f"(?<![^{BOUNDARY}])", inner)):
+            if some:
+                whole = f"{begin}{_pattern(some)}(?![{class_of_joining}])"
+                held.append(replace({"Regex": whole}, placeholder))
         released.append(replace({"String": placeholder}, text))
     return held, released
 
@@ -153,6 +164,12 @@ def _ranges(characters: Iterable[str]) -> str:
     )
 
 
+def _one_of(characters: list[str]) -> str:
+    # A single character that stands for itself is searched for much faster than a class.
+    ranges = _ranges(characters)
+    return ranges if len(characters) == 1 else f"[{ranges}]"
+
+
 def _pattern(sources: Iterable[str]) -> str:
     """Return the pattern of the longest of some texts, which have few different endings."""
     patterns: dict[frozenset[str], str] = {}
@@ -166,9 +183,11 @@ def _pattern(sources: Iterable[str]) -> str:
             alike = defaultdict[frozenset[str], list[str]](list)
             for character, rest in following.items():
                 alike[frozenset(rest)].append(character)
-            parts = [f"[{_ranges(first)}]{of(rest)}" for rest, first in alike.items()]
-            optional = "?" if "" in endings else ""
-            patterns[endings] = f"(?:{'|'.join(parts)}){optional}" if parts else ""
+            parts = [f"{_one_of(first)}{of(rest)}" for rest, first in alike.items()]
+            if "" in endings:
+                patterns[endings] = f"(?:{'|'.join(parts)})?" if parts else ""
+            else:
+                patterns[endings] = parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
         return patterns[endings]
 
     return of(frozenset(sources))

@@ -56,6 +56,7 @@ def check(model: bytes, more: list[str], seed: int = 0) -> None:
         assert ours(text).replace("▁", " ") == processor.normalize(text).replace("▁", " "), text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["nmt_nfkc", "nfkc", "nmt_nfkc_cf"])
 def test_sentencepieces_own_maps(rule: str) -> None:
     model = trained(normalization_rule_name=rule, **BARE)

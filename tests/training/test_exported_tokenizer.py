@@ -22,6 +22,8 @@ from training.exported_tokenizer import (
 )
 from training.probe_texts import probe_texts
 
+pytestmark = pytest.mark.slow
+
 KINDS: dict[str, dict[str, Any]] = {
     "as LLaMA's": PLAIN,
     "no dummy prefix": {**PLAIN, "add_dummy_prefix": False},
