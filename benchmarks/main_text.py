@@ -32,7 +32,7 @@ from resiliparse.extract.html2text import extract_plain_text
 
 from pipeline.readers.containers.http_message import parse_http
 from pipeline.readers.containers.warc_records import Record, archive_records
-from pipeline.readers.page_text import HtmlError, decode_page, html_page
+from pipeline.readers.html.page_text import HtmlError, decode_page, html_page
 
 PORTS = Path(__file__).parent / "peer_systems" / "main_text_side.py"
 

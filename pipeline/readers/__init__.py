@@ -12,9 +12,9 @@ import pyarrow as pa
 from pipeline.readers.arxiv import read_arxiv
 from pipeline.readers.books import read_books
 from pipeline.readers.github import read_bigquery_github, read_repositories
+from pipeline.readers.html.page_text import check_extractor
 from pipeline.readers.huggingface import check_descriptors, read_huggingface
 from pipeline.readers.json_lines import read_json_lines
-from pipeline.readers.page_text import check_extractor
 from pipeline.readers.stackexchange import (
     StackExchangeOptions,
     choose_files,

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 from pipeline.readers.book_errors import ARCHIVE_ERRORS, RefusedError, too_large, unreadable
 from pipeline.readers.charsets.page import decode_page
 from pipeline.readers.containers.zip_archive import read_member
-from pipeline.readers.page_text import HtmlError, html_page
-from pipeline.readers.xhtml import html_of_xhtml
+from pipeline.readers.html.page_text import HtmlError, html_page
+from pipeline.readers.html.xhtml import html_of_xhtml
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"

@@ -15,9 +15,9 @@ from pipeline.readers.containers.body_kind import binary_kind, looks_like_html
 from pipeline.readers.containers.http_message import decoded_body, parse_http
 from pipeline.readers.containers.media_type import MediaType, media_type
 from pipeline.readers.containers.warc_records import Record
-from pipeline.readers.page_text import Extractor, HtmlError, Page, html_page
+from pipeline.readers.html.page_text import Extractor, HtmlError, Page, html_page
+from pipeline.readers.html.xhtml import html_of_xhtml
 from pipeline.readers.records import record_url, row_without_text, rows_of_records
-from pipeline.readers.xhtml import html_of_xhtml
 
 MAX_TITLE_CHARS = 1_000
 """Longest title kept, in characters."""

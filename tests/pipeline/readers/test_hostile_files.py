@@ -14,7 +14,7 @@ from pipeline.readers.containers.cursor import Damage
 from pipeline.readers.containers.decompress import MAX_EXPANSION, decompressed
 from pipeline.readers.containers.warc_records import parse_headers
 from pipeline.readers.containers.zip_archive import TooManyMembersError, open_zip, read_member
-from pipeline.readers.page_text import HtmlError, html_page
+from pipeline.readers.html.page_text import HtmlError, html_page
 from pipeline.readers.paper import read_paper
 from pipeline.readers.wiki_page import namespace_names
 from tests.hostile.bases import gzipped

@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.readers.page_text import MAX_NESTING, HtmlError, html_page
-from pipeline.readers.resiliparse_text import NOT_TEXT
+from pipeline.readers.html.page_text import MAX_NESTING, HtmlError, html_page
+from pipeline.readers.html.resiliparse_text import NOT_TEXT
 from tests.support.growth import assert_linear
 
 STORY = "The ferry leaves at noon, and the road to the harbour is closed for the whole summer."
@@ -140,7 +140,7 @@ def test_nesting_that_would_take_long_is_refused(piece: str) -> None:
         _main(piece * (MAX_NESTING + 1))
 
 
-MENDED = "resiliparse does without what mends this in pipeline/readers/resiliparse_text.py"
+MENDED = "resiliparse does without what mends this in pipeline/readers/html/resiliparse_text.py"
 
 
 def test_the_library_still_loses_figures() -> None:

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.readers.resiliparse_text import extracted_text
-from pipeline.readers.superscripts_in_html import mark_scripts
+from pipeline.readers.html.resiliparse_text import extracted_text
+from pipeline.readers.html.superscripts import mark_scripts
 from transforms.kernels.markup import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS, scan_markup
 
 MAX_NESTING = 1_000

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.readers.xhtml import html_of_xhtml
+from pipeline.readers.html.xhtml import html_of_xhtml
 from tests.support.growth import assert_linear
 
 PAGE = (

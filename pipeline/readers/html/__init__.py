@@ -1,0 +1,1 @@
+"""HTML as text: pages of the web and chapters of books."""
