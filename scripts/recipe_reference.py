@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.readers import READERS  # noqa: E402
 from pipeline.recipe import recipe  # noqa: E402
+from pipeline.recipe.domains import DomainKeys  # noqa: E402
 from pipeline.recipe.signatures import parameters_of, type_name  # noqa: E402
 from transforms.registry import STEPS  # noqa: E402
 
@@ -108,7 +109,8 @@ def page() -> str:
               "| `tokenizer`, `shards`, `reading` | mappings | below |",
               "| `sources` | mapping | of a source's name to the source |", ""]  # fmt: skip
     for name, cls in (("tokenizer", recipe.Tokenizer), ("shards", recipe.Shards),
-                      ("reading", recipe.Reading), ("A source", recipe._SourceKeys)):  # fmt: skip
+                      ("reading", recipe.Reading), ("A source", recipe._SourceKeys),
+                      ("Domains of a source", DomainKeys)):  # fmt: skip
         title = f"`{name}`" if name.islower() else name
         lines += [f"## {title}", "", *described(cls), *parameter_table(cls)]
     lines += ["## Readers", ""]

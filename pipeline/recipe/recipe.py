@@ -22,6 +22,7 @@ from typing import Any
 from pipeline.errors import RecipeError, nearest
 from pipeline.files.local_copy import local_copy
 from pipeline.readers import READERS, Reader
+from pipeline.recipe.domains import Domains, domains_from
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
 from transforms.documents import FilePath
@@ -139,6 +140,7 @@ class Source:
     proportion: float  # share of the tokens that are sampled in training
     expected_tokens_per_input_byte: float  # a rough figure, by which shards are sized
     steps: tuple[Step, ...]
+    domains: Domains | None = None  # parts of the source with weights of their own
 
     @property
     def shuffle_positions(self) -> list[int]:
@@ -243,6 +245,7 @@ class _SourceKeys:
     proportion: float  # share of the tokens that are sampled in training; all add up to 1
     expected_tokens_per_input_byte: float  # a rough figure, by which shards are sized
     steps: list[Any]  # steps in order: a name, or a mapping of the name to parameters
+    domains: Any = None  # parts of the source with weights of their own, below
 
 
 def _source(name: str, entry: Any) -> Source:
@@ -285,6 +288,7 @@ def _source(name: str, entry: Any) -> Source:
         proportion=keys.proportion,
         expected_tokens_per_input_byte=keys.expected_tokens_per_input_byte,
         steps=tuple(_step(step, f"{where}.steps[{i}]") for i, step in enumerate(keys.steps)),
+        domains=None if keys.domains is None else domains_from(keys.domains, f"{where}.domains"),
     )
 
 
