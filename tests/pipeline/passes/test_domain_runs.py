@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -170,3 +171,44 @@ def test_domains_that_are_not_the_manifests_are_found(made, tmp_path) -> None:
     (output / "manifest.json").write_bytes(json_bytes(sealed(changed)))
     name = f"shards/wikipedia/train-{shard['shard']:05d}.docs.parquet"
     assert f"{name}: its domains are not the manifest's" in verify(str(output))
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> object:
+    assert corpus([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_commands_know_domains(made, capsys) -> None:
+    listed = answer(capsys, "ls", str(made), "--domains")
+    for name in names(made):
+        of_shard = [one for one in listed if one["shard"] == name]
+        counted = Counter(row.get("domain") for row in rows(made, name))
+        assert {one["domain"]: one["documents"] for one in of_shard} == (
+            {} if name.startswith("c4/") else dict(counted)
+        )
+    assert corpus(["ls", str(made), "--domains"]) == 0
+    assert "observatory.example.org" in capsys.readouterr().out
+
+    assert corpus(["stats", str(made)]) == 0
+    printed = capsys.readouterr().out
+    assert "Domains of wikipedia" in printed and "Domains of c4" not in printed
+
+    drawn = answer(capsys, "sample", str(made), "--domain", "fr", "-n", "99")
+    assert drawn["matching"] == len(drawn["documents"]) == 3
+    assert {one["record"]["language"] for one in drawn["documents"]} == {"fr"}
+    for more, text in ((["nl"], "has no domain 'nl'; there are: de, en, fr"),
+                       (["fr", "--dropped"], "dropped documents have no domain")):  # fmt: skip
+        assert corpus(["sample", str(made), "--source", "wikipedia", "--domain", *more]) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_a_step_is_traced_to_domains(made, capsys) -> None:
+    step = ["trace", str(made), "--step", "1", "--batch_tokens", "25600", "--sequence_length",
+            "128", "--seed", "1"]  # fmt: skip
+    spans = answer(capsys, *step)
+    domains = {row["id"]: row.get("domain") for name in names(made) for row in rows(made, name)}
+    assert {span["source"] for span in spans} == {*DOMAINS, "c4"}
+    for span in spans:
+        assert span["domain"] == domains[span["id"]]
+    assert corpus(step) == 0
+    assert "domain" in capsys.readouterr().out
