@@ -77,7 +77,8 @@ def parameter_table(target: Callable[..., Any], left_out: tuple[str, ...] = ()) 
     for name, (annotation, required) in parameters_of(target).items():
         if name not in left_out:
             default = "" if required else f"`{_yaml(signature[name].default)}`"
-            cells = [f"`{name}`", type_name(annotation), default]
+            key = name.removesuffix("_")  # ``as`` is no name in Python
+            cells = [f"`{key}`", type_name(annotation), default]
             rows.append([*cells, comments[name]] if any(comments.values()) else cells)
     if rows:
         columns = ["parameter", "type", "default", *([""] if len(rows[0]) > 3 else [])]

@@ -13,6 +13,7 @@ import sys
 
 from pipeline.commands import (
     completion,
+    cutoffs,
     diff,
     documents,
     export,
@@ -36,7 +37,19 @@ def command_parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 done or found, 1 nothing found, different or damaged, 2 a mistake",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for family in (look, documents, diff, report, serve, export, mix, tokenizer, training, trace):
+    for family in (
+        look,
+        documents,
+        diff,
+        report,
+        serve,
+        export,
+        mix,
+        cutoffs,
+        tokenizer,
+        training,
+        trace,
+    ):
         family.add_commands(commands)
     worker_pool.add_commands(commands)
     completion.add_commands(commands, parser)

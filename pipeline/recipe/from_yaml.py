@@ -17,6 +17,7 @@ from tokenizer.encode import check_model
 
 MODEL_ORIGINS = {
     "bucket_by_perplexity": "'corpus train-lm' makes it",
+    "bucket_by_score": "'corpus cutoffs' makes it",
     "classify": "'corpus train-classifier' makes it",
     "classify_top": "'corpus train-classifier' makes it",
     "identify_language": "fastText publishes lid.176.ftz",
