@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pipeline.errors import RecipeError
-from pipeline.recipe.domains import Domains
+from pipeline.recipe.domains import Curve, Domains
 
 NAMED = 8
 """Most domains that a message names."""
@@ -27,6 +29,11 @@ def domain_shares(
         wanted = _matched(domains.shares, tokens, f"{where}.shares", None)
     else:
         weights = _matched(domains.weights or {}, tokens, f"{where}.weights", 1.0)
+        if domains.curve is not None:
+            named = _matched(domains.weights or {}, tokens, f"{where}.weights", math.nan)
+            left = [name for name in tokens if math.isnan(named[name])]
+            place = [column.name for column in domains.columns].index(domains.curve.column)
+            weights |= curve_weights(domains.curve, place, tokens, left, f"{where}.weights.curve")
         wanted = {name: weights[name] * tokens[name] for name in tokens}
     without = [name for name, share in wanted.items() if share and not tokens[name]]
     if without:
@@ -45,6 +52,34 @@ def domain_shares(
             f"{sum(drawn) * sampled:,.0f} tokens, but {sampled:,.0f} are to be drawn"
         )
     return _capped(shares, caps)
+
+
+def curve_weights(
+    curve: Curve, place: int, tokens: Mapping[str, int], names: Sequence[str], where: str
+) -> dict[str, float]:
+    """Return the weights that a curve gives the domains ``names``.
+
+    The buckets are the numbers at ``place`` in the domains' names. The percentile of one is the
+    middle of its tokens among those of all domains that have a bucket, from 0 to 1: that of the
+    best lies just under 1. Raises RecipeError for a name without such a number.
+    """
+    of_bucket: Counter[int] = Counter()
+    for name, n in tokens.items():
+        value = name.split("/")[place]
+        if value.isdecimal():
+            of_bucket[int(value)] += n
+        elif name in names:
+            raise RecipeError(f"{where}: {name} has no number of a bucket; give it a weight")
+    total = sum(of_bucket.values())
+    weights, below = {}, 0
+    for bucket in sorted(of_bucket):
+        x = (below + of_bucket[bucket] / 2) / max(total, 1)
+        try:
+            weights[bucket] = curve.C * x**curve.p * math.exp(curve.lambda_ * x) if x else 0.0
+        except OverflowError:
+            raise RecipeError(f"{where}: it is too steep to be worked out") from None
+        below += of_bucket[bucket]
+    return {name: weights[int(name.split("/")[place])] for name in names}
 
 
 def _capped(shares: Mapping[str, float], caps: Mapping[str, float]) -> dict[str, float]:

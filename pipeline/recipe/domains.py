@@ -18,11 +18,24 @@ METADATA = "metadata."
 """Beginning of a column's name that stands for a field of the metadata."""
 
 
+CURVE_KEY = "curve"
+
+
 class DomainColumn(NamedTuple):
     """A column by which documents are divided."""
 
     name: str  # one of LABELS or SCORES, or a field of the metadata, after METADATA
     cutoffs: tuple[float, ...]  # numbers are divided by these, ascending; () takes values as such
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The key `curve` of weights: C x^p e^(lambda x), x the percentile of a domain's bucket."""
+
+    column: str  # one of `by`, whose values are the numbers of buckets
+    C: float
+    p: float
+    lambda_: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Domains:
     weights: Mapping[str, float] | None
     shares: Mapping[str, float] | None
     max_epochs: float | None
+    curve: Curve | None = None  # weights of the domains that ``weights`` does not name
 
 
 def domains_from(entry: Any, where: str) -> Domains:
@@ -57,12 +71,30 @@ def domains_from(entry: Any, where: str) -> Domains:
     shares = _numbers(keys.shares, f"{where}.shares")
     if shares is not None and abs(sum(shares.values()) - 1) > 1e-6:
         raise RecipeError(f"{where}.shares: they add up to {sum(shares.values()):g}, not to 1")
+    columns = tuple(_column(one, f"{where}.by[{i}]") for i, one in enumerate(keys.by))
+    weights, curve = keys.weights, None
+    if isinstance(weights, Mapping) and isinstance(weights.get(CURVE_KEY), Mapping):
+        curve = _curve(weights[CURVE_KEY], columns, f"{where}.weights.{CURVE_KEY}")
+        weights = {key: value for key, value in weights.items() if key != CURVE_KEY} or None
     return Domains(
-        columns=tuple(_column(one, f"{where}.by[{i}]") for i, one in enumerate(keys.by)),
-        weights=_numbers(keys.weights, f"{where}.weights"),
+        columns=columns,
+        weights=_numbers(weights, f"{where}.weights", may_be_0=curve is not None),
         shares=shares,
         max_epochs=keys.max_epochs,
+        curve=curve,
     )
+
+
+def _curve(entry: Any, columns: tuple[DomainColumn, ...], where: str) -> Curve:
+    curve = Curve(**check_parameters(Curve, entry, where))
+    names = [column.name for column in columns]
+    if curve.column not in names:
+        raise RecipeError(
+            f"{where}.column: {curve.column!r} is none of the columns of 'by', {', '.join(names)}"
+        )
+    if curve.C <= 0:
+        raise RecipeError(f"{where}.C: expected a number above 0, found {curve.C:g}")
+    return curve
 
 
 def _column(entry: Any, where: str) -> DomainColumn:
@@ -89,7 +121,7 @@ def _column(entry: Any, where: str) -> DomainColumn:
     return DomainColumn(name, tuple(map(float, cutoffs)))
 
 
-def _numbers(given: Any, where: str) -> dict[str, float] | None:
+def _numbers(given: Any, where: str, *, may_be_0: bool = False) -> dict[str, float] | None:
     """Check a mapping of domains, or of patterns of their names, to numbers."""
     if given is None:
         return None
@@ -100,7 +132,7 @@ def _numbers(given: Any, where: str) -> dict[str, float] | None:
             raise RecipeError(f"{where}: {name!r} is no text; write the name in quotes")
         if not _is_number(number) or number < 0:
             raise RecipeError(f"{where}.{name}: expected a number from 0 on, found {number!r}")
-    if not any(given.values()):
+    if not may_be_0 and not any(given.values()):
         raise RecipeError(f"{where}: all are 0: nothing would be drawn")
     return {name: float(number) for name, number in given.items()}
 

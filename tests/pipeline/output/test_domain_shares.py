@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RecipeError
 from pipeline.output.domain_shares import domain_shares
-from pipeline.recipe.domains import Domains
+from pipeline.recipe.domains import Curve, DomainColumn, Domains
 
 TOKENS = {"de/head": 100, "de/tail": 300, "en/head": 200, "en/tail": 400}
 
@@ -95,3 +97,18 @@ def test_mistakes_are_told_with_their_place(more, expected) -> None:
         shares(**more)
     assert expected in str(error.value) and "\n" not in str(error.value)
     assert str(error.value).startswith("sources.c4.domains")
+
+
+def test_a_curve_weighs_buckets_by_their_percentile() -> None:
+    tokens = {"en/0": 100, "de/0": 100, "en/1": 200, "en/10": 600, "en/unknown": 50}
+    columns = (DomainColumn("language", ()), DomainColumn("bucket", ()))
+    curve = Curve("bucket", C=2.0, p=1.5, lambda_=0.7)
+    domains = Domains(columns, {"*/unknown": 0.0, "de/0": 0.5}, None, None, curve)
+    of = domain_shares(domains, tokens, 1000.0, "d")
+    wanted = {"de/0": 0.5 * 100, "en/unknown": 0.0}
+    for name, x in (("en/0", 0.1), ("en/1", 0.3), ("en/10", 0.7)):
+        wanted[name] = tokens[name] * 2 * x**1.5 * math.exp(0.7 * x)
+    assert of == pytest.approx({n: w / sum(wanted.values()) for n, w in wanted.items()})
+    without = Domains(columns, None, None, None, curve)
+    with pytest.raises(RecipeError, match=r"d\.weights\.curve: en/unknown has no number"):
+        domain_shares(without, tokens, 1000.0, "d")

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RecipeError
-from pipeline.recipe.domains import DomainColumn
+from pipeline.recipe.domains import Curve, DomainColumn
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.mixture import mixture_of, with_mixture, without_mixture
 from tests.support.edited_recipes import edited, refused
+
+
+CURVE = {"column": "bucket", "C": 2, "p": 1.5, "lambda": 3}
 
 
 def with_domains(domains: object):
@@ -33,6 +36,14 @@ def test_columns_may_have_cutoffs(tmp_path: Path) -> None:
     assert load_recipe(path).source("c4").domains is None
 
 
+def test_weights_may_be_a_curve_beside_numbers(tmp_path: Path) -> None:
+    weights = {"curve": CURVE, "unknown": 0}
+    path = edited(tmp_path, with_domains({"by": ["bucket"], "weights": weights}))
+    domains = load_recipe(path).source("wikipedia").domains
+    assert domains is not None and domains.weights == {"unknown": 0.0}
+    assert domains.curve == Curve("bucket", 2.0, 1.5, 3.0)
+
+
 @pytest.mark.parametrize(
     ("domains", "expected"),
     [
@@ -52,6 +63,20 @@ def test_columns_may_have_cutoffs(tmp_path: Path) -> None:
         ({"by": ["language"], "weights": {"en": 0}}, "all are 0"),
         ({"by": ["language"], "shares": {"en": 0.5, "de": 0.4}}, "add up to 0.9, not to 1"),
         ({"by": ["language"], "shares": {"en": 1}, "weights": {"en": 1}}, "found both"),
+        (
+            {
+                "by": ["language"],
+                "weights": {"curve": {"column": "bucket", "C": 1, "p": 1, "lambda": 1}},
+            },
+            "'bucket' is none of the columns of 'by', language",
+        ),
+        (
+            {
+                "by": ["bucket"],
+                "weights": {"curve": {"column": "bucket", "C": 0, "p": 1, "lambda": 1}},
+            },
+            "curve.C: expected a number above 0",
+        ),
         ({"by": ["language"], "max_epochs": 0}, "max_epochs: expected a number above 0"),
         ({"by": ["language"], "weights": "none.yaml"}, "there is no file none.yaml"),
     ],
