@@ -212,3 +212,12 @@ def test_a_step_is_traced_to_domains(made, capsys) -> None:
         assert span["domain"] == domains[span["id"]]
     assert corpus(step) == 0
     assert "domain" in capsys.readouterr().out
+
+
+def test_report_and_card_show_domains(made, plain) -> None:
+    for name in ("report.html", "DATACARD.md"):
+        assert "observatory.example.org" in (made / name).read_text()
+    assert "### Domains of wikipedia" in (made / "DATACARD.md").read_text()
+    assert "Domains of divided sources" in (made / "report.html").read_text()
+    assert "### Domains of" not in (plain / "DATACARD.md").read_text()
+    assert "Domains of divided sources" not in (plain / "report.html").read_text()

@@ -13,7 +13,6 @@ from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.mixture import mixture_of, with_mixture, without_mixture
 from tests.support.edited_recipes import edited, refused
 
-
 CURVE = {"column": "bucket", "C": 2, "p": 1.5, "lambda": 3}
 
 
