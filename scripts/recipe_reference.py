@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.readers import READERS  # noqa: E402
 from pipeline.recipe import recipe  # noqa: E402
+from pipeline.recipe.domains import DomainKeys  # noqa: E402
 from pipeline.recipe.signatures import parameters_of, type_name  # noqa: E402
 from transforms.registry import STEPS  # noqa: E402
 
@@ -76,7 +77,8 @@ def parameter_table(target: Callable[..., Any], left_out: tuple[str, ...] = ()) 
     for name, (annotation, required) in parameters_of(target).items():
         if name not in left_out:
             default = "" if required else f"`{_yaml(signature[name].default)}`"
-            cells = [f"`{name}`", type_name(annotation), default]
+            key = name.removesuffix("_")  # ``as`` is no name in Python
+            cells = [f"`{key}`", type_name(annotation), default]
             rows.append([*cells, comments[name]] if any(comments.values()) else cells)
     if rows:
         columns = ["parameter", "type", "default", *([""] if len(rows[0]) > 3 else [])]
@@ -110,7 +112,8 @@ def page() -> str:
               "| `deduplications` | list, by default empty | [across sources](dedup.md) |",
               ""]  # fmt: skip
     for name, cls in (("tokenizer", recipe.Tokenizer), ("shards", recipe.Shards),
-                      ("reading", recipe.Reading), ("A source", recipe._SourceKeys)):  # fmt: skip
+                      ("reading", recipe.Reading), ("A source", recipe._SourceKeys),
+                      ("Domains of a source", DomainKeys)):  # fmt: skip
         title = f"`{name}`" if name.islower() else name
         lines += [f"## {title}", "", *described(cls), *parameter_table(cls)]
     lines += ["## Readers", ""]

@@ -38,6 +38,14 @@ class CorpusFile(NamedTuple):
     sha256: str
 
 
+class DomainRange(NamedTuple):
+    """The documents of one domain in a shard, which stand together."""
+
+    domain: str
+    begin: int  # in tokens
+    n_tokens: int
+
+
 class Shard(NamedTuple):
     """One part of a shard: ``train`` or ``validation``."""
 
@@ -46,6 +54,7 @@ class Shard(NamedTuple):
     n_tokens: int
     tokens: CorpusFile  # the .bin file
     documents: CorpusFile  # docs.parquet
+    domains: tuple[DomainRange, ...] = ()  # none where the source is not divided
 
     @property
     def token_bytes(self) -> int:
@@ -59,6 +68,7 @@ class Manifest(NamedTuple):
     fingerprint: str  # SHA-256 of the manifest, as it states itself
     token_budget: int
     proportions: dict[str, Fraction]  # share of each source in the sampled tokens; they add up to 1
+    domains: dict[str, dict[str, Fraction]]  # shares of domains in the tokens of divided sources
     tokenizer: Mapping[str, Any]  # model, sha256, vocabulary_size, bos, eos
     shards: list[Shard]  # shards of the requested part that have tokens, in the corpus's order
 
@@ -72,15 +82,15 @@ def parse_manifest(data: bytes, part: str) -> Manifest:
         manifest = json.loads(_without_digests(data))
         if manifest["format"] != FORMAT:
             raise ValueError(f"its format is {manifest['format']!r}, expected {FORMAT!r}")
-        proportions = {
-            name: Fraction(str(source["proportion"]))
-            for name, source in manifest["sources"].items()
-        }
-        total = sum(proportions.values())
         return Manifest(
             fingerprint=manifest["sha256"],
             token_budget=manifest["token_budget"],
-            proportions={name: share / total for name, share in proportions.items()},
+            proportions=_shares(manifest["sources"]),
+            domains={
+                name: _shares(source["domains"])
+                for name, source in manifest["sources"].items()
+                if "domains" in source
+            },
             tokenizer=manifest["tokenizer"],
             shards=[
                 _shard(entry["source"], entry["parts"][part])
@@ -90,6 +100,13 @@ def parse_manifest(data: bytes, part: str) -> Manifest:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a manifest of this format: {error!r}") from None
+
+
+def _shares(entries: Mapping[str, Any]) -> dict[str, Fraction]:
+    """Return the proportions of sources, or of domains, scaled to add up to exactly one."""
+    shares = {name: Fraction(str(entry["proportion"])) for name, entry in entries.items()}
+    total = sum(shares.values())
+    return {name: share / total if total else share for name, share in shares.items()}
 
 
 def _without_digests(data: bytes) -> bytes:
@@ -109,7 +126,18 @@ def _shard(source: str, part: Mapping[str, Any]) -> Shard:
         name.split(".", 1)[-1]: CorpusFile(name, file["bytes"], file["sha256"])
         for name, file in part["files"].items()
     }
-    shard = Shard(source, part["documents"], part["tokens"], files["bin"], files["docs.parquet"])
+    domains = tuple(
+        DomainRange(one["domain"], one["token_offset"], one["tokens"])
+        for one in part.get("domains", ())
+    )
+    shard = Shard(
+        source,
+        part["documents"],
+        part["tokens"],
+        files["bin"],
+        files["docs.parquet"],
+        domains,
+    )
     if shard.tokens.n_bytes not in (2 * shard.n_tokens, 4 * shard.n_tokens):
         raise ValueError(
             f"{shard.tokens.name}: {shard.tokens.n_bytes} bytes cannot be {shard.n_tokens} tokens "

@@ -1,12 +1,13 @@
 """The samples of a training run, drawn from a corpus in the proportions of its recipe.
 
-A sample is ``sequence_length + 1`` tokens of one source's stream (:mod:`training.streams`), which
-make ``sequence_length`` predictions. The next sample of the stream begins with the last token of
-the one before it. So every token is predicted once, and none is lost between samples.
+A sample is ``sequence_length + 1`` tokens of one stream (:mod:`training.streams`), which is that of
+a source, or of one of its domains where it is divided. These tokens make ``sequence_length``
+predictions. The next sample of the stream begins with the last token of the one before it. So every
+token is predicted once, and none is lost between samples.
 
-An epoch of a source is as many whole samples as its tokens make. The remaining tokens begin the
+An epoch of a stream is as many whole samples as its tokens make. The remaining tokens begin the
 next epoch, because streams are circular. So after whole epochs the numbers of predictions of any
-two tokens of a source differ by at most one. A source shorter than one sample has epochs of one
+two tokens of a stream differ by at most one. A stream shorter than one sample has epochs of one
 sample, which repeats some of its tokens.
 
 Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
@@ -15,6 +16,8 @@ Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +27,7 @@ import numpy.typing as npt
 from training.files import corpus_files
 from training.manifest import MANIFEST_NAME, Manifest, manifest_name, parse_manifest
 from training.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
-from training.streams import DocumentSpan, Int64s, Streams
+from training.streams import DocumentSpan, Int64s, Stream, Streams
 
 NO_TOKEN = -100
 """Value that fills up samples at the end of a validation stream. PyTorch's losses ignore it as a
@@ -34,10 +37,10 @@ target."""
 class Draws(NamedTuple):
     """The samples that positions draw. Every array has one entry a position."""
 
-    source: Int64s  # index of the source in the mixture's sources
-    epoch: Int64s  # epoch of the source, from 0
+    stream: Int64s  # index of the stream in the mixture's streams
+    epoch: Int64s  # epoch of the stream, from 0
     sample: Int64s  # number of the sample in the epoch, in the stream's order
-    begin: Int64s  # location of the sample in the source's stream, in tokens
+    begin: Int64s  # location of the sample in the stream, in tokens
 
 
 class Mixture:
@@ -45,8 +48,9 @@ class Mixture:
 
     The sample at a position depends only on the corpus, the sequence length, the token budget and
     the seed. ``n_samples`` is the number of whole samples in the budget. They are divided among the
-    sources in the recipe's proportions, by largest remainder. They are spread so that every prefix
-    has these proportions up to a sample or two (:class:`training.order.Schedule`). Each epoch has
+    sources in the recipe's proportions, by largest remainder, and then those of each source among
+    its domains. They are spread so that every prefix has these proportions up to a sample or two
+    (:class:`training.order.Schedule`). Each epoch has
     its samples in another order (:func:`training.order.permuted`).
     """
 
@@ -76,7 +80,8 @@ class Mixture:
         self.fingerprint = manifest.fingerprint
         self.tokenizer = manifest.tokenizer
         self._streams = Streams(files, manifest.shards)
-        self.sources = self._streams.sources
+        self.streams = self._streams.streams
+        self.sources = sorted({stream.source for stream in self.streams})
         if without := sorted(set(manifest.proportions) - set(self.sources)):
             raise ValueError(
                 f"{output}: the recipe samples {', '.join(without)}, which has no training tokens"
@@ -92,8 +97,19 @@ class Mixture:
         shares = [manifest.proportions[source] for source in self.sources]
         self.samples_of_source = exact_shares(self.n_samples, shares)
         self._schedule = Schedule(self.samples_of_source)
+        self.samples_of_stream: list[int] = []
+        self._first_streams: list[int] = []  # of each source, whose streams are neighbours
+        self._schedules: list[Schedule | None] = []  # of a source's domains, if it is divided
+        for source, n_samples in zip(self.sources, self.samples_of_source, strict=True):
+            self._first_streams.append(len(self.samples_of_stream))
+            counts = [n_samples]
+            if of_domain := manifest.domains.get(source):
+                names = [stream.domain for stream in self.streams if stream.source == source]
+                counts = _domain_samples(n_samples, names, of_domain, f"{output}: {source}")
+            self._schedules.append(Schedule(counts) if source in manifest.domains else None)
+            self.samples_of_stream += counts
         self._samples_an_epoch = np.maximum(self._streams.n_tokens // sequence_length, 1)
-        self._keys = np.array([_key(seed, source) for source in self.sources], np.uint64)
+        self._keys = np.array([_key(seed, stream) for stream in self.streams], np.uint64)
 
     def draws(self, positions: npt.ArrayLike) -> Draws:
         """Return the samples that positions draw. Raises ValueError outside of the mixture."""
@@ -102,13 +118,27 @@ class Mixture:
             raise ValueError(
                 f"positions {at.min()} to {at.max()} of a mixture of {self.n_samples} samples"
             )
-        source, earlier = self._schedule.draws(at)
-        size = self._samples_an_epoch[source]
+        stream, earlier = self._stream_draws(at)
+        size = self._samples_an_epoch[stream]
         epoch = earlier // size
-        sample = permuted(earlier % size, size, epoch_keys(self._keys[source], epoch))
+        sample = permuted(earlier % size, size, epoch_keys(self._keys[stream], epoch))
         first = epoch * size * self.sequence_length  # where the epoch begins, modulo the stream
-        begin = (first + sample * self.sequence_length) % self._streams.n_tokens[source]
-        return Draws(source, epoch, sample, begin)
+        begin = (first + sample * self.sequence_length) % self._streams.n_tokens[stream]
+        return Draws(stream, epoch, sample, begin)
+
+    def _stream_draws(self, positions: Int64s) -> tuple[Int64s, Int64s]:
+        """Return each position's stream, and the number of earlier positions with that stream.
+
+        Which source a position draws from does not depend on how the source is divided.
+        """
+        source, earlier = self._schedule.draws(positions)
+        stream = np.array(self._first_streams, np.int64)[source]
+        for number, schedule in enumerate(self._schedules):
+            here = np.flatnonzero(source == number) if schedule is not None else ()
+            if schedule is not None and len(here):
+                domain, earlier[here] = schedule.draws(earlier[here])
+                stream[here] += domain
+        return stream, earlier
 
     def samples(self, positions: npt.ArrayLike) -> Int64s:
         """Read the samples at positions, as ``tokens_BT1``.
@@ -117,13 +147,13 @@ class Mixture:
         shard that is missing or damaged.
         """
         draws = self.draws(positions)
-        return self._streams.read(draws.source, draws.begin, self.sequence_length + 1)
+        return self._streams.read(draws.stream, draws.begin, self.sequence_length + 1)
 
     def documents_of(self, position: int) -> list[DocumentSpan]:
         """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
         draws = self.draws([position])
-        source, begin = int(draws.source[0]), int(draws.begin[0])
-        return self._streams.documents(source, begin, self.sequence_length + 1)
+        stream, begin = int(draws.stream[0]), int(draws.begin[0])
+        return self._streams.documents(stream, begin, self.sequence_length + 1)
 
     def positions_of_step(self, step: int, batch_tokens: int) -> range:
         """Return the positions of a training step. The first step is 1.
@@ -190,17 +220,18 @@ class Validation:
         files = corpus_files(output, cache)
         manifest = _parse(f"{output}/{MANIFEST_NAME}", files.read_manifest(), "validation")
         self.sequence_length = sequence_length
-        self._streams = Streams(files, manifest.shards)
+        self._streams = Streams(files, manifest.shards, by_domain=False)
+        self._sources = [stream.source for stream in self._streams.streams]
         self.n_samples = {
             source: -(-(int(n_tokens) - 1) // sequence_length)
-            for source, n_tokens in zip(self._streams.sources, self._streams.n_tokens, strict=True)
+            for source, n_tokens in zip(self._sources, self._streams.n_tokens, strict=True)
             if n_tokens > 1  # the first token of a stream is predicted from nothing
         }
         """Number of samples of every source that has any."""
 
     def samples(self, source: str, numbers: npt.ArrayLike) -> Int64s:
         """Read samples of a source, as ``tokens_BT1``. Beyond the last, all is :data:`NO_TOKEN`."""
-        stream = self._streams.sources.index(source)
+        stream = self._sources.index(source)
         n_tokens = int(self._streams.n_tokens[stream])
         begins = np.asarray(numbers, np.int64) * self.sequence_length
         tokens_BT1 = self._streams.read(
@@ -218,7 +249,17 @@ def _parse(path: str, data: bytes, part: str) -> Manifest:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _key(seed: int, source: str) -> int:
-    """Return the key of a source, from which the keys of its epochs are made."""
-    digest = hashlib.blake2b(f"{seed}/{source}".encode(), digest_size=8).digest()
+def _domain_samples(
+    n_samples: int, names: Sequence[str | None], shares: Mapping[str, Fraction], where: str
+) -> list[int]:
+    """Divide a source's samples among its domains. Raises ValueError for one without tokens."""
+    if without := sorted(name for name, share in shares.items() if share and name not in names):
+        raise ValueError(f"{where}: its mixture samples {', '.join(without)}, which has no tokens")
+    return exact_shares(n_samples, [shares[name or ""] for name in names])
+
+
+def _key(seed: int, stream: Stream) -> int:
+    """Return the key of a stream, from which the keys of its epochs are made."""
+    name = stream.source if stream.domain is None else f"{stream.source}/{stream.domain}"
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")

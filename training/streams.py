@@ -1,8 +1,9 @@
 """Streams of tokens: the shards of each source, one after the other, mapped into memory.
 
 A source's stream is the tokens of its shards in the corpus's order: document after document, each
-with its begin and end tokens. Locations in a stream are counted in tokens. A stream is circular:
-its beginning follows its end.
+with its begin and end tokens. Where a source is divided into domains, each domain has a stream: its
+pieces of these shards. Locations in a stream are counted in tokens. A stream is circular: its
+beginning follows its end.
 
 Shapes: N ranges, T tokens of a range.
 """
@@ -33,6 +34,7 @@ class DocumentSpan(NamedTuple):
     """
 
     source: str
+    domain: str | None  # where the source is divided
     shard: str  # the .bin file, relative to the corpus's folder
     id: str
     url: str | None
@@ -42,58 +44,87 @@ class DocumentSpan(NamedTuple):
     sample_end: int
 
 
-class Streams:
-    """The streams of all sources, of which ranges can be read."""
+class Stream(NamedTuple):
+    """What a stream is of."""
 
-    def __init__(self, files: Files, shards: list[Shard]) -> None:
+    source: str
+    domain: str | None = None
+
+
+class _Piece(NamedTuple):
+    """A part of a stream: consecutive tokens of one shard."""
+
+    stream: Stream
+    shard: int
+    begin: int  # in the shard, in tokens
+    n_tokens: int
+
+
+class Streams:
+    """The streams of all sources, or of their domains, of which ranges can be read."""
+
+    def __init__(self, files: Files, shards: list[Shard], *, by_domain: bool = True) -> None:
         """Make the streams of shards in the corpus's order. No file is opened yet.
 
-        The shards are those of one part, ``train`` or ``validation``.
+        The shards are those of one part, ``train`` or ``validation``. Without ``by_domain``, a
+        source has one stream even where it is divided into domains.
         """
         self._files = files
-        self.sources = sorted({shard.source for shard in shards})
-        self._shards = sorted(shards, key=lambda shard: shard.source)  # stable
-        # All streams stand one after the other on one line, so that one search finds any shard.
-        self._shard_ends: Int64s = np.cumsum([shard.n_tokens for shard in self._shards], dtype=int)
-        ends = {
-            shard.source: int(end)
-            for shard, end in zip(self._shards, self._shard_ends, strict=True)
-        }
-        self.n_tokens = np.diff([ends[source] for source in self.sources], prepend=0)
+        self._shards = shards
+        pieces = [
+            piece
+            for number, shard in enumerate(shards)
+            for piece in _pieces_of(shard, number, by_domain=by_domain)
+        ]
+        self.streams = sorted({piece.stream for piece in pieces}, key=_place)
+        pieces.sort(key=lambda piece: _place(piece.stream))  # stable
+        self._piece_shards: Int64s = np.array([piece.shard for piece in pieces], np.int64)
+        self._piece_begins: Int64s = np.array([piece.begin for piece in pieces], np.int64)
+        # All streams stand one after the other on one line, so that one search finds any piece.
+        self._piece_ends: Int64s = np.cumsum([piece.n_tokens for piece in pieces], dtype=int)
+        ends = {piece.stream: int(end) for piece, end in zip(pieces, self._piece_ends, strict=True)}
+        self.n_tokens = np.diff([ends[stream] for stream in self.streams], prepend=0)
         self._stream_begins = np.cumsum(self.n_tokens) - self.n_tokens
         self._mapped: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
 
-    def read(self, sources: Int64s, begins: Int64s, n_tokens: int) -> Int64s:
+    def read(self, streams: Int64s, begins: Int64s, n_tokens: int) -> Int64s:
         """Read ``n_tokens`` tokens from each location on, as ``tokens_NT``.
 
-        ``sources`` are indices of :attr:`sources`, and ``begins`` locations within these streams.
+        ``streams`` are indices of :attr:`streams`, and ``begins`` locations within these streams.
         Raises ValueError, with the file's name, where a shard is missing or damaged.
         """
         tokens_NT = np.empty((len(begins), n_tokens), np.int64)
-        locations = self._stream_begins[sources] + begins
-        shards = np.searchsorted(self._shard_ends, locations, "right")
-        ends = (self._shard_ends[shards] - locations).tolist()  # tokens to the end of the shard
-        shard_numbers, token_begins = shards.tolist(), begins.tolist()
-        for i in np.argsort(locations).tolist():  # each shard is opened once
-            if n_tokens <= ends[i]:
-                tokens = self._tokens(shard_numbers[i])
-                begin = len(tokens) - ends[i]
-                tokens_NT[i] = tokens[begin : begin + n_tokens]
+        locations = self._stream_begins[streams] + begins
+        pieces = np.searchsorted(self._piece_ends, locations, "right")
+        left = self._piece_ends[pieces] - locations  # tokens to the end of the piece
+        ends_in_shard = self._piece_begins[pieces] + self._sizes(pieces)
+        shards = self._piece_shards[pieces]
+        order = np.lexsort((locations, shards))  # each shard is opened once
+        begins_in_shard = (ends_in_shard - left).tolist()
+        fits, shard_numbers, token_begins = (
+            (left >= n_tokens).tolist(),
+            shards.tolist(),
+            begins.tolist(),
+        )
+        for i in order.tolist():
+            if fits[i]:
+                begin = begins_in_shard[i]
+                tokens_NT[i] = self._tokens(shard_numbers[i])[begin : begin + n_tokens]
             else:
                 filled = 0
-                for shard, begin, end in self._pieces(int(sources[i]), token_begins[i], n_tokens):
+                for shard, begin, end in self._pieces(int(streams[i]), token_begins[i], n_tokens):
                     tokens_NT[i, filled : filled + end - begin] = self._tokens(shard)[begin:end]
                     filled += end - begin
         return tokens_NT
 
-    def documents(self, source: int, begin: int, n_tokens: int) -> list[DocumentSpan]:
+    def documents(self, stream: int, begin: int, n_tokens: int) -> list[DocumentSpan]:
         """Return the documents of a range, in order.
 
         Raises ValueError, with the file's name, where a file is missing or damaged.
         """
         spans = []
         filled = 0
-        for number, piece_begin, piece_end in self._pieces(source, begin, n_tokens):
+        for number, piece_begin, piece_end in self._pieces(stream, begin, n_tokens):
             shard = self._shards[number]
             for row in _documents_between(str(self._files.path(shard.documents)),
                                           piece_begin, piece_end):  # fmt: skip
@@ -104,6 +135,7 @@ class Streams:
                 spans.append(
                     DocumentSpan(
                         source=shard.source,
+                        domain=self.streams[stream].domain,
                         shard=shard.tokens.name,
                         id=row["id"],
                         url=row["url"],
@@ -121,16 +153,23 @@ class Streams:
         for shard in self._shards:
             self._files.path(shard.tokens)
 
-    def _pieces(self, source: int, begin: int, n_tokens: int) -> Iterator[tuple[int, int, int]]:
-        """Cut a range at the ends of shards. Yields each shard's number, and the edges in it."""
-        stream_begin, stream_tokens = int(self._stream_begins[source]), int(self.n_tokens[source])
+    def _sizes(self, pieces: Int64s) -> Int64s:
+        """Return the tokens of pieces."""
+        before = np.where(pieces > 0, self._piece_ends[pieces - 1], 0)
+        sizes: Int64s = self._piece_ends[pieces] - before
+        return sizes
+
+    def _pieces(self, stream: int, begin: int, n_tokens: int) -> Iterator[tuple[int, int, int]]:
+        """Cut a range at the ends of pieces. Yields each one's shard, and the edges in that."""
+        stream_begin, stream_tokens = int(self._stream_begins[stream]), int(self.n_tokens[stream])
         while n_tokens:
             location = stream_begin + begin
-            number = int(np.searchsorted(self._shard_ends, location, "right"))
-            left = int(self._shard_ends[number]) - location
+            number = int(np.searchsorted(self._piece_ends, location, "right"))
+            left = int(self._piece_ends[number]) - location
             here = min(n_tokens, left)
-            at = self._shards[number].n_tokens - left
-            yield number, at, at + here
+            size = int(self._sizes(np.array([number]))[0])
+            at = int(self._piece_begins[number]) + size - left
+            yield int(self._piece_shards[number]), at, at + here
             n_tokens -= here
             begin = (begin + here) % stream_tokens
 
@@ -153,6 +192,21 @@ class Streams:
     def __getstate__(self) -> dict[str, Any]:
         """Copy without the mappings, as for a loader's worker process."""
         return {**self.__dict__, "_mapped": OrderedDict()}
+
+
+def _place(stream: Stream) -> tuple[str, str]:
+    """Return the key by which streams are sorted."""
+    return stream.source, stream.domain or ""
+
+
+def _pieces_of(shard: Shard, number: int, *, by_domain: bool) -> Iterator[_Piece]:
+    """Yield the pieces that a shard has of streams; none is empty."""
+    if not (by_domain and shard.domains):
+        yield _Piece(Stream(shard.source), number, 0, shard.n_tokens)
+        return
+    for domain, begin, n_tokens in shard.domains:
+        if n_tokens:
+            yield _Piece(Stream(shard.source, domain), number, begin, n_tokens)
 
 
 def _documents_between(path: str, begin: int, end: int) -> Iterator[dict[str, Any]]:

@@ -54,6 +54,8 @@ STEPS = _Steps(
         "strip_gutenberg": "transforms.gutenberg.strip_gutenberg",
         "strip_licence_header": "transforms.code.licence_header.strip_licence_header",
         "bucket_by_perplexity": "transforms.scoring.perplexity.bucket_by_perplexity",
+        "bucket_by_score": "transforms.scoring.score_buckets.bucket_by_score",
+        "combine_scores": "transforms.scoring.score_buckets.combine_scores",
         "classify": "transforms.scoring.language.classify",
         "decontaminate": "transforms.decontamination.decontaminate.decontaminate",
         "classify_top": "transforms.scoring.language.classify_top",
@@ -70,7 +72,9 @@ LEAVES_TEXTS = frozenset(
     {
         "apply_fineweb_rules",
         "bucket_by_perplexity",
+        "bucket_by_score",
         "classify",
+        "combine_scores",
         "classify_top",
         "decontaminate",
         "deduplicate_documents",

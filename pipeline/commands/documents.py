@@ -51,6 +51,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--source", metavar="NAME", help="only its documents")
     one.add_argument("--language", metavar="CODE", help="only of this language")
     one.add_argument("--bucket", metavar="NAME", help="only of this perplexity bucket")
+    one.add_argument("--domain", metavar="NAME", help="only of this domain of the sources")
     one.add_argument("--part", choices=("train", "validation", "dropped"),
                      help="only of this part (default: all that were kept)")  # fmt: skip
     one.add_argument("--dropped", action="store_true", help="the same as --part dropped")
@@ -122,7 +123,9 @@ def _command_sample(options: argparse.Namespace) -> int:
         if part not in (None, "dropped"):
             raise ValueError(f"--part {part} has no dropped documents; leave it out")
         part = "dropped"
-    wanted = Filter(options.language, options.bucket, options.reason, options.step)
+    if options.domain and part == "dropped":
+        raise ValueError("--domain: dropped documents have no domain")
+    wanted = Filter(options.language, options.bucket, options.reason, options.step, options.domain)
     total, documents = sample_documents(
         options.output, load_manifest(options.output), n=options.n, seed=options.seed,
         wanted=wanted, source=options.source, part=part,

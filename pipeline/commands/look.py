@@ -6,6 +6,7 @@ They import no Beam, so they start at once.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline.commands.common import (
@@ -17,6 +18,9 @@ from pipeline.commands.common import (
 from pipeline.files import storage
 from pipeline.inspection import manifest as inspect
 
+SHOWN_DOMAINS = 50
+"""Most domains of a source whose share is printed."""
+
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser of ``corpus``."""
@@ -24,7 +28,8 @@ def add_commands(commands: Any) -> None:
     def command(name: str, function: Any, text: str, *status: str) -> argparse.ArgumentParser:
         return add_output_command(commands, name, function, text, *status)
 
-    command("ls", _command_ls, "list the shards with their documents and tokens")
+    one = command("ls", _command_ls, "list the shards with their documents and tokens")
+    one.add_argument("--domains", action="store_true", help="list the domains in each shard")
     add_choice_of_document(
         command("show", _command_show, "show a document of a shard, decoded, with its record")
     )
@@ -36,14 +41,18 @@ def add_commands(commands: Any) -> None:
 
 
 def _command_ls(options: argparse.Namespace) -> int:
-    rows = inspect.list_shards(options.output)
+    rows = (inspect.list_domains if options.domains else inspect.list_shards)(options.output)
     if options.json:
         return print_json(rows)
     from pipeline.tables import show, table
 
-    columns = ["shard", "documents", "tokens", "characters", "bytes"]
-    total = ["all", *(sum(row[name] for row in rows) for name in columns[1:])]
-    show(table("Shards", columns, [*([row[name] for name in columns] for row in rows), total]))
+    names, numbers = ["shard"], ["documents", "tokens", "characters", "bytes"]
+    if options.domains:
+        names, numbers = ["shard", "domain"], ["documents", "tokens"]
+    total = ["all", *[""] * (len(names) - 1), *(sum(row[name] for row in rows) for name in numbers)]
+    columns = [*names, *numbers]
+    show(table("Domains" if options.domains else "Shards", columns,
+               [*([row[name] for name in columns] for row in rows), total]))  # fmt: skip
     return 0
 
 
@@ -89,9 +98,27 @@ def _command_stats(options: argparse.Namespace) -> int:
                "epochs"]  # fmt: skip
     show(
         table(f"Mixture of {statistics['token_budget']:,} tokens", columns, rows),
+        *_domain_tables(statistics["sources"]),
         *(f"warning: {warning}" for warning in statistics["warnings"]),
     )
     return 0
+
+
+def _domain_tables(sources: dict[str, Any]) -> Iterator[Any]:
+    """Yield the domains of each source that is divided, those with the most sampled tokens."""
+    from pipeline.tables import table
+
+    for name, source in sources.items():
+        domains = source["mixture"].get("domains", {})
+        most = sorted(domains, key=lambda one: (-domains[one]["sampled_tokens"], one))
+        keys = ["proportion", "train_tokens", "validation_tokens", "sampled_tokens", "epochs"]
+        columns = ["domain", "share of the source", *(key.replace("_", " ") for key in keys[1:])]
+        rows = [[one, *(domains[one][key] for key in keys)] for one in most[:SHOWN_DOMAINS]]
+        if rows:
+            yield ""
+            yield table(f"Domains of {name}", columns, rows)
+        if len(most) > SHOWN_DOMAINS:
+            yield f"and {len(most) - SHOWN_DOMAINS:,} more domains, which --json lists"
 
 
 def _command_explain(options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from pipeline.commands import (
     completion,
+    cutoffs,
     diff,
     documents,
     export,
@@ -39,7 +40,19 @@ def command_parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 done or found, 1 nothing found, different or damaged, 2 a mistake",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for family in (look, documents, diff, report, serve, export, mix, tokenizer, training, trace):
+    for family in (
+        look,
+        documents,
+        diff,
+        report,
+        serve,
+        export,
+        mix,
+        cutoffs,
+        tokenizer,
+        training,
+        trace,
+    ):
         family.add_commands(commands)
     worker_pool.add_commands(commands)
     completion.add_commands(commands, parser)

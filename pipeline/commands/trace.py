@@ -60,7 +60,9 @@ def _command_trace(options: argparse.Namespace) -> int:
         return print_json(rows)
     from pipeline.tables import show, table
 
-    columns = ["position", "source", "id", "begin", "end", "url"]
+    columns = ["position", "source", "domain", "id", "begin", "end", "url"]
+    if not any(row["domain"] for row in rows):
+        columns.remove("domain")
     title = f"Documents of step {options.step}, with the tokens of each that a sample holds"
     show(table(title, columns, [[row[name] for name in columns] for row in rows]))
     return 0

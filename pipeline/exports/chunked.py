@@ -45,7 +45,7 @@ def write_litdata(corpus: Corpus, folder: Path, *, chunk_bytes: int = CHUNK_BYTE
     }
     for source, parts in corpus.sources.items():
         chunks: list[dict[str, Any]] = []
-        (folder / source).mkdir()
+        (folder / source).mkdir(parents=True)
         for part in parts:
             reader = part.open()
             sizes = reader.lengths.astype(np.int64) * corpus.dtype.itemsize
@@ -98,7 +98,7 @@ def write_mds(
     described = json.dumps(config, sort_keys=True).encode()
     for source, parts in corpus.sources.items():
         shards: list[dict[str, Any]] = []
-        (folder / source).mkdir()
+        (folder / source).mkdir(parents=True)
         samples = (
             _document_samples(parts)
             if sequence_length is None

@@ -2,7 +2,7 @@
 
 In all of them tokens are raw and little-endian, and int32 ids have the same bytes as uint32 ids. So
 the token files are hard links to the shards where the file system allows it, else copies. Only the
-index files differ.
+index files differ. Of a source that is divided, the tokens of each domain are copied.
 
 - Megatron-LM: ``.bin`` and ``.idx`` (``megatron/core/datasets/indexed_dataset.py``).
 - nanotron: datatrove's ``.ds``; ``.ds.index`` with the end of each document in tokens, as u64; and
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.exports.corpus_parts import Corpus, ShardPart
-from tokenizer.shards import ShardReader
+from tokenizer.shards import ShardReader, ShardWriter
 
 ROWS = 10_000
 """Rows of ``docs.parquet`` that are read at a time."""
@@ -45,14 +45,18 @@ def write_megatron(corpus: Corpus, folder: Path, target: Path, *, copy: bool) ->
         )
     arguments = []
     for source, parts in corpus.sources.items():
-        proportion = corpus.manifest["sources"][source]["proportion"]
+        proportion = corpus.proportions[source]
         n_tokens = sum(part.n_tokens for part in parts)
         for part in parts:
-            part.open()
-            for suffix in ("bin", "idx"):
-                _link(part, suffix, folder / source / f"{part.name}.{suffix}", copy)
+            reader, prefix = part.open(), folder / source / part.name
+            _link(part, "bin", prefix.with_suffix(".bin"), copy)
+            if part.of_whole is None:
+                _link(part, "idx", prefix.with_suffix(".idx"), copy)
+            else:
+                _write_index(reader, prefix.with_suffix(".idx"))
             weight = proportion * part.n_tokens / n_tokens if n_tokens else 0.0
-            arguments.append(f"{weight:.12g} {target / source / part.name}\n")
+            if proportion:  # a domain may be left out of the mixture
+                arguments.append(f"{weight:.12g} {target / source / part.name}\n")
     (folder / "data_args.txt").write_text("".join(arguments))
 
 
@@ -63,12 +67,21 @@ def write_nanotron(corpus: Corpus, folder: Path, *, copy: bool, tokenizer: str |
         lengths = part.open().lengths
         # datatrove's reader ignores an end that occurs twice, so empty documents are left out.
         ends = np.cumsum(lengths[lengths > 0], dtype="<u8")
-        path = folder / part.source / f"{part.name}.ds"
+        path = folder / part.folder / f"{part.name}.ds"
         _link(part, "bin", path, copy)
         path.with_name(f"{path.name}.index").write_bytes(ends.tobytes())
         path.with_name(f"{path.name}.metadata").write_text(
             f"{name}|{corpus.dtype.itemsize}\n{part.n_tokens}\n{_in_words(part.n_tokens)}"
         )
+
+
+def _write_index(reader: ShardReader, path: Path) -> None:
+    """Write the index of a part of a shard."""
+    offsets = np.concatenate([[0], np.cumsum(reader.lengths, dtype=np.int64)])
+    with path.open("wb") as file:
+        writer = ShardWriter(io.BytesIO(), file, reader.index.dtype.newbyteorder("="))
+        writer.append(np.zeros(0, reader.index.dtype), offsets)
+        writer.finish()
 
 
 def _in_words(n_tokens: int) -> str:
@@ -85,7 +98,7 @@ def write_olmo(corpus: Corpus, folder: Path, *, copy: bool) -> None:
     number within that shard.
     """
     for part in corpus.parts():
-        path = folder / part.source / f"{part.name}.npy"
+        path = folder / part.folder / f"{part.name}.npy"
         _link(part, "bin", path, copy)
         with (
             path.with_suffix(".csv.gz").open("wb") as file,
@@ -102,13 +115,20 @@ def _boundaries(part: ShardPart, reader: ShardReader) -> Iterator[tuple[Any, ...
         for identifier in batch["id"].to_pylist():
             end = int(ends[number])
             start = end - int(reader.lengths[number])
-            yield start, end, identifier, f"{part.source}/{part.name}", number
+            place = part.first_document + number
+            yield start, end, identifier, f"{part.source}/{part.name}", place
             number += 1
 
 
 def _link(part: ShardPart, suffix: str, path: Path, copy: bool) -> None:
-    """Hard-link or copy one of a shard's files to a path of the export."""
+    """Hard-link or copy one of a shard's files to a path of the export.
+
+    Of a part that is of one domain, its tokens are written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if part.of_whole is not None:
+        part.open().tokens.tofile(path)
+        return
     source = Path(f"{part.prefix}.{suffix}")
     if not copy:
         try:

@@ -39,6 +39,7 @@ def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
         [
             ("id", pa.string()),
             ("source", pa.string()),
+            *([("domain", pa.string())] if _has_domains(corpus) else []),
             ("text", pa.string()),
             *(DOCS_SCHEMA.field(name) for name in KEPT_COLUMNS),
             *([("tokens", pa.list_(pa.from_numpy_dtype(corpus.dtype)))] if tokens else []),
@@ -51,6 +52,11 @@ def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
             for batch in _batches(part, part.open(), encoder, schema):
                 file.write_batch(batch)
     (folder / "README.md").write_text(_card(corpus), encoding="utf-8")
+
+
+def _has_domains(corpus: Corpus) -> bool:
+    """Tell whether a source that is exported is divided into domains."""
+    return any("domains" in corpus.manifest["sources"][source] for source in corpus.sources)
 
 
 def _encoder(corpus: Corpus) -> BatchEncoder:
@@ -74,6 +80,9 @@ def _batches(
                 "source": pa.array([part.source] * len(documents)),
                 "text": pa.array([encoder.decode(ids) for ids in documents], pa.string()),
                 **{name: batch[name] for name in KEPT_COLUMNS},
+                "domain": batch["domain"]
+                if "domain" in batch.schema.names
+                else pa.nulls(len(documents), pa.string()),
             }
             if "tokens" in schema.names:
                 offsets = np.cumsum([0, *map(len, documents)], dtype=np.int32)
@@ -100,7 +109,7 @@ def _card(corpus: Corpus) -> str:
     }
     rows = [
         f"| {source} | {sum(p.n_documents for p in parts):,} | {sum(p.n_tokens for p in parts):,} "
-        f"| {corpus.manifest['sources'][source]['proportion']:g} |"
+        f"| {corpus.proportions[source]:g} |"
         for source, parts in corpus.sources.items()
     ]
     return "\n".join(

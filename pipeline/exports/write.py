@@ -37,7 +37,7 @@ def export(
     target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} is there already; remove it, or give another folder")
-    corpus = open_corpus(output, sources, part)
+    corpus = open_corpus(output, sources, part, by_domain=file_format != "hf")
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -77,7 +77,7 @@ def _description(corpus: Corpus, file_format: str) -> dict[str, Any]:
             source: {
                 "documents": sum(part.n_documents for part in parts),
                 "tokens": sum(part.n_tokens for part in parts),
-                "proportion": manifest["sources"][source]["proportion"],
+                "proportion": corpus.proportions[source],
             }
             for source, parts in corpus.sources.items()
         },

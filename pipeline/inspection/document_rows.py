@@ -34,6 +34,10 @@ class DocumentFile(NamedTuple):
     documents: int
 
 
+EQUAL = ("language", "bucket", "reason", "step", "domain")
+"""Columns of which a filter wants one value."""
+
+
 class Filter(NamedTuple):
     """Values that a row must have; None matches any value."""
 
@@ -41,18 +45,19 @@ class Filter(NamedTuple):
     bucket: str | None = None
     reason: str | None = None  # why a document was dropped
     step: str | None = None  # which step dropped it
+    domain: str | None = None  # of a source that is divided; dropped documents have none
     contains: str | None = None  # text in the id or the url
 
     @property
     def columns(self) -> list[str]:
         """Columns that the filter needs."""
-        equal = [name for name in self._fields[:4] if getattr(self, name) is not None]
+        equal = [name for name in EQUAL if getattr(self, name) is not None]
         return [*equal, *(["id", "url"] if self.contains else [])]
 
     def matches(self, rows: pa.Table) -> npt.NDArray[np.bool_]:
         """Return for each row whether it has all the values."""
         matching = np.ones(rows.num_rows, bool)
-        for name in self._fields[:4]:
+        for name in EQUAL:
             if (wanted := getattr(self, name)) is not None:
                 matching &= truths(pc.equal(rows[name], scalar(wanted)).combine_chunks())
         if self.contains:

@@ -43,6 +43,8 @@ def sample_documents(
         raise ValueError(f"-n {n}: draw one document at the least")
     parts = PARTS if part is None else (part,)
     files = document_files(output, manifest, source=source, parts=parts)
+    if wanted.domain is not None:
+        files = _files_with_domain(output, manifest, files, wanted.domain)
     counts = [_count(file, wanted) for file in files]
     ends = np.cumsum(np.array(counts, np.int64))
     total = int(ends[-1]) if len(ends) else 0
@@ -65,6 +67,24 @@ def sample_documents(
     else:
         _add_shard_texts(output, manifest, files, documents)
     return total, documents
+
+
+def _files_with_domain(
+    output: str, manifest: dict[str, Any], files: Sequence[DocumentFile], domain: str
+) -> list[DocumentFile]:
+    """Return those files that hold documents of a domain. Raises ValueError if there is none."""
+    there: dict[str, set[str]] = {
+        f"{shard['source']}/{part}-{shard['shard']:05d}": {one["domain"] for one in groups}
+        for shard in manifest["shards"]
+        for part, summary in shard["parts"].items()
+        if (groups := summary.get("domains")) is not None
+    }
+    found = [file for file in files if domain in there.get(file.name, ())]
+    if not found:
+        known = sorted({name for file in files for name in there.get(file.name, ())})
+        shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+        raise ValueError(f"{output} has no domain {domain!r}; there are: {shown or 'none'}")
+    return found
 
 
 def _check_values(files: Sequence[DocumentFile], wanted: Filter) -> None:

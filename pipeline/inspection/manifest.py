@@ -47,6 +47,16 @@ def list_shards(output: str) -> list[dict[str, Any]]:
     ]
 
 
+def list_domains(output: str) -> list[dict[str, Any]]:
+    """Return one row for each domain of each part of each shard of the sources that are divided."""
+    return [
+        {"shard": f"{shard['source']}/{part}-{shard['shard']:05d}", **group}
+        for shard in load_manifest(output)["shards"]
+        for part, summary in shard["parts"].items()
+        for group in summary.get("domains", ())
+    ]
+
+
 def find_document(
     output: str, shard: str | None, number: int | None, identifier: str | None, at_random: bool
 ) -> tuple[DocumentFile, int]:

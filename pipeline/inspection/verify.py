@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,6 +18,7 @@ from pipeline.files.trusted import FILE_STATES
 from pipeline.output.arrow_values import added_up, numbers
 from pipeline.output.layout import (
     DOCS_SCHEMA,
+    DOMAIN_SCHEMA,
     DROPPED_SCHEMA,
     MANIFEST_NAME,
     MIXTURES_FOLDER,
@@ -123,19 +126,35 @@ def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any])
     docs = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     lengths = np.asarray(reader.lengths, np.int64)
     offsets = np.cumsum(lengths) - lengths
-    if docs.schema.names != DOCS_SCHEMA.names:
+    groups = part.get("domains")
+    if docs.schema.names != (DOCS_SCHEMA if groups is None else DOMAIN_SCHEMA).names:
         yield f"{names['parquet']}: its columns are {', '.join(docs.schema.names)}"
     elif not (
         docs["token_count"].equals(pa.chunked_array([numbers(lengths)]))
         and docs["token_offset"].equals(pa.chunked_array([numbers(offsets)]))
     ):
         yield f"{names['parquet']}: its rows do not match the index"
+    elif groups is not None and groups != _groups(docs["domain"].to_pylist(), lengths):
+        yield f"{names['parquet']}: its domains are not the manifest's"
     if (len(lengths), int(lengths.sum())) != (part["documents"], part["tokens"]):
         yield f"{names['idx']}: {len(lengths)} documents, {lengths.sum()} tokens: not the manifest"
     vocabulary_size = manifest["tokenizer"]["vocabulary_size"]
     tokens = reader.tokens
     if len(tokens) and (int(tokens.max()) >= vocabulary_size or int(tokens.min()) < 0):
         yield f"{names['bin']}: a token id is outside the vocabulary of {vocabulary_size}"
+
+
+def _groups(names: Sequence[str], lengths: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Return the groups of equal neighbours among documents' domains, as the manifest does."""
+    ends = np.cumsum(lengths)
+    groups, begin = [], 0
+    for name, group in groupby(names):
+        end = begin + sum(1 for _ in group)
+        tokens = int(lengths[begin:end].sum())
+        groups.append({"domain": name, "documents": end - begin, "tokens": tokens,
+                       "token_offset": int(ends[end - 1]) - tokens})  # fmt: skip
+        begin = end
+    return groups
 
 
 def _dropped(output: str, shard: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -50,6 +50,7 @@ from pipeline.passes.plan import Plan
 from pipeline.passes.process import cached_recipe, process_split
 from pipeline.passes.session import Session, opened
 from pipeline.recipe.from_yaml import check_models
+from pipeline.recipe.mixture import DOMAINS_KEY
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 from transforms.documents import SCHEMA
@@ -163,7 +164,7 @@ def _is_there(output: str, source: str) -> bool:
 def _narrowed(recipe: Recipe, budget_bytes: Mapping[str, int], until: Mapping[str, str]) -> Recipe:
     """Return a recipe of the sampled sources alone, with the steps that are wanted.
 
-    Their proportions have no meaning in it, so that a sample does not depend on them.
+    Their proportions and domains have no meaning in it, so that a sample does not depend on them.
     """
     known = {source.name: source for source in recipe.sources}
     sources = {}
@@ -180,7 +181,8 @@ def _narrowed(recipe: Recipe, budget_bytes: Mapping[str, int], until: Mapping[st
                     f"source {name} has no step {until[name]!r}{nearest(until[name], steps)}"
                 )
             entry["steps"] = entry["steps"][: steps.index(until[name])]
-        sources[name] = {**entry, "proportion": 1 / len(budget_bytes)}
+        undivided = {key: value for key, value in entry.items() if key != DOMAINS_KEY}
+        sources[name] = {**undivided, "proportion": 1 / len(budget_bytes)}
     return recipe.with_sources(sources)
 
 

@@ -66,6 +66,9 @@ DOCS_SCHEMA = pa.schema(
 )
 """Columns of ``docs.parquet``. ``token_offset`` and ``token_count`` are in tokens."""
 
+DOMAIN_SCHEMA = DOCS_SCHEMA.append(pa.field("domain", pa.string()))
+"""Columns of ``docs.parquet`` of a source that is divided into domains."""
+
 DROPPED_SCHEMA = pa.schema(
     [
         ("id", pa.string()),

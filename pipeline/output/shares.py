@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.output.domain_shares import domain_shares
 from pipeline.output.layout import PARTS
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.recipe import Recipe, Source
 
 COUNTED = ("documents", "tokens", "characters")
 
@@ -16,14 +17,15 @@ def mixed_sources(recipe: Recipe, shards: Sequence[dict[str, Any]]) -> dict[str,
     """Return what the manifest says of each source, from the manifest's entries of the shards.
 
     A source's epochs are its share of the recipe's token budget over its unique tokens (LLaMA,
-    table 1).
+    table 1). A source with domains has the same for each of them. Raises RecipeError where weights
+    do not fit the domains that there are.
     """
     totals: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
     for shard in shards:
         for part, summary in shard["parts"].items():
             for key in COUNTED:
                 totals[shard["source"]][f"{part}_{key}"] += summary[key]
-    sources = {}
+    sources: dict[str, Any] = {}
     for source in recipe.sources:
         counts = totals[source.name]
         share = recipe.token_budget * source.proportion
@@ -34,4 +36,34 @@ def mixed_sources(recipe: Recipe, shards: Sequence[dict[str, Any]]) -> dict[str,
             "sampled_tokens": round(share),
             "epochs": share / unique if unique else None,
         }
+        if source.domains is not None:
+            sources[source.name]["domains"] = _mixed_domains(source, share, shards)
     return sources
+
+
+def _mixed_domains(
+    source: Source, sampled: float, shards: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what the manifest says of each domain of a source, of which so much is sampled."""
+    assert source.domains is not None, "only of sources with domains"
+    counts: dict[str, Counter[str]] = {}
+    for shard in shards:
+        if shard["source"] == source.name:
+            for part, summary in shard["parts"].items():
+                for group in summary["domains"]:
+                    of_domain = counts.setdefault(group["domain"], Counter())
+                    for key in ("documents", "tokens"):
+                        of_domain[f"{part}_{key}"] += group[key]
+    tokens = {name: counts[name]["train_tokens"] for name in sorted(counts)}
+    where = f"sources.{source.name}.domains"
+    shares = domain_shares(source.domains, tokens, sampled, where)
+    return {
+        name: {
+            **{f"{p}_{key}": counts[name][f"{p}_{key}"] for p in PARTS
+               for key in ("documents", "tokens")},
+            "proportion": share,
+            "sampled_tokens": round(sampled * share),
+            "epochs": sampled * share / tokens[name] if tokens[name] else None,
+        }
+        for name, share in shares.items()
+    }  # fmt: skip

@@ -22,6 +22,7 @@ from pipeline.files.trusted import check_trusted, trusted
 from pipeline.output import whole_files
 from pipeline.output.documents import parquet_writer
 from pipeline.output.layout import (
+    DOMAIN_SCHEMA,
     DROPPED,
     DROPPED_SCHEMA,
     PARTS,
@@ -40,6 +41,7 @@ from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.dropped import DroppedDocuments
 from pipeline.passes.from_plan import FromPlan
+from pipeline.passes.grouped_part import GroupedPart
 from pipeline.passes.kept_documents import is_kept, times_when_kept
 from pipeline.passes.observe_shard import ShardObserver
 from pipeline.passes.part_files import PartWriter, describe_files
@@ -122,7 +124,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     """
     encoder = load_encoder(trusted(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
-    parts: dict[str, PartWriter] = {}
+    parts: dict[str, PartWriter | GroupedPart] = {}
     with ExitStack() as stack:
         name_of_dropped = dropped_name(shard.source, shard.shard)
         file_of_dropped = stack.enter_context(whole_files.write_whole(output, name_of_dropped))
@@ -144,9 +146,8 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
             for batch in progress.watch(batches):
                 for part, documents in _divided(batch, recipe.shards.validation_fraction):
                     if part not in parts:
-                        parts[part] = PartWriter(
-                            shard, part, output, stack, encoder.vocabulary_size <= 1 << 16
-                        )
+                        uint16 = encoder.vocabulary_size <= 1 << 16
+                        parts[part] = _opened(part, shard, recipe, output, stack, uint16)
                     n_characters = int(pc.sum(characters(documents)).as_py())
                     tally.add("write", "out", part, documents.num_rows, n_characters)
                     observer.kept(part, documents)
@@ -171,9 +172,9 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     for part, writer in parts.items():
         counted = [r for r in rows if r["outcome"] == "out" and r["reason"] == part]
         expected = sum(r["documents"] for r in counted), sum(r["characters"] for r in counted)
-        if expected != (writer.docs.n_rows, writer.n_characters):
+        if expected != (writer.n_documents, writer.n_characters):
             raise ValueError(
-                f"{shard.source} shard {shard.shard}: {writer.docs.n_rows} documents written, "
+                f"{shard.source} shard {shard.shard}: {writer.n_documents} documents written, "
                 f"{expected[0]} in the ledger"
             )
     check_trusted([recipe.tokenizer.model])
@@ -193,6 +194,17 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     whole_files.write_bytes(
         output, shard_ledger_name(shard.source, shard.shard), storage.json_bytes(ledger)
     )
+
+
+def _opened(
+    part: str, shard: Shard, recipe: Recipe, output: str, stack: ExitStack, uint16: bool
+) -> PartWriter | GroupedPart:
+    """Open the files of a part, which is grouped where the source has domains."""
+    domains = recipe.source(shard.source).domains
+    if domains is None:
+        return PartWriter(shard, part, output, stack, uint16)
+    writer = PartWriter(shard, part, output, stack, uint16, DOMAIN_SCHEMA)
+    return GroupedPart(writer, domains.columns, output, stack)
 
 
 def _divided(batch: pa.RecordBatch, fraction: float) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -18,6 +18,7 @@ from tokenizer.encode import check_model
 
 MODEL_ORIGINS = {
     "bucket_by_perplexity": "'corpus train-lm' makes it",
+    "bucket_by_score": "'corpus cutoffs' makes it",
     "classify": "'corpus train-classifier' makes it",
     "classify_top": "'corpus train-classifier' makes it",
     "identify_language": "fastText publishes lid.176.ftz",
@@ -75,7 +76,7 @@ def load_recipe(
             _override(raw, name.split("."), parsed, variables, f"--set {setting}")
     try:
         chosen = raw if sources is None else _select(raw, sources)
-        recipe = recipe_from_mapping(_fill(chosen, variables, ""))
+        recipe = recipe_from_mapping(_with_weights(_fill(chosen, variables, "")))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
     recipe = dataclasses.replace(recipe, path=path)
@@ -189,6 +190,28 @@ def _find(node: Any, path: list[str]) -> tuple[Any, list[str], int]:
         if name in names:
             return (names.index(name) if isinstance(node, list) else name), names, n_parts
     return None, names, 0
+
+
+def _with_weights(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Put the weights of domains that a file has in the place of its name: a run keeps them."""
+    sources = mapping.get("sources")
+    for name, entry in sources.items() if isinstance(sources, dict) else ():
+        domains = entry.get("domains") if isinstance(entry, dict) else None
+        for key in ("weights", "shares"):
+            if isinstance(domains, dict) and isinstance(file := domains.get(key), str):
+                domains[key] = _weights_in(file, f"sources.{name}.domains.{key}")
+    return mapping
+
+
+def _weights_in(file: str, where: str) -> Any:
+    if not storage.exists(file) or storage.is_folder(file):
+        raise RecipeError(f"{where}: there is no file {file}")
+    try:
+        return _unshared(parse_recipe(storage.read_bytes(file).decode()))
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {file}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{where}: {file}: not YAML: {error}") from None
 
 
 def _unshared(value: Any) -> Any:

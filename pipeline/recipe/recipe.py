@@ -23,6 +23,7 @@ from pipeline.errors import RecipeError, nearest
 from pipeline.files.trusted import trusted
 from pipeline.readers import READERS, Reader
 from pipeline.recipe import across
+from pipeline.recipe.domains import Domains, domains_from
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
 from transforms.documents import FilePath
@@ -145,6 +146,7 @@ class Source:
     proportion: float  # share of the tokens that are sampled in training
     expected_tokens_per_input_byte: float  # a rough figure, by which shards are sized
     steps: tuple[Step, ...]
+    domains: Domains | None = None  # parts of the source with weights of their own
 
     @property
     def shuffle_positions(self) -> list[int]:
@@ -277,6 +279,7 @@ class _SourceKeys:
     proportion: float  # share of the tokens that are sampled in training; all add up to 1
     expected_tokens_per_input_byte: float  # a rough figure, by which shards are sized
     steps: list[Any]  # steps in order: a name, or a mapping of the name to parameters
+    domains: Any = None  # parts of the source with weights of their own, below
 
 
 def _source(name: str, entry: Any) -> Source:
@@ -319,6 +322,7 @@ def _source(name: str, entry: Any) -> Source:
         proportion=keys.proportion,
         expected_tokens_per_input_byte=keys.expected_tokens_per_input_byte,
         steps=tuple(_step(step, f"{where}.steps[{i}]") for i, step in enumerate(keys.steps)),
+        domains=None if keys.domains is None else domains_from(keys.domains, f"{where}.domains"),
     )
 
 

@@ -7,6 +7,7 @@ a recipe does not fit it, the error names the place, the expected type and the n
 from __future__ import annotations
 
 import inspect
+import keyword
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +44,7 @@ def check_parameters(
     if not isinstance(given, Mapping):
         raise RecipeError(f"{where}: expected parameters as 'name: value', found {given!r}")
     parameters = {k: v for k, v in parameters_of(target).items() if k not in set(reserved)}
+    given = {_identifier(name): value for name, value in given.items()}
     for name in given:
         if name not in parameters:
             raise RecipeError(f"{where}: unknown key {name!r}{nearest(str(name), parameters)}")
@@ -55,6 +57,11 @@ def check_parameters(
     }
     _check_numbers(converted, where)
     return converted
+
+
+def _identifier(name: Any) -> Any:
+    """Return a key as the parameter that it stands for: ``as`` is ``as_`` in Python."""
+    return f"{name}_" if isinstance(name, str) and keyword.iskeyword(name) else name
 
 
 def _check_numbers(values: Mapping[str, Any], where: str) -> None:

@@ -24,6 +24,10 @@ LETTER_COUNTS = ("encoding_guessed", "documents_with_lost", "lost")
 """Counts of letters, of kept documents."""
 
 
+MIXTURE_DOMAINS = 50
+"""Most domains of a divided source whose share is shown."""
+
+
 def collect(output: str) -> dict[str, Any]:
     """Collect the contents of the report. Raises ValueError if ``output`` is no finished run."""
     manifest = load_manifest(output)
@@ -82,6 +86,7 @@ def _source(
     return {
         "name": name,
         "mixture": counts,
+        "mixture_domains": _mixture_domains(counts),
         "documents_in": entered,
         "documents_kept": counts["train_documents"] + counts["validation_documents"],
         "tokens": tokens,
@@ -116,6 +121,12 @@ def _source(
         "letters": {name: observed.letters[name] for name in LETTER_COUNTS},
         "worker_peak_bytes": observed.worker_peak_bytes,
     }  # fmt: skip
+
+
+def _mixture_domains(counts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the domains of a divided source, those with the most sampled tokens."""
+    rows = [{"domain": name, **one} for name, one in counts.get("domains", {}).items()]
+    return sorted(rows, key=lambda row: (-row["sampled_tokens"], row["domain"]))[:MIXTURE_DOMAINS]
 
 
 def _funnel(

@@ -65,7 +65,9 @@ def card_text(report: dict[str, Any]) -> str:
     }
     sources = [{**source, "title": _title(source["name"]),
                 "licence": _licence(source["name"], recipes[source["name"]]),
-                "processing": _processing(recipes[source["name"]], set(report["files"]))}
+                "processing": _processing(recipes[source["name"]], set(report["files"])),
+                "mixture_domains": [{**row, "shown": _plain(row["domain"]).replace("|", "\\|")}
+                                    for row in source["mixture_domains"]]}
                for source in report["sources"]]  # fmt: skip
     return templates.get_template("datacard.md").render(
         metadata=yaml.safe_dump(metadata(report), sort_keys=False, allow_unicode=True),

@@ -44,6 +44,11 @@ def _rows(report: dict[str, Any]) -> dict[str, Any]:
     sources = report["sources"]
     return {
         "mixture_rows": [{**source, **source["mixture"]} for source in sources],
+        "domain_rows": [
+            {"source": source["name"], **row}
+            for source in sources
+            for row in source["mixture_domains"]
+        ],
         "step_rows": [
             {
                 "source": source["name"],

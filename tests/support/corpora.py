@@ -28,12 +28,22 @@ def write_corpus(
     token_budget: int,
     validation: Mapping[str, Sequence[Documents]] | None = None,
     dtype: npt.DTypeLike = np.uint16,
+    domains: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    domain_shares: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Write shards and a manifest. ``train`` and ``validation`` have the shards of each source."""
+    """Write shards and a manifest. ``train`` and ``validation`` have the shards of each source.
+
+    ``domains`` has the domain of every training document of the sources that are divided, equal
+    ones next to one another in a shard, and ``domain_shares`` how much is drawn of each.
+    """
     shards = []
     for source, shards_of_source in train.items():
         for number, documents in enumerate(shards_of_source):
-            parts = {"train": _write_part(folder, source, "train", number, documents, dtype)}
+            of_documents = (domains or {}).get(source)
+            parts = {
+                "train": _write_part(folder, source, "train", number, documents, dtype,
+                                     of_documents[number] if of_documents else None)
+            }  # fmt: skip
             if validation and number < len(validation.get(source, [])):
                 parts["validation"] = _write_part(
                     folder, source, "validation", number, validation[source][number], dtype
@@ -43,14 +53,35 @@ def write_corpus(
         "format": "llama-corpus manifest, version 1",
         "token_budget": token_budget,
         "tokenizer": {"bos": True, "eos": True, "vocabulary_size": 65536, "model": "-"},
-        "sources": {name: {"proportion": share} for name, share in proportions.items()},
+        "sources": {
+            name: {"proportion": share, **_shares((domain_shares or {}).get(name))}
+            for name, share in proportions.items()
+        },
         "shards": shards,
         "files": {"plan.jsonl": "0" * 64},
     }
     (folder / MANIFEST_NAME).write_bytes(json_bytes(sealed(manifest)))
 
 
-def _write_part(folder, source, part, number, documents, dtype):
+def _shares(shares: Mapping[str, float] | None) -> dict[str, dict[str, dict[str, float]]]:
+    if shares is None:
+        return {}
+    return {"domains": {name: {"proportion": share} for name, share in shares.items()}}
+
+
+def _groups(domains: Sequence[str], offsets: npt.NDArray[np.int64]) -> list[dict[str, object]]:
+    groups = []
+    for domain in dict.fromkeys(domains):
+        first = list(domains).index(domain)
+        last = first + list(domains).count(domain)
+        assert set(domains[first:last]) == {domain}, "equal ones stand together"
+        begin, end = int(offsets[first]), int(offsets[last])
+        groups.append({"domain": domain, "documents": last - first, "tokens": end - begin,
+                       "token_offset": begin})  # fmt: skip
+    return groups
+
+
+def _write_part(folder, source, part, number, documents, dtype, domains=None):
     bin_file, idx_file, docs_file = io.BytesIO(), io.BytesIO(), io.BytesIO()
     writer = ShardWriter(bin_file, idx_file, dtype)
     offsets = np.cumsum([0, *map(len, documents)], dtype=np.int64)
@@ -76,6 +107,7 @@ def _write_part(folder, source, part, number, documents, dtype):
         "tokens": int(offsets[-1]),
         "characters": 0,
         "files": files,
+        **({} if domains is None else {"domains": _groups(domains, offsets)}),
     }
 
 

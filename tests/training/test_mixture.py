@@ -63,7 +63,7 @@ def test_every_sample_of_every_epoch_once(corpus, length, samples, seed) -> None
         drawn = Counter()
         epochs: dict[tuple[str, int], list[int]] = {}
         for position in range(samples):
-            source = mixture.sources[draws.source[position]]
+            source = mixture.sources[draws.stream[position]]
             stream = tokens_of[source]
             size = max(len(stream) // length, 1)
             epoch, sample = int(draws.epoch[position]), int(draws.sample[position])
@@ -112,7 +112,7 @@ def test_orders_differ_between_epochs_seeds_and_sources(tmp_path: Path) -> None:
         draws = mixture.draws(np.arange(800))
         for source in (0, 1):
             for epoch in range(4):
-                here = (draws.source == source) & (draws.epoch == epoch)
+                here = (draws.stream == source) & (draws.epoch == epoch)
                 orders.append(tuple(draws.sample[here].tolist()))
     assert all(sorted(order) == list(range(100)) for order in orders)
     assert len(set(orders)) == 16
@@ -274,7 +274,7 @@ def test_the_demo(demo_run: Path) -> None:
         sampled = manifest["sources"][source]["sampled_tokens"]
         assert abs(mixture.samples_of_source[i] * 64 - sampled) <= 64
         stream = tokens_of[source]
-        here = draws.source == i
+        here = draws.stream == i
         index = (draws.begin[here][:, None] + np.arange(65)) % len(stream)
         assert np.array_equal(tokens_BT1[here], stream[index])
 

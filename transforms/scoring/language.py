@@ -13,6 +13,10 @@ import pyarrow.compute as pc
 
 from transforms.documents import FilePath, checked_by, drop, with_column
 from transforms.scoring.fasttext_predict import classifier_labels, load_classifier
+from transforms.scoring.score_buckets import with_field
+
+CLASS_PROBABILITY = "class_probability"
+"""Name of a classifier's score where the recipe gives none."""
 
 
 def check_identify_language(*, model: FilePath, languages: list[str], **_: object) -> None:
@@ -76,21 +80,27 @@ def check_classify(*, model: FilePath, label: str, **_: object) -> None:
 
 @checked_by(check_classify)
 def classify(
-    batch: pa.RecordBatch, *, model: FilePath, label: str, min_probability: float
+    batch: pa.RecordBatch,
+    *,
+    model: FilePath,
+    label: str,
+    min_probability: float = 0.0,
+    as_: str = CLASS_PROBABILITY,
 ) -> pa.RecordBatch:
     """Drop documents whose probability of a fastText classifier's ``label`` is too low.
 
     As in RedPajama, the text's newlines count as spaces. Documents with a probability under
     ``min_probability`` are dropped as ``low_class_probability``. The probability is written into
-    the metadata as ``class_probability``. ``label`` is given without fastText's prefix
-    ``__label__``. Raises ValueError if the file is not a fastText classifier or lacks the label.
+    the metadata, as ``as`` says: a source with several classifiers gives each a name. ``label`` is
+    given without fastText's prefix ``__label__``. Raises ValueError if the file is not a fastText
+    classifier or lacks the label.
     """
-    batch, probability = _with_probability(batch, model, label)
+    batch, probability = _with_probability(batch, model, label, as_)
     return drop(batch, probability < min_probability, "low_class_probability")
 
 
 def check_classify_top(
-    *, model: FilePath, label: str, card: FilePath, keep_fraction: float
+    *, model: FilePath, label: str, card: FilePath, keep_fraction: float, **_: object
 ) -> None:
     """Raise ValueError as ``check_classify`` does, and for a card without the label's percentiles.
 
@@ -104,7 +114,13 @@ def check_classify_top(
 
 @checked_by(check_classify_top)
 def classify_top(
-    batch: pa.RecordBatch, *, model: FilePath, label: str, card: FilePath, keep_fraction: float
+    batch: pa.RecordBatch,
+    *,
+    model: FilePath,
+    label: str,
+    card: FilePath,
+    keep_fraction: float,
+    as_: str = CLASS_PROBABILITY,
 ) -> pa.RecordBatch:
     """Keep about the ``keep_fraction`` of documents that a fastText classifier rates highest.
 
@@ -115,7 +131,7 @@ def classify_top(
     """
     if not 0 < keep_fraction <= 1:
         raise ValueError(f"keep_fraction: expected above 0 and at most 1, found {keep_fraction}")
-    batch, probability = _with_probability(batch, model, label)
+    batch, probability = _with_probability(batch, model, label, as_)
     percentiles = _percentiles(card, label)
     smallest = np.interp(100 * (1 - keep_fraction), np.arange(len(percentiles)), percentiles)
     return drop(batch, probability < smallest, "low_class_probability")
@@ -132,15 +148,11 @@ def _percentiles(card: str, label: str) -> list[float]:
 
 
 def _with_probability(
-    batch: pa.RecordBatch, model: str, label: str
+    batch: pa.RecordBatch, model: str, label: str, name: str
 ) -> tuple[pa.RecordBatch, npt.NDArray[np.float64]]:
-    """Write every document's probability of the label into its metadata, and return it."""
+    """Write every document's probability of the label into its metadata, and return it, too."""
     classifier = load_classifier(model)
     _check_labels(model, classifier.labels, [label])
     scores = classifier.probabilities(batch["text"], delete_newlines=False)
     probability = scores[:, classifier.labels.index(label)]
-    metadata = [
-        json.dumps({**json.loads(old or "{}"), "class_probability": value}, ensure_ascii=False)
-        for old, value in zip(batch["metadata"].to_pylist(), probability.tolist(), strict=True)
-    ]
-    return with_column(batch, "metadata", metadata), probability
+    return with_field(batch, name, probability.tolist()), probability

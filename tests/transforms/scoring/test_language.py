@@ -212,6 +212,12 @@ def test_classifiers_of_every_kind(
         "low_class_probability" if p < 0.4 else None for p in expected
     ]
     assert 0 < made["dropped_by"].null_count < len(texts)
+    both = classify(made, model=path, label="web", as_="web")  # drops none, and leaves the first
+    assert both["dropped_by"].equals(made["dropped_by"])
+    for before, after in zip(metadata, both["metadata"].to_pylist(), strict=True):
+        fields = json.loads(after)
+        assert fields.pop("web") >= 0
+        assert fields == before
 
 
 def test_the_best_part_by_the_percentiles_of_a_card(
