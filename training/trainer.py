@@ -17,13 +17,13 @@ from typing import Any, NamedTuple, cast
 
 import torch
 import torch.distributed as dist
-from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
+from tokenizer.opening import mark_ids
 from training import checkpoint
 from training.document_mask import causal_document_mask, document_numbers
 from training.loader import Loader, validation_batches
@@ -352,8 +352,5 @@ def _peak_memory(device: torch.device) -> int:
 
 def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
     """Return the ids of the tokens at documents' begin and end, None where there are none."""
-    processor = SentencePieceProcessor(model_file=str(mixture.tokenizer["model"]))
-    return (
-        processor.bos_id() if mixture.tokenizer["bos"] else None,
-        processor.eos_id() if mixture.tokenizer["eos"] else None,
-    )
+    bos, eos = mark_ids(str(mixture.tokenizer["model"]))
+    return bos if mixture.tokenizer["bos"] else None, eos if mixture.tokenizer["eos"] else None

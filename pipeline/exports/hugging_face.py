@@ -19,7 +19,7 @@ from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
 from pipeline.files.local_copy import local_copy
 from pipeline.inspection.piece_table import read_tokenizer
 from pipeline.output.layout import DOCS_SCHEMA
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.opening import Encoder, open_encoder
 from tokenizer.shards import ShardReader
 
 ROWS, TOKENS = 1_000, 1 << 22
@@ -53,13 +53,13 @@ def write_hugging_face(corpus: Corpus, folder: Path, *, tokens: bool) -> None:
     (folder / "README.md").write_text(_card(corpus), encoding="utf-8")
 
 
-def _encoder(corpus: Corpus) -> BatchEncoder:
+def _encoder(corpus: Corpus) -> Encoder:
     read_tokenizer(corpus.manifest)  # it must be the one that made the shards
-    return load_encoder(local_copy(corpus.manifest["tokenizer"]["model"]))
+    return open_encoder(local_copy(corpus.manifest["tokenizer"]["model"]))
 
 
 def _batches(
-    part: ShardPart, reader: ShardReader, encoder: BatchEncoder, schema: pa.Schema
+    part: ShardPart, reader: ShardReader, encoder: Encoder, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     number = 0
     for records in part.records(ROWS):

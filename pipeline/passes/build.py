@@ -45,7 +45,7 @@ from pipeline.passes.part_files import PartWriter, describe_files
 from pipeline.passes.process import cached_recipe, characters, process_split
 from pipeline.passes.session import Session
 from pipeline.recipe.recipe import Recipe
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.opening import Encoder, open_encoder
 from transforms.privacy.opt_out import parse_opt_out
 
 
@@ -118,7 +118,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
 
     Raises ValueError where the shard's counts do not add up.
     """
-    encoder = load_encoder(local_copy(recipe.tokenizer.model))
+    encoder = open_encoder(local_copy(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, PartWriter] = {}
     with ExitStack() as stack:
@@ -199,6 +199,6 @@ def _divided(batch: pa.RecordBatch, fraction: float) -> Iterator[tuple[str, pa.R
 
 
 def _tokens(
-    encoder: BatchEncoder, batch: pa.RecordBatch, recipe: Recipe
+    encoder: Encoder, batch: pa.RecordBatch, recipe: Recipe
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     return encoder.encode(batch["text"], bos=recipe.tokenizer.bos, eos=recipe.tokenizer.eos)

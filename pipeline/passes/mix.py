@@ -20,7 +20,7 @@ from pipeline.output.layout import (
 from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
 from pipeline.passes.session import Session
 from pipeline.recipe.recipe import Recipe
-from tokenizer.encode import load_encoder
+from tokenizer.opening import open_encoder
 
 
 def mix(session: Session) -> None:
@@ -59,7 +59,7 @@ def mix(session: Session) -> None:
         "tokenizer": {
             "model": recipe.tokenizer.model,
             "sha256": session.described["files"][recipe.tokenizer.model],
-            "vocabulary_size": load_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
+            "vocabulary_size": open_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
         },
