@@ -62,18 +62,18 @@ def open_encoder(path: str) -> Encoder:
     names a file without a tokenizer.
     """
     try:
-        data = Path(path).read_bytes()
-        kind = kind_of(data)
-        if kind == SENTENCEPIECE:
-            return BatchEncoder(data)
-        if kind == TIKTOKEN:
-            return ByteLevelEncoder(byte_level_of_tiktoken(data, PurePosixPath(path).name))
-        return _encoder_of_json(data)
+        return encoder_of(Path(path).read_bytes(), PurePosixPath(path).name)
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _encoder_of_json(data: bytes) -> Encoder:
+def encoder_of(data: bytes, file_name: str) -> Encoder:
+    """Return the encoder of a file's content. Raises ValueError where it is no tokenizer's."""
+    kind = kind_of(data)
+    if kind == SENTENCEPIECE:
+        return BatchEncoder(data)
+    if kind == TIKTOKEN:
+        return ByteLevelEncoder(byte_level_of_tiktoken(data, file_name))
     try:
         file = byte_level_of_json(parse_json(data))
         return ByteLevelEncoder(file, LibraryEncoder(data) if file.found_in_text else None)

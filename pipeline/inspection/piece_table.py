@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from sentencepiece import SentencePieceProcessor
 
 from pipeline.files import storage
 from pipeline.output.arrow_values import array_of_buffers, numbers
+from tokenizer.opening import SENTENCEPIECE, kind_of
+from tokenizer.token_names import TokenNames, token_names
 
 SPACE_MARK = "\u2581"
 """Character that stands for a space in SentencePiece's pieces."""
@@ -22,9 +25,9 @@ DECODED_TOKENS = 1 << 21
 
 
 class PieceTable(NamedTuple):
-    """The bytes to which each token id of a SentencePiece model decodes."""
+    """The bytes to which each token id of a tokenizer decodes."""
 
-    processor: Any
+    processor: Any  # SentencePiece's, or what has the names of other tokens and encodes a text
     pieces: pa.BinaryArray  # UTF-8 of each id; one byte for a byte piece, empty for a mark
     is_mark: npt.NDArray[np.bool_]  # true for begin and end of sequence and padding
     starts_with_space: bool  # the model puts a space before each text, which is no part of it
@@ -38,7 +41,7 @@ class DecodedTokens(NamedTuple):
 
 
 def read_tokenizer(manifest: dict[str, Any]) -> bytes:
-    """Read the SentencePiece model that made a run's shards.
+    """Read the file of the tokenizer that made a run's shards.
 
     Raises ValueError if it is missing or has changed.
     """
@@ -56,7 +59,10 @@ def read_tokenizer(manifest: dict[str, Any]) -> bytes:
 
 def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
     """Load the table of a run's tokenizer; raises ValueError like :func:`read_tokenizer`."""
-    return piece_table(read_tokenizer(manifest))
+    data = read_tokenizer(manifest)
+    if kind_of(data) == SENTENCEPIECE:
+        return piece_table(data)
+    return _table_of_tokens(token_names(data, PurePosixPath(manifest["tokenizer"]["model"]).name))
 
 
 def piece_table(model_proto: bytes) -> PieceTable:
@@ -76,6 +82,17 @@ def piece_table(model_proto: bytes) -> PieceTable:
         array_of_buffers(pa.binary(), len(pieces), ends, b"".join(pieces)),
         is_mark,
         adds_space,
+    )
+
+
+def _table_of_tokens(names: TokenNames) -> PieceTable:
+    """Make the table for a tokenizer other than SentencePiece's. No space precedes its texts."""
+    ends = np.cumsum([0, *map(len, names.surfaces)], dtype=np.int32)
+    return PieceTable(
+        names,
+        array_of_buffers(pa.binary(), len(names.surfaces), ends, b"".join(names.surfaces)),
+        np.array(names.is_special, np.bool_),
+        False,
     )
 
 

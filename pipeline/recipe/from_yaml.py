@@ -149,16 +149,14 @@ def _check_steps(recipe: Recipe, path: str) -> None:
 
 def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
     try:
-        remark = check_tokenizer(
-            local_copy(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos
-        )
+        remark = check_tokenizer(local_copy(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
     except (ValueError, OSError) as error:
         message = _with_parameter(str(error), [("model", tokenizer.model)], TOKENIZER_ORIGIN)
         raise RecipeError(f"{path}: tokenizer{message}") from None
     if remark:
         print(
-            f"{tokenizer.model}: {remark}: the library tokenizers encodes all text, which takes ten "
-            "times as long or more",
+            f"{tokenizer.model}: {remark}: the library tokenizers encodes all text, which takes "
+            "ten times as long or more",
             file=sys.stderr,
         )
 

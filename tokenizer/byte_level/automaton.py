@@ -11,13 +11,14 @@ step has two results: the next state, and whether a match ends ahead of the char
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tokenizer.byte_level.code_points import PAGE_BITS, CodePointClasses, code_point_classes
+from tokenizer.byte_level.code_points import PAGE_BITS, code_point_classes
 from tokenizer.byte_level.pattern import (
     Alternatives,
     Atom,
@@ -54,8 +55,12 @@ class Automaton(NamedTuple):
     classes: npt.NDArray[np.uint8]
 
 
+@functools.cache
 def automaton(pattern: str) -> Automaton:
-    """Make the automaton of a pattern. Raises UnsupportedPatternError where there is none."""
+    """Make the automaton of a pattern, once a process.
+
+    Raises UnsupportedPatternError where the pattern has none.
+    """
     tree = parse_pattern(pattern)
     if can_be_empty(tree):
         raise UnsupportedPatternError("a pattern that matches nothing at all")

@@ -27,6 +27,9 @@ stands for them."""
 OTHERS = 0x40000
 """A code point that is treated as all that are not asked about."""
 
+DIGITS = r"\p{Digits}"
+"""The atom for what the library's ``Digits`` takes for a digit, by tables of its own."""
+
 PAGE_BITS = 8
 """A page of the table of classes has two to this power of code points."""
 
@@ -51,7 +54,9 @@ def code_point_classes(atoms: Sequence[str]) -> CodePointClasses:
     members, class_of_run = np.unique(of_run, axis=1, return_inverse=True)
     of_code_point = np.full(LAST + 1, class_of_run.reshape(-1)[-1], np.uint8)
     of_code_point[asked] = np.repeat(class_of_run.reshape(-1), np.diff(bounds))
-    pages, page_of = np.unique(of_code_point.reshape(-1, 1 << PAGE_BITS), axis=0, return_inverse=True)
+    pages, page_of = np.unique(
+        of_code_point.reshape(-1, 1 << PAGE_BITS), axis=0, return_inverse=True
+    )
     return CodePointClasses(page_of.reshape(-1).astype(np.uint16), pages.reshape(-1), members)
 
 
@@ -70,15 +75,30 @@ def _alike(atoms: Sequence[str], text: str) -> npt.NDArray[np.int64]:
 
 def _matching(atom: str, code_points: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Tell which of some characters, no two of them alike in all atoms, match an atom."""
+    if atom == DIGITS:
+        return _digits(code_points)
     found = np.ones(len(code_points), np.bool_)
     for _, (start, end) in _splitter(atom, "removed").pre_tokenize_str(_text(code_points)):
         found[start:end] = False
     return found
 
 
+def _digits(code_points: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell which characters are digits: between letters, they are words of their own."""
+    from tokenizers import pre_tokenizers
+
+    text = "a" + "a".join(_text(code_points)) + "a"
+    found = np.zeros(len(code_points), np.bool_)
+    for _, (start, end) in pre_tokenizers.Digits().pre_tokenize_str(text):
+        found[start // 2 : end // 2] = end == start + 1 and start % 2
+    return found
+
+
 def _splitter(atom: str, behaviour: str) -> object:
     from tokenizers import Regex, pre_tokenizers
 
+    if atom == DIGITS:
+        return pre_tokenizers.Digits()
     try:
         return pre_tokenizers.Split(Regex(f"(?:{atom})+"), behaviour)
     except Exception as error:  # the library raises nothing more special

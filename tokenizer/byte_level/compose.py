@@ -19,7 +19,7 @@ from tokenizer.byte_level.split import read_code_point
 from tokenizer.text_buffers import text_buffers
 
 FIRST_LEAD = 0xCC
-"""The first byte of the characters from U+0300 on. Those before it compose with none before them."""
+"""The first byte of the characters from U+0300 on. Those below compose with none before them."""
 
 
 def composed(texts: pa.StringArray) -> pa.StringArray:

@@ -36,7 +36,7 @@ Offsets = npt.NDArray[np.int64]
 def token_bytes(file: TokenizerFile) -> dict[int, bytes]:
     """Return the bytes of every token by its id; special tokens, which are no text, have none."""
     found = {number: token for token, number in file.tokens.items()}
-    found |= {number: b"" for number in file.added.values()}
+    found |= dict.fromkeys(file.added.values(), b"")
     return found | {file.added[name]: name.encode() for name in file.found_in_text}
 
 
@@ -95,7 +95,9 @@ class ByteLevelEncoder:
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of a document's ids. Ids of begin and end of sequence are left out."""
         table = self._token_bytes
-        return b"".join(table.get(i, b"") for i in np.asarray(ids).tolist()).decode(errors="replace")
+        return b"".join(table.get(i, b"") for i in np.asarray(ids).tolist()).decode(
+            errors="replace"
+        )
 
     def _encode(
         self, texts: pa.StringArray, before: list[int], after: list[int]

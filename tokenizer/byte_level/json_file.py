@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tokenizer.byte_level.code_points import DIGITS
 from tokenizer.byte_level.known_patterns import GPT2
 from tokenizer.byte_level.tokenizer_file import NotCoveredError, TokenizerFile, check_bytes
 
@@ -18,9 +19,6 @@ BOS_NAMES = ("<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<|startoftex
 
 EOS_NAMES = ("<|end_of_text|>", "<|endoftext|>", "<｜end▁of▁sentence｜>", "</s>", "<eos>")
 """Tokens that end a text, where the file puts none there. The first that it has is taken."""
-
-NUMERIC = r"\p{N}"
-"""The characters that ``Digits`` of the library takes for digits."""
 
 
 def parse_json(data: bytes) -> dict[str, Any]:
@@ -150,9 +148,11 @@ def _patterns(pre_tokenizer: Any) -> tuple[str, ...]:
 
 def _pattern(part: Mapping[str, Any]) -> str:
     if part["type"] == "Digits":
-        return NUMERIC if part.get("individual_digits") else f"{NUMERIC}+"
+        return DIGITS if part.get("individual_digits") else f"{DIGITS}+"
     if part["type"] != "Split" or part["behavior"] != "Isolated" or part.get("invert"):
-        raise NotCoveredError(f"the pre-tokenizer {part['type']} {part.get('behavior', '')}".strip())
+        raise NotCoveredError(
+            f"the pre-tokenizer {part['type']} {part.get('behavior', '')}".strip()
+        )
     pattern = part["pattern"]
     return str(pattern["Regex"]) if "Regex" in pattern else re.escape(pattern["String"])
 

@@ -47,7 +47,9 @@ class LibraryEncoder:
     def rows(self, texts: list[str | None]) -> list[list[int]]:
         """Return the ids of every text. A missing one reads as empty."""
         given = [text or "" for text in texts]
-        return [one.ids for one in self._tokenizer.encode_batch_fast(given, add_special_tokens=False)]
+        return [
+            one.ids for one in self._tokenizer.encode_batch_fast(given, add_special_tokens=False)
+        ]
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of a document's ids. Ids of begin and end of sequence are left out."""

@@ -1,7 +1,7 @@
 """The merges of a BPE over the bytes of new words, as a kernel.
 
-A word begins as its bytes. Of all pairs of neighbours that have a merge, the one of the best rank is
-merged, the leftmost of several, until none is left.
+A word begins as its bytes. Of all pairs of neighbours that have a merge, the one of the best rank
+is merged, the leftmost of several, until none is left.
 """
 
 from __future__ import annotations
