@@ -99,7 +99,9 @@ def load_recipe(
 def _name_tokenizer_file(mapping: Any) -> None:
     """Put the file of a tokenizer in the place of a folder that has one."""
     tokenizer = mapping.get("tokenizer") if isinstance(mapping, dict) else None
-    folder = tokenizer.get("model") if isinstance(tokenizer, dict) else None
+    if not isinstance(tokenizer, dict):
+        return
+    folder = tokenizer.get("model")
     if isinstance(folder, str) and folder and storage.is_folder(folder):
         files = (storage.join(folder, name) for name in FILES_OF_FOLDER)
         tokenizer["model"] = next(filter(storage.exists, files), folder)

@@ -20,10 +20,17 @@ END = "<|endoftext|>"
 
 SEVERAL_SCRIPTS = [
     "The quick brown fox's tail, and 1234567 more: it'll DON'T they've.",
-    "def f(x):\n    return x\n", "Быстрая лиса прыгает", "素早い茶色の狐が犬を飛び越える。", "त्वरित भूरी लोमड़ी", "naïve café ÀÉ",
-    "a  b   c\t\td\r\n\r\n  e", "x_1 = [0, 1, 22, 333];  // …", "이것은 문장입니다.", 
-    "שלום עולם", "١٢٣٤ ๑๒๓",
-]  # fmt: skip
+    "def f(x):\n    return x\n",
+    "Быстрая лиса прыгает",
+    "素早い茶色の狐が犬を飛び越える。",
+    "त्वरित भूरी लोमड़ी",
+    "naïve café ÀÉ",
+    "a  b   c\t\td\r\n\r\n  e",
+    "x_1 = [0, 1, 22, 333];  // …",
+    "이것은 문장입니다.",
+    "שלום עולם",
+    "١٢٣٤ ๑๒๓",
+]
 """Texts to train on where there are no samples."""
 
 

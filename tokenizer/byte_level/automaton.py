@@ -138,7 +138,7 @@ def _steps(program: _Program, first: int, n_classes: int) -> npt.NDArray[np.uint
     """Return the steps of all states that can be reached, by class and at the end of the text."""
     numbers: dict[tuple[int, ...], int] = {(): DEAD, (first,): START}
     rows = [[DEAD] * (n_classes + 1)]
-    waiting = [(first,)]
+    waiting: list[tuple[int, ...]] = [(first,)]
     while waiting:
         state = waiting.pop(0)
         row = []

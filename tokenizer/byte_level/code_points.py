@@ -9,7 +9,7 @@ One character of each run is asked about then.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,7 @@ def _digits(code_points: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _splitter(atom: str, behaviour: str) -> object:
+def _splitter(atom: str, behaviour: str) -> Any:
     from tokenizers import Regex, pre_tokenizers
 
     if atom == DIGITS:
