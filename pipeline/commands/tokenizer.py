@@ -1,4 +1,4 @@
-"""The command ``corpus train-tokenizer``, which trains a SentencePiece model."""
+"""The command ``corpus train-tokenizer``, which trains a tokenizer on a sample."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 from pipeline.commands.common import print_json
 from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
+
+KINDS = ("sentencepiece", "byte_level_bpe")
+"""Kinds of tokenizers that are trained; the first is LLaMA's."""
 
 DEFAULT_VOCABULARY_SIZE = 32_000
 """Pieces of the tokenizer, as in the LLaMA paper."""
@@ -27,14 +30,19 @@ def add_commands(commands: Any) -> None:
     )
     add_run_options(one)
     one.add_argument("--output", required=True, metavar="DIR",
-                     help="folder of the sample, tokenizer.model and its card")  # fmt: skip
+                     help="folder of the sample, the tokenizer and its card")  # fmt: skip
+    one.add_argument("--kind", choices=KINDS, default=KINDS[0],
+                     help=f"kind of tokenizer (default: {KINDS[0]})")  # fmt: skip
+    one.add_argument("--pattern", metavar="NAME",
+                     help="byte_level_bpe: what cuts text into words: gpt2, llama3, qwen2, o200k, "
+                     "cl100k or deepseek")  # fmt: skip
     one.add_argument("--vocabulary_size", type=int, default=DEFAULT_VOCABULARY_SIZE, metavar="N",
                      help=f"pieces (default: {DEFAULT_VOCABULARY_SIZE:,})")  # fmt: skip
     one.add_argument("--sample_bytes", type=float, default=DEFAULT_SAMPLE_BYTES, metavar="N",
                      help="text to train on, divided by the recipe's proportions "
                      f"(default: {DEFAULT_SAMPLE_BYTES:,})")  # fmt: skip
     one.add_argument("--compare", metavar="MODEL",
-                     help="a SentencePiece model to measure beside")  # fmt: skip
+                     help="a tokenizer to measure beside")  # fmt: skip
     one.add_argument("--start_over", action="store_true",
                      help="remove what an earlier command left in the output folder")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the card as JSON")
@@ -42,8 +50,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _command_train_tokenizer(options: argparse.Namespace) -> int:
-    from pipeline.models.train_tokenizer import make_tokenizer
+    from pipeline.models.train_tokenizer import Kind, make_tokenizer
 
+    if (options.kind == KINDS[0]) != (options.pattern is None):
+        raise ValueError("--kind byte_level_bpe needs a --pattern, and no other kind has one")
+    kind = Kind(options.kind, options.pattern)
     recipe, how = recipe_and_execution(options)
     card = make_tokenizer(
         recipe,
@@ -51,17 +62,18 @@ def _command_train_tokenizer(options: argparse.Namespace) -> int:
         how,
         vocabulary_size=options.vocabulary_size,
         sample_bytes=int(options.sample_bytes),
+        kind=kind,
         compare=options.compare,
         start_over=options.start_over,
         where=options.recipe,
     )
     if options.json:
         return print_json(card)
-    _show(card, options.output)
+    _show(card, f"{options.output}/{kind.file}")
     return 0
 
 
-def _show(card: Mapping[str, Any], output: str) -> None:
+def _show(card: Mapping[str, Any], model: str) -> None:
     from pipeline.tables import show, table
 
     scores = card["scores"]
@@ -69,7 +81,7 @@ def _show(card: Mapping[str, Any], output: str) -> None:
     columns = ["source", "proportion", "bytes wanted", "bytes trained on", "documents drawn"]
     keys = ["proportion", "wanted_bytes", "training_bytes", "documents"]
     rows = [[name, *(source[key] for key in keys)] for name, source in sources.items()]
-    show(table(f"What {output}/tokenizer.model was trained on", columns, rows), "")
+    show(table(f"What {model} was trained on", columns, rows), "")
     keys = ["documents", "text_bytes", "tokens", "tokens_a_word", "bytes_a_token"]
     if "compared_with" in scores:
         keys += ["compared_tokens_a_word", "compared_bytes_a_token"]
@@ -83,4 +95,4 @@ def _show(card: Mapping[str, Any], output: str) -> None:
     short = [name for name, source in sources.items() if not source["has_its_share"]]
     if short:
         show(f"Sources that gave less than their share: {', '.join(short)}.")
-    show(f"The card is {output}/tokenizer.model.card.md, and .json for programs.")
+    show(f"The card is {model}.card.md, and .json for programs.")
