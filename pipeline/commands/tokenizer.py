@@ -1,4 +1,4 @@
-"""The command ``corpus train-tokenizer``, which trains a tokenizer on a sample."""
+"""Commands about tokenizers: ``train-tokenizer`` on a sample, ``tokenizer convert``."""
 
 from __future__ import annotations
 
@@ -47,6 +47,37 @@ def add_commands(commands: Any) -> None:
                      help="remove what an earlier command left in the output folder")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the card as JSON")
     one.set_defaults(function=_command_train_tokenizer)
+    _add_convert(commands)
+
+
+def _add_convert(commands: Any) -> None:
+    text = "work on the file of a tokenizer"
+    actions = commands.add_parser("tokenizer", help=text, description=text, allow_abbrev=False)
+    named = actions.add_subparsers(dest="action", required=True, metavar="ACTION")
+    text = "write a SentencePiece BPE model as tokenizer.json, with the same ids"
+    one = named.add_parser("convert", help=text, description=text, allow_abbrev=False)
+    one.add_argument("model", metavar="MODEL", help="a SentencePiece model")
+    one.add_argument("to", metavar="FILE", help="the tokenizer.json to write")
+    one.set_defaults(function=_command_convert)
+
+
+def _command_convert(options: argparse.Namespace) -> int:
+    from pipeline.files import storage
+    from tokenizer.convert import convert_model
+
+    if storage.exists(options.to):
+        raise ValueError(f"{options.to}: is there already; give another name")
+    try:
+        made = convert_model(storage.read_bytes(options.model))
+    except ValueError as error:
+        raise ValueError(f"{options.model}: {error}") from None
+    storage.write_file(options.to, made)
+    print(
+        f"{options.to}: the ids of all texts are those of {options.model}, in the library\n"
+        "tokenizers with encode_special_tokens. LlamaTokenizer of transformers differs for a text\n"
+        "that begins with a space or that holds a special token spelt out."
+    )
+    return 0
 
 
 def _command_train_tokenizer(options: argparse.Namespace) -> int:
