@@ -48,16 +48,47 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--json", action="store_true", help="print the card as JSON")
     one.set_defaults(function=_command_train_tokenizer)
     _add_convert(commands)
+    _add_retokenize(commands)
+
+
+def _add_retokenize(commands: Any) -> None:
+    text = "write a run's shards with another tokenizer, from their text"
+    one = commands.add_parser("retokenize", help=text, description=text, allow_abbrev=False)
+    one.add_argument("run", metavar="OUT", help="folder of a complete run")
+    one.add_argument("--tokenizer", required=True, metavar="FILE", help="the other tokenizer")
+    one.add_argument("--output", required=True, metavar="OUT2", help="folder of the new run")
+    one.add_argument("--no_bos", action="store_true", help="put no begin of sequence ahead")
+    one.add_argument("--no_eos", action="store_true", help="put no end of sequence behind")
+    one.add_argument("--marks_are_spaces", action="store_true",
+                     help="take U+2581, which LLaMA's tokenizer loses, for a space")  # fmt: skip
+    one.add_argument("--json", action="store_true", help="print the counts as JSON")
+    one.set_defaults(function=_command_retokenize)
+
+
+def _command_retokenize(options: argparse.Namespace) -> int:
+    from pipeline.passes.retokenise import retokenise
+
+    made = retokenise(
+        options.run,
+        options.output,
+        options.tokenizer,
+        bos=not options.no_bos,
+        eos=not options.no_eos,
+        marks_are_spaces=options.marks_are_spaces,
+    )
+    if options.json:
+        return print_json(made)
+    print(f"{made['documents']:,} documents, {made['tokens']:,} tokens in {options.output}")
+    return 0
 
 
 def _add_convert(commands: Any) -> None:
-    text = "work on the file of a tokenizer"
-    actions = commands.add_parser("tokenizer", help=text, description=text, allow_abbrev=False)
-    named = actions.add_subparsers(dest="action", required=True, metavar="ACTION")
-    text = "write a SentencePiece BPE model as tokenizer.json, with the same ids"
-    one = named.add_parser("convert", help=text, description=text, allow_abbrev=False)
+    text = "convert: write a SentencePiece BPE model as tokenizer.json, with the same ids"
+    one = commands.add_parser("tokenizer", help=text, description=text, allow_abbrev=False)
+    one.add_argument("action", choices=["convert"], help="what to do")
     one.add_argument("model", metavar="MODEL", help="a SentencePiece model")
     one.add_argument("to", metavar="FILE", help="the tokenizer.json to write")
+    one.add_argument("--json", action="store_true", help="print what was written as JSON")
     one.set_defaults(function=_command_convert)
 
 
@@ -72,6 +103,8 @@ def _command_convert(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise ValueError(f"{options.model}: {error}") from None
     storage.write_file(options.to, made)
+    if options.json:
+        return print_json({"model": options.model, "written": options.to, "bytes": len(made)})
     print(
         f"{options.to}: the ids of all texts are those of {options.model}, in the library\n"
         "tokenizers with encode_special_tokens. LlamaTokenizer of transformers differs for a text\n"

@@ -65,8 +65,13 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         "own_steps": own_steps,
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
-    fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
     opt_out = storage.sha256_of(recipe.opt_out) if recipe.opt_out else None
+    return fingerprinted(described, opt_out)
+
+
+def fingerprinted(described: dict[str, Any], opt_out: str | None) -> dict[str, Any]:
+    """Add the fingerprint to a description, and the SHA-256 of the opt-out list."""
+    fingerprint = hashlib.sha256(storage.json_bytes(described)).hexdigest()
     return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out}
 
 

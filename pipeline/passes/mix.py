@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.files import storage
@@ -24,12 +25,16 @@ from tokenizer.opening import open_encoder
 
 
 def mix(session: Session) -> None:
-    """Check that every document is accounted for; write ``ledger.parquet`` and the manifest.
+    """Check that every document is accounted for; write ``ledger.parquet`` and the manifest."""
+    write_manifest(session.recipe, session.output, session.described)
+
+
+def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) -> None:
+    """Add up the ledgers of all shards; write ``ledger.parquet`` and the manifest.
 
     A source's epochs are its share of the recipe's token budget over its unique tokens (LLaMA,
     table 1). Raises ValueError where a shard is missing or the counts do not add up.
     """
-    recipe, output = session.recipe, session.output
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     first_pass = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
@@ -54,11 +59,11 @@ def mix(session: Session) -> None:
         )
     manifest = {
         "format": "llama-corpus manifest, version 1",
-        "run": session.described,
+        "run": described,
         "recipe": recipe.mapping,
         "tokenizer": {
             "model": recipe.tokenizer.model,
-            "sha256": session.described["files"][recipe.tokenizer.model],
+            "sha256": described["files"][recipe.tokenizer.model],
             "vocabulary_size": open_encoder(local_copy(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
