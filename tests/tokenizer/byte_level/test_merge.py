@@ -42,11 +42,9 @@ def test_words_of_all_lengths_are_merged_the_plain_way(seed: int) -> None:
     dice = random.Random(seed)
     merges: dict[tuple[int, int], tuple[int, int]] = {}
     for made in range(256, 316):
-        pair = (
-            dice.choice([*range(97, 100), *range(256, made)]),
-            dice.choice([97, 98, *range(256, made)]),
-        )
-        merges.setdefault(pair, (dice.randrange(40), made))
+        word = plain_merges(dice.choices(b"abc", k=40), merges)
+        at = dice.randrange(len(word) - 1)
+        merges.setdefault((word[at], word[at + 1]), (dice.randrange(40), made))
     left, right, ranks, made_of = (
         np.array(column, np.int32)
         for column in zip(*((a, b, r, m) for (a, b), (r, m) in merges.items()), strict=True)
