@@ -94,6 +94,21 @@ def test_patterns_in_use_have_kernels(name: str, tmp_path: Path) -> None:
     assert open_encoder(path).method == "table"
 
 
+@pytest.mark.parametrize(
+    ("normalizers", "text"), [([], "e\u0301"), ([{"type": "NFC"}, {"type": "NFC"}], "\u00e9")]
+)
+def test_a_sequence_of_normalisers_has_kernels(
+    normalizers: list[dict[str, str]], text: str, tmp_path: Path
+) -> None:
+    """DeepSeek's file has an empty one."""
+    parts = {"type": "Sequence", "normalizers": normalizers}
+    path = saved(tmp_path, _with("normalizer", parts))
+    assert check_tokenizer(path) is None
+    encoder = open_encoder(path)
+    assert encoder.method == "table"
+    assert encoder.decode(encoder.encode(pa.array(["e\u0301"]), bos=False, eos=False)[0]) == text
+
+
 def _with(part: str, value: object) -> dict[str, object]:
     return {**content_of(train("llama3", SEVERAL_SCRIPTS, 400)), part: value}
 

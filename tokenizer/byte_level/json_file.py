@@ -39,9 +39,9 @@ def byte_level_of_json(content: Mapping[str, Any]) -> TokenizerFile:
     """
     model = content["model"]
     _check_model(model)
-    normalizer = content.get("normalizer")
-    if normalizer is not None and normalizer != {"type": "NFC"}:
-        raise NotCoveredError(f"the normaliser {_names(normalizer, 'normalizers')}")
+    normalizers = _parts(content.get("normalizer"), "normalizers")
+    if any(one != {"type": "NFC"} for one in normalizers):
+        raise NotCoveredError(f"the normaliser {_names(content['normalizer'], 'normalizers')}")
     vocabulary: dict[str, int] = model["vocab"]
     tokens = {
         spelled: number
@@ -63,7 +63,7 @@ def byte_level_of_json(content: Mapping[str, Any]) -> TokenizerFile:
     bos, eos = marks(content)
     return TokenizerFile(
         _patterns(content.get("pre_tokenizer")),
-        normalizer is not None,
+        bool(normalizers),
         tokens,
         left, right, np.arange(len(pairs), dtype=np.int32), made,
         bool(model.get("ignore_merges")),
