@@ -1,8 +1,7 @@
 """Conversion of SentencePiece BPE models like LLaMA's to Hugging Face's ``tokenizer.json``.
 
-``LlamaTokenizer`` can also read ``tokenizer.model``, but not with a protobuf that is older than the
-one for which SentencePiece's classes were generated. Recent versions also guess the order of merges
-from the ids.
+What SentencePiece does to a text stands in the file: the dummy space, spaces as U+2581, and the
+escapes of models that are trained here.
 """
 
 from __future__ import annotations
@@ -29,13 +28,12 @@ def convert_model(model: bytes) -> bytes:
     ids would not agree.
     """
     try:
-        reason = refusal(parse_model(model))
+        parsed = parse_model(model)
     except ValueError as error:
         raise ValueError(f"not a SentencePiece model: {error}") from None
-    if reason:
+    if reason := refusal(parsed):
         raise ValueError(f"a tokenizer.json would not give the same ids: {reason}")
-    content = tokenizer_json(model, bos=False)
-    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+    return json.dumps(_content(parsed), ensure_ascii=False, indent=1).encode()
 
 
 def refusal(parsed: ModelFile) -> str | None:
@@ -57,21 +55,11 @@ def refusal(parsed: ModelFile) -> str | None:
     return None
 
 
-def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
-    """Return the content of ``tokenizer.json``, None where it would not give the same ids.
-
-    :func:`refusal` says when.
-    ``bos`` tells whether a text begins with the begin token. LlamaTokenizer itself differs from
-    SentencePiece on text that begins with a space: it adds no dummy space there.
-    """
-    parsed = parse_model(model)
-    if refusal(parsed):
-        return None
+def _content(parsed: ModelFile) -> dict[str, Any]:
     escapes = ESCAPES if parsed.charsmap else {}
     pieces = [piece.text.decode() for piece in parsed.pieces]
     special = [i for i, piece in enumerate(parsed.pieces) if piece.kind in (CONTROL, UNKNOWN)]
     (unknown,) = (i for i in special if parsed.pieces[i].kind == UNKNOWN)
-    begin = pieces.index("<s>") if bos else None
     space = SPACE_MARK.decode()
     return {
         "version": "1.0",
@@ -88,12 +76,7 @@ def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
             _replace(" ", space),
         ]},
         "pre_tokenizer": None,
-        "post_processor": None if begin is None else {
-            "type": "TemplateProcessing",
-            "single": [_special("<s>"), _sequence("A", 0)],
-            "pair": [_special("<s>"), _sequence("A", 0), _special("<s>", 1), _sequence("B", 1)],
-            "special_tokens": {"<s>": {"id": "<s>", "ids": [begin], "tokens": ["<s>"]}},
-        },
+        "post_processor": None,
         "decoder": {"type": "Sequence", "decoders": [
             _replace(space, " "),
             {"type": "ByteFallback"},
@@ -118,14 +101,6 @@ def tokenizer_json(model: bytes, *, bos: bool) -> dict[str, Any] | None:
 
 def _replace(text: str, content: str) -> dict[str, Any]:
     return {"type": "Replace", "pattern": {"String": text}, "content": content}
-
-
-def _special(name: str, kind: int = 0) -> dict[str, Any]:
-    return {"SpecialToken": {"id": name, "type_id": kind}}
-
-
-def _sequence(name: str, kind: int) -> dict[str, Any]:
-    return {"Sequence": {"id": name, "type_id": kind}}
 
 
 def _merges(pieces: list[str], scores: list[float], special: set[int]) -> list[list[str]]:

@@ -93,7 +93,7 @@ def check_tokenizer(path: str, *, bos: bool = False, eos: bool = False) -> str |
         check_model(path, bos=bos, eos=eos)
         return None
     try:
-        chosen_marks(*_marks(data, path), bos=bos, eos=eos)
+        chosen_marks(*marks_of(data, path), bos=bos, eos=eos)
         if kind == TIKTOKEN:
             return None
         try:
@@ -113,10 +113,11 @@ def _check_patterns(file: TokenizerFile) -> None:
 
 def mark_ids(path: str) -> tuple[int | None, int | None]:
     """Return the ids of begin and end of sequence of a tokenizer's file, None for none."""
-    return _marks(Path(path).read_bytes(), path)
+    return marks_of(Path(path).read_bytes(), path)
 
 
-def _marks(data: bytes, path: str) -> tuple[int | None, int | None]:
+def marks_of(data: bytes, path: str) -> tuple[int | None, int | None]:
+    """Return the ids of begin and end of sequence of a file's content, None for none."""
     kind = kind_of(data)
     if kind == SENTENCEPIECE:
         return sentencepiece_marks(data)

@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
-from tokenizer.convert import tokenizer_json
 from training import checkpoint
+from training.hugging_face_tokenizer import tokenizer_json
 from training.model import Llama, ModelConfig
 from training.run_folder import read_run
 
