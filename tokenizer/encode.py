@@ -259,6 +259,13 @@ def _mark_id(processor: Any, name: str) -> int:
     return number
 
 
+def sentencepiece_marks(model_proto: bytes) -> tuple[int | None, int | None]:
+    """Return a model's ids of begin and end of sequence, None for none."""
+    _, processor = _opened(model_proto)
+    bos, eos = (int(number) for number in (processor.bos_id(), processor.eos_id()))
+    return bos if bos >= 0 else None, eos if eos >= 0 else None
+
+
 def check_model(path: str, *, bos: bool = False, eos: bool = False) -> None:
     """Raise ValueError, with the file's name, where it is not a SentencePiece model.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer.encode import BatchEncoder
+from tokenizer.opening import Encoder
 
 
 class Fertility(NamedTuple):
@@ -34,7 +34,7 @@ class Fertility(NamedTuple):
 NOTHING = Fertility(0, 0, 0, 0)
 
 
-def fertility(encoder: BatchEncoder, texts: pa.StringArray) -> Fertility:
+def fertility(encoder: Encoder, texts: pa.StringArray) -> Fertility:
     """Return the counts for texts, which are encoded to count their tokens."""
     ids, _ = encoder.encode(texts, bos=False, eos=False)
     words = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts)))

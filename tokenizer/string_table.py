@@ -13,6 +13,7 @@ numba then counts references to five arrays in every iteration.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +88,29 @@ def grown(table, n_bytes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def find_entry(table, data, start, end):  # type: ignore[no-untyped-def]
+    """Return the entry number of ``data[start:end]``, -1 where the table does not have it."""
+    value = hash_bytes(data, start, end)
+    mask = np.uint64(table.slots.size - 1)
+    at = value & mask
+    length = end - start
+    while table.slots[at] != -1:
+        entry = table.slots[at]
+        if table.hashes[entry] == value:
+            first = table.ends[entry]
+            if table.ends[entry + 1] - first == length:
+                same = True
+                for i in range(length):
+                    if table.arena[first + i] != data[start + i]:
+                        same = False
+                        break
+                if same:
+                    return entry
+        at = (at + np.uint64(1)) & mask
+    return np.int32(-1)
+
+
+@njit(cache=True, nogil=True)
 def find_or_insert(table, data, start, end):  # type: ignore[no-untyped-def]
     """Return the entry number of ``data[start:end]``, after adding the string if it is new.
 
@@ -121,6 +145,21 @@ def find_or_insert(table, data, start, end):  # type: ignore[no-untyped-def]
     ends[entry + 1] = first + length
     count[0] += 1
     return entry
+
+
+def table_of(strings: Sequence[bytes]) -> StringTable:
+    """Make a table of distinct strings. The number of each is its position."""
+    slots = 1 << max(4, (2 * len(strings)).bit_length())
+    data = np.frombuffer(b"".join(strings), np.uint8)
+    table = empty_table(slots)._replace(arena=np.empty(len(data), np.uint8))
+    _insert_all(table, data, np.cumsum([0, *map(len, strings)], dtype=np.int64))
+    return table
+
+
+@njit(cache=True, nogil=True)
+def _insert_all(table, data, ends):  # type: ignore[no-untyped-def]
+    for i in range(ends.size - 1):
+        find_or_insert(table, data, ends[i], ends[i + 1])
 
 
 def entry_bytes(table: StringTable, entry: int) -> bytes:

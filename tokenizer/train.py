@@ -10,6 +10,7 @@ which SentencePiece applies when it decodes, reverses this. All other text is un
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import tempfile
@@ -24,6 +25,7 @@ from tokenizer.model_file import (
     DENORMALISER,
     NORMALISER,
     RULES_FILE,
+    parse_model,
     without_fields,
 )
 
@@ -91,6 +93,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
         model.getvalue(),
         {NORMALISER: {ADD_DUMMY_PREFIX, RULES_FILE}, DENORMALISER: {RULES_FILE}},
     )
+
+
+@functools.cache
+def escaping_charsmap() -> bytes:
+    """Return the character map of every tokenizer that is trained here: :data:`ESCAPES` alone."""
+    return parse_model(train_tokenizer(["ab ab ab"], RESERVED_PIECES + 14)).charsmap
 
 
 def train_lm_pieces(lines: Iterable[str], n_pieces: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
-from training.hugging_face_tokenizer import tokenizer_json
+from tokenizer.convert import tokenizer_json
 from training.probe_texts import probe_texts
 from training.tokenizer_file import read_tokenizer
 

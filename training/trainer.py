@@ -17,13 +17,13 @@ from typing import Any, NamedTuple, cast
 
 import torch
 import torch.distributed as dist
-from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
+from tokenizer.opening import marks_of
 from training import checkpoint
 from training.document_mask import causal_document_mask, document_numbers
 from training.loader import Loader, validation_batches
@@ -368,8 +368,6 @@ def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
 
     Raises ValueError where the tokenizer is not the one that made the shards.
     """
-    processor = SentencePieceProcessor(model_proto=read_tokenizer(mixture.tokenizer))
-    return (
-        processor.bos_id() if mixture.tokenizer["bos"] else None,
-        processor.eos_id() if mixture.tokenizer["eos"] else None,
-    )
+    described = mixture.tokenizer
+    bos, eos = marks_of(read_tokenizer(described), str(described["model"]))
+    return bos if described["bos"] else None, eos if described["eos"] else None

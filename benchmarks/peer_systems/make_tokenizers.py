@@ -4,8 +4,8 @@
 
 ``converted.json`` is the SentencePiece BPE model in Hugging Face's form: the same pieces, with the
 merges that lead to them. ``bytes.json`` is a byte-level BPE with as many pieces, trained on the
-texts, split by GPT-2's expression, as both libraries are mostly used; ``bytes.tiktoken`` has the
-same pieces in tiktoken's form.
+texts, split by GPT-2's expression, as both libraries are mostly used; ``bytes.gpt2.tiktoken`` has
+the same pieces in tiktoken's form.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main() -> None:
     with texts.open(encoding="utf-8") as file:
         trained = train((json.loads(line)["text"] for line in file), converted.get_vocab_size())
     trained.save(str(output / "bytes.json"))
-    (output / "bytes.tiktoken").write_text("".join(ranks(trained)))
+    (output / "bytes.gpt2.tiktoken").write_text("".join(ranks(trained)))
 
 
 if __name__ == "__main__":

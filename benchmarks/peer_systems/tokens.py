@@ -29,7 +29,7 @@ PEERS = [
     Library("sentencepiece", "", "SentencePiece"),
     Library("tokenizers", "converted.json", "tokenizers, same pieces"),
     Library("tokenizers", "bytes.json", "tokenizers, byte-level"),
-    Library("tiktoken", "bytes.tiktoken", "tiktoken, byte-level"),
+    Library("tiktoken", "bytes.gpt2.tiktoken", "tiktoken, byte-level"),
 ]
 
 

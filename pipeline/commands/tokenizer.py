@@ -1,4 +1,4 @@
-"""The command ``corpus train-tokenizer``, which trains a SentencePiece model."""
+"""Commands about tokenizers: ``train-tokenizer`` on a sample, ``tokenizer convert``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 from pipeline.commands.common import print_json
 from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
+
+KINDS = ("sentencepiece", "byte_level_bpe")
+"""Kinds of tokenizers that are trained; the first is LLaMA's."""
 
 DEFAULT_VOCABULARY_SIZE = 32_000
 """Pieces of the tokenizer, as in the LLaMA paper."""
@@ -27,23 +30,95 @@ def add_commands(commands: Any) -> None:
     )
     add_run_options(one)
     one.add_argument("--output", required=True, metavar="DIR",
-                     help="folder of the sample, tokenizer.model and its card")  # fmt: skip
+                     help="folder of the sample, the tokenizer and its card")  # fmt: skip
+    one.add_argument("--kind", choices=KINDS, default=KINDS[0],
+                     help=f"kind of tokenizer (default: {KINDS[0]})")  # fmt: skip
+    one.add_argument("--pattern", metavar="NAME",
+                     help="byte_level_bpe: what cuts text into words: gpt2, llama3, qwen2, o200k, "
+                     "cl100k or deepseek")  # fmt: skip
     one.add_argument("--vocabulary_size", type=int, default=DEFAULT_VOCABULARY_SIZE, metavar="N",
                      help=f"pieces (default: {DEFAULT_VOCABULARY_SIZE:,})")  # fmt: skip
     one.add_argument("--sample_bytes", type=float, default=DEFAULT_SAMPLE_BYTES, metavar="N",
                      help="text to train on, divided by the recipe's proportions "
                      f"(default: {DEFAULT_SAMPLE_BYTES:,})")  # fmt: skip
     one.add_argument("--compare", metavar="MODEL",
-                     help="a SentencePiece model to measure beside")  # fmt: skip
+                     help="a tokenizer to measure beside")  # fmt: skip
     one.add_argument("--start_over", action="store_true",
                      help="remove what an earlier command left in the output folder")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the card as JSON")
     one.set_defaults(function=_command_train_tokenizer)
+    _add_convert(commands)
+    _add_retokenize(commands)
+
+
+def _add_retokenize(commands: Any) -> None:
+    text = "write a run's shards with another tokenizer, from their text"
+    one = commands.add_parser("retokenize", help=text, description=text, allow_abbrev=False)
+    one.add_argument("run", metavar="OUT", help="folder of a complete run")
+    one.add_argument("--tokenizer", required=True, metavar="FILE", help="the other tokenizer")
+    one.add_argument("--output", required=True, metavar="OUT2", help="folder of the new run")
+    one.add_argument("--no_bos", action="store_true", help="put no begin of sequence ahead")
+    one.add_argument("--no_eos", action="store_true", help="put no end of sequence behind")
+    one.add_argument("--marks_are_spaces", action="store_true",
+                     help="take U+2581, which LLaMA's tokenizer loses, for a space")  # fmt: skip
+    one.add_argument("--json", action="store_true", help="print the counts as JSON")
+    one.set_defaults(function=_command_retokenize)
+
+
+def _command_retokenize(options: argparse.Namespace) -> int:
+    from pipeline.passes.retokenise import retokenise
+
+    made = retokenise(
+        options.run,
+        options.output,
+        options.tokenizer,
+        bos=not options.no_bos,
+        eos=not options.no_eos,
+        marks_are_spaces=options.marks_are_spaces,
+    )
+    if options.json:
+        return print_json(made)
+    print(f"{made['documents']:,} documents, {made['tokens']:,} tokens in {options.output}")
+    return 0
+
+
+def _add_convert(commands: Any) -> None:
+    text = "convert: write a SentencePiece BPE model as tokenizer.json, with the same ids"
+    one = commands.add_parser("tokenizer", help=text, description=text, allow_abbrev=False)
+    one.add_argument("action", choices=["convert"], help="what to do")
+    one.add_argument("model", metavar="MODEL", help="a SentencePiece model")
+    one.add_argument("to", metavar="FILE", help="the tokenizer.json to write")
+    one.add_argument("--json", action="store_true", help="print what was written as JSON")
+    one.set_defaults(function=_command_convert)
+
+
+def _command_convert(options: argparse.Namespace) -> int:
+    from pipeline.files import storage
+    from tokenizer.convert import convert_model
+
+    if storage.exists(options.to):
+        raise ValueError(f"{options.to}: is there already; give another name")
+    try:
+        made = convert_model(storage.read_bytes(options.model))
+    except ValueError as error:
+        raise ValueError(f"{options.model}: {error}") from None
+    storage.write_file(options.to, made)
+    if options.json:
+        return print_json({"model": options.model, "written": options.to, "bytes": len(made)})
+    print(
+        f"{options.to}: the ids of all texts are those of {options.model}, in the library\n"
+        "tokenizers with encode_special_tokens. LlamaTokenizer of transformers differs for a text\n"
+        "that begins with a space or that holds a special token spelt out."
+    )
+    return 0
 
 
 def _command_train_tokenizer(options: argparse.Namespace) -> int:
-    from pipeline.models.train_tokenizer import make_tokenizer
+    from pipeline.models.train_tokenizer import Kind, make_tokenizer
 
+    if (options.kind == KINDS[0]) != (options.pattern is None):
+        raise ValueError("--kind byte_level_bpe needs a --pattern, and no other kind has one")
+    kind = Kind(options.kind, options.pattern)
     recipe, how = recipe_and_execution(options)
     card = make_tokenizer(
         recipe,
@@ -51,17 +126,18 @@ def _command_train_tokenizer(options: argparse.Namespace) -> int:
         how,
         vocabulary_size=options.vocabulary_size,
         sample_bytes=int(options.sample_bytes),
+        kind=kind,
         compare=options.compare,
         start_over=options.start_over,
         where=options.recipe,
     )
     if options.json:
         return print_json(card)
-    _show(card, options.output)
+    _show(card, f"{options.output}/{kind.file}")
     return 0
 
 
-def _show(card: Mapping[str, Any], output: str) -> None:
+def _show(card: Mapping[str, Any], model: str) -> None:
     from pipeline.tables import show, table
 
     scores = card["scores"]
@@ -69,7 +145,7 @@ def _show(card: Mapping[str, Any], output: str) -> None:
     columns = ["source", "proportion", "bytes wanted", "bytes trained on", "documents drawn"]
     keys = ["proportion", "wanted_bytes", "training_bytes", "documents"]
     rows = [[name, *(source[key] for key in keys)] for name, source in sources.items()]
-    show(table(f"What {output}/tokenizer.model was trained on", columns, rows), "")
+    show(table(f"What {model} was trained on", columns, rows), "")
     keys = ["documents", "text_bytes", "tokens", "tokens_a_word", "bytes_a_token"]
     if "compared_with" in scores:
         keys += ["compared_tokens_a_word", "compared_bytes_a_token"]
@@ -83,4 +159,4 @@ def _show(card: Mapping[str, Any], output: str) -> None:
     short = [name for name, source in sources.items() if not source["has_its_share"]]
     if short:
         show(f"Sources that gave less than their share: {', '.join(short)}.")
-    show(f"The card is {output}/tokenizer.model.card.md, and .json for programs.")
+    show(f"The card is {model}.card.md, and .json for programs.")

@@ -19,7 +19,7 @@ from pipeline.exports.corpus_parts import Corpus, ShardPart, spans
 from pipeline.files.trusted import Seal, expect, trusted
 from pipeline.inspection.piece_table import read_tokenizer
 from pipeline.output.layout import DOCS_SCHEMA
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.opening import Encoder, open_encoder
 from tokenizer.shards import ShardReader
 
 ROWS, TOKENS = 1_000, 1 << 22
@@ -59,15 +59,15 @@ def _has_domains(corpus: Corpus) -> bool:
     return any("domains" in corpus.manifest["sources"][source] for source in corpus.sources)
 
 
-def _encoder(corpus: Corpus) -> BatchEncoder:
+def _encoder(corpus: Corpus) -> Encoder:
     read_tokenizer(corpus.manifest)  # it must be the one that made the shards
     tokenizer = corpus.manifest["tokenizer"]
     expect({tokenizer["model"]: Seal(tokenizer["sha256"])})
-    return load_encoder(trusted(tokenizer["model"]))
+    return open_encoder(trusted(tokenizer["model"]))
 
 
 def _batches(
-    part: ShardPart, reader: ShardReader, encoder: BatchEncoder, schema: pa.Schema
+    part: ShardPart, reader: ShardReader, encoder: Encoder, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     number = 0
     for records in part.records(ROWS):

@@ -106,3 +106,12 @@ def _is_as_sealed(state: storage.FileInfo, seal: Seal) -> bool:
     if (state.n_bytes, state.modified) == (seal.n_bytes, seal.modified):
         return True
     return is_whole_copy(state, seal.sha256) or storage.sha256_of(state.path) == seal.sha256
+
+
+def states_of(seals: Mapping[str, Seal]) -> dict[str, Any]:
+    """Return the sizes and times of files by their paths, for ``run.json``; none of copies."""
+    return {
+        path: {"n_bytes": seal.n_bytes, "modified": seal.modified}
+        for path, seal in seals.items()
+        if seal.modified is not None
+    }

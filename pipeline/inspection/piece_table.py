@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from pipeline.files import storage
 from pipeline.output.arrow_values import array_of_buffers, numbers
 from tokenizer.character_map import reverses_escapes
 from tokenizer.model_file import denormaliser_map
+from tokenizer.opening import SENTENCEPIECE, kind_of
+from tokenizer.token_names import TokenNames, token_names
 from tokenizer.train import ESCAPES
 
 SPACE_MARK = "\u2581"
@@ -33,9 +36,9 @@ _ESCAPE = re.compile(b"|".join(map(re.escape, _RESTORED)))
 
 
 class PieceTable(NamedTuple):
-    """The bytes to which each token id of a SentencePiece model decodes."""
+    """The bytes to which each token id of a tokenizer decodes."""
 
-    processor: Any
+    processor: Any  # SentencePiece's, or what has the names of other tokens and encodes a text
     pieces: pa.BinaryArray  # UTF-8 of each id; one byte for a byte piece, empty for a mark
     is_mark: npt.NDArray[np.bool_]  # true for begin and end of sequence and padding
     starts_with_space: bool  # the model puts a space before each text, which is no part of it
@@ -50,7 +53,7 @@ class DecodedTokens(NamedTuple):
 
 
 def read_tokenizer(manifest: dict[str, Any]) -> bytes:
-    """Read the SentencePiece model that made a run's shards.
+    """Read the file of the tokenizer that made a run's shards.
 
     Raises ValueError if it is missing or has changed.
     """
@@ -68,7 +71,10 @@ def read_tokenizer(manifest: dict[str, Any]) -> bytes:
 
 def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
     """Load the table of a run's tokenizer; raises ValueError like :func:`read_tokenizer`."""
-    return piece_table(read_tokenizer(manifest))
+    data = read_tokenizer(manifest)
+    if kind_of(data) == SENTENCEPIECE:
+        return piece_table(data)
+    return _table_of_tokens(token_names(data, PurePosixPath(manifest["tokenizer"]["model"]).name))
 
 
 def piece_table(model_proto: bytes) -> PieceTable:
@@ -89,6 +95,18 @@ def piece_table(model_proto: bytes) -> PieceTable:
         is_mark,
         adds_space,
         reverses_escapes(denormaliser_map(model_proto)),
+    )
+
+
+def _table_of_tokens(names: TokenNames) -> PieceTable:
+    """Make the table for a tokenizer other than SentencePiece's. No space precedes its texts."""
+    ends = np.cumsum([0, *map(len, names.surfaces)], dtype=np.int32)
+    return PieceTable(
+        names,
+        array_of_buffers(pa.binary(), len(names.surfaces), ends, b"".join(names.surfaces)),
+        np.array(names.is_special, np.bool_),
+        starts_with_space=False,
+        has_escapes=False,
     )
 
 

@@ -18,12 +18,50 @@ from pipeline.models.sample import Sample, card_data, sample_documents
 from pipeline.output import whole_files
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.byte_level.training import check_byte_level, train_byte_level
 from tokenizer.fertility import NOTHING, Fertility, fertility
+from tokenizer.opening import Encoder, encoder_of, open_encoder
 from tokenizer.train import OPTIONS, check_vocabulary_size, train_tokenizer
 
-MODEL_NAME = "tokenizer.model"
-"""Name of the model's file."""
+SENTENCEPIECE, BYTE_LEVEL = "sentencepiece", "byte_level_bpe"
+"""Kinds of tokenizers that are trained."""
+
+
+class Kind(NamedTuple):
+    """What is trained: the kind of tokenizer, and the pattern that cuts text, if it needs one."""
+
+    name: str = SENTENCEPIECE
+    pattern: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The name of the model's file."""
+        return "tokenizer.json" if self.name == BYTE_LEVEL else "tokenizer.model"
+
+    @property
+    def package(self) -> str:
+        """The package that trains it."""
+        return "tokenizers" if self.name == BYTE_LEVEL else "sentencepiece"
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what the training depends on beside the vocabulary's size and the documents."""
+        if self.pattern is None:
+            return dict(OPTIONS)
+        return {"model_type": BYTE_LEVEL, "pattern": self.pattern}
+
+    def check(self, vocabulary_size: int) -> None:
+        """Raise ValueError where this cannot be trained with so many pieces."""
+        if self.pattern is None:
+            check_vocabulary_size(vocabulary_size)
+        else:
+            check_byte_level(self.pattern, vocabulary_size)
+
+    def train(self, texts: Iterator[str], vocabulary_size: int) -> bytes:
+        """Train on documents; return the content of the model's file."""
+        if self.pattern is None:
+            return train_tokenizer(texts, vocabulary_size)
+        return train_byte_level(texts, self.pattern, vocabulary_size)
+
 
 HELD_OUT_FRACTION = 0.1
 """Part of the bytes drawn from a source that are held out, in whole documents."""
@@ -36,6 +74,7 @@ def make_tokenizer(
     *,
     vocabulary_size: int,
     sample_bytes: int,
+    kind: Kind = Kind(),  # noqa: B008  a tuple of constants
     compare: str | None = None,
     start_over: bool = False,
     where: str = "recipe",
@@ -44,19 +83,19 @@ def make_tokenizer(
 
     Results that exist are not made again. ``sample_bytes`` are divided among the sources by their
     sampling proportions; a source with less text gives all it has. ``compare`` is the path of a
-    SentencePiece model to measure on the same documents. ``where`` is the recipe's name in the card
+    tokenizer to measure on the same documents. ``where`` is the recipe's name in the card
     and in messages. Raises ValueError if the sample is too small for so many pieces, and RunError
     and RecipeError like :func:`pipeline.models.sample.sample_documents`.
     """
-    check_vocabulary_size(vocabulary_size)
+    kind.check(vocabulary_size)
     if sample_bytes < len(recipe.sources):
         raise RunError(f"a sample of {sample_bytes} bytes is nothing to train on; ask for more")
     if compare is not None and not storage.exists(compare):
         raise RunError(f"{compare}: there is no such model to compare with")
-    compared = load_encoder(trusted(compare)) if compare else None
+    compared = open_encoder(trusted(compare)) if compare else None
     shares = {s.name: max(1, int(s.proportion * sample_bytes)) for s in recipe.sources}
     if start_over:
-        for name in (MODEL_NAME, f"{MODEL_NAME}.card.md", card_path(MODEL_NAME)):
+        for name in (kind.file, f"{kind.file}.card.md", card_path(kind.file)):
             storage.remove(output, name)
     samples = sample_documents(
         recipe, output, execution,
@@ -73,8 +112,8 @@ def make_tokenizer(
             "training_bytes": division.training_bytes,
             "has_its_share": division.training_bytes == shares[source.name],
         }
-    parameters = {**OPTIONS, "vocabulary_size": vocabulary_size}
-    if not _is_trained(output, data, parameters):
+    parameters = {**kind.parameters(), "vocabulary_size": vocabulary_size}
+    if not _is_trained(output, kind.file, data, parameters):
         total = sum(division.training_bytes for division in divisions.values())
         print(f"training {vocabulary_size:,} pieces on {total:,} bytes", file=sys.stderr)
         texts = (
@@ -82,29 +121,31 @@ def make_tokenizer(
             for name, sample in samples.items()
             for text in training_texts(sample, divisions[name])
         )
-        whole_files.write_bytes(output, MODEL_NAME, train_tokenizer(texts, vocabulary_size))
-    encoder = BatchEncoder(storage.read_bytes(storage.join(output, MODEL_NAME)))
+        whole_files.write_bytes(output, kind.file, kind.train(texts, vocabulary_size))
+    encoder = encoder_of(storage.read_bytes(storage.join(output, kind.file)), kind.file)
     scores = measure(encoder, compared, samples, divisions)
     if compare is not None and compared is not None:
         scores["compared_with"] = {
             compare: {"sha256": sealed(compare).sha256, "vocabulary_size": compared.vocabulary_size}
         }
     card = write_card(
-        output, MODEL_NAME, kind="tokenizer", data=data, parameters=parameters, scores=scores,
-        packages=["sentencepiece"],
+        output, kind.file, kind="tokenizer", data=data, parameters=parameters, scores=scores,
+        packages=[kind.package],
     )  # fmt: skip
     for name in ("work", ERROR_NAME):
         storage.remove(output, name)
     return card
 
 
-def _is_trained(output: str, data: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
+def _is_trained(
+    output: str, file: str, data: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> bool:
     """Tell whether the folder holds the model, trained on this sample.
 
     Raises RunError if it holds a model of other parameters.
     """
     try:
-        card = read_card(storage.join(output, MODEL_NAME), "tokenizer")
+        card = read_card(storage.join(output, file), "tokenizer")
     except CardError:
         return False  # a model without its card was not finished
     for key, value in parameters.items():
@@ -165,8 +206,8 @@ def held_out(sample: Sample, division: Division) -> Iterator[pa.RecordBatch]:
 
 
 def measure(
-    encoder: BatchEncoder,
-    compared: BatchEncoder | None,
+    encoder: Encoder,
+    compared: Encoder | None,
     samples: Mapping[str, Sample],
     divisions: Mapping[str, Division],
 ) -> dict[str, Any]:
@@ -201,7 +242,7 @@ def measure(
     }
 
 
-def _unchanged(encoder: BatchEncoder, texts: pa.StringArray) -> int:
+def _unchanged(encoder: Encoder, texts: pa.StringArray) -> int:
     """Count the texts that decode from their tokens unchanged."""
     ids, offsets = encoder.encode(texts, bos=False, eos=False)
     return sum(

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from pipeline.errors import ERROR_NAME, RunError
 from pipeline.files import storage
-from pipeline.files.trusted import FILE_STATES, sealed
+from pipeline.files.trusted import FILE_STATES, sealed, states_of
 from pipeline.output import whole_files
 from pipeline.output.differences import what_changed
 from pipeline.output.guard import guarded
@@ -62,14 +62,14 @@ def describe(recipe: Recipe, plan: list[Split], *, with_tokenizer: bool = True) 
         "own_steps": {name: code_digest(modules) for name, modules in own_code(recipe).items()},
         "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest(),
     }
-    fingerprint = hashlib.sha256(storage.json_bytes(_unmixed(described))).hexdigest()
     opt_out = storage.sha256_of(recipe.opt_out) if recipe.opt_out else None
-    states = {
-        path: {"n_bytes": seal.n_bytes, "modified": seal.modified}
-        for path, seal in seals.items()
-        if seal.modified is not None
-    }
-    return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out, FILE_STATES: states}
+    return {**fingerprinted(described, opt_out), FILE_STATES: states_of(seals)}
+
+
+def fingerprinted(described: dict[str, Any], opt_out: str | None) -> dict[str, Any]:
+    """Add the fingerprint to a description, and the SHA-256 of the opt-out list."""
+    fingerprint = hashlib.sha256(storage.json_bytes(_unmixed(described))).hexdigest()
+    return {**described, "plan_fingerprint": fingerprint, "opt_out": opt_out}
 
 
 def _unmixed(described: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from pipeline.passes.part_files import PartWriter, describe_files
 from pipeline.passes.process import cached_recipe, characters, process_split
 from pipeline.passes.session import Session
 from pipeline.recipe.recipe import Recipe
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.opening import Encoder, open_encoder
 from transforms.privacy.opt_out import parse_opt_out
 
 
@@ -122,7 +122,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     Raises ValueError where the shard's counts do not add up, and ChangedError where the tokenizer
     has changed.
     """
-    encoder = load_encoder(trusted(recipe.tokenizer.model))
+    encoder = open_encoder(trusted(recipe.tokenizer.model))
     rows: list[dict[str, Any]] = []
     parts: dict[str, PartWriter | GroupedPart] = {}
     with ExitStack() as stack:
@@ -147,7 +147,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                 for part, documents in _divided(batch, recipe.shards.validation_fraction):
                     if part not in parts:
                         uint16 = encoder.vocabulary_size <= 1 << 16
-                        parts[part] = _opened(part, shard, recipe, output, stack, uint16)
+                        parts[part] = open_part(part, shard, recipe, output, stack, uint16)
                     n_characters = int(pc.sum(characters(documents)).as_py())
                     tally.add("write", "out", part, documents.num_rows, n_characters)
                     observer.kept(part, documents)
@@ -196,7 +196,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     )
 
 
-def _opened(
+def open_part(
     part: str, shard: Shard, recipe: Recipe, output: str, stack: ExitStack, uint16: bool
 ) -> PartWriter | GroupedPart:
     """Open the files of a part, which is grouped where the source has domains."""
@@ -218,6 +218,6 @@ def _divided(batch: pa.RecordBatch, fraction: float) -> Iterator[tuple[str, pa.R
 
 
 def _tokens(
-    encoder: BatchEncoder, batch: pa.RecordBatch, recipe: Recipe
+    encoder: Encoder, batch: pa.RecordBatch, recipe: Recipe
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     return encoder.encode(batch["text"], bos=recipe.tokenizer.bos, eos=recipe.tokenizer.eos)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.files import storage
@@ -19,15 +20,20 @@ from pipeline.output.layout import (
 from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
 from pipeline.output.shares import mixed_sources
 from pipeline.passes.session import Session
-from tokenizer.encode import load_encoder
+from pipeline.recipe.recipe import Recipe
+from tokenizer.opening import open_encoder
 
 
 def mix(session: Session) -> None:
-    """Check that every document is accounted for; write ``ledger.parquet`` and the manifest.
+    """Check that every document is accounted for; write ``ledger.parquet`` and the manifest."""
+    write_manifest(session.recipe, session.output, session.described)
+
+
+def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) -> None:
+    """Add up the ledgers of all shards; write ``ledger.parquet`` and the manifest.
 
     Raises ValueError where a shard is missing or the counts do not add up.
     """
-    recipe, output = session.recipe, session.output
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     first_pass = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
@@ -52,12 +58,12 @@ def mix(session: Session) -> None:
         )
     manifest = {
         "format": "llama-corpus manifest, version 1",
-        "run": {key: value for key, value in session.described.items() if key != FILE_STATES},
+        "run": {key: value for key, value in described.items() if key != FILE_STATES},
         "recipe": recipe.mapping_of_results,
         "tokenizer": {
             "model": recipe.tokenizer.model,
-            "sha256": session.described["files"][recipe.tokenizer.model],
-            "vocabulary_size": load_encoder(trusted(recipe.tokenizer.model)).vocabulary_size,
+            "sha256": described["files"][recipe.tokenizer.model],
+            "vocabulary_size": open_encoder(trusted(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipeline.files.trusted import forget, trusted
 from pipeline.recipe.across import narrowed, step_name
 from pipeline.recipe.parse import parse_recipe
 from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping
-from tokenizer.encode import check_model
+from tokenizer.opening import FILES_OF_FOLDER, check_tokenizer
 
 MODEL_ORIGINS = {
     "bucket_by_perplexity": "'corpus train-lm' makes it",
@@ -76,13 +77,26 @@ def load_recipe(
             _override(raw, name.split("."), parsed, variables, f"--set {setting}")
     try:
         chosen = raw if sources is None else _select(raw, sources)
-        recipe = recipe_from_mapping(_with_weights(_fill(chosen, variables, "")))
+        filled = _with_weights(_fill(chosen, variables, ""))
+        _name_tokenizer_file(filled)
+        recipe = recipe_from_mapping(filled)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
     recipe = dataclasses.replace(recipe, path=path)
     if check_files:
         check_models(recipe, path)
     return recipe
+
+
+def _name_tokenizer_file(mapping: Any) -> None:
+    """Put the file of a tokenizer in the place of a folder that has one."""
+    tokenizer = mapping.get("tokenizer") if isinstance(mapping, dict) else None
+    if not isinstance(tokenizer, dict):
+        return
+    folder = tokenizer.get("model")
+    if isinstance(folder, str) and folder and storage.is_folder(folder):
+        files = (storage.join(folder, name) for name in FILES_OF_FOLDER)
+        tokenizer["model"] = next(filter(storage.exists, files), folder)
 
 
 def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> None:
@@ -129,10 +143,16 @@ def _check_steps(recipe: Recipe, path: str) -> None:
 
 def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
     try:
-        check_model(trusted(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
+        remark = check_tokenizer(trusted(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
     except (ValueError, OSError) as error:
         message = _with_parameter(str(error), [("model", tokenizer.model)], TOKENIZER_ORIGIN)
         raise RecipeError(f"{path}: tokenizer{message}") from None
+    if remark:
+        print(
+            f"{tokenizer.model}: {remark}: the library tokenizers encodes all text, which takes "
+            "ten times as long or more",
+            file=sys.stderr,
+        )
 
 
 def _with_parameter(error: str, named: Sequence[tuple[str, str]], origin: str | None) -> str:

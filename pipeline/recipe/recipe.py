@@ -40,7 +40,7 @@ READER_PARAMETERS = ("start", "end", "batch_bytes", "max_record_bytes")
 class Tokenizer:
     """The tokenizer that turns text into tokens."""
 
-    model: FilePath  # a SentencePiece model
+    model: FilePath  # SentencePiece model, tokenizer.json, tiktoken file or their folder
     bos: bool  # a beginning-of-sequence token before every document
     eos: bool  # an end-of-sequence token after every document
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sentencepiece import SentencePieceProcessor
+from tokenizers import Tokenizer
 
 from pipeline.commands.main import main
 from pipeline.models.model_card import read_card
@@ -78,6 +79,37 @@ def test_the_same_command_again_makes_nothing_new(trained, capsys):
     assert changed == {"tokenizer.model.card.json", "tokenizer.model.card.md"}
 
 
+def test_a_byte_level_tokenizer_is_trained_on_the_same_sample(trained, capsys):
+    """The folder has the sample of the other kind already."""
+    kind = ["--kind", "byte_level_bpe", "--pattern", "llama3"]
+    compare = ["--compare", str(trained / "tokenizer.model")]
+    assert main([*ARGUMENTS, *SMALL, *kind, *compare, "--output", str(trained)]) == 0
+    assert "tokenizer.json.card.md, and .json" in capsys.readouterr().out
+    card = read_card(str(trained / "tokenizer.json"), "tokenizer")
+    other = read_card(str(trained / "tokenizer.model"), "tokenizer")
+    assert card["data"] == other["data"]
+    assert card["parameters"] == {
+        "model_type": "byte_level_bpe", "pattern": "llama3", "vocabulary_size": 1500
+    }  # fmt: skip
+    assert set(card["versions"]) == {"llama-corpus", "tokenizers"}
+    scores = card["scores"]
+    assert scores["encoded_by"] == "table"
+    assert scores["decoded_unchanged"] == scores["held_out_documents"] > 0
+    tokenizer = Tokenizer.from_file(str(trained / "tokenizer.json"))
+    sample = load_sample(str(trained), "c4")
+    division = divide(sample, card["data"]["sources"]["c4"]["wanted_bytes"])
+    kept = [text for batch in held_out(sample, division) for text in batch["text"].to_pylist()]
+    found = scores["by_source"]["c4"]
+    assert found["tokens"] == sum(len(one.ids) for one in tokenizer.encode_batch(kept))
+    theirs = other["scores"]["by_source"]["c4"]
+    assert found["compared_bytes_a_token"] == theirs["bytes_a_token"]
+    before = (trained / "tokenizer.json").read_bytes()
+    again = [*SMALL, "--kind", "byte_level_bpe", "--pattern", "gpt2", "--output", str(trained)]
+    assert main([*ARGUMENTS, *again]) == 2
+    assert "pattern was llama3, is now gpt2" in capsys.readouterr().err
+    assert (trained / "tokenizer.json").read_bytes() == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["work/candidates/**/*.parquet", "samples/*.json"])
 def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path, moment):
@@ -107,6 +139,9 @@ def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path, moment):
         (["--sources", "c5"], "no source 'c5'"),
         (["--vocabulary_size", "200"], "bytes and marks alone are 259"),
         (["--sample_bytes", "0"], "a sample of 0 bytes"),
+        (["--kind", "byte_level_bpe"], "needs a --pattern"),
+        (["--pattern", "llama3"], "needs a --pattern, and no other kind has one"),
+        (["--kind", "byte_level_bpe", "--pattern", "x"], "no pattern 'x': one of gpt2, llama3"),
     ],
 )
 def test_mistakes_are_told_in_one_line(trained, tmp_path, capsys, arguments, message):

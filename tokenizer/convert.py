@@ -7,11 +7,13 @@ loaded as it stands (``PreTrainedTokenizerFast``), and gives SentencePiece's ids
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from tokenizer.character_map import reverses_escapes
+from tokenizer.character_steps import Step, character_steps, replace
 from tokenizer.model_file import (
     BPE,
     CONTROL,
@@ -24,13 +26,29 @@ from tokenizer.model_file import (
     denormaliser_map,
     parse_model,
 )
-from training.character_steps import Step, character_steps, replace
 
 SPACE = SPACE_MARK.decode()
 """The character that stands for a space in pieces."""
 
 ANY_NUMBER = 1 << 30
 """Number of spaces that no text begins with."""
+
+
+def convert_model(model: bytes) -> bytes:
+    """Return the ``tokenizer.json`` of a SentencePiece model. The ids of all texts agree.
+
+    No begin or end of sequence is put around a text. Raises ValueError, with the reason, where the
+    ids would not agree.
+    """
+    try:
+        parse_model(model)
+    except ValueError as error:
+        raise ValueError(f"not a SentencePiece model: {error}") from None
+    try:
+        content = tokenizer_json(model, begin=None)
+    except ValueError as error:
+        raise ValueError(f"a tokenizer.json would not give the same ids: {error}") from None
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
 def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, models
 
 from tests.support.sentencepiece_models import texts, trained
 from tokenizer.character_map import map_rules
+from tokenizer.character_steps import character_steps
 from tokenizer.model_file import parse_model
-from training.character_steps import character_steps
 
 BARE = {"remove_extra_whitespaces": False, "add_dummy_prefix": False}
 

@@ -1,0 +1,168 @@
+"""The shards of a run with another tokenizer: their text is encoded again, without the passes.
+
+The text is decoded from the first tokenizer's ids. All else of the run stays as it is: documents,
+their order, what was dropped, the ledger. The files are those of a run with the other tokenizer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import RunError
+from pipeline.files import storage
+from pipeline.files.local_copy import local_copy
+from pipeline.files.trusted import FILE_STATES, sealed, states_of
+from pipeline.output import whole_files
+from pipeline.output.layout import (
+    MANIFEST_NAME,
+    OPT_OUT_NAME,
+    PARTS,
+    PLAN_NAME,
+    RUN_NAME,
+    Shard,
+    read_shards,
+    shard_file,
+    shard_ledger_name,
+)
+from pipeline.output.output_folder import fingerprinted, locked
+from pipeline.passes.build import open_part
+from pipeline.passes.mix import write_manifest
+from pipeline.passes.process import characters
+from pipeline.recipe.recipe import Recipe, recipe_from_mapping
+from tokenizer.losses import LOSES_MARKS, loss
+from tokenizer.opening import Encoder, check_tokenizer, open_encoder
+from tokenizer.shards import ShardReader
+
+ROWS = 1_000
+"""Documents that are encoded at a time."""
+
+KEPT_FOLDERS = ("decisions", "joined", "observed")
+"""Folders of a run that a tokenizer has no part in."""
+
+
+def retokenise(
+    first: str, output: str, tokenizer: str, *, bos: bool, eos: bool, marks_are_spaces: bool = False
+) -> dict[str, Any]:
+    """Write the run in ``first`` to the folder ``output`` with another tokenizer; return counts.
+
+    ``bos`` and ``eos`` put the tokenizer's marks around documents. ``marks_are_spaces`` takes the
+    one loss of LLaMA's tokenizer, U+2581, for the spaces that it became. Raises RunError where the
+    first tokenizer loses more, or has changed; where the run is not complete or is not on this
+    machine; and where ``output`` holds a run.
+    """
+    if storage.is_remote(first) or storage.is_remote(output):
+        raise RunError("shards are mapped into memory; copy the folder here first")
+    if not Path(first, MANIFEST_NAME).exists():
+        raise RunError(f"{first}: no {MANIFEST_NAME} there; the run is not complete")
+    manifest = storage.read_json(storage.join(first, MANIFEST_NAME))
+    _check_losses(manifest, marks_are_spaces=marks_are_spaces)
+    if not storage.exists(tokenizer):
+        raise RunError(f"{tokenizer}: there is no such tokenizer")
+    check_tokenizer(local_copy(tokenizer), bos=bos, eos=eos)
+    if Path(output, RUN_NAME).exists():
+        raise RunError(f"{output} holds a run; give another --output")
+    recipe, described = _with_tokenizer(first, manifest, tokenizer, bos=bos, eos=eos)
+    decoder = open_encoder(local_copy(manifest["tokenizer"]["model"]))
+    with locked(output), whole_files.attempt(output):
+        _copy_rest(first, output, manifest)
+        whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+        for shard in read_shards(output):
+            _write_shard(first, output, shard, recipe, decoder)
+        write_manifest(recipe, output, described)
+    storage.remove(output, "work")
+    made = storage.read_json(storage.join(output, MANIFEST_NAME))
+    parts = [part for shard in made["shards"] for part in shard["parts"].values()]
+    return {key: sum(part[key] for part in parts) for key in ("documents", "tokens", "characters")}
+
+
+def _check_losses(manifest: dict[str, Any], *, marks_are_spaces: bool) -> None:
+    model = manifest["tokenizer"]["model"]
+    if not storage.exists(model):
+        raise RunError(f"{model}: the tokenizer of the shards is not there")
+    data = storage.read_bytes(model)
+    if storage.sha256_of(model) != manifest["tokenizer"]["sha256"]:
+        raise RunError(f"{model}: not the tokenizer that made the shards (by SHA-256)")
+    lost = loss(data)
+    if lost == LOSES_MARKS and marks_are_spaces:
+        return
+    if lost:
+        more = "; --marks_are_spaces takes it for one" if lost == LOSES_MARKS else ""
+        raise RunError(f"{model}: the text of the shards is not the documents': {lost}{more}")
+
+
+def _with_tokenizer(
+    first: str, manifest: dict[str, Any], tokenizer: str, *, bos: bool, eos: bool
+) -> tuple[Recipe, dict[str, Any]]:
+    """Return the run's recipe and description, as they are with another tokenizer."""
+    model = {"model": tokenizer, "bos": bos, "eos": eos}
+    recipe = recipe_from_mapping({**manifest["recipe"], "tokenizer": model})
+    before = storage.read_json(storage.join(first, RUN_NAME))
+    seal = sealed(tokenizer)
+    states = before.pop(FILE_STATES, {}) | states_of({tokenizer: seal})
+    run = {**before, "recipe": {**before["recipe"], "tokenizer": model}}
+    files = run.pop("files") | {tokenizer: seal.sha256}
+    run["files"] = {path: files[path] for path in recipe.files()}
+    del run["plan_fingerprint"]
+    opt_out = run.pop("opt_out")
+    states = {path: states[path] for path in recipe.files() if path in states}
+    return recipe, {**fingerprinted(run, opt_out), FILE_STATES: states}
+
+
+def _copy_rest(first: str, output: str, manifest: dict[str, Any]) -> None:
+    dropped = [name for shard in manifest["shards"] for name in shard["dropped"]["files"]]
+    kept = [PLAN_NAME, OPT_OUT_NAME, *dropped]
+    for folder in KEPT_FOLDERS:
+        paths = Path(first, folder).rglob("*")
+        kept += [str(path.relative_to(first)) for path in paths if path.is_file()]
+    for name in kept:
+        if Path(first, name).exists():
+            Path(output, name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(first, name), Path(output, name))
+
+
+def _write_shard(first: str, output: str, shard: Shard, recipe: Recipe, decoder: Encoder) -> None:
+    """Encode a shard's documents again; write its ledger last."""
+    encoder = open_encoder(local_copy(recipe.tokenizer.model))
+    name = shard_ledger_name(shard.source, shard.shard)
+    ledger = storage.read_json(storage.join(first, name))
+    summaries = {}
+    for part in PARTS:
+        if part not in ledger["parts"]:
+            continue
+        with ExitStack() as stack:
+            uint16 = encoder.vocabulary_size <= 1 << 16
+            writer = open_part(part, shard, recipe, output, stack, uint16)
+            prefix = shard_file(shard.source, part, shard.shard, "bin").removesuffix(".bin")
+            for batch in _documents(Path(first, prefix), decoder):
+                marks = {"bos": recipe.tokenizer.bos, "eos": recipe.tokenizer.eos}
+                writer.append(batch, *encoder.encode(batch["text"], **marks))
+            writer.finish()
+        summaries[part] = writer.summary()
+    ledger["parts"] = summaries
+    whole_files.write_bytes(output, name, storage.json_bytes(ledger))
+
+
+def _documents(prefix: Path, decoder: Encoder) -> Iterator[pa.RecordBatch]:
+    """Yield a part's rows with their texts. RunError where a text is not as long as it was."""
+    reader = ShardReader(prefix)
+    number = 0
+    with pq.ParquetFile(f"{prefix}.docs.parquet") as file:
+        for rows in file.iter_batches(ROWS):
+            texts = [decoder.decode(reader[number + row]) for row in range(rows.num_rows)]
+            batch = rows.append_column("text", pa.array(texts, pa.string()))
+            lengths = zip(rows["chars"].to_pylist(), characters(batch).to_pylist(), strict=True)
+            for row, (had, has) in enumerate(lengths):
+                if had != has:
+                    raise RunError(
+                        f"{rows['id'][row]}: {has:,} characters come back of {had:,}; its text is "
+                        "lost"
+                    )
+            yield batch
+            number += rows.num_rows

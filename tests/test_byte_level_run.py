@@ -1,0 +1,107 @@
+"""A run whose tokenizer is a ``tokenizer.json``, from the recipe to what looks at the shards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tokenizers import Tokenizer, pre_tokenizers
+
+from pipeline.commands.main import main
+from tests.support.byte_level import END, SEVERAL_SCRIPTS, train
+from tests.support.runs import ROOT, run_demo
+from tokenizer.shards import ShardReader
+from training.mixture import Mixture
+from training.trainer import _marks
+
+pytestmark = pytest.mark.slow
+PLACE = "c4/train-00000"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tokenizer trained on the demo's documents, with ids beyond 16 bits."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    lines = (ROOT / "samples" / "data" / "c4").rglob("*")
+    texts = [path.read_text(errors="replace") for path in lines if path.is_file()]
+    made = train("llama3", [*SEVERAL_SCRIPTS, *texts], 1000)
+    content = json.loads(made.to_str())
+    content["added_tokens"].append(
+        {**content["added_tokens"][0], "id": 70_000, "content": "<|far|>"}
+    )
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("run") / "out"
+    settings = [f"tokenizer.model={folder}", "tokenizer.bos=false", "tokenizer.eos=true"]
+    assert run_demo(output, "--sources", "c4", *(o for s in settings for o in ("--set", s))) == 0
+    return output
+
+
+def test_the_shards_hold_the_librarys_ids(run: Path, folder: Path, tmp_path: Path) -> None:
+    assert main(["verify", str(run)]) == 0
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["tokenizer"]["model"] == str(folder / "tokenizer.json")
+    assert manifest["tokenizer"]["vocabulary_size"] == 70_001
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.encode_special_tokens = True
+    to = tmp_path / "exported"
+    assert main(["export", str(run), "--format", "hf", "--to", str(to)]) == 0
+    (file,) = (to / "data" / "c4").glob("*.parquet")
+    texts = pq.read_table(file)["text"].to_pylist()
+    reader = ShardReader(run / "shards" / PLACE)
+    assert len(texts) > 100
+    for number, text in enumerate(texts):
+        expected = [
+            *tokenizer.encode(text, add_special_tokens=False).ids,
+            tokenizer.token_to_id(END),
+        ]
+        assert reader[number].tolist() == expected
+        assert reader[number].dtype == np.int32
+
+
+def test_what_looks_at_a_run_decodes_them(run: Path, folder: Path, capsys) -> None:
+    assert main(["show", str(run), PLACE, "3", "--json"]) == 0
+    text = json.loads(capsys.readouterr().out)["text"]
+    assert main(["tokens", str(run), PLACE, "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["tokens"][-1]["shown"] == END
+    assert found["text_bytes"] == len(text.encode())
+    data = text.encode()
+    for token in found["tokens"][:-1]:
+        surface = data[token["begin"] : token["end"]].decode(errors="replace")
+        assert token["shown"] in (surface, token["piece"], f"{token['piece']}\n")
+    phrase = text[:30].split("\n")[0]
+    for more in ([], ["--tokens"]):
+        assert main(["search", str(run), phrase, "--json", *more]) == 0
+        hits = json.loads(capsys.readouterr().out)["documents"]
+        assert phrase in {hit["found"] for hit in hits}
+
+
+def test_the_trainer_knows_the_marks(run: Path) -> None:
+    assert _marks(Mixture(str(run), sequence_length=8, seed=1)) == (None, 0)
+
+
+def test_a_tokenizer_that_goes_to_the_library_is_named(
+    folder: Path, tmp_path: Path, capsys
+) -> None:
+    other = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    other.pre_tokenizer = pre_tokenizers.Whitespace()
+    other.save(str(tmp_path / "other.json"))
+    settings = [
+        "--set",
+        f"tokenizer.model={tmp_path / 'other.json'}",
+        "--set",
+        "tokenizer.bos=false",
+    ]
+    assert run_demo(tmp_path / "out", "--sources", "c4", "--dry_run", *settings) == 0
+    said = capsys.readouterr().err
+    assert (
+        "other.json: the pre-tokenizer Whitespace: the library tokenizers encodes all text" in said
+    )
