@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.decisions import fell_to
+from pipeline.output.key_indexes import seen_before, write_index_part
 from pipeline.output.layout import Split
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
@@ -42,6 +43,7 @@ from transforms.dedup.exact import (
     Part,
     Units,
     decide_with_firsts,
+    distinct_keys,
     fingerprint,
     pack,
     partition_bounds,
@@ -155,26 +157,36 @@ def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint
             )
 
 
-class DecidePartition(beam.DoFn):
-    """Sorts one partition's keys and says which units go."""
+class DecidePartition(WritingDoFn):
+    """Sorts one partition's keys and says which units go; writes them for later runs."""
 
-    def __init__(self, recipe_json: str) -> None:
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield the numbers of units that go, packed, keyed by split; tagged, what they equal."""
-        (source, step, _, _), packed = element
+        (source, step, window, partition), packed = element
         recipe = cached_recipe(self.recipe_json)
         deduplication = recipe.source(source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         named = names_survivors(recipe, source, step)
-        for one in decide_with_firsts(map(unpack, packed), deduplication.keep):
+        parts = list(map(unpack, packed))
+        older = None
+        if deduplication.index or deduplication.against:
+            keys = distinct_keys(parts)
+            if deduplication.index:
+                write_index_part(self.output, source, step, window, partition, keys)
+            cards = recipe.source(source).steps[step].parameters.get("against") or []
+            older = seen_before(cards, deduplication.against or [], keys)
+        for one in decide_with_firsts(parts, deduplication.keep, older):
             key = own_key(recipe, source, step, one.split)
             yield key, one.units.tobytes()
-            if named:
-                fell = fell_to(one.units, one.first_splits, one.first_units)
+            if named and not one.are_older.all():
+                here = ~one.are_older
+                fell = fell_to(one.units[here], one.first_splits[here], one.first_units[here])
                 yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
 
 
@@ -199,7 +211,7 @@ class FingerprintSplits(FirstPass):
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
             | "Decide"
-            >> beam.ParDo(DecidePartition(self.recipe_json))
+            >> beam.ParDo(DecidePartition(self.recipe_json, self.output))
             .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
             .with_outputs(SURVIVORS, main="units")
         )

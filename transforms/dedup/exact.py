@@ -13,11 +13,13 @@ order of the input (``keep: first``).
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.dedup.deduplication import Deduplication, Kept, Offsets, RemovedLine
-from transforms.documents import drop, with_column
+from transforms.documents import FilePath, drop, with_column
 
 MAX_UNITS = 1 << 31
 """Most units of a split; the top bit of a unit's number in a fingerprint is a flag."""
@@ -38,6 +40,9 @@ FINGERPRINT_BYTES_PER_UNIT = 12
 
 TEXT_BYTES_PER_LINE = 45
 """Bytes of text for each line that a first pass hashes, estimated low; measured on samples."""
+
+CARD_FORMAT = "llama-corpus keys, version 1"
+"""What the card of an index says that it is."""
 
 Keys = npt.NDArray[np.uint64]
 UnitNumbers = npt.NDArray[np.uint32]
@@ -55,6 +60,21 @@ class ExactDeduplication(Deduplication):
     """Compares units by 64-bit keys; equal keys are equal units. A subclass says what a unit is."""
 
     keep: Literal["none", "first"]
+    _: KW_ONLY
+    index: bool = False  # write the keys that were compared, for `against` of later runs
+    against: list[FilePath] | None = None  # cards of the indexes of earlier runs
+
+    @classmethod
+    def check(cls, *, against: list[str] | None = None, **_: Any) -> None:
+        """Raise ValueError where a file of ``against`` is no card of an index of the kind."""
+        for path in against or ():
+            try:
+                card = json.loads(Path(path).read_bytes())
+                found = card["format"], card["unit"], type(card["files"])
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(f"{path}: it is no card of an index") from None
+            if found != (CARD_FORMAT, cls.__name__, dict):
+                raise ValueError(f"{path}: it is the card of {found[:2]}, not of {cls.__name__}")
 
     @abstractmethod
     def units(self, batch: pa.RecordBatch) -> Units:
@@ -205,6 +225,12 @@ class Decided(NamedTuple):
     units: UnitNumbers
     first_splits: npt.NDArray[np.int64]
     first_units: UnitNumbers
+    are_older: npt.NDArray[np.bool_]  # whether an earlier run has the key
+
+
+def distinct_keys(parts: Iterable[Part]) -> Keys:
+    """Return the keys of one partition, each once, ascending."""
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *(part.keys for part in parts)]))
 
 
 def decide(
@@ -219,8 +245,14 @@ def decide(
         yield one.split, one.units
 
 
-def decide_with_firsts(parts: Iterable[Part], keep: Literal["none", "first"]) -> Iterator[Decided]:
-    """Name the units of one partition that go, as :func:`decide` does, and what they repeat."""
+def decide_with_firsts(
+    parts: Iterable[Part], keep: Literal["none", "first"], older: Kept | None = None
+) -> Iterator[Decided]:
+    """Name the units of one partition that go, as :func:`decide` does, and what they repeat.
+
+    ``older`` tells of each of the :func:`distinct_keys` whether an earlier run has it: then its
+    units go, whatever is kept.
+    """
     ordered = sorted(parts, key=lambda part: (part.split, int(part.firsts[0] & ~REPEATED)))
     if not ordered:
         return
@@ -236,11 +268,12 @@ def decide_with_firsts(parts: Iterable[Part], keep: Literal["none", "first"]) ->
     else:
         goes = equals_last | ((firsts & REPEATED) != 0)
         goes[:-1] |= equals_last[1:]
-    gone = np.flatnonzero(goes)
     starts = np.flatnonzero(~equals_last)
-    first_of_gone = starts[np.cumsum(~equals_last)[gone] - 1]
-    by_split = np.argsort(splits[gone], kind="stable")
-    gone, first_of_gone = gone[by_split], first_of_gone[by_split]
+    key_numbers = np.cumsum(~equals_last) - 1
+    are_older = np.zeros(len(keys), bool) if older is None else older[key_numbers]
+    gone = np.flatnonzero(goes | are_older)
+    gone = gone[np.argsort(splits[gone], kind="stable")]
+    first_of_gone = starts[key_numbers[gone]]
     edges = [*np.flatnonzero(np.diff(splits[gone], prepend=-1)), len(gone)]
     for start, end in pairwise(edges):
         mine, first = gone[start:end], first_of_gone[start:end]
@@ -249,4 +282,5 @@ def decide_with_firsts(parts: Iterable[Part], keep: Literal["none", "first"]) ->
             firsts[mine] & ~REPEATED,
             splits[first],
             firsts[first] & ~REPEATED,
+            are_older[mine],
         )
