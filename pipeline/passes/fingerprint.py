@@ -181,12 +181,11 @@ class DecidePartition(WritingDoFn):
                 write_index_part(self.output, source, step, window, partition, keys)
             cards = recipe.source(source).steps[step].parameters.get("against") or []
             older = seen_before(cards, deduplication.against or [], keys)
-        for one in decide_with_firsts(parts, deduplication.keep, older):
+        for one in decide_with_firsts(parts, deduplication.keep, older, named=named):
             key = own_key(recipe, source, step, one.split)
             yield key, one.units.tobytes()
-            if named and not one.are_older.all():
-                here = ~one.are_older
-                fell = fell_to(one.units[here], one.first_splits[here], one.first_units[here])
+            if len(one.named):
+                fell = fell_to(one.named, one.first_splits, one.first_units)
                 yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
 
 
