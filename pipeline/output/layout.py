@@ -4,6 +4,7 @@
 ``run.json``                                   recipe, inputs and models of the run, fingerprinted
 ``plan.jsonl``                                 one split of an input file a line
 ``opt_out.txt``                                the opt-out list that the run is made with
+``decisions/SOURCE/stepN-splitN.sizes``        how many documents equal those that stay
 ``indexes/SOURCE/stepN/``                      keys that later runs compare with, and a card
 ``joined/SOURCE/part-N.parquet``               documents joined from several records
 ``decisions/SOURCE/stepN-splitN.bits``         lines or documents that deduplication drops

@@ -38,6 +38,9 @@ REPEATED = np.uint32(1 << 31)
 FINGERPRINT_BYTES_PER_UNIT = 12
 """Bytes of a distinct key in the shuffle: the key, and the number of its first unit."""
 
+COUNT_BYTES = 4
+"""Bytes more of a distinct key in the shuffle where its units are counted."""
+
 TEXT_BYTES_PER_LINE = 45
 """Bytes of text for each line that a first pass hashes, estimated low; measured on samples."""
 
@@ -128,10 +131,22 @@ class DeduplicateLines(ExactDeduplication):
 class DeduplicateDocuments(ExactDeduplication):
     """Drop documents whose whole text stands elsewhere in the source."""
 
+    record: Literal["cluster_size"] | None = None  # into the metadata of the copy that stays
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.record and self.keep == "none":
+            raise ValueError("record: of documents with copies none stays; give keep: first")
+
     @property
     def names_survivors(self) -> bool:
         """Whether the other copy can be named: where one stays."""
         return self.keep == "first"
+
+    @property
+    def records_sizes(self) -> bool:
+        """Whether copies are counted."""
+        return self.record is not None
 
     def units(self, batch: pa.RecordBatch) -> Units:
         """Make the keys of the documents of a batch."""
@@ -141,7 +156,8 @@ class DeduplicateDocuments(ExactDeduplication):
 
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
         """Estimate the bytes of the documents' fingerprints."""
-        return int(text_bytes / document_bytes * FINGERPRINT_BYTES_PER_UNIT)
+        bytes_each = FINGERPRINT_BYTES_PER_UNIT + (COUNT_BYTES if self.records_sizes else 0)
+        return int(text_bytes / document_bytes * bytes_each)
 
     def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
         """Drop the documents where ``kept`` is false."""
@@ -203,20 +219,61 @@ class Part(NamedTuple):
     split: int
     keys: Keys
     firsts: UnitNumbers
+    counts: UnitNumbers | None = None  # of the units that have each key, where they are counted
+
+
+def counts_of(chunk: Fingerprint) -> UnitNumbers:
+    """Count the units of a chunk that have each of its keys."""
+    firsts = chunk.firsts & ~REPEATED
+    order = np.argsort(firsts)
+    places = order[np.searchsorted(firsts[order], chunk.repeated)]
+    return (1 + np.bincount(places, minlength=len(firsts))).astype(np.uint32)
 
 
 def pack(part: Part) -> bytes:
-    """Serialise a part for the shuffle: two u32 of header, keys, unit numbers."""
+    """Serialise a part for the shuffle: two u32 of header, keys, unit numbers, counts if any."""
     header = np.array([part.split, len(part.keys)], np.uint32)
-    return b"".join([header.tobytes(), part.keys.tobytes(), part.firsts.tobytes()])
+    counts = b"" if part.counts is None else part.counts.tobytes()
+    return b"".join([header.tobytes(), part.keys.tobytes(), part.firsts.tobytes(), counts])
 
 
 def unpack(data: bytes) -> Part:
     """Read back what :func:`pack` wrote."""
     split, n = np.frombuffer(data, np.uint32, 2).tolist()
+    counts_at = 8 + FINGERPRINT_BYTES_PER_UNIT * n
     return Part(
-        split, np.frombuffer(data, np.uint64, n, 8), np.frombuffer(data, np.uint32, n, 8 + 8 * n)
+        split,
+        np.frombuffer(data, np.uint64, n, 8),
+        np.frombuffer(data, np.uint32, n, 8 + 8 * n),
+        np.frombuffer(data, np.uint32, n, counts_at) if n and len(data) > counts_at else None,
     )
+
+
+class Clusters(NamedTuple):
+    """First units of a split that other units equal, and how many have the key of each."""
+
+    split: int
+    units: UnitNumbers
+    sizes: UnitNumbers
+
+
+def cluster_sizes(parts: Iterable[Part]) -> Iterator[Clusters]:
+    """Count the units of each key of one partition that several have, by the split of the first."""
+    columns = [
+        (part.keys, np.full(len(part.keys), part.split), part.firsts & ~REPEATED, part.counts)
+        for part in parts
+    ]
+    if not columns:
+        return
+    keys, splits, firsts, counts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    order = np.lexsort((firsts, splits, keys))
+    keys, splits, firsts = keys[order], splits[order], firsts[order]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    sizes = np.add.reduceat(counts[order].astype(np.uint64), starts)
+    starts, sizes = starts[sizes > 1], sizes[sizes > 1]
+    for split in np.unique(splits[starts]).tolist():
+        mine = splits[starts] == split
+        yield Clusters(split, firsts[starts[mine]], sizes[mine].astype(np.uint32))
 
 
 class Decided(NamedTuple):

@@ -16,6 +16,8 @@ from transforms.dedup.exact import (
     DeduplicateDocuments,
     DeduplicateLines,
     Part,
+    cluster_sizes,
+    counts_of,
     decide,
     decide_with_firsts,
     distinct_keys,
@@ -189,3 +191,26 @@ def test_units_that_an_earlier_run_has_go_and_others_fall_to_the_first(splits, e
     if keep == "first":
         among_splits = {p for p in gone if splits[p[0]].index(key_of[p]) == p[1]}
         assert set(fell_to) == {p for p in among_splits if key_of[p] not in earlier}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 9), min_size=1)), max_size=6))
+def test_clusters_are_counted_over_chunks_and_splits(chunks_of_splits):
+    units: dict[int, list[int]] = {}
+    parts = []
+    for split, keys in chunks_of_splits:
+        before = units.setdefault(split, [])
+        chunk = deduplicate.fingerprint(
+            np.array(keys, np.uint64), np.arange(len(keys)), len(before)
+        )
+        parts.append(pack(Part(split, chunk.keys, chunk.firsts, counts_of(chunk))))
+        before += keys
+    everywhere = [(split, unit) for split in sorted(units) for unit in range(len(units[split]))]
+    expected: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for split, unit in everywhere:
+        expected[units[split][unit]].append((split, unit))
+    found = {
+        (cluster.split, unit): size
+        for cluster in cluster_sizes(map(unpack, reversed(parts)))
+        for unit, size in zip(cluster.units.tolist(), cluster.sizes.tolist(), strict=True)
+    }
+    assert found == {places[0]: len(places) for places in expected.values() if len(places) > 1}
