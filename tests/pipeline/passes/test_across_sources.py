@@ -145,6 +145,21 @@ def test_the_other_order_keeps_the_other_source_and_copies_are_counted(recipe, t
         assert found == {one.id: sizes[one.text] for one in documents}
 
 
+def test_a_source_of_an_earlier_run_is_preferred_by_its_index(recipe, tmp_path):
+    def run(name: str, source: str, **more: Any) -> Path:
+        entry = {"deduplicate_documents": {"sources": [source], "keep": "first", **more}}
+        options = "--recipe", recipe, "--sources", source, "--set", f"deduplications={[entry]}"
+        assert run_demo(tmp_path / name, *options) == 0
+        return tmp_path / name
+
+    earlier = run("earlier", "c4", index=True)
+    later = run("later", "commoncrawl", against=[f"{earlier}/indexes/c4/step0/card.json"])
+    left, fell = without_copies([documents_of(yaml_mapping(Path(recipe)), name) for name in ORDER])
+    assert set(kept(later, "commoncrawl")) == {one.id for one in left[1]}
+    of_earlier = next(i for i in fell if i.startswith("commoncrawl/") and fell[i].startswith("c4/"))
+    assert "fell_to" not in explain(str(later), of_earlier)
+
+
 def test_a_shuffle_across_sources_that_does_not_fit_is_refused(recipe):
     plan = make_plan(load_recipe(recipe))
     largest = max(one.shuffle_bytes for windows in plan.windows.values() for one in windows)
