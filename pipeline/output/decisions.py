@@ -19,6 +19,11 @@ from pipeline.output import whole_files
 _MAGIC = b"LCDECIDE"
 _SURVIVORS_MAGIC = b"LCFELLTO"
 
+_SIZES_MAGIC = b"LCSIZES1"
+
+CLUSTER = np.dtype([("unit", "<u4"), ("size", "<u4")])
+"""A document that stays, by its number in the split, and how many are equal to it."""
+
 FELL_TO = np.dtype([("unit", "<u4"), ("survivor", "<u8")])
 """A document that fell to another: its number in the split, and the other's reference
 (``transforms.dedup.near.References``)."""
@@ -68,6 +73,42 @@ def read_survivor(output: str, name: str, unit: int) -> int | None:
         raise ValueError(f"{name}: damaged decisions: {error}") from None
     at = int(np.searchsorted(rows["unit"], unit))
     return int(rows["survivor"][at]) if at < len(rows) and rows["unit"][at] == unit else None
+
+
+def sizes_name(source: str, step: int, split: int) -> str:
+    """Return the name of the file with the sizes of a split's clusters of equal documents."""
+    return f"decisions/{source}/step{step}-split{split:06d}.sizes"
+
+
+def packed_sizes(units: npt.NDArray[np.uint32], sizes: npt.NDArray[np.uint32]) -> bytes:
+    """Pack how many documents equal some of a split, these counted."""
+    rows = np.empty(len(units), CLUSTER)
+    rows["unit"], rows["size"] = units, sizes
+    return rows.tobytes()
+
+
+def write_sizes(output: str, name: str, packed: Iterable[bytes]) -> None:
+    """Write how many documents equal those of a split that some equal."""
+    rows = np.sort(np.frombuffer(b"".join(packed), CLUSTER))
+    body = zstandard.ZstdCompressor(level=3).compress(rows.tobytes())
+    whole_files.write_bytes(output, name, _SIZES_MAGIC + body)
+
+
+def read_sizes(output: str, name: str, n_units: int) -> npt.NDArray[np.uint32]:
+    """Read how many documents equal each of a split, itself counted.
+
+    Raises ValueError with the name of the file if it is damaged.
+    """
+    data = storage.read_bytes(storage.join(output, name))
+    sizes = np.ones(n_units, np.uint32)
+    try:
+        if data[:8] != _SIZES_MAGIC:
+            raise ValueError("it does not begin as such a file does")
+        rows = np.frombuffer(zstandard.ZstdDecompressor().decompress(data[8:]), CLUSTER)
+        sizes[rows["unit"]] = rows["size"]
+    except (ValueError, zstandard.ZstdError, IndexError) as error:
+        raise ValueError(f"{name}: damaged decisions: {error}") from None
+    return sizes
 
 
 def write_decisions(

@@ -4,6 +4,8 @@
 ``run.json``                                   recipe, inputs and models of the run, fingerprinted
 ``plan.jsonl``                                 one split of an input file a line
 ``opt_out.txt``                                the opt-out list that the run is made with
+``decisions/SOURCE/stepN-splitN.sizes``        how many documents equal those that stay
+``indexes/SOURCE/stepN/``                      keys that later runs compare with, and a card
 ``joined/SOURCE/part-N.parquet``               documents joined from several records
 ``decisions/SOURCE/stepN-splitN.bits``         lines or documents that deduplication drops
 ``decisions/SOURCE/stepN-splitN.survivors``    what documents fell to, across sources
@@ -38,6 +40,7 @@ MANIFEST_NAME = "manifest.json"
 MIXTURES_FOLDER = "mixtures"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"
+INDEXES_FOLDER = "indexes"
 KEPT_FOLDER = "work/documents"
 REPORT_NAME = "report.html"
 DATA_CARD_NAME = "DATACARD.md"

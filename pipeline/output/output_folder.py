@@ -21,6 +21,7 @@ from pipeline.output.differences import what_changed
 from pipeline.output.guard import guarded
 from pipeline.output.layout import (
     DATA_CARD_NAME,
+    INDEXES_FOLDER,
     KEPT_FOLDER,
     MANIFEST_NAME,
     MIXTURES_FOLDER,
@@ -151,8 +152,8 @@ def open_output(
     path = storage.join(output, RUN_NAME)
     if start_over:
         for name in (MANIFEST_NAME, MIXTURES_FOLDER, "ledger", LEDGER_NAME, "shards", "decisions",
-                     "joined", "work", OBSERVED_FOLDER, REPORT_NAME, DATA_CARD_NAME, OPT_OUT_NAME,
-                     PLAN_NAME, RUN_NAME):  # fmt: skip
+                     INDEXES_FOLDER, "joined", "work", OBSERVED_FOLDER, REPORT_NAME,
+                     DATA_CARD_NAME, OPT_OUT_NAME, PLAN_NAME, RUN_NAME):  # fmt: skip
             storage.remove(output, name)
     elif storage.exists(path):
         there = storage.read_json(path)

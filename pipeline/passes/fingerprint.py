@@ -18,13 +18,15 @@ import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
-from pipeline.output.decisions import fell_to
+from pipeline.output.decisions import fell_to, packed_sizes
+from pipeline.output.key_indexes import seen_before, write_index_part
 from pipeline.output.layout import Split
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import cached_recipe, documents_ahead
 from pipeline.passes.rounds import (
+    SIZES,
     SURVIVORS,
     FirstPass,
     PartitionKey,
@@ -41,7 +43,10 @@ from transforms.dedup.exact import (
     Keys,
     Part,
     Units,
+    cluster_sizes,
+    counts_of,
     decide_with_firsts,
+    distinct_keys,
     fingerprint,
     pack,
     partition_bounds,
@@ -76,6 +81,9 @@ class FingerprintSplit(WritingDoFn):
         if not storage.exists(storage.join(self.output, name)):
             self._make(split, step, name)
         named = names_survivors(recipe, split.source, step)
+        counted = recipe.source(split.source).steps[step].deduplication.records_sizes
+        if counted:  # so that there is a file for a split without copies, too
+            yield beam.pvalue.TaggedOutput(SIZES, (own, b""))
         n_units, repeats = 0, []
         for n, chunk in read_fingerprints(self.output, name):
             n_units += n
@@ -84,11 +92,13 @@ class FingerprintSplit(WritingDoFn):
                 split_of_each = np.full(len(chunk.repeats), number)
                 packed = fell_to(chunk.repeats, split_of_each, chunk.repeated)
                 yield beam.pvalue.TaggedOutput(SURVIVORS, (own, packed))
+            counts = counts_of(chunk) if counted else None
             bounds = partition_bounds(chunk.keys, one.n_partitions)
             for partition in range(one.n_partitions):
                 here = slice(bounds[partition], bounds[partition + 1])
                 if here.start < here.stop:
-                    part = Part(number, chunk.keys[here], chunk.firsts[here])
+                    mine = None if counts is None else counts[here]
+                    part = Part(number, chunk.keys[here], chunk.firsts[here], mine)
                     yield one.partition_key(partition), pack(part)
         yield beam.pvalue.TaggedOutput(
             self.REPEATS,
@@ -155,26 +165,40 @@ def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint
             )
 
 
-class DecidePartition(beam.DoFn):
-    """Sorts one partition's keys and says which units go."""
+class DecidePartition(WritingDoFn):
+    """Sorts one partition's keys and says which units go; writes them for later runs."""
 
-    def __init__(self, recipe_json: str) -> None:
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__(output)
         self.recipe_json = recipe_json
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield the numbers of units that go, packed, keyed by split; tagged, what they equal."""
-        (source, step, _, _), packed = element
+        (source, step, window, partition), packed = element
         recipe = cached_recipe(self.recipe_json)
         deduplication = recipe.source(source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         named = names_survivors(recipe, source, step)
-        for one in decide_with_firsts(map(unpack, packed), deduplication.keep):
+        parts = list(map(unpack, packed))
+        older = None
+        if deduplication.index or deduplication.against:
+            keys = distinct_keys(parts)
+            if deduplication.index:
+                write_index_part(self.output, source, step, window, partition, keys)
+            cards = recipe.source(source).steps[step].parameters.get("against") or []
+            older = seen_before(cards, deduplication.against or [], keys)
+        if deduplication.records_sizes:
+            for cluster in cluster_sizes(parts):
+                packed_cluster = packed_sizes(cluster.units, cluster.sizes)
+                key = own_key(recipe, source, step, cluster.split)
+                yield beam.pvalue.TaggedOutput(SIZES, (key, packed_cluster))
+        for one in decide_with_firsts(parts, deduplication.keep, older, named=named):
             key = own_key(recipe, source, step, one.split)
             yield key, one.units.tobytes()
-            if named:
-                fell = fell_to(one.units, one.first_splits, one.first_units)
+            if len(one.named):
+                fell = fell_to(one.named, one.first_splits, one.first_units)
                 yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
 
 
@@ -192,20 +216,31 @@ class FingerprintSplits(FirstPass):
                 tuple[PartitionKey, bytes],
                 repeats=tuple[SplitKey, bytes],
                 survivors=tuple[SplitKey, bytes],
+                sizes=tuple[SplitKey, bytes],
             )
-            .with_outputs(FingerprintSplit.REPEATS, SURVIVORS, main="parts")
+            .with_outputs(FingerprintSplit.REPEATS, SURVIVORS, SIZES, main="parts")
         )
         decided = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
             | "Decide"
-            >> beam.ParDo(DecidePartition(self.recipe_json))
-            .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
-            .with_outputs(SURVIVORS, main="units")
+            >> beam.ParDo(DecidePartition(self.recipe_json, self.output))
+            .with_output_types(
+                tuple[SplitKey, bytes],
+                survivors=tuple[SplitKey, bytes],
+                sizes=tuple[SplitKey, bytes],
+            )
+            .with_outputs(SURVIVORS, SIZES, main="units")
         )
+        sizes = (made[SIZES], decided[SIZES]) | "AllSizes" >> beam.Flatten()
         named = (made[SURVIVORS], decided[SURVIVORS]) | "AllNamed" >> beam.Flatten()
         return (
-            {"own": made[FingerprintSplit.REPEATS], "decided": decided.units, SURVIVORS: named}
+            {
+                "own": made[FingerprintSplit.REPEATS],
+                "decided": decided.units,
+                SURVIVORS: named,
+                SIZES: sizes,
+            }
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

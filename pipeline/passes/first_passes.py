@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.files import storage
+from pipeline.output.key_indexes import card_name, write_card
 from pipeline.passes.deduplications import first_pass_of
 from pipeline.passes.join_records import JoinRecords, records_folder
 from pipeline.passes.plan import Plan, Window
@@ -12,6 +13,7 @@ from pipeline.passes.rounds import FirstPass, Round
 from pipeline.passes.session import Session
 from pipeline.recipe.across import Place
 from pipeline.recipe.recipe import Recipe
+from transforms.dedup.exact import ExactDeduplication
 
 
 def first_passes(session: Session) -> None:
@@ -22,6 +24,7 @@ def first_passes(session: Session) -> None:
     _join_records(session)
     for windows in waves(session.plan, session.output, session.execution.shuffle_limit):
         _decide(session, windows)
+    _write_cards(session)
 
 
 def waves(plan: Plan, output: str, shuffle_limit: float) -> Iterator[list[Window]]:
@@ -83,6 +86,21 @@ def _join_records(session: Session) -> None:
         with session.pipeline(name, "joining records", total) as pipeline:
             _ = pipeline | JoinRecords(session.recipe_json, session.output, source.name, name)
         storage.remove(session.output, records_folder(source.name))
+
+
+def _write_cards(session: Session) -> None:
+    """Write the cards of the indexes that the recipe asks for; they say that these are whole."""
+    for source, step in session.plan.windows:
+        deduplication = session.recipe.source(source).steps[step].deduplication
+        wanted = isinstance(deduplication, ExactDeduplication) and deduplication.index
+        if wanted and not session.has(card_name(source, step)):
+            places = session.recipe.source(source).places(step)
+            description = {
+                "unit": type(deduplication).__name__,
+                "sources": [place.source for place in places],
+                "run": session.described["plan_fingerprint"],
+            }
+            write_card(session.output, source, step, description)
 
 
 def _decide(session: Session, windows: list[Window]) -> None:

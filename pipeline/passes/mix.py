@@ -10,6 +10,7 @@ from pipeline.files.trusted import FILE_STATES, trusted
 from pipeline.output import whole_files
 from pipeline.output.layout import (
     DROPPED,
+    INDEXES_FOLDER,
     MANIFEST_NAME,
     OPT_OUT_NAME,
     PLAN_NAME,
@@ -36,7 +37,11 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
     """
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    first_pass = storage.list_names(output, "decisions") | storage.list_names(output, "joined")
+    first_pass = {
+        name
+        for folder in ("decisions", "joined", INDEXES_FOLDER)
+        for name in storage.list_names(output, folder)
+    }
     for shard in read_shards(output):
         name = shard_ledger_name(shard.source, shard.shard)
         path = storage.join(output, name)

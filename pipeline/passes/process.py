@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.errors import ChangedError, RecipeError, RunError, StorageError
 from pipeline.files import storage
 from pipeline.files.trusted import Seal, check_trusted, expect
-from pipeline.output.decisions import decision_name, read_decisions
+from pipeline.output.decisions import decision_name, read_decisions, read_sizes, sizes_name
 from pipeline.output.documents import read_documents
 from pipeline.output.layout import OPT_OUT_STEP, Split, joined_folder, kept_name, read_plan
 from pipeline.output.ledger import Tally
@@ -26,6 +26,7 @@ from pipeline.passes.kept_documents import Documents, are_kept, is_kept, keep, r
 from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe.code import all_code, code_digest
 from pipeline.recipe.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
+from transforms.dedup.cluster_size import with_cluster_sizes
 from transforms.documents import same_memory
 
 if TYPE_CHECKING:
@@ -180,8 +181,12 @@ def _total(counts: pa.Array) -> int:
 class UnitCursor:
     """Place in the decisions of one deduplication, which moves on with the documents read."""
 
-    def __init__(self, output: str, split: Split, position: int) -> None:
-        self.kept = read_decisions(output, decision_name(split.source, position, split.split))
+    def __init__(
+        self, output: str, split: Split, position: int, *, with_sizes: bool = False
+    ) -> None:
+        place = split.source, position, split.split
+        self.kept = read_decisions(output, decision_name(*place))
+        self.sizes = read_sizes(output, sizes_name(*place), len(self.kept)) if with_sizes else None
         self.at = 0
 
     def take(self, split: Split, n: int) -> npt.NDArray[np.bool_]:
@@ -222,7 +227,9 @@ def process_split(
         if left_out is None:
             left_out = parse_opt_out(list_of_run(output))
     cursors = {
-        i: UnitCursor(output, split, i) for i, step in enumerate(steps) if step.is_deduplication
+        i: UnitCursor(output, split, i, with_sizes=step.deduplication.records_sizes)
+        for i, step in enumerate(steps)
+        if step.is_deduplication
     }
     files = [file for step in steps for file in step.files()]
     check_trusted(files)
@@ -362,7 +369,11 @@ def _apply_decisions(
     batch: pa.RecordBatch, step: Step, cursor: UnitCursor, split: Split
 ) -> pa.RecordBatch:
     units = step.deduplication.count(batch)
-    return step.deduplication.apply(batch, units, cursor.take(split, int(units[-1])))
+    at = cursor.at
+    after = step.deduplication.apply(batch, units, cursor.take(split, int(units[-1])))
+    if cursor.sizes is None:
+        return after
+    return with_cluster_sizes(after, cursor.sizes[at : cursor.at])
 
 
 def _check_step(before: pa.RecordBatch, after: Any, step: Step) -> None:

@@ -22,8 +22,10 @@ import numpy as np
 
 from pipeline.output.decisions import (
     decision_name,
+    sizes_name,
     survivors_name,
     write_decisions,
+    write_sizes,
     write_survivors,
 )
 from pipeline.output.layout import Split, read_plan
@@ -38,6 +40,9 @@ PartitionKey = tuple[str, int, int, int]
 
 SplitKey = tuple[str, int, int]
 """Keys of the shuffle by split: source, position of the step, number of the split."""
+
+SIZES = "sizes"
+"""Tag of the sizes of clusters of equal documents."""
 
 SURVIVORS = "survivors"
 """Tag of what names the documents that others fell to."""
@@ -126,7 +131,8 @@ class WriteDecisions(WritingDoFn):
 
     They are grouped from several sides: the split's ``own`` element has the number of its units and
     those that go whatever stands elsewhere; what is ``decided`` are the numbers of more that go;
-    ``survivors`` say of some what they fell to.
+    ``survivors`` say of some what they fell to; ``sizes``, where there are any elements of it, how
+    many documents equal those that stay.
     """
 
     def process(self, element: tuple[SplitKey, dict[str, Iterable[bytes]]]) -> None:
@@ -139,4 +145,7 @@ class WriteDecisions(WritingDoFn):
         survivors = list(groups.get(SURVIVORS, ()))
         if survivors:
             write_survivors(self.output, survivors_name(*split), survivors)
+        sizes = list(groups.get(SIZES, ()))
+        if sizes:
+            write_sizes(self.output, sizes_name(*split), sizes)
         write_decisions(self.output, decision_name(*split), n_units, dropped)

@@ -22,6 +22,8 @@ MODEL_ORIGINS = {
     "bucket_by_score": "'corpus cutoffs' makes it",
     "classify": "'corpus train-classifier' makes it",
     "classify_top": "'corpus train-classifier' makes it",
+    "deduplicate_documents": "a run with 'index: true' writes it",
+    "deduplicate_lines": "a run with 'index: true' writes it",
     "identify_language": "fastText publishes lid.176.ftz",
     "keep_cited": "'corpus cited-urls' makes it",
     "score_perplexity": "'corpus train-lm' makes it",

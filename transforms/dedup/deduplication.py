@@ -91,6 +91,11 @@ class Deduplication(ABC):
         """Whether a document that goes falls to one that can be named."""
         return True
 
+    @property
+    def records_sizes(self) -> bool:
+        """Whether documents that stay are given the number of those that equal them."""
+        return False
+
     def count(self, batch: pa.RecordBatch) -> Offsets:
         """Count the units of each document of a batch: return their bounds."""
         return np.arange(batch.num_rows + 1, dtype=np.int64)

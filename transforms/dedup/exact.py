@@ -13,11 +13,13 @@ order of the input (``keep: first``).
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.dedup.deduplication import Deduplication, Kept, Offsets, RemovedLine
-from transforms.documents import drop, with_column
+from transforms.documents import FilePath, drop, with_column
 
 MAX_UNITS = 1 << 31
 """Most units of a split; the top bit of a unit's number in a fingerprint is a flag."""
@@ -36,8 +38,14 @@ REPEATED = np.uint32(1 << 31)
 FINGERPRINT_BYTES_PER_UNIT = 12
 """Bytes of a distinct key in the shuffle: the key, and the number of its first unit."""
 
+COUNT_BYTES = 4
+"""Bytes more of a distinct key in the shuffle where its units are counted."""
+
 TEXT_BYTES_PER_LINE = 45
 """Bytes of text for each line that a first pass hashes, estimated low; measured on samples."""
+
+CARD_FORMAT = "llama-corpus keys, version 1"
+"""What the card of an index says that it is."""
 
 Keys = npt.NDArray[np.uint64]
 UnitNumbers = npt.NDArray[np.uint32]
@@ -55,6 +63,21 @@ class ExactDeduplication(Deduplication):
     """Compares units by 64-bit keys; equal keys are equal units. A subclass says what a unit is."""
 
     keep: Literal["none", "first"]
+    _: KW_ONLY
+    index: bool = False  # write the keys that were compared, for `against` of later runs
+    against: list[FilePath] | None = None  # cards of the indexes of earlier runs
+
+    @classmethod
+    def check(cls, *, against: list[str] | None = None, **_: Any) -> None:
+        """Raise ValueError where a file of ``against`` is no card of an index of the kind."""
+        for path in against or ():
+            try:
+                card = json.loads(Path(path).read_bytes())
+                found = card["format"], card["unit"], type(card["files"])
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(f"{path}: it is no card of an index") from None
+            if found != (CARD_FORMAT, cls.__name__, dict):
+                raise ValueError(f"{path}: it is the card of {found[:2]}, not of {cls.__name__}")
 
     @abstractmethod
     def units(self, batch: pa.RecordBatch) -> Units:
@@ -108,10 +131,22 @@ class DeduplicateLines(ExactDeduplication):
 class DeduplicateDocuments(ExactDeduplication):
     """Drop documents whose whole text stands elsewhere in the source."""
 
+    record: Literal["cluster_size"] | None = None  # into the metadata of the copy that stays
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.record and self.keep == "none":
+            raise ValueError("record: of documents with copies none stays; give keep: first")
+
     @property
     def names_survivors(self) -> bool:
         """Whether the other copy can be named: where one stays."""
         return self.keep == "first"
+
+    @property
+    def records_sizes(self) -> bool:
+        """Whether copies are counted."""
+        return self.record is not None
 
     def units(self, batch: pa.RecordBatch) -> Units:
         """Make the keys of the documents of a batch."""
@@ -121,7 +156,8 @@ class DeduplicateDocuments(ExactDeduplication):
 
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
         """Estimate the bytes of the documents' fingerprints."""
-        return int(text_bytes / document_bytes * FINGERPRINT_BYTES_PER_UNIT)
+        bytes_each = FINGERPRINT_BYTES_PER_UNIT + (COUNT_BYTES if self.records_sizes else 0)
+        return int(text_bytes / document_bytes * bytes_each)
 
     def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
         """Drop the documents where ``kept`` is false."""
@@ -158,14 +194,15 @@ def fingerprint(
     across = document_of_unit[order[starts]] != document_of_unit[order[last]]
     firsts = (order[starts] + first_unit).astype(np.uint32)
     firsts[across] |= REPEATED
-    repeats = order[~is_first]
-    repeated = order[starts][np.cumsum(is_first)[~is_first] - 1]
-    in_order = np.argsort(repeats)
+    repeated = np.repeat(order[starts], last - starts)
+    # As one number each, for that sorts several times as fast as two arrays.
+    both = (order[~is_first] + first_unit) << 32 | (repeated + first_unit)
+    both.sort()
     return Fingerprint(
         ordered[starts],
         firsts,
-        (repeats[in_order] + first_unit).astype(np.uint32),
-        (repeated[in_order] + first_unit).astype(np.uint32),
+        (both >> 32).astype(np.uint32),
+        both.astype(np.uint32),
     )
 
 
@@ -182,29 +219,76 @@ class Part(NamedTuple):
     split: int
     keys: Keys
     firsts: UnitNumbers
+    counts: UnitNumbers | None = None  # of the units that have each key, where they are counted
+
+
+def counts_of(chunk: Fingerprint) -> UnitNumbers:
+    """Count the units of a chunk that have each of its keys."""
+    firsts = chunk.firsts & ~REPEATED
+    order = np.argsort(firsts)
+    places = order[np.searchsorted(firsts[order], chunk.repeated)]
+    return (1 + np.bincount(places, minlength=len(firsts))).astype(np.uint32)
 
 
 def pack(part: Part) -> bytes:
-    """Serialise a part for the shuffle: two u32 of header, keys, unit numbers."""
+    """Serialise a part for the shuffle: two u32 of header, keys, unit numbers, counts if any."""
     header = np.array([part.split, len(part.keys)], np.uint32)
-    return b"".join([header.tobytes(), part.keys.tobytes(), part.firsts.tobytes()])
+    counts = b"" if part.counts is None else part.counts.tobytes()
+    return b"".join([header.tobytes(), part.keys.tobytes(), part.firsts.tobytes(), counts])
 
 
 def unpack(data: bytes) -> Part:
     """Read back what :func:`pack` wrote."""
     split, n = np.frombuffer(data, np.uint32, 2).tolist()
+    counts_at = 8 + FINGERPRINT_BYTES_PER_UNIT * n
     return Part(
-        split, np.frombuffer(data, np.uint64, n, 8), np.frombuffer(data, np.uint32, n, 8 + 8 * n)
+        split,
+        np.frombuffer(data, np.uint64, n, 8),
+        np.frombuffer(data, np.uint32, n, 8 + 8 * n),
+        np.frombuffer(data, np.uint32, n, counts_at) if n and len(data) > counts_at else None,
     )
 
 
-class Decided(NamedTuple):
-    """Units of a split that go, and the first unit anywhere that has the key of each."""
+class Clusters(NamedTuple):
+    """First units of a split that other units equal, and how many have the key of each."""
 
     split: int
     units: UnitNumbers
-    first_splits: npt.NDArray[np.int64]
+    sizes: UnitNumbers
+
+
+def cluster_sizes(parts: Iterable[Part]) -> Iterator[Clusters]:
+    """Count the units of each key of one partition that several have, by the split of the first."""
+    columns = [
+        (part.keys, np.full(len(part.keys), part.split), part.firsts & ~REPEATED, part.counts)
+        for part in parts
+    ]
+    if not columns:
+        return
+    keys, splits, firsts, counts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    order = np.lexsort((firsts, splits, keys))
+    keys, splits, firsts = keys[order], splits[order], firsts[order]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    sizes = np.add.reduceat(counts[order].astype(np.uint64), starts)
+    starts, sizes = starts[sizes > 1], sizes[sizes > 1]
+    for split in np.unique(splits[starts]).tolist():
+        mine = splits[starts] == split
+        yield Clusters(split, firsts[starts[mine]], sizes[mine].astype(np.uint32))
+
+
+class Decided(NamedTuple):
+    """Units of a split that go, and of some the first unit anywhere that has the key."""
+
+    split: int
+    units: UnitNumbers
+    named: UnitNumbers  # of these, those whose key no earlier run has
+    first_splits: npt.NDArray[np.int64]  # for each that is named
     first_units: UnitNumbers
+
+
+def distinct_keys(parts: Iterable[Part]) -> Keys:
+    """Return the keys of one partition, each once, ascending."""
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *(part.keys for part in parts)]))
 
 
 def decide(
@@ -215,12 +299,22 @@ def decide(
     The parts may come in any order. Splits are in the order of their numbers, so that ``first``
     means the same on every runner.
     """
-    for one in decide_with_firsts(parts, keep):
+    for one in decide_with_firsts(parts, keep, named=False):
         yield one.split, one.units
 
 
-def decide_with_firsts(parts: Iterable[Part], keep: Literal["none", "first"]) -> Iterator[Decided]:
-    """Name the units of one partition that go, as :func:`decide` does, and what they repeat."""
+def decide_with_firsts(
+    parts: Iterable[Part],
+    keep: Literal["none", "first"],
+    older: Kept | None = None,
+    *,
+    named: bool = True,
+) -> Iterator[Decided]:
+    """Name the units of one partition that go, as :func:`decide` does, and what they repeat.
+
+    ``older`` tells of each of the :func:`distinct_keys` whether an earlier run has it: then its
+    units go, whatever is kept. Without ``named`` it is not said what they repeat.
+    """
     ordered = sorted(parts, key=lambda part: (part.split, int(part.firsts[0] & ~REPEATED)))
     if not ordered:
         return
@@ -236,17 +330,23 @@ def decide_with_firsts(parts: Iterable[Part], keep: Literal["none", "first"]) ->
     else:
         goes = equals_last | ((firsts & REPEATED) != 0)
         goes[:-1] |= equals_last[1:]
+    if older is not None:
+        are_older = older[np.cumsum(~equals_last) - 1]
+        goes = goes | are_older
     gone = np.flatnonzero(goes)
-    starts = np.flatnonzero(~equals_last)
-    first_of_gone = starts[np.cumsum(~equals_last)[gone] - 1]
-    by_split = np.argsort(splits[gone], kind="stable")
-    gone, first_of_gone = gone[by_split], first_of_gone[by_split]
+    gone = gone[np.argsort(splits[gone], kind="stable")]
+    starts = np.flatnonzero(~equals_last) if named else gone[:0]
     edges = [*np.flatnonzero(np.diff(splits[gone], prepend=-1)), len(gone)]
     for start, end in pairwise(edges):
-        mine, first = gone[start:end], first_of_gone[start:end]
+        mine = gone[start:end]
+        by_this_run = mine[:0]
+        if named:
+            by_this_run = mine if older is None else mine[~are_older[mine]]
+        first = starts[np.searchsorted(starts, by_this_run, side="right") - 1]
         yield Decided(
             int(splits[mine[0]]),
             firsts[mine] & ~REPEATED,
+            firsts[by_this_run] & ~REPEATED,
             splits[first],
             firsts[first] & ~REPEATED,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,16 +125,39 @@ def test_two_workers_make_the_same_bytes_and_so_does_a_run_that_goes_on(recipe, 
     assert digests(again) == digests(output)
 
 
-def test_the_other_order_keeps_the_other_source(recipe, tmp_path):
+def test_the_other_order_keeps_the_other_source_and_copies_are_counted(recipe, tmp_path):
     other = ["commoncrawl", "c4"]
-    one_kind = [{"deduplicate_documents": {"sources": other, "keep": "first"}}]
+    counted = {"sources": other, "keep": "first", "record": "cluster_size"}
+    one_kind = [{"deduplicate_documents": counted}]
     mapping = yaml_mapping(Path(recipe))
     assert (
         run_demo(tmp_path / "out", "--recipe", recipe, "--set", f"deduplications={one_kind}") == 0
     )
-    left, _ = without_copies([documents_of(mapping, name) for name in other])
+    sources = [documents_of(mapping, name) for name in other]
+    left, _ = without_copies(sources)
+    sizes = Counter(one.text for documents in sources for one in documents)
+    assert len(set(sizes.values())) > 2
     for name, documents in zip(other, left, strict=True):
-        assert set(kept(tmp_path / "out", name)) == {one.id for one in documents}
+        found = {
+            identifier: row["metadata"]["cluster_size"]
+            for identifier, row in kept(tmp_path / "out", name).items()
+        }
+        assert found == {one.id: sizes[one.text] for one in documents}
+
+
+def test_a_source_of_an_earlier_run_is_preferred_by_its_index(recipe, tmp_path):
+    def run(name: str, source: str, **more: Any) -> Path:
+        entry = {"deduplicate_documents": {"sources": [source], "keep": "first", **more}}
+        options = "--recipe", recipe, "--sources", source, "--set", f"deduplications={[entry]}"
+        assert run_demo(tmp_path / name, *options) == 0
+        return tmp_path / name
+
+    earlier = run("earlier", "c4", index=True)
+    later = run("later", "commoncrawl", against=[f"{earlier}/indexes/c4/step0/card.json"])
+    left, fell = without_copies([documents_of(yaml_mapping(Path(recipe)), name) for name in ORDER])
+    assert set(kept(later, "commoncrawl")) == {one.id for one in left[1]}
+    of_earlier = next(i for i in fell if i.startswith("commoncrawl/") and fell[i].startswith("c4/"))
+    assert "fell_to" not in explain(str(later), of_earlier)
 
 
 def test_a_shuffle_across_sources_that_does_not_fit_is_refused(recipe):
@@ -175,6 +199,7 @@ def test_mistakes_in_the_list_are_told(tmp_path):
     refused(tmp_path, entry(sources=["c4", "c4"]), f"{place}.sources: c4 is given twice")
     refused(tmp_path, entry(window_files=3), f"{place}.window_files: there are no windows")
     refused(tmp_path, entry(keep="last"), f"{place}.keep")
+    refused(tmp_path, entry(keep="none", record="cluster_size"), f"{place}: record: of documents")
     refused(tmp_path, entry(kep="first"), f"{place}: unknown key 'kep'")
     refused(
         tmp_path, lambda raw: raw.update(deduplications={"a": 1}), "deduplications: expected a list"

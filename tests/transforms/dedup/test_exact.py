@@ -16,7 +16,11 @@ from transforms.dedup.exact import (
     DeduplicateDocuments,
     DeduplicateLines,
     Part,
+    cluster_sizes,
+    counts_of,
     decide,
+    decide_with_firsts,
+    distinct_keys,
     pack,
     partition_bounds,
     unpack,
@@ -149,3 +153,64 @@ def test_one_text_is_cut_as_a_column_is(documents):
     column = keep_lines(pa.array(texts, pa.string()), offsets, kept).to_pylist()
     cut = DeduplicateLines(keep="none").cut
     assert [cut(t, np.array(m)) for t, m in zip(texts, masks, strict=True)] == column
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 12), max_size=8), max_size=5),
+    st.sets(st.integers(0, 12)),
+    st.sampled_from(["none", "first"]),
+)
+def test_units_that_an_earlier_run_has_go_and_others_fall_to_the_first(splits, earlier, keep):
+    chunks_of = [
+        deduplicate.fingerprint(np.array(keys, np.uint64), np.arange(len(keys)), 0)
+        for keys in splits
+    ]
+    parts = [Part(i, one.keys, one.firsts) for i, one in enumerate(chunks_of) if len(one.keys)]
+    keys = distinct_keys(parts).tolist()
+    older = np.array([key in earlier for key in keys], bool)
+    everywhere = [(i, unit) for i, keys in enumerate(splits) for unit in range(len(keys))]
+    gone, fell_to = set(), {}
+    for i, one in enumerate(chunks_of):
+        gone |= {(i, int(unit)) for unit in one.repeats}
+        for unit, first in zip(one.repeats.tolist(), one.repeated.tolist(), strict=True):
+            assert first == splits[i].index(splits[i][unit])
+    for decided in decide_with_firsts(reversed(parts), keep, older):
+        gone |= {(decided.split, int(unit)) for unit in decided.units}
+        firsts = zip(decided.first_splits.tolist(), decided.first_units.tolist(), strict=True)
+        for unit, first in zip(decided.named.tolist(), firsts, strict=True):
+            fell_to[decided.split, unit] = first
+    key_of = {place: splits[place[0]][place[1]] for place in everywhere}
+    places_of = {key: [p for p in everywhere if key_of[p] == key] for key in keys}
+    expected = set()
+    for key, places in places_of.items():
+        stays = key not in earlier and (keep == "first" or len(places) == 1)
+        expected |= set(places[1:] if stays else places)
+    assert gone == expected
+    assert not earlier & {key_of[place] for place in fell_to}
+    assert all(first == places_of[key_of[place]][0] for place, first in fell_to.items())
+    if keep == "first":
+        among_splits = {p for p in gone if splits[p[0]].index(key_of[p]) == p[1]}
+        assert set(fell_to) == {p for p in among_splits if key_of[p] not in earlier}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 9), min_size=1)), max_size=6))
+def test_clusters_are_counted_over_chunks_and_splits(chunks_of_splits):
+    units: dict[int, list[int]] = {}
+    parts = []
+    for split, keys in chunks_of_splits:
+        before = units.setdefault(split, [])
+        chunk = deduplicate.fingerprint(
+            np.array(keys, np.uint64), np.arange(len(keys)), len(before)
+        )
+        parts.append(pack(Part(split, chunk.keys, chunk.firsts, counts_of(chunk))))
+        before += keys
+    everywhere = [(split, unit) for split in sorted(units) for unit in range(len(units[split]))]
+    expected: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for split, unit in everywhere:
+        expected[units[split][unit]].append((split, unit))
+    found = {
+        (cluster.split, unit): size
+        for cluster in cluster_sizes(map(unpack, reversed(parts)))
+        for unit, size in zip(cluster.units.tolist(), cluster.sizes.tolist(), strict=True)
+    }
+    assert found == {places[0]: len(places) for places in expected.values() if len(places) > 1}
