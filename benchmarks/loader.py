@@ -140,8 +140,8 @@ def plain_batches(paths: list[Path]) -> Iterator[Any]:
 
 
 def mixture_batches(folder: Path) -> Iterator[Any]:
-    from training.loader import Loader
-    from training.mixture import Mixture
+    from training.data.loader import Loader
+    from training.data.mixture import Mixture
 
     mixture = Mixture(folder, sequence_length=SEQUENCE_LENGTH, seed=0)
     return iter(Loader(mixture, batch_samples=BATCH_SAMPLES))
@@ -163,7 +163,7 @@ def tokens_per_second(batches: Callable[[], Iterator[Any]], n_batches: int) -> f
 START = """
 import time
 started = time.perf_counter(), time.process_time()
-from training.mixture import Mixture
+from training.data.mixture import Mixture
 mixture = Mixture({folder!r}, sequence_length={length}, seed=0)
 batch = mixture.samples(range({batch}))
 print(time.perf_counter() - started[0], time.process_time() - started[1])

@@ -42,10 +42,10 @@ from pipeline.files.storage import list_names
 from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
 from pipeline.output.layout import read_plan
-from pipeline.passes.fingerprint import DecidePartition, FingerprintSplit
-from pipeline.passes.first_passes import round_of, waves
+from pipeline.passes.first.fingerprint import DecidePartition, FingerprintSplit
+from pipeline.passes.first.first_passes import round_of, waves
+from pipeline.passes.first.rounds import PartitionKey, splits_of_rounds
 from pipeline.passes.plan import Plan
-from pipeline.passes.rounds import PartitionKey, splits_of_rounds
 from pipeline.recipe.recipe import Recipe
 from tests.support import plain_web_path as plain
 

@@ -37,8 +37,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tokenizer.shards import ShardWriter
-from training.loader import Loader
-from training.mixture import Mixture
+from training.data.loader import Loader
+from training.data.mixture import Mixture
 from training.model import ModelConfig
 from training.optimiser import make_optimiser
 from training.options import TrainOptions

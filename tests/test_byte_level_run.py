@@ -14,7 +14,7 @@ from pipeline.commands.main import main
 from tests.support.byte_level import END, SEVERAL_SCRIPTS, train
 from tests.support.runs import ROOT, run_demo
 from tokenizer.shards import ShardReader
-from training.mixture import Mixture
+from training.data.mixture import Mixture
 from training.trainer import _marks
 
 pytestmark = pytest.mark.slow

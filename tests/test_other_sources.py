@@ -168,7 +168,7 @@ def test_one_file_in_many_splits_gives_the_same_bytes(tmp_path, shared_data, sha
 def test_a_join_in_many_partitions_gives_the_same_documents(
     tmp_path, shared_data, shared_models, monkeypatch
 ):
-    monkeypatch.setattr("pipeline.passes.join_records.SORTED_BYTES", 500_000)
+    monkeypatch.setattr("pipeline.passes.first.join_records.SORTED_BYTES", 500_000)
     rows = []
     for part_bytes, n_parts in ((100_000_000, 1), (2_000_000, 7)):
         output = tmp_path / str(part_bytes)

@@ -23,6 +23,7 @@ from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
 from training import checkpoint
+from training.data.tokenizer_file import read_tokenizer
 from training.exported_tokenizer import (
     check_with_transformers,
     mark_ids,
@@ -30,7 +31,6 @@ from training.exported_tokenizer import (
 )
 from training.model import Llama, ModelConfig
 from training.run_folder import read_run
-from training.tokenizer_file import read_tokenizer
 
 MAX_FILE_BYTES = 5_000_000_000
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

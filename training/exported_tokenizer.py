@@ -11,8 +11,8 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
 from tokenizer.convert import tokenizer_json
+from training.data.tokenizer_file import read_tokenizer
 from training.probe_texts import probe_texts
-from training.tokenizer_file import read_tokenizer
 
 SHOWN_CHARS = 40
 """Most characters of a text in the message about other ids."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.functional import cross_entropy
 
-from training.mixture import NO_TOKEN
+from training.data.mixture import NO_TOKEN
 from training.model import Llama
 
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from training.mixture import Mixture
+from training.data.mixture import Mixture
+from training.data.tokenizer_file import read_tokenizer
 from training.model import ModelConfig, model_config
 from training.optimiser import RECIPES, default_warmup_steps
 from training.options import TrainOptions
-from training.tokenizer_file import read_tokenizer
 
 MICRO_BATCH_SAMPLES = 8
 """Largest default micro-batch, in samples."""

@@ -24,8 +24,8 @@ import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from training.checkpoint import newest_whole
+from training.data.mixture import Mixture
 from training.exported_tokenizer import why_not_exportable
-from training.mixture import Mixture
 from training.options import TrainOptions, parse
 from training.plan import Plan, describe, make_plan
 from training.processes import (

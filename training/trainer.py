@@ -25,10 +25,11 @@ from torch.nn.attention.flex_attention import BlockMask
 
 from tokenizer.opening import marks_of
 from training import checkpoint
+from training.data.loader import Loader, validation_batches
+from training.data.mixture import NO_TOKEN, Mixture, Validation
+from training.data.tokenizer_file import read_tokenizer
 from training.document_mask import causal_document_mask, document_numbers
-from training.loader import Loader, validation_batches
 from training.loss import LanguageModelLoss
-from training.mixture import NO_TOKEN, Mixture, Validation
 from training.model import Llama
 from training.optimiser import learning_rate, make_optimiser
 from training.options import TrainOptions
@@ -42,7 +43,6 @@ from training.throughput import (
     matmul_flops_per_token,
     peak_flops,
 )
-from training.tokenizer_file import read_tokenizer
 
 SAMPLES_NAMED = 8
 """Most samples whose documents are named in the message about a loss that is not finite."""

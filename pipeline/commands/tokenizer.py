@@ -66,7 +66,7 @@ def _add_retokenize(commands: Any) -> None:
 
 
 def _command_retokenize(options: argparse.Namespace) -> int:
-    from pipeline.passes.retokenise import retokenise
+    from pipeline.passes.shards.retokenise import retokenise
 
     made = retokenise(
         options.run,

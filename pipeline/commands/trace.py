@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _command_trace(options: argparse.Namespace) -> int:
-    from training.mixture import Mixture
+    from training.data.mixture import Mixture
 
     order = _order_of_run(options) if options.run else _order(options)
     mixture = Mixture(

@@ -9,7 +9,11 @@ from typing import Any
 DEFAULT_PORT = 50_000
 """Port at which Spark executors ask for workers."""
 
-WORKERS_NEED = ("pipeline.passes.build", "pipeline.passes.first_passes", "pipeline.models.sample")
+WORKERS_NEED = (
+    "pipeline.passes.shards.build",
+    "pipeline.passes.first.first_passes",
+    "pipeline.models.sample",
+)
 """Modules that a pool imports once for all its workers; with them come readers and tokenizer."""
 
 

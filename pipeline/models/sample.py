@@ -44,7 +44,7 @@ from pipeline.output.output_folder import describe
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.estimates import unpacked_bytes
-from pipeline.passes.first_passes import first_passes
+from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.plan import Plan
 from pipeline.passes.process import cached_recipe, process_split

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.layout import Split, kept_name
-from pipeline.passes.step_times import StepTimes
+from pipeline.passes.shards.step_times import StepTimes
 from pipeline.recipe.recipe import Reading, Source, Step
 from transforms.documents import SCHEMA, same_memory
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from pipeline.files import storage
 from pipeline.output.layout import MANIFEST_NAME
 from pipeline.output.mixtures import NewMixture, change_mixture, has_mixture
-from pipeline.passes.build import build_shards
-from pipeline.passes.first_passes import first_passes
+from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.mix import mix
 from pipeline.passes.session import opened
+from pipeline.passes.shards.build import build_shards
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.files import storage
 from pipeline.output.layout import dropped_summary
-from pipeline.passes.frequent import FrequentItems
+from pipeline.passes.first.frequent import FrequentItems
 from transforms.kernels.lines import document_keys
 from transforms.web.urls import hosts_of
 

@@ -1,7 +1,7 @@
 """Statistics observed while shards were built, added up by source.
 
-:mod:`pipeline.passes.observe_shard` writes them, one file a shard. They are read one after another
-into tables of bounded size.
+:mod:`pipeline.passes.shards.observe_shard` writes them, one file a shard. They are read one after
+another into tables of bounded size.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipeline.files import storage
 from pipeline.output.layout import OBSERVED_FOLDER, observed_name
-from pipeline.passes.frequent import FrequentItems
-from pipeline.passes.observe_shard import SAMPLES
+from pipeline.passes.first.frequent import FrequentItems
+from pipeline.passes.shards.observe_shard import SAMPLES
 from transforms.kernels.lines import document_keys
 
 TABLE_ITEMS = 1 << 16

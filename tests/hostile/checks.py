@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from pipeline.output.decisions import decision_name, write_decisions
 from pipeline.output.layout import Split, joined_name
 from pipeline.output.ledger import Tally, imbalance
-from pipeline.passes.fingerprint import chunks
-from pipeline.passes.join_records import by_partition, write_documents
+from pipeline.passes.first.fingerprint import chunks
+from pipeline.passes.first.join_records import by_partition, write_documents
 from pipeline.passes.process import characters, process_split, read_split
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe, Source, recipe_from_mapping

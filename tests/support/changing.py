@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import beam_runner
-from pipeline.passes import build, run
+from pipeline.passes import run
+from pipeline.passes.shards import build
 from tests.support.runs import ROOT
 
 STEPS = "[deduplicate_documents: {keep: first}]"

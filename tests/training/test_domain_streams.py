@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.corpora import write_corpus
-from training.loader import Loader
-from training.mixture import Mixture, Validation
-from training.streams import Stream
+from training.data.loader import Loader
+from training.data.mixture import Mixture, Validation
+from training.data.streams import Stream
 
 DOMAINS = ["de/head", "de/tail", "en/head", "en/tail", "fr"]
 

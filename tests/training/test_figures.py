@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.training_runs import arguments, rows, small_corpus
-from training.mixture import Validation
+from training.data.mixture import Validation
 from training.train import FINISHED, main
 from training.trainer import Trainer
 

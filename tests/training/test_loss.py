@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from training.data.mixture import NO_TOKEN
 from training.loss import chunked_loss, plain_loss
-from training.mixture import NO_TOKEN
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 7, 20, 64])

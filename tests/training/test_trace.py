@@ -13,8 +13,8 @@ import pytest
 from pipeline.commands.main import main
 from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
-from training.loader import Loader
-from training.mixture import Mixture
+from training.data.loader import Loader
+from training.data.mixture import Mixture
 from training.run_folder import claim
 
 LENGTH, BATCH = 128, 16

@@ -23,7 +23,7 @@ from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
 from tests.support.sentencepiece_models import trained
 from training.checkpoint import checkpoint_folder, newest_whole, steps_with_checkpoints
-from training.mixture import Mixture
+from training.data.mixture import Mixture
 from training.run_folder import METRICS_NAME
 from training.train import FAILED, FINISHED, MISTAKEN, STOPPED, main
 

@@ -10,7 +10,8 @@ that of the split in its source, with the source's rank in front: so the order o
 order of preference, and a source alone has the numbers of its splits.
 
 A kind of deduplication is a subclass of :class:`Deduplication`. It says everything about itself
-but what makes its decisions on many machines, which ``pipeline/passes/deduplications.py`` names.
+but what makes its decisions on many machines, which ``pipeline/passes/first/deduplications.py``
+names.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pipeline.commands.main import main as corpus
 from pipeline.inspection.verify import verify
 from pipeline.output import mixtures, whole_files
 from tests.support.runs import ROOT, digests, run_demo
-from training.mixture import Mixture
+from training.data.mixture import Mixture
 
 SOURCES = ["--sources", "c4,stackexchange"]
 OTHER = ["--set", "sources.c4.proportion=0.3", "--set", "token_budget=90000"]

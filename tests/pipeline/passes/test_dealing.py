@@ -12,8 +12,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pipeline.output import whole_files
 from pipeline.output.layout import PLAN_NAME, Shard, Split, plan_bytes, read_plan, read_shards
 from pipeline.passes.dealing import TakeTurns, hands, size_of
+from pipeline.passes.first.rounds import Round
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.rounds import Round
 
 SIZES = [3, 1, 4, 1, 5, 9, 2, 6]
 

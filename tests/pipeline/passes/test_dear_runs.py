@@ -15,7 +15,8 @@ from pipeline.inspection.dropped_texts import texts_when_dropped
 from pipeline.inspection.explain import explain
 from pipeline.inspection.verify import verify
 from pipeline.output.layout import KEPT_FOLDER
-from pipeline.passes import near_duplicates, process
+from pipeline.passes import process
+from pipeline.passes.first import near_duplicates
 from tests.support.runs import ROOT, digests, run_demo
 
 pytestmark = pytest.mark.slow

@@ -11,11 +11,11 @@ from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
 from pipeline.output import whole_files
 from pipeline.output.layout import PLAN_NAME, Split, plan_bytes
-from pipeline.passes.build import BuildShards
-from pipeline.passes.fingerprint import FingerprintSplits
-from pipeline.passes.join_records import JoinRecords
-from pipeline.passes.near_duplicates import FindNearDuplicates
-from pipeline.passes.rounds import Round
+from pipeline.passes.first.fingerprint import FingerprintSplits
+from pipeline.passes.first.join_records import JoinRecords
+from pipeline.passes.first.near_duplicates import FindNearDuplicates
+from pipeline.passes.first.rounds import Round
+from pipeline.passes.shards.build import BuildShards
 from pipeline.recipe.from_yaml import load_recipe
 from tests.support.runs import ROOT
 from transforms.dedup.exact import MAX_UNITS

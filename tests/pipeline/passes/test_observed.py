@@ -14,8 +14,8 @@ from pipeline.inspection.manifest import statistics
 from pipeline.inspection.verify import verify
 from pipeline.output.layout import DROPPED_SCHEMA, read_shards, sealed
 from pipeline.output.ledger import Tally
-from pipeline.passes.observe_shard import LINE_BYTES, SAMPLE_CHARS, SAMPLES, LetterCounts
 from pipeline.passes.process import process_split
+from pipeline.passes.shards.observe_shard import LINE_BYTES, SAMPLE_CHARS, SAMPLES, LetterCounts
 from pipeline.readers.batches import metadata_json
 from pipeline.recipe.recipe import recipe_from_mapping
 from tests.support.runs import run_demo

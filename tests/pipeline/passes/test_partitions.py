@@ -14,8 +14,8 @@ from pipeline.output.decisions import decision_name
 from pipeline.output.layout import Split
 from pipeline.output.ledger import Tally
 from pipeline.passes.estimates import shuffle_bytes, unpacked_bytes, window_of
-from pipeline.passes.fingerprint import chunks
-from pipeline.passes.first_passes import waves
+from pipeline.passes.first.fingerprint import chunks
+from pipeline.passes.first.first_passes import waves
 from pipeline.passes.plan import MIN_PARTITIONS, Plan, make_plan
 from pipeline.passes.process import process_split
 from pipeline.recipe.from_yaml import load_recipe

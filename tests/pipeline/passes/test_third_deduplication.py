@@ -10,9 +10,9 @@ import pytest
 from pipeline.errors import RunError
 from pipeline.inspection.dropped_texts import texts_when_dropped
 from pipeline.inspection.explain import explain
-from pipeline.passes.deduplications import FIRST_PASSES, first_pass_of
-from pipeline.passes.fingerprint import FingerprintSplits
-from pipeline.passes.near_duplicates import FindNearDuplicates
+from pipeline.passes.first.deduplications import FIRST_PASSES, first_pass_of
+from pipeline.passes.first.fingerprint import FingerprintSplits
+from pipeline.passes.first.near_duplicates import FindNearDuplicates
 from tests.support.edited_recipes import refused
 from tests.support.runs import run_demo
 from tests.support.third_deduplication import REASON, DeduplicateTitles
@@ -68,7 +68,7 @@ def test_a_kind_without_a_first_pass_is_told():
         def apply(self, batch, units, kept):
             return batch
 
-    with pytest.raises(RunError, match=r"Nameless .* pipeline/passes/deduplications.py"):
+    with pytest.raises(RunError, match=r"Nameless .* pipeline/passes/first/deduplications.py"):
         first_pass_of(Nameless())
 
 

@@ -15,7 +15,11 @@ import pytest
 from pipeline.errors import RunError
 from pipeline.runners.forked_workers import ForkServer, WorkerCrew
 
-MODULES = ["pipeline.passes.build", "pipeline.passes.first_passes", "transforms.web.c4_rules"]
+MODULES = [
+    "pipeline.passes.shards.build",
+    "pipeline.passes.first.first_passes",
+    "transforms.web.c4_rules",
+]
 NOWHERE = "localhost:1"  # address at which no runner is, for which a worker waits
 
 

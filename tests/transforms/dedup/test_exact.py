@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.passes.fingerprint import chunks
+from pipeline.passes.first.fingerprint import chunks
 from transforms.dedup import exact as deduplicate
 from transforms.dedup.exact import (
     DeduplicateDocuments,
@@ -106,7 +106,7 @@ def test_chunks_within_a_split_change_nothing(keep, monkeypatch):
         for _ in range(3)
     ]
     whole = shuffled(corpus, keep, 3, 4)
-    monkeypatch.setattr("pipeline.passes.fingerprint.CHUNK_UNITS", 7)
+    monkeypatch.setattr("pipeline.passes.first.fingerprint.CHUNK_UNITS", 7)
     assert shuffled(corpus, keep, 3, 4) == whole == brute_force_lines(corpus, keep)
 
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from pipeline.files import storage
 from pipeline.output import whole_files
-from pipeline.passes.domain_names import domain_names
-from pipeline.passes.part_files import PartWriter, document_rows
+from pipeline.passes.shards.domain_names import domain_names
+from pipeline.passes.shards.part_files import PartWriter, document_rows
 from pipeline.recipe.domains import DomainColumn
 
 RUN_BYTES = 16 << 20

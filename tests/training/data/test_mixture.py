@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from tests.support.corpora import plain_streams, write_corpus
 from tests.support.runs import ROOT
-from training import streams
-from training.mixture import NO_TOKEN, Mixture, Validation
+from training.data import streams
+from training.data.mixture import NO_TOKEN, Mixture, Validation
 
 NAMES = ["books", "c4", "github", "wikipedia"]
 
@@ -300,7 +300,7 @@ def test_documents_of_the_demo(demo_run: Path) -> None:
 
 def test_the_mixture_starts_light(demo_run: Path) -> None:
     code = (
-        "import sys; from training.mixture import Mixture; "
+        "import sys; from training.data.mixture import Mixture; "
         f"Mixture({str(demo_run)!r}, sequence_length=64, seed=0).samples(range(9)); "
         "heavy = ('torch', 'numba', 'pyarrow', 'fsspec', 'apache_beam', 'pipeline'); "
         "assert not [m for m in sys.modules if m.split('.')[0] in heavy]"

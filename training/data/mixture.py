@@ -1,7 +1,8 @@
 """The samples of a training run, drawn from a corpus in the proportions of its recipe.
 
-A sample is ``sequence_length + 1`` tokens of one stream (:mod:`training.streams`), which is that of
-a source, or of one of its domains where it is divided. These tokens make ``sequence_length``
+A sample is ``sequence_length + 1`` tokens of one stream (:mod:`training.data.streams`), which is
+that of a source, or of one of its domains where it is divided. These tokens make
+``sequence_length``
 predictions. The next sample of the stream begins with the last token of the one before it. So every
 token is predicted once, and none is lost between samples.
 
@@ -24,10 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from training.files import corpus_files
-from training.manifest import MANIFEST_NAME, Manifest, manifest_name, parse_manifest
-from training.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
-from training.streams import DocumentSpan, Int64s, Stream, Streams
+from training.data.files import corpus_files
+from training.data.manifest import MANIFEST_NAME, Manifest, manifest_name, parse_manifest
+from training.data.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
+from training.data.streams import DocumentSpan, Int64s, Stream, Streams
 
 NO_TOKEN = -100
 """Value that fills up samples at the end of a validation stream. PyTorch's losses ignore it as a
@@ -50,8 +51,8 @@ class Mixture:
     the seed. ``n_samples`` is the number of whole samples in the budget. They are divided among the
     sources in the recipe's proportions, by largest remainder, and then those of each source among
     its domains. They are spread so that every prefix has these proportions up to a sample or two
-    (:class:`training.order.Schedule`). Each epoch has
-    its samples in another order (:func:`training.order.permuted`).
+    (:class:`training.data.order.Schedule`). Each epoch has
+    its samples in another order (:func:`training.data.order.permuted`).
     """
 
     def __init__(

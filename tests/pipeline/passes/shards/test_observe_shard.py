@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from pipeline.passes.observe_shard import LINE_BYTES, LineCounts
+from pipeline.passes.shards.observe_shard import LINE_BYTES, LineCounts
 from transforms.documents import SCHEMA, with_column
 from transforms.privacy.opt_out import parse_opt_out
 

@@ -32,9 +32,9 @@ from pipeline.output.layout import (
     shard_ledger_name,
 )
 from pipeline.output.output_folder import fingerprinted, locked
-from pipeline.passes.build import open_part
 from pipeline.passes.mix import write_manifest
 from pipeline.passes.process import characters
+from pipeline.passes.shards.build import open_part
 from pipeline.recipe.recipe import Recipe, recipe_from_mapping
 from tokenizer.losses import LOSES_MARKS, loss
 from tokenizer.opening import Encoder, check_tokenizer, open_encoder

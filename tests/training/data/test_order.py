@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
+from training.data.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
 
 LLAMA = [Fraction(p) for p in ("0.67", "0.15", "0.045", "0.045", "0.045", "0.025", "0.02")]
 

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.passes.frequent import FrequentItems
+from pipeline.passes.first.frequent import FrequentItems
 from pipeline.passes.process import is_view_of
-from pipeline.passes.step_times import StepTimes
+from pipeline.passes.shards.step_times import StepTimes
 from transforms.documents import text_buffers, with_column
 from transforms.kernels.lines import document_keys, id_hashes
 from transforms.kernels.removed_lines import RemovedLines, removed_lines

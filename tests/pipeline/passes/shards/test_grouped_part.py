@@ -14,9 +14,9 @@ import pytest
 
 from pipeline.inspection.verify import _groups
 from pipeline.output.layout import DOMAIN_SCHEMA, Shard
-from pipeline.passes import grouped_part
-from pipeline.passes.grouped_part import GroupedPart
-from pipeline.passes.part_files import PartWriter
+from pipeline.passes.shards import grouped_part
+from pipeline.passes.shards.grouped_part import GroupedPart
+from pipeline.passes.shards.part_files import PartWriter
 from pipeline.recipe.domains import DomainColumn
 from tests.support.runs import ROOT, digests
 from tokenizer.shards import ShardReader

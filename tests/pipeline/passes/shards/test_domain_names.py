@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.passes.domain_names import MAX_VALUE_CHARS, domain_names
+from pipeline.passes.shards.domain_names import MAX_VALUE_CHARS, domain_names
 from pipeline.recipe.domains import DomainColumn
 from transforms.documents import documents, with_column
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.errors import RunError
-from pipeline.passes.fingerprint import FingerprintSplits
-from pipeline.passes.near_duplicates import FindNearDuplicates
-from pipeline.passes.rounds import FirstPass
+from pipeline.passes.first.fingerprint import FingerprintSplits
+from pipeline.passes.first.near_duplicates import FindNearDuplicates
+from pipeline.passes.first.rounds import FirstPass
 from transforms.dedup.deduplication import Deduplication
 from transforms.dedup.exact import ExactDeduplication
 from transforms.dedup.near import DeduplicateNear
@@ -25,5 +25,6 @@ def first_pass_of(deduplication: Deduplication) -> type[FirstPass]:
         if kind in FIRST_PASSES:
             return FIRST_PASSES[kind]
     raise RunError(
-        f"{type(deduplication).__name__} has no first pass in pipeline/passes/deduplications.py"
+        f"{type(deduplication).__name__} has no first pass in "
+        "pipeline/passes/first/deduplications.py"
     )

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.support.corpora import write_corpus
-from training.loader import Loader, validation_batches
-from training.mixture import NO_TOKEN, Mixture, Validation
+from training.data.loader import Loader, validation_batches
+from training.data.mixture import NO_TOKEN, Mixture, Validation
 
 LENGTH = 6
 BATCH = 8

@@ -23,9 +23,7 @@ from pipeline.output.key_indexes import seen_before, write_index_part
 from pipeline.output.layout import Split
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
-from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, documents_ahead
-from pipeline.passes.rounds import (
+from pipeline.passes.first.rounds import (
     SIZES,
     SURVIVORS,
     FirstPass,
@@ -37,6 +35,8 @@ from pipeline.passes.rounds import (
     own_key,
     splits_of_rounds,
 )
+from pipeline.passes.from_plan import FromPlan
+from pipeline.passes.process import cached_recipe, documents_ahead
 from transforms.dedup.exact import (
     ExactDeduplication,
     Fingerprint,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from training.mixture import Mixture, Validation
+from training.data.mixture import Mixture, Validation
 from training.stopping import requests_held
 
 
@@ -116,7 +116,7 @@ def validation_batches(
     """Yield a rank's part of a source's validation samples in order, as ``tokens_BT1`` (int64).
 
     ``batch_samples`` is the size of this rank's part. Every rank gets the same number of batches,
-    of the same shape. The last ones are filled up with :data:`training.mixture.NO_TOKEN`.
+    of the same shape. The last ones are filled up with :data:`training.data.mixture.NO_TOKEN`.
     """
     together = batch_samples * world_size
     for first in range(0, validation.n_samples[source], together):

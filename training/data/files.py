@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from training.manifest import MANIFEST_NAME, CorpusFile
+from training.data.manifest import MANIFEST_NAME, CorpusFile
 
 CHUNK_BYTES = 1 << 20
 

@@ -11,9 +11,9 @@ import pytest
 from pipeline.output.layout import sealed
 from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from training.data.tokenizer_file import read_tokenizer
 from training.options import TrainOptions, parse
 from training.plan import make_plan
-from training.tokenizer_file import read_tokenizer
 
 MODEL = ROOT / "samples" / "models" / "tokenizer.model"
 

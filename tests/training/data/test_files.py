@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.support.corpora import write_corpus
-from training.files import RemoteFiles
-from training.manifest import CorpusFile, parse_manifest
-from training.mixture import Mixture
+from training.data.files import RemoteFiles
+from training.data.manifest import CorpusFile, parse_manifest
+from training.data.mixture import Mixture
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.passes.frequent import FrequentItems
+from pipeline.passes.first.frequent import FrequentItems
 
 BATCHES = st.lists(st.lists(st.integers(0, 12), max_size=12), max_size=12)
 

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from training.files import Files
-from training.manifest import Shard
+from training.data.files import Files
+from training.data.manifest import Shard
 
 Int64s = npt.NDArray[np.int64]
 

@@ -22,9 +22,7 @@ from pipeline.output.decisions import fell_to
 from pipeline.output.layout import Split, read_plan
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
-from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, documents_ahead
-from pipeline.passes.rounds import (
+from pipeline.passes.first.rounds import (
     SURVIVORS,
     FirstPass,
     PartitionKey,
@@ -35,6 +33,8 @@ from pipeline.passes.rounds import (
     own_key,
     splits_of_rounds,
 )
+from pipeline.passes.from_plan import FromPlan
+from pipeline.passes.process import cached_recipe, documents_ahead
 from transforms.dedup.near import (
     DeduplicateNear,
     band_parts,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from pipeline.files import storage
 from pipeline.output.key_indexes import card_name, write_card
-from pipeline.passes.deduplications import first_pass_of
-from pipeline.passes.join_records import JoinRecords, records_folder
+from pipeline.passes.first.deduplications import first_pass_of
+from pipeline.passes.first.join_records import JoinRecords, records_folder
+from pipeline.passes.first.rounds import FirstPass, Round
 from pipeline.passes.plan import Plan, Window
-from pipeline.passes.rounds import FirstPass, Round
 from pipeline.passes.session import Session
 from pipeline.recipe.across import Place
 from pipeline.recipe.recipe import Recipe

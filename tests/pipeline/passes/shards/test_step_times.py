@@ -6,7 +6,7 @@ import time
 
 import pyarrow as pa
 
-from pipeline.passes.step_times import StepTimes
+from pipeline.passes.shards.step_times import StepTimes
 from transforms.documents import SCHEMA
 
 BATCH = pa.RecordBatch.from_pylist([{"id": "s/f#0", "text": "four"}], schema=SCHEMA)

@@ -39,14 +39,14 @@ from pipeline.output.ledger import Tally, check_balance
 from pipeline.output.opt_out import list_of_run
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
-from pipeline.passes.dropped import DroppedDocuments
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.grouped_part import GroupedPart
 from pipeline.passes.kept_documents import is_kept, times_when_kept
-from pipeline.passes.observe_shard import ShardObserver
-from pipeline.passes.part_files import PartWriter, describe_files
 from pipeline.passes.process import cached_recipe, characters, process_split
 from pipeline.passes.session import Session
+from pipeline.passes.shards.dropped import DroppedDocuments
+from pipeline.passes.shards.grouped_part import GroupedPart
+from pipeline.passes.shards.observe_shard import ShardObserver
+from pipeline.passes.shards.part_files import PartWriter, describe_files
 from pipeline.recipe.recipe import Recipe
 from tokenizer.opening import Encoder, open_encoder
 from transforms.privacy.opt_out import parse_opt_out

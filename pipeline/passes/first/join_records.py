@@ -33,7 +33,7 @@ SORTED_BYTES = 32 << 20
 
 PartitionKey = tuple[str, int]
 """Keys of the shuffle: source and partition. They are plain tuples whose type is named to Beam, as
-those of :mod:`pipeline.passes.rounds` are."""
+those of :mod:`pipeline.passes.first.rounds` are."""
 
 
 class Piece(NamedTuple):

@@ -102,7 +102,7 @@ def names_survivors(recipe: Recipe, source: str, step: int) -> bool:
 class FirstPass(beam.PTransform):
     """First pass of some rounds: from the plan to a file of decisions for each of their splits.
 
-    Each kind of deduplication has its own (:mod:`pipeline.passes.deduplications`).
+    Each kind of deduplication has its own (:mod:`pipeline.passes.first.deduplications`).
     """
 
     def __init__(

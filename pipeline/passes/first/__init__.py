@@ -1,0 +1,1 @@
+"""First passes: records joined, and what the deduplications decide."""
