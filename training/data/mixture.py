@@ -2,9 +2,8 @@
 
 A sample is ``sequence_length + 1`` tokens of one stream (:mod:`training.data.streams`), which is
 that of a source, or of one of its domains where it is divided. These tokens make
-``sequence_length``
-predictions. The next sample of the stream begins with the last token of the one before it. So every
-token is predicted once, and none is lost between samples.
+``sequence_length`` predictions. The next sample of the stream begins with the last token of the one
+before it. So every token is predicted once, and none is lost between samples.
 
 An epoch of a stream is as many whole samples as its tokens make. The remaining tokens begin the
 next epoch, because streams are circular. So after whole epochs the numbers of predictions of any
