@@ -16,6 +16,7 @@ from pipeline.commands import (
     diff,
     documents,
     export,
+    judge,
     look,
     mix,
     report,
@@ -36,7 +37,19 @@ def command_parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 done or found, 1 nothing found, different or damaged, 2 a mistake",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for family in (look, documents, diff, report, serve, export, mix, tokenizer, training, trace):
+    for family in (
+        look,
+        documents,
+        diff,
+        report,
+        serve,
+        export,
+        mix,
+        judge,
+        tokenizer,
+        training,
+        trace,
+    ):
         family.add_commands(commands)
     worker_pool.add_commands(commands)
     completion.add_commands(commands, parser)
