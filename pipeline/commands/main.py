@@ -24,6 +24,7 @@ from pipeline.commands import (
     tokenizer,
     trace,
     training,
+    weights,
     worker_pool,
 )
 from pipeline.files import storage
@@ -46,6 +47,7 @@ def command_parser() -> argparse.ArgumentParser:
         export,
         mix,
         judge,
+        weights,
         tokenizer,
         training,
         trace,
