@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import shtab
@@ -40,6 +41,7 @@ def add_commands(commands: Any) -> None:
                      help="another seed draws other documents (default: 0)")  # fmt: skip
     add_kenlm(one)
     one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--html", metavar="FILE", help="write a page with plots")
     one.set_defaults(function=_command_judge)
 
 
@@ -92,13 +94,19 @@ def _command_judge(options: argparse.Namespace) -> int:
     judgement = judge(
         field, held_out, tools, n_draws=options.draws, seed=options.seed, progress=show_progress
     )
+    if options.html:
+        from pipeline.judging.page import render
+
+        order = order_lines(judgement["results"][MEAN], judgement["level"])
+        Path(options.html).write_text(render(judgement, order), "utf-8")
     if options.json:
         return print_json(judgement)
-    _show(judgement)
+    show_judgement(judgement)
     return 0
 
 
-def _show(judgement: Mapping[str, Any]) -> None:
+def show_judgement(judgement: Mapping[str, Any]) -> None:
+    """Print a comparison: the figures, the order, the held-out texts, and what is measured."""
     from pipeline.judging.certainty import MEAN
     from pipeline.tables import show, table
 

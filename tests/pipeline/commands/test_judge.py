@@ -39,7 +39,9 @@ def prose(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_what_a_step_dropped_is_judged_beside_what_was_kept(pages, prose, kenlm_programs, capsys):
+def test_what_a_step_dropped_is_judged_beside_what_was_kept(
+    pages, prose, tmp_path, kenlm_programs, capsys
+):
     arguments = ["judge", str(pages), "--by", "step", "--held_out", f"prose={prose}"]
     assert corpus([*arguments, "--draws", "3", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -52,9 +54,11 @@ def test_what_a_step_dropped_is_judged_beside_what_was_kept(pages, prose, kenlm_
     assert by_name[dropped] > by_name["commoncrawl kept"]
     assert {one["name"] for one in told["left_out"]} >= {"commoncrawl dropped by drop_short"}
     assert set(told["results"]["prose"]["order"]) == {"commoncrawl kept", dropped}
-    assert corpus([*arguments, "--draws", "2"]) == 0
+    page = tmp_path / "page.html"
+    assert corpus([*arguments, "--draws", "2", "--html", str(page)]) == 0
     printed = capsys.readouterr()
     assert MEANING in printed.out
+    assert MEANING in page.read_text() and dropped in page.read_text()
     assert "Left out, for too few tokens: " in printed.out
     assert f"{dropped}, draw 2 of 2 ..." in printed.err
 
