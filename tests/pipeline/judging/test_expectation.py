@@ -64,3 +64,8 @@ def test_what_is_above_a_cap_goes_to_the_others():
     assert unwanted == pytest.approx([0.4, 0.45, 0.15])
     with pytest.raises(ValueError, match="less than one"):
         capped(np.array([0.5, 0.5]), np.array([0.4, 0.5]))
+
+
+def test_a_span_counts_by_its_tokens():
+    logarithms = np.log(np.array([[0.9, 0.9, 0.9, 0.001], [0.001, 0.001, 0.001, 0.9]]))
+    assert best_weights(logarithms, np.array([0, 3])) == pytest.approx([0.75, 0.25], abs=0.01)
