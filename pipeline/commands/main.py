@@ -18,6 +18,7 @@ from pipeline.commands import (
     diff,
     documents,
     export,
+    judge,
     look,
     mix,
     report,
@@ -25,6 +26,7 @@ from pipeline.commands import (
     tokenizer,
     trace,
     training,
+    weights,
     worker_pool,
 )
 from pipeline.commands.program import interrupted, noted_interrupts, survive_closed_pipes
@@ -49,6 +51,8 @@ def command_parser() -> argparse.ArgumentParser:
         export,
         mix,
         cutoffs,
+        judge,
+        weights,
         tokenizer,
         training,
         trace,

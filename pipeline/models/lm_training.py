@@ -67,9 +67,27 @@ def count_ngrams(
     the memory in which ``lmplz`` sorts, in its own notation (``1G``, ``50%``). Raises RunError if
     ``lmplz`` fails.
     """
-    command = [str(tools / "lmplz"), "--order", str(order), "--prune", *map(str, prune),
-               "--memory", memory, "--discount_fallback", "--skip_symbols"]  # fmt: skip
     encoder = load_encoder(pieces)
+    sentences = (
+        row
+        for batch in batches
+        for row, _ in encoder.encode_as_sentences(normalise_for_lm(batch["text"]))
+    )
+    estimate_ngrams(
+        sentences, arpa, tools, order=order, memory=memory, more=["--prune", *map(str, prune)]
+    )
+
+
+def estimate_ngrams(
+    sentences: Iterable[bytes], arpa: Path, tools: Path, *,
+    order: int, memory: str, more: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Estimate an n-gram model of sentences, each of words with spaces between, as an ARPA file.
+
+    ``more`` are further options of ``lmplz``. Raises RunError if it fails.
+    """
+    command = [str(tools / "lmplz"), "--order", str(order), *more,
+               "--memory", memory, "--discount_fallback", "--skip_symbols"]  # fmt: skip
     with tempfile.TemporaryDirectory(dir=arpa.parent) as scratch, arpa.open("wb") as target:
         log = Path(scratch, "log")
         with log.open("wb") as errors:
@@ -79,9 +97,8 @@ def count_ngrams(
             )  # fmt: skip
             assert process.stdin is not None
             try:
-                for batch in batches:
-                    rows = encoder.encode_as_sentences(normalise_for_lm(batch["text"]))
-                    process.stdin.write(b"".join(row + b"\n" for row, _ in rows))
+                for one in sentences:
+                    process.stdin.write(one + b"\n")
                 process.stdin.close()
             except BrokenPipeError:
                 pass  # the reason is in its log

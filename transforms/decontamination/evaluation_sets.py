@@ -98,7 +98,7 @@ def load_evaluation_sets(
                 f"{min_item_words} (min_item_words) are ignored"
             )
     lengths = np.where(sizes < min_item_words, 0, np.minimum(sizes, n_gram_words))
-    hashes, owners = _n_gram_hashes(words, offsets, lengths)
+    hashes, owners = n_gram_hashes(words, offsets, lengths)
     order = np.argsort(hashes, kind="stable")
     different_lengths = np.unique(lengths[lengths > 0])[::-1].copy()
     return EvaluationIndex(
@@ -217,7 +217,7 @@ def n_gram_hash(state, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _n_gram_hashes(words, offsets, lengths):  # type: ignore[no-untyped-def]
+def n_gram_hashes(words, offsets, lengths):  # type: ignore[no-untyped-def]
     """Return the hashes of all items' n-grams, and the item of each hash.
 
     ``lengths`` has the size of each item's n-grams in words, 0 for an ignored item.

@@ -1,0 +1,82 @@
+"""A comparison as one HTML page with plots, which loads nothing from the network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+ROW_PIXELS = 34
+"""Height of one candidate in a plot, in pixels."""
+
+COLOUR = "#4477aa"
+
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}
+.note{background:#f3f0e0;padding:.6rem 1rem}"""
+
+
+def render(judgement: Mapping[str, Any], sentences: Sequence[str]) -> str:
+    """Render the page; ``sentences`` is what is said of the order, a paragraph each."""
+    results = judgement["results"]
+    title = "Bits per byte of held-out texts"
+    plots = [
+        f"<h2>{html.escape(name)}</h2>{_plot(result, with_script=number == 0)}"
+        for number, (name, result) in enumerate(results.items())
+    ]
+    columns = ["name", "documents", "passages", "bytes", "removed_passages", "intervals_over"]
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>
+<body><h1>{title}</h1>
+<p class="note">{html.escape(judgement["meaning"])}</p>
+<p>{judgement["draws"]} draws of {judgement["tokens"]:,} tokens of each candidate;
+{judgement["level"]:.0%} intervals. Fewer bits are better.</p>
+{"".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)}
+{"".join(plots)}
+<h2>Held-out texts</h2>
+<p>A passage that has {judgement["n_gram_words"]} words in a row of a candidate was removed.</p>
+{_table(columns, judgement["held_out"])}
+</body></html>
+"""
+
+
+def _plot(result: Mapping[str, Any], *, with_script: bool) -> str:
+    """Return a plot of the candidates' figures with their intervals, best first."""
+    names = result["order"]
+    figures = [result["figures"][name] for name in names]
+    values = [figure["bits_per_byte"] for figure in figures]
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=[html.escape(name, quote=False) for name in names],
+            mode="markers",
+            marker={"color": COLOUR, "size": 9},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [f["high"] - v for f, v in zip(figures, values, strict=True)],
+                "arrayminus": [v - f["low"] for f, v in zip(figures, values, strict=True)],
+            },
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        template="simple_white",
+        height=ROW_PIXELS * len(names) + 90,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        xaxis_title="bits per byte",
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True, autorange="reversed")
+    return str(figure.to_html(full_html=False, include_plotlyjs=with_script))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in columns) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
