@@ -35,9 +35,9 @@ COVERED = {
     "test_peers_come_to_results_that_compare",
     "python benchmarks/ablation.py": "tests/benchmarks/test_ablation.py::"
     "test_a_recipe_of_the_ablation_runs",
-    "corpus judge": "tests/pipeline/commands/test_judge.py::"
+    "corpus judge": "tests/pipeline/commands/test_judge_command.py::"
     "test_what_a_step_dropped_is_judged_beside_what_was_kept",
-    "corpus weights": "tests/pipeline/commands/test_weights.py::"
+    "corpus weights": "tests/pipeline/commands/test_weights_command.py::"
     "test_the_recipe_with_weights_is_a_mixture_of_the_run",
     "corpus serve": "tests/pipeline/inspection/test_serve.py::test_filter_page_and_open_documents",
     "python beam_runner.py --output out/other": "tests/pipeline/inspection/test_diff.py::"
