@@ -11,6 +11,7 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
 from tokenizer.convert import tokenizer_json
+from tokenizer.opening import SENTENCEPIECE, kind_of
 from training.data.tokenizer_file import read_tokenizer
 from training.probe_texts import probe_texts
 
@@ -24,6 +25,8 @@ def tokenizer_files(model: bytes, *, bos: bool, max_tokens: int) -> dict[str, di
     ``bos`` says whether documents begin with the model's token for that. Raises ValueError, with
     the reason, where Hugging Face's tokenizers do not give the ids of the SentencePiece model.
     """
+    if (kind := kind_of(model)) != SENTENCEPIECE:
+        raise ValueError(f"only SentencePiece models can, and this is a file of kind {kind}")
     processor = SentencePieceProcessor(model_proto=model)
     content = tokenizer_json(model, begin=processor.bos_id() if bos else None)
     loaded = Tokenizer.from_str(json.dumps(content))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,6 @@ def test_reasons_before_a_run(tmp_path) -> None:
     assert "is not there" in str(why_not_exportable(description))
     path.write_bytes(b"x")
     assert "not the tokenizer that made the shards" in str(why_not_exportable(description))
+    path.write_text('{"model": {"type": "BPE", "vocab": {}, "merges": []}}')
+    description["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert "only SentencePiece models" in str(why_not_exportable(description))
