@@ -99,6 +99,6 @@ FILLED_IN = {
     },
     "docs/adding.md": {"python beam_runner.py": "python beam_runner.py --workers 1"},
     "docs/hostile.md": {"--files 100000": "--files 5"},
-    "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2"},
+    "docs/training_data.md": {"--run RUN --step 120": "--run out/run --step 2 --mixture mixture-1"},
 }
 """Replacements in a page's commands, so that their inputs exist or they end within seconds."""
