@@ -142,9 +142,11 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
                 else:
                     first += coded_bytes(emitted)
                     groups[emitted[0]].append(emitted[1])
-        decide = DecidePartition(recipe_json)
+        decide = DecidePartition(recipe_json, scratch)
         for group in groups.items():
-            decisions += sum(map(coded_bytes, decide.process(group)))
+            for decided in decide.process(group):
+                is_tagged = isinstance(decided, beam.pvalue.TaggedOutput)
+                decisions += coded_bytes(decided.value if is_tagged else decided)
     return first, decisions
 
 
