@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tokenizer.byte_level.json_file import byte_level_of_json, parse_json
 from tokenizer.byte_level.tokenizer_file import NotCoveredError
+from tokenizer.kinds import JSON, TIKTOKEN, kind_of
 from tokenizer.model_file import parse_model
-from tokenizer.opening import JSON, TIKTOKEN, kind_of
 from tokenizer.train import escaping_charsmap
 
 LOSES_MARKS = "U+2581 in a text becomes a space"

@@ -17,12 +17,10 @@ from tokenizer.byte_level.encode import ByteLevelEncoder
 from tokenizer.byte_level.json_file import byte_level_of_json, marks, parse_json
 from tokenizer.byte_level.library import LibraryEncoder, chosen_marks
 from tokenizer.byte_level.pattern import UnsupportedPatternError, parse_pattern
-from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken, is_tiktoken
+from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken
 from tokenizer.byte_level.tokenizer_file import NotCoveredError, TokenizerFile
 from tokenizer.encode import BatchEncoder, check_model, sentencepiece_marks
-
-SENTENCEPIECE, JSON, TIKTOKEN = "SentencePiece", "tokenizer.json", "tiktoken"
-"""Kinds of files."""
+from tokenizer.kinds import JSON, SENTENCEPIECE, TIKTOKEN, kind_of
 
 FILES_OF_FOLDER = ("tokenizer.json", "tokenizer.model")
 """Files that a folder may stand for; the first that it has is taken."""
@@ -45,13 +43,6 @@ class Encoder(Protocol):
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of a document's ids, without the marks of begin and end."""
-
-
-def kind_of(data: bytes) -> str:
-    """Return the kind of a tokenizer's file."""
-    if data[:200].lstrip().startswith(b"{"):
-        return JSON
-    return TIKTOKEN if is_tiktoken(data) else SENTENCEPIECE
 
 
 @functools.cache

@@ -7,7 +7,8 @@ import pyarrow as pa
 from tokenizer.byte_level.encode import token_bytes
 from tokenizer.byte_level.json_file import byte_characters, parse_json, spelled_bytes
 from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken
-from tokenizer.opening import TIKTOKEN, encoder_of, kind_of
+from tokenizer.kinds import TIKTOKEN, kind_of
+from tokenizer.opening import encoder_of
 
 SPACE_MARK = "\u2581"
 """Character that stands for a space in tokens that are not byte-level."""

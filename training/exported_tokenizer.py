@@ -11,7 +11,7 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
 from tokenizer.convert import tokenizer_json
-from tokenizer.opening import SENTENCEPIECE, kind_of
+from tokenizer.kinds import SENTENCEPIECE, kind_of
 from training.data.tokenizer_file import read_tokenizer
 from training.probe_texts import probe_texts
 

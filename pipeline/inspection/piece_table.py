@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,12 @@ from sentencepiece import SentencePieceProcessor
 from pipeline.files import storage
 from pipeline.output.arrow_values import array_of_buffers, numbers
 from tokenizer.character_map import reverses_escapes
+from tokenizer.kinds import SENTENCEPIECE, kind_of
 from tokenizer.model_file import denormaliser_map
-from tokenizer.opening import SENTENCEPIECE, kind_of
-from tokenizer.token_names import TokenNames, token_names
 from tokenizer.train import ESCAPES
+
+if TYPE_CHECKING:
+    from tokenizer.token_names import TokenNames
 
 SPACE_MARK = "\u2581"
 """Character that stands for a space in SentencePiece's pieces."""
@@ -74,6 +76,8 @@ def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
     data = read_tokenizer(manifest)
     if kind_of(data) == SENTENCEPIECE:
         return piece_table(data)
+    from tokenizer.token_names import token_names  # with numba, which most tokenizers need not
+
     return _table_of_tokens(token_names(data, PurePosixPath(manifest["tokenizer"]["model"]).name))
 
 

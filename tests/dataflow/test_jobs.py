@@ -155,7 +155,8 @@ def test_models_are_not_in_the_graph(submitted):
 @pytest.mark.slow
 def test_models_are_copied_to_a_machine_once(submitted):
     copies = [p for p in (submitted / "tmp" / FOLDER).rglob("*") if p.is_file()]
-    names = sorted(path.name for path in copies if path.name != ".lock")
+    notes = (".lock", ".whole.json")  # the latter says which content the copy beside it has
+    names = sorted(path.name for path in copies if path.name not in notes)
     assert names == ["en.arpa.bin", "en.sp.model", "lid.176.ftz", "tokenizer.model"]
 
 
@@ -168,7 +169,8 @@ def test_a_job_does_not_grow_with_the_number_of_files(submitted, python, tmp_pat
         os.link(c4 / "one.json.gz", c4 / f"c4-train.{i:05d}-of-01997.json.gz")
     command(python, "service", folder, "--output", "gs://bucket/out", *SOURCES, *DATAFLOW)
     few, many = ([len(g.SerializeToString()) for g in graphs(f)] for f in (submitted, folder))
-    assert many == pytest.approx(few, abs=64)
+    # The times of models stand in every part of a job, with more digits or fewer.
+    assert many == pytest.approx(few, abs=256)
 
 
 @pytest.mark.slow

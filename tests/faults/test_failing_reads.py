@@ -43,7 +43,7 @@ def test_reads_that_fail_now_and_then_change_nothing(whole_run, expected, librar
     run = whole_run._replace(output=tmp_path / "out")
     status, printed, failures = _read_badly(run, library, seed=1, per_mille=150, in_a_row=1)
     assert status == 0, printed
-    assert failures > 5
+    assert failures > 2
     assert digests(run.output) == expected
 
 

@@ -8,14 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-MAX_ATTRIBUTE_CHARS = 200
-"""Most characters of a formatting tag's attributes that are read as such."""
-
-FORMATTING_TAGS = (
-    *("a", "b", "big", "code", "em", "font", "i"),
-    *("nobr", "s", "small", "strike", "strong", "tt", "u"),
-)
-"""Tags that an HTML parser opens again after the end of a block, if they are left open."""
+from transforms.kernels.formatting_tags import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS
 
 _LESS, _GREATER, _SLASH, _AMPERSAND = b"<>/&"
 _HASH, _SEMICOLON, _UNDERSCORE = b"#;_"

@@ -12,7 +12,7 @@ from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.html.resiliparse_text import extracted_text
 from pipeline.readers.html.superscripts import mark_scripts
-from transforms.kernels.markup import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS, scan_markup
+from transforms.kernels.formatting_tags import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS
 
 MAX_NESTING = 1_000
 """Deepest nesting of elements; the time of main-content extraction grows with its square."""
@@ -66,6 +66,8 @@ def html_page(
     ``10^8`` for ``10<sup>8</sup>``. Raises :class:`HtmlError` if extraction fails,
     and for a page whose structure would make it too slow.
     """
+    from transforms.kernels.markup import scan_markup  # with numba, which few looks at a run need
+
     markup = scan_markup(html.encode("utf-8", "surrogatepass"))
     if main_content and markup.nesting > MAX_NESTING:
         raise HtmlError(f"more than {MAX_NESTING} elements within each other")

@@ -116,6 +116,6 @@ def test_digits_are_the_librarys_for_every_code_point() -> None:
     expected = np.ones(len(NUMBERS), np.bool_)
     between_ones = "1" + "1".join(EVERY_CODE_POINT) + "1"
     for word, (start, _) in pre_tokenizers.Digits().pre_tokenize_str(between_ones):
-        if len(word) == 1:
+        if len(word) == 1 and start < 2 * len(NUMBERS):  # the last 1 stands behind all of them
             expected[start // 2] = False
     assert np.array_equal(classes_match(DIGITS), expected)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.growth import assert_linear
-from transforms.kernels.markup import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS, scan_markup
+from transforms.kernels.formatting_tags import FORMATTING_TAGS, MAX_ATTRIBUTE_CHARS
+from transforms.kernels.markup import scan_markup
 
 _NESTING = re.compile(
     r"<(/?)(?:div|ul|article|footer)(?![\w\x80-\U0010ffff])", re.ASCII | re.IGNORECASE

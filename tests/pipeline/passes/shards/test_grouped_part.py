@@ -110,7 +110,7 @@ def peak_megabytes(output: Path, n_batches: int) -> int:
     """Return how much memory a process takes to write 500 domains, beyond that of its imports."""
     code = (
         "from pathlib import Path; "
-        "from tests.pipeline.passes import test_grouped_part as here; "
+        "from tests.pipeline.passes.shards import test_grouped_part as here; "
         f"here.grouped_part.RUN_BYTES = {2 << 20}; "  # so that a small shard has many runs
         f"print(here.memory_of_writing(Path({str(output)!r}), {n_batches}))"
     )
