@@ -115,6 +115,18 @@ def unit_codes() -> npt.NDArray[np.uint32]:
     return np.array([int.from_bytes(unit.encode(), "big") for unit in _UNITS.split()], np.uint32)
 
 
+def word_tables(
+    words: Words,
+) -> tuple[bool, npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
+    """Return whether punctuation is apart, and the tables for it, which are empty where it is not.
+
+    So no table is made for rules that take white space.
+    """
+    if words == "white_space":
+        return False, np.zeros(0, np.uint16), np.zeros(0, np.uint32)
+    return True, word_marks(), unit_codes()
+
+
 def count_words_apart(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     """Count the words of each text, with punctuation as words of its own."""
     return _count_words_apart(white_space(), word_marks(), unit_codes(), *text_buffers(texts))

@@ -39,7 +39,7 @@ from transforms.kernels.characters import (
 from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, mix
 from transforms.kernels.lines import line_end
-from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, unit_codes, word_marks
+from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, word_tables
 
 BULLETS = "•‣▶►◀◦■□▪▫●○–-*"
 """Characters that mark an item of a list: RedPajama's, datatrove's hyphen, and the asterisk."""
@@ -129,8 +129,7 @@ def measure_quality(
     data, offsets = text_buffers(texts)
     hashes, longest = _stop_word_hashes(tuple(stop_words))
     tables = character_classes(), white_space(), lower_case(), _bullets()
-    apart = words == "punctuation_apart", word_marks(), unit_codes()
-    rows = _measure(*tables, *apart, hashes, longest, min_stop_words, data, offsets)
+    rows = _measure(*tables, *word_tables(words), hashes, longest, min_stop_words, data, offsets)
     return QualityMeasures(*rows.T)
 
 

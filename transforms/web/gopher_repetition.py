@@ -39,7 +39,7 @@ from transforms.kernels.characters import character_at, decode, white_space
 from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, load_u64, mix, xxh64
 from transforms.kernels.lines import line_end
-from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, unit_codes, word_marks
+from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, word_tables
 
 
 class UnitMeasures(NamedTuple):
@@ -131,7 +131,7 @@ def measure_repetition(
     """
     data, offsets = text_buffers(texts)
     sizes = sorted({*top_n_grams, *duplicate_n_grams})
-    tables = white_space(), words == "punctuation_apart", word_marks(), unit_codes()
+    tables = white_space(), *word_tables(words)
     rows, tops, duplicates = _measure(*tables, data, offsets, np.array(sizes, np.int64))
     lines, paragraphs = rows[:, :3].T, rows[:, 3:].T
     return RepetitionMeasures(
