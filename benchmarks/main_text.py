@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tarfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
@@ -30,9 +28,11 @@ sys.path.insert(0, str(ROOT))
 
 from resiliparse.extract.html2text import extract_plain_text
 
+from pipeline.readers.charsets.page import decode_page
 from pipeline.readers.containers.http_message import parse_http
 from pipeline.readers.containers.warc_records import Record, archive_records
-from pipeline.readers.html.page_text import HtmlError, decode_page, html_page
+from pipeline.readers.html.page_text import HtmlError, html_page
+from tests.support.word_agreement import word_f1
 
 PORTS = Path(__file__).parent / "peer_systems" / "main_text_side.py"
 
@@ -57,18 +57,12 @@ def pages(data: Path) -> tuple[list[str], list[str]]:
                 message = parse_http(record.payload)
                 name = record.headers["x-wrapped-from"].split("/")[-2]
                 if message is not None:
-                    found.append((decode_page(message.body, None), expected[name]))
+                    found.append((decode_page(message.body).text, expected[name]))
     return [html for html, _ in found], [text for _, text in found]
 
 
-def f1(text: str, expected: str) -> float:
-    """Return the F1 of a text's words, each as often as it occurs."""
-    found, wanted = (Counter(re.findall(r"\w+", part.lower())) for part in (text, expected))
-    return 2 * (found & wanted).total() / max(found.total() + wanted.total(), 1)
-
-
 def _row(name: str, texts: list[str], expected: list[str], seconds: float) -> None:
-    scores = [f1(text, wanted) for text, wanted in zip(texts, expected, strict=True)]
+    scores = [word_f1(text, wanted) for text, wanted in zip(texts, expected, strict=True)]
     figures = f"{mean(scores):.3f} | {median(scores):.3f} | {len(scores) / seconds:,.0f}"
     print(f"| {name} | {figures} |", flush=True)
 

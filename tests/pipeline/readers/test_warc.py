@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import collections
 import gzip
 import io
 import json
-import re
 import tarfile
 import zlib
 
@@ -18,6 +16,7 @@ from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.html.page_text import check_extractor, html_page
 from tests.support.growth import assert_linear
 from tests.support.reader_samples import files_under, http_response, read_rows, warc_record
+from tests.support.word_agreement import common_words, word_f1
 
 HTML = "<!DOCTYPE html><html><head><title> A\n title </title></head><body><p>{}</p></body></html>"
 PAGE = HTML.format("Some words of a page.").encode()
@@ -282,19 +281,6 @@ def _records(raw: bytes) -> list[Record]:
     return [event for event in events if isinstance(event, Record)]
 
 
-def _words(text: str) -> collections.Counter[str]:
-    return collections.Counter(re.findall(r"\w+", text.lower()))
-
-
-def _common_words(text: str, other: str) -> str:
-    return " ".join((_words(text) & _words(other)).elements())
-
-
-def _agreement(text: str, expected: str) -> float:
-    found, wanted = _words(text), _words(expected)
-    return 2 * (found & wanted).total() / max(found.total() + wanted.total(), 1)
-
-
 @pytest.mark.slow
 def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
     """The WET files were made from the same pages, a few of them in the wrong charset.
@@ -323,10 +309,10 @@ def test_every_real_page_has_the_words_of_its_wet_record(shared_data) -> None:
             found = row["text"]
             if b"<figure" in record.payload.lower():
                 with_figures += 1
-                found = _common_words(found, text)
+                found = common_words(found, text)
             is_mended = "encoding_guessed" in (row["metadata"] or "")
             mended += is_mended
-            others += _agreement(found, text) < 0.97 and not is_mended
+            others += word_f1(found, text) < 0.97 and not is_mended
     assert pages == 1_749
     assert with_figures < pages // 4
     assert mended == 1
@@ -353,7 +339,7 @@ def test_main_text_agrees_with_what_readability_expects(shared_data) -> None:
     for way, parameters in ways.items():
         rows = read_rows("warc", raw, max_record_bytes=1 << 26, **parameters)
         scores = [
-            _agreement(row["text"], expected[record.headers["x-wrapped-from"].split("/")[-2]])
+            word_f1(row["text"], expected[record.headers["x-wrapped-from"].split("/")[-2]])
             for row, record in zip(rows, _records(raw), strict=True)
             if "x-wrapped-from" in record.headers
         ]
