@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -153,8 +154,10 @@ def _enter_run(run: Path, plan: Plan, own: Processes, stack: ExitStack) -> int:
 def program() -> NoReturn:
     """Run the training command as a program, and end it.
 
-    One of several processes ends at once after an error. At the usual end of a program, Python
-    would wait for the thread that writes a checkpoint, which waits for the other processes.
+    One of several processes ends a second after an error, whatever its threads do. At the usual end
+    of a program, Python would wait for the thread that writes a checkpoint, which waits for the
+    other processes. These fail, too, once this one is gone: torchrun names the process whose error
+    is the first by a clock of whole seconds.
     """
     try:
         status = main()
@@ -163,6 +166,7 @@ def program() -> NoReturn:
         status = FAILED
     sys.stdout.flush()
     if status in (FAILED, MISTAKEN) and process_count() > 1:
+        time.sleep(1)
         os._exit(status)
     sys.exit(status)
 
