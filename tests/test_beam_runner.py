@@ -106,6 +106,7 @@ def test_another_recipe_is_noticed_and_refused(demo, capsys):
     assert digests(demo) == before
 
 
+@pytest.mark.slow
 def test_other_inputs_are_noticed_and_start_over_takes_them(tmp_path, capsys):
     data = tmp_path / "data" / "c4"
     data.mkdir(parents=True)
@@ -120,6 +121,7 @@ def test_other_inputs_are_noticed_and_start_over_takes_them(tmp_path, capsys):
     assert verify(str(output)) == []
 
 
+@pytest.mark.slow
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine")
     assert run_demo(tmp_path) == 2

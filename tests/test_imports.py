@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.runs import ROOT
 
+pytestmark = pytest.mark.slow
+
 NO_RUN = {"apache_beam", "datasets", "fasttext", "grpc", "pandas", "plotly", "pymongo"}
 
 

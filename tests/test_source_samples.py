@@ -29,6 +29,8 @@ import beam_runner
 from pipeline.inspection.manifest import statistics
 from tests.support.runs import ROOT
 
+pytestmark = pytest.mark.slow
+
 DATA = ROOT / "samples" / "data"
 SOURCES = ("github", "wikipedia", "books", "arxiv", "stackexchange")
 GITHUB = DATA / "github" / "bq-files-000000000000.jsonl.gz"

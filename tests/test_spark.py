@@ -127,6 +127,7 @@ def test_spark_is_asked_for_the_tasks_that_the_plan_needs(
         assert given == ([] if expected is None else [expected])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -156,6 +157,7 @@ def test_a_job_server_that_was_not_built_is_told(tmp_path, capsys, monkeypatch):
     assert "make spark-job-server" in capsys.readouterr().err and not output.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("master", [[], ["--spark_master_url=local[2,3]"]])
 def test_a_dry_run_starts_and_writes_nothing(tmp_path, monkeypatch, master):
     monkeypatch.setattr(spark, "_check_java", lambda launcher: None)

@@ -20,6 +20,7 @@ def test_the_rules_are_those_that_were_compiled(tmp_path: Path) -> None:
     assert map_rules(b"") == {}
 
 
+@pytest.mark.slow
 def test_the_rules_of_a_normal_form() -> None:
     rules = map_rules(parse_model(trained()).charsmap)
     assert len(rules) > 200_000

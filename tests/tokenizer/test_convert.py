@@ -56,6 +56,7 @@ def test_ids_of_real_text(model: bytes, shared_data: Path) -> None:
     assert differing(model, texts) == []
 
 
+@pytest.mark.slow
 def test_text_comes_back(model: bytes) -> None:
     theirs, converted = both(model)
     for text in [*SEVERAL_SCRIPTS, " two  spaces ", "\n\n", "▁ and \x10 a"]:
@@ -73,6 +74,7 @@ def trained(**options: object) -> bytes:
     return made.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -55,6 +55,7 @@ def test_each_model_takes_its_fast_way(name: str, shared_models: Path) -> None:
     assert load_encoder(str(shared_models / name)).method == MODELS[name]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(wild_text, max_size=8))
 def test_ids_of_wild_text(encoder: BatchEncoder, texts: list[str]) -> None:

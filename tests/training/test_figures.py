@@ -13,6 +13,8 @@ from training.data.mixture import Validation
 from training.train import FINISHED, main
 from training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_speed_of_the_first_steps_is_true(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -44,6 +44,7 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 def test_real_books(shared_data: Path):
     seen = 0
     for path in sorted((shared_data / "books").glob("*.txt")):

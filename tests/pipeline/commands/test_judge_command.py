@@ -18,6 +18,8 @@ from pipeline.judging.judge import MEANING
 from tests.support.judged_runs import ROOT, write_run, write_texts
 from tests.support.runs import run_demo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:

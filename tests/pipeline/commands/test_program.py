@@ -16,6 +16,8 @@ import pytest
 from tests.support.changing import arguments, write_lines
 from tests.support.runs import ROOT, digests, run_demo, start
 
+pytestmark = pytest.mark.slow
+
 CORPUS = [sys.executable, "-m", "pipeline.commands.main"]
 
 

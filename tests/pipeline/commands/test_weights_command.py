@@ -14,6 +14,8 @@ from pipeline.judging.judge import MEANING
 from tests.support.judged_runs import ROOT, write_texts
 from tests.support.runs import run_demo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

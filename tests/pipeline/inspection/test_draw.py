@@ -96,6 +96,7 @@ def test_dropped_documents_come_with_the_text_that_they_had(
     assert last["characters_before"] == len(found[-1]["text"])
 
 
+@pytest.mark.slow
 def test_texts_of_every_reason_are_those_that_all_steps_lead_to(demo_run, dropped, capsys):
     """A sample of one reason alone needs only the steps up to that reason's."""
     by_shard = {}
@@ -131,6 +132,7 @@ def test_rows_that_the_reader_dropped_are_shown_where_no_document_is_left(tmp_pa
     assert drawn["record"]["id"] == row["id"] and drawn["record"]["step"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["commoncrawl", "c4", "github", "books"])
 def test_a_sample_of_dropped_documents_loads_no_numba(demo_run, source):
     """Of these sources; reading HTML needs it."""

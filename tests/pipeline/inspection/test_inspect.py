@@ -209,6 +209,7 @@ def test_verify_starts_no_pool_of_threads(demo):
     assert int(done.stdout) <= 1
 
 
+@pytest.mark.slow
 def test_what_reads_the_run_alone_imports_no_pandas(demo):
     """Arrow imports pandas by itself where it is installed, which takes a second."""
     assert find_spec("pandas")

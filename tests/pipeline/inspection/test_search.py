@@ -55,6 +55,7 @@ def phrases(documents, n):
     yield from ("zzzqqq", "\ufffd", "</s>", "<s>", "\u2581")
 
 
+@pytest.mark.slow
 def test_a_phrase_is_found_wherever_it_stands(demo_run, documents, capsys):
     for phrase in phrases(documents, 25):
         check(found_by(capsys, demo_run, phrase), documents, spans_of_phrase(phrase))

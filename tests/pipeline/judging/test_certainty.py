@@ -17,6 +17,7 @@ def scores(generator: np.random.Generator, by_draw: np.ndarray, n_units: int = 6
     return Scores(bits, np.full(n_units, 100.0))
 
 
+@pytest.mark.slow
 def test_candidates_of_one_origin_are_told_apart_in_one_of_twenty():
     """A run has 40 documents, each with an effect; draws take half of them, like real ones."""
     generator = np.random.default_rng(1)

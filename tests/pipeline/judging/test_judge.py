@@ -109,6 +109,7 @@ def test_a_comparison_is_the_same_when_given_again(tmp_path, kenlm_programs, art
     assert only_pair(other_seed)["difference"] != first["difference"]
 
 
+@pytest.mark.slow
 def test_the_mean_counts_each_text_the_same(tmp_path, kenlm_programs, articles):
     outputs = [
         str(write_run(tmp_path / name, {"web": texts}))

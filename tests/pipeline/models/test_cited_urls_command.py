@@ -37,6 +37,7 @@ def plain_list(settings: list[str], language: str | None) -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 def test_the_list_is_that_of_every_article(settings: list[str], tmp_path: Path) -> None:
     sets = [word for setting in settings for word in ("--set", setting)]
     command = ["cited-urls", "--recipe", RECIPE, *sets, "--workers", "1"]

@@ -30,6 +30,8 @@ from tests.support.runs import ROOT, run_demo
 from transforms.documents import SCHEMA, documents
 from transforms.kernels.lines import id_hashes
 
+pytestmark = pytest.mark.slow
+
 DEMO = str(ROOT / "recipes" / "demo.yaml")
 BUDGETS = {"commoncrawl": 60_000, "c4": 20_000, "books": 50_000, "stackexchange": 10_000_000}
 

@@ -16,6 +16,8 @@ from pipeline.models.score_cutoffs import weighted_quantiles
 from tests.support.edited_recipes import edited
 from tests.support.runs import run_demo
 
+pytestmark = pytest.mark.slow
+
 QUANTILES = 4
 
 

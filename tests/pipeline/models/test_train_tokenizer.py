@@ -24,6 +24,8 @@ from tests.support.runs import ROOT, digests, kill_when, start
 from tokenizer.encode import BatchEncoder
 from tokenizer.train import train_tokenizer
 
+pytestmark = pytest.mark.slow
+
 DEMO = str(ROOT / "recipes" / "demo.yaml")
 SOURCES = ["c4", "books", "wikipedia"]
 ARGUMENTS = ["train-tokenizer", "--recipe", DEMO, "--sources", ",".join(SOURCES), "--workers", "1",

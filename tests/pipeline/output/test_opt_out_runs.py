@@ -14,6 +14,8 @@ from pipeline.output.layout import REPORT_NAME
 from pipeline.output.opt_out import replace_list
 from tests.support.runs import digests, run_demo
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS = ["--sources", "commoncrawl,c4,stackexchange", "--set",
              "shards.target_shard_tokens=30000"]  # fmt: skip
 

@@ -31,6 +31,8 @@ from tests.support.edited_recipes import refused
 from tests.support.runs import digests, run_demo
 from tests.test_other_sources import kept
 
+pytestmark = pytest.mark.slow
+
 ORDER = ["c4", "commoncrawl"]
 DEDUPLICATIONS = [
     {"deduplicate_documents": {"sources": ORDER, "keep": "first"}},

@@ -17,6 +17,8 @@ from tests.support.runs import ROOT, digests, run_demo
 from tests.test_other_sources import kept
 from tokenizer.shards import ShardReader
 
+pytestmark = pytest.mark.slow
+
 N_DUMPS = 3
 SHORT = {"drop_short": {"min_chars": 300}}
 STEPS = {

@@ -17,6 +17,8 @@ from pipeline.output.layout import sealed
 from tests.support.edited_recipes import edited
 from tests.support.runs import digests, kill_when, run_demo, start
 
+pytestmark = pytest.mark.slow
+
 DOMAINS = {
     "commoncrawl": {"by": ["bucket", {"language_score": [0.9, 0.99]}]},
     "wikipedia": {"by": ["language"]},

@@ -20,6 +20,8 @@ from pipeline.recipe.from_yaml import load_recipe
 from tests.support.runs import ROOT
 from transforms.dedup.exact import MAX_UNITS
 
+pytestmark = pytest.mark.slow
+
 
 def pipeline_of(output: str, n_files: int) -> beam.Pipeline:
     plan = [

@@ -33,6 +33,7 @@ def data(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_input_rewritten_between_the_passes_stops_the_run(tmp_path, data, capsys, monkeypatch):
     assert command(data, tmp_path / "undisturbed") == 0
     kept = tmp_path / "kept.json"

@@ -112,6 +112,7 @@ def test_first_passes_keep_what_is_dear_to_read(tmp_path):
         assert output.exists() == ((source, name) == ("wikipedia", "auto"))
 
 
+@pytest.mark.slow
 def test_which_sources_are_kept():
     def kept(source: str, choice: str, *, is_last: bool) -> bool:
         recipe = recipe_of(source, f"reading.keep_documents={choice}")
@@ -161,6 +162,7 @@ for _ in process_split(split, recipe, sys.argv[2], Tally(), keeps=True):
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_writer_leaves_is_never_read(lines, tmp_path):
     output = tmp_path / "out"
     texts = [secrets.token_hex(50_000) for _ in range(3)]  # more than a file's buffer

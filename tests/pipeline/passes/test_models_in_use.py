@@ -41,6 +41,7 @@ def other(path: Path) -> None:
     path.write_bytes((MODELS / "en.sp.model").read_bytes())
 
 
+@pytest.mark.slow
 def test_a_tokenizer_replaced_between_the_passes_stops_the_run(
     tmp_path, data, models, capsys, monkeypatch
 ):
@@ -83,6 +84,7 @@ def test_a_model_that_changes_while_a_split_is_processed_stops_the_run(
     assert not list((tmp_path / "out").glob("ledger/**/*.json"))
 
 
+@pytest.mark.slow
 def test_a_model_with_a_new_time_is_the_same_model(tmp_path, data, models, monkeypatch):
     path = models / "tokenizer.model"
     between_the_passes(monkeypatch, lambda: os.utime(path, (1e9, 1e9)))

@@ -21,6 +21,8 @@ from pipeline.recipe.recipe import recipe_from_mapping
 from tests.support.runs import run_demo
 from transforms.documents import documents
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS = ["--sources", "commoncrawl", "--set", "shards.target_shard_tokens=50000"]
 
 

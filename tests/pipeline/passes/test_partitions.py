@@ -46,6 +46,7 @@ def large_plan(recipe: Recipe, source: str, suffix: str, n_files: int, file_byte
     return Plan(recipe, splits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "source", "suffix", "n_files", "file_bytes", "least"),
     [
@@ -114,6 +115,7 @@ def test_pairs_of_a_split_stay_small_were_all_documents_alike(
     assert n_documents * near.bands * near.max_neighbours * 24 <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "source", "suffix", "n_files", "file_bytes", "mine"),
     [

@@ -327,6 +327,7 @@ def test_links_and_devices_are_refused(kind: bytes) -> None:
     assert [row["dropped_by"] for row in rows] == ["hostile_archive", None]
 
 
+@pytest.mark.slow
 def test_bombs_are_refused() -> None:
     zeros = bytes(1 << 26)
     zipped = io.BytesIO()

@@ -16,6 +16,8 @@ import pytest
 from pipeline.readers.arxiv import read_arxiv
 from transforms.latex.steps import cut_latex, expand_macros, remove_latex_comments
 
+pytestmark = pytest.mark.slow
+
 LIMITS: dict[str, Any] = {
     "start": 0,
     "end": None,

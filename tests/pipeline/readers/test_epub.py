@@ -221,6 +221,7 @@ def test_superscripts(body: str, expected: str) -> None:
     assert paragraphs(with_chapter(chapter)).startswith(expected + "|")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_change_of_an_epub_gives_a_book_or_a_reason(data: st.DataObject) -> None:
@@ -231,6 +232,7 @@ def test_any_change_of_an_epub_gives_a_book_or_a_reason(data: st.DataObject) -> 
         assert (row["dropped_by"] is None) == bool(row["text"])
 
 
+@pytest.mark.slow
 def test_time_is_linear() -> None:
     for piece in ("<sup>x", "<sup>x</sup>", "<i>y<sup>", "<a /", '<a "<b>', "<![CDATA[&&&&]]>"):
         assert_linear(lambda n, piece=piece: rows_of(with_chapter(piece * n)), 500)

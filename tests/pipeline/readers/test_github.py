@@ -200,6 +200,7 @@ def test_an_error_of_the_stream_is_raised() -> None:
         rows_of(read_bigquery_github, Failing(PARQUET))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(edits(), st.sampled_from(["json", "parquet", "tar"]), st.booleans())
 def test_any_damage_gives_rows_and_no_error(changes, form: str, compressed: bool) -> None:

@@ -61,6 +61,7 @@ def test_posts_of_real_dumps_against_an_xml_parser(shared_data: Path) -> None:
             assert row["accepted"] == (int(accepted) if accepted else None)
 
 
+@pytest.mark.slow
 def test_every_post_of_real_dumps_is_in_a_document_or_a_dropped_row(shared_data: Path) -> None:
     lists_of_scores = 0
     for path in dumps(shared_data):

@@ -110,6 +110,7 @@ def test_a_truncated_archive_gives_what_it_has() -> None:
     assert last["dropped_by"] == "damaged" and last["record"] == whole[len(rows)]["record"]
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked() -> None:
     (row,) = read(seven_zip({"PostHistory.xml": bytes(1 << 27), "Posts.xml": WHOLE}))
     assert row["dropped_by"] == "damaged" and "as stored" in row["error"]

@@ -86,6 +86,7 @@ def test_splits_are_refused() -> None:
         read_rows("wet", PAGES[0], start=1)
 
 
+@pytest.mark.slow
 def test_every_real_page(shared_data) -> None:
     pages = 0
     for path in files_under(shared_data / "commoncrawl" / "wet"):

@@ -20,6 +20,7 @@ def with_domains(domains: object):
     return lambda raw: raw["sources"]["wikipedia"].update(domains=domains)
 
 
+@pytest.mark.slow
 def test_columns_may_have_cutoffs(tmp_path: Path) -> None:
     by = ["language", "metadata.site", {"perplexity": [200, 300.5]}, {"metadata.score": [0]}]
     path = edited(tmp_path, with_domains({"by": by, "max_epochs": 4}))
@@ -98,6 +99,7 @@ def test_weights_of_a_file_stand_in_the_recipe(tmp_path: Path) -> None:
             load_recipe(path)
 
 
+@pytest.mark.slow
 def test_a_recipe_is_what_is_built_and_a_mixture(tmp_path: Path) -> None:
     def mapping(**more: object) -> dict:
         path = edited(tmp_path, with_domains({"by": ["language"], **more}))

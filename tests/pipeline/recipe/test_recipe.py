@@ -137,6 +137,7 @@ def test_a_key_given_twice_is_refused(tmp_path):
         load_recipe(str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1.4e12", 1_400_000_000_000), ("1e6", 10**6), ("1E+6", 10**6), ("2.5e-0", None), ("7", 7),
@@ -284,6 +285,7 @@ def gopher(raw, **changes):
     raw["sources"]["c4"]["steps"] = steps
 
 
+@pytest.mark.slow
 def test_numbers_as_keys_survive_json_and_can_be_set(tmp_path):
     path = edited(tmp_path, gopher)
     recipe = load_recipe(path)

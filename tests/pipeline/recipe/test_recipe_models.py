@@ -85,6 +85,7 @@ def test_a_tokenizer_that_is_none_is_refused(tmp_path):
     refused(tmp_path, change, f"tokenizer.model: {tmp_path} is a folder, not a file", made)
 
 
+@pytest.mark.slow
 def test_files_of_a_step_in_a_list_a_mapping_or_left_out_are_checked_as_well(tmp_path, monkeypatch):
     (tmp_path / "own_lists.py").write_text(
         "from transforms.documents import FilePath\n"

@@ -15,6 +15,8 @@ from pipeline.report.data_card import LICENCES, card_text, metadata
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from tests.support.runs import run_demo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

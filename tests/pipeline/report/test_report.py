@@ -25,6 +25,8 @@ from tests.support.browser import watched
 from tests.support.report_checks import assert_report_opens
 from tests.support.runs import ROOT, run_demo
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS = ["--sources", "commoncrawl,c4,github", "--set", "shards.target_shard_tokens=50000"]
 ATTACK = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
 

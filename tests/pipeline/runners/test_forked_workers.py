@@ -15,6 +15,8 @@ import pytest
 from pipeline.errors import RunError
 from pipeline.runners.forked_workers import ForkServer, WorkerCrew
 
+pytestmark = pytest.mark.slow
+
 MODULES = [
     "pipeline.passes.shards.build",
     "pipeline.passes.first.first_passes",

@@ -17,6 +17,8 @@ from pipeline.commands.main import main
 from pipeline.runners.worker_pool import RESTARTS, WorkerPool
 from tests.support.runs import start
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "localhost:1"  # address of an executor that does not exist, for which a worker waits
 
 

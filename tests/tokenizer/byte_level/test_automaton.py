@@ -47,6 +47,7 @@ def pattern(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(text=st.text("aabbcABCdsSlLtſ .\n'1é\u0661\u1d2c😀", max_size=12))
 def test_words_are_the_matchers(pattern: str, text: str) -> None:

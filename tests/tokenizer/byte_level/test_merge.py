@@ -36,6 +36,7 @@ def plain_merges(word: list[int], merges: dict[tuple[int, int], tuple[int, int]]
         word = [*word[:at], merges[word[at], word[at + 1]][1], *word[at + 2 :]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_words_of_all_lengths_are_merged_the_plain_way(seed: int) -> None:
     """Random merges, whose ranks have no order: a merge may make a pair of a better rank."""

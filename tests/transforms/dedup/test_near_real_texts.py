@@ -14,6 +14,8 @@ from tests.support.plain_near import BOOKS, batch_of, plain_overlap, plain_shing
 from transforms.dedup.near import find_near_duplicates
 from transforms.gutenberg import without_frame
 
+pytestmark = pytest.mark.slow
+
 
 def test_real_books(shared_data: Path):
     folder = shared_data / "books"

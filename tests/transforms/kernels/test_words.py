@@ -75,6 +75,7 @@ def test_words(text: str, expected: str) -> None:
     assert count_words_apart(pa.array([text, "", text])).tolist() == [len(words), 0, len(words)]
 
 
+@pytest.mark.slow
 def test_words_of_real_pages_are_those_of_a_plain_loop(shared_data: Path) -> None:
     paths = sorted((shared_data / "commoncrawl" / "wet").rglob("*.wet.gz"))
     texts = ["\n".join(page.lines) for path in paths for page in read_pages(path, "wet")][::7]

@@ -84,6 +84,7 @@ def test_real_pages(shared_data: Path) -> None:
     assert min(totals.values()) > 5
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first call compiles the kernel
 @given(st.lists(WILD.map("".join), max_size=3), st.sets(st.sampled_from(sorted(PLACEHOLDERS))))
 def test_wild_text(texts: list[str], kinds: set[str]) -> None:

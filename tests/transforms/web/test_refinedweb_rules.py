@@ -93,6 +93,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.lists(PIECES, max_size=25).map("".join), min_size=1, max_size=4),
        st.sampled_from([0.05, 0.5, 1.0]))  # fmt: skip

@@ -135,6 +135,7 @@ def kilobytes(name: str) -> int:
     return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_shard(tmp_path: Path) -> None:
     small = peak_megabytes(tmp_path / "small", 300)  # 36 MB of tokens
     large = peak_megabytes(tmp_path / "large", 900)

@@ -110,6 +110,7 @@ def test_a_page_that_says_too_much_costs_its_row_group(says_bytes: int):
     assert len(before) == len(after) == 1
 
 
+@pytest.mark.slow
 def test_columns_that_are_too_large_by_the_footer_are_not_unpacked():
     sink = io.BytesIO()
     table = pa.table({"text": ["a" * (MIN_BOMB_BYTES + 1)], "other": ["b"]})

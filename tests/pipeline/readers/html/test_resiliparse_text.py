@@ -126,6 +126,7 @@ def test_a_list_of_links_is_navigation_wherever_it_stands(place: str) -> None:
     assert _main(IN[place].format(f"<p>{STORY}</p><ul>{LINKS}</ul>")).endswith(STORY)
 
 
+@pytest.mark.slow
 def test_time_is_linear() -> None:
     for piece in ("<ul><li>x</ul>", "<b>“</b>", "<div><ul><li>x</ul></div>"):
         assert_linear(lambda n, piece=piece: _main(piece * n), 2_000)
