@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.plain_web_path import read_pages
+from tests.support.plain.web_path import read_pages
 
 ROUNDS = 3
 

@@ -24,7 +24,10 @@ sys.path.insert(0, str(ROOT))
 import pyarrow as pa
 
 from benchmarks.measuring import best_seconds, wet_texts
-from tests.support import plain_decontaminate, plain_gopher, plain_personal_data, plain_rules
+from tests.support.plain import decontaminate as plain_decontaminate
+from tests.support.plain import gopher as plain_gopher
+from tests.support.plain import personal_data as plain_personal_data
+from tests.support.plain import rules as plain_rules
 from transforms.decontamination.decontaminate import decontaminate
 from transforms.decontamination.evaluation_sets import read_items
 from transforms.documents import documents

@@ -47,7 +47,7 @@ from pipeline.passes.first.first_passes import round_of, waves
 from pipeline.passes.first.rounds import PartitionKey, splits_of_rounds
 from pipeline.passes.plan import Plan
 from pipeline.recipe.recipe import Recipe
-from tests.support import plain_web_path as plain
+from tests.support.plain import web_path as plain
 
 SOURCE = "commoncrawl"
 FIGURES = ROOT / "benchmarks" / "scale.json"

@@ -38,7 +38,7 @@ from pipeline.passes.run import run
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
-from tests.support import plain_web_path as plain
+from tests.support.plain import web_path as plain
 from tokenizer.encode import BatchEncoder
 from transforms.documents import documents
 from transforms.kernels.lines import paragraph_keys

@@ -34,7 +34,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.plain_web_path import (  # noqa: E402
+from tests.support.plain.web_path import (  # noqa: E402
     Page,
     kept_pages,
     load_models,

@@ -13,7 +13,7 @@ import beam_runner
 from pipeline.commands.main import main
 from pipeline.inspection.explain import explain
 from pipeline.inspection.manifest import statistics
-from tests.support import plain_gopher
+from tests.support.plain import gopher as plain_gopher
 from tests.support.runs import ROOT
 
 SAMPLES = ROOT / "samples"

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.inspection.verify import verify
 from pipeline.recipe.from_yaml import load_recipe
-from tests.support import plain_web_path as plain
+from tests.support.plain import web_path as plain
 from tests.support.report_checks import assert_report_opens
 from tests.support.runs import ROOT, assert_readme_has_counts_of, assert_steps_leave_texts
 

@@ -19,7 +19,7 @@ import pytest
 import sentencepiece
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from tests.support.plain_web_path import (
+from tests.support.plain.web_path import (
     Page,
     kept_pages,
     language,

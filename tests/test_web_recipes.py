@@ -16,7 +16,7 @@ from pipeline.inspection.verify import verify
 from pipeline.models.classifier_training import probabilities, train, training_lines
 from pipeline.models.model_card import write_card
 from tests.support.runs import ROOT, assert_steps_leave_texts
-from tests.support.web_samples import web_batches
+from tests.support.samples.web_samples import web_batches
 
 pytestmark = pytest.mark.slow
 

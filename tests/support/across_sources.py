@@ -16,7 +16,7 @@ from pipeline.output.ledger import Tally
 from pipeline.passes.plan import make_plan
 from pipeline.passes.process import process_split
 from pipeline.recipe.recipe import Recipe, recipe_of_source
-from tests.support.plain_near import plain_overlap
+from tests.support.plain.near import plain_overlap
 from tests.support.runs import ROOT
 from transforms.dedup.shingles import distinct_shingles
 from transforms.kernels.lines import paragraph_keys

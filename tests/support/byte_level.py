@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from tests.support.real_texts import c4, github, udhr
+from tests.support.samples.real_texts import c4, github, udhr
 from tokenizer.byte_level.json_file import spelled_bytes
 from tokenizer.byte_level.known_patterns import PATTERNS
 

@@ -15,8 +15,8 @@ import sentencepiece
 
 from pipeline.files.storage import json_bytes
 from pipeline.output.layout import MANIFEST_NAME, sealed
-from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import write_corpus
 
 TOKENIZER = ROOT / "samples" / "models" / "tokenizer.model"
 

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 
 from pipeline.commands.main import main
 from tests.support.byte_level import SEVERAL_SCRIPTS
-from tests.support.real_texts import FRAGMENTS, c4, github, udhr
 from tests.support.runs import ROOT
+from tests.support.samples.real_texts import FRAGMENTS, c4, github, udhr
 from tokenizer.convert import convert_model
 from tokenizer.opening import open_encoder
 from tokenizer.train import train_tokenizer

@@ -14,7 +14,7 @@ import sentencepiece
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.real_texts import FRAGMENTS, SOURCES, wild_text
+from tests.support.samples.real_texts import FRAGMENTS, SOURCES, wild_text
 from tokenizer import encode as encode_module
 from tokenizer.encode import BatchEncoder, check_model, load_encoder
 from tokenizer.model_file import TRAINER, _spans

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.corpora import write_corpus
+from tests.support.samples.corpora import write_corpus
 from training.data.loader import Loader
 from training.data.mixture import Mixture, Validation
 from training.data.streams import Stream

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.corpora import write_corpus
+from tests.support.samples.corpora import write_corpus
 from training.options import TrainOptions, parse
 from training.plan import make_plan
 from training.train import main

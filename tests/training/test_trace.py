@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.commands.main import main
-from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import write_corpus
 from training.data.loader import Loader
 from training.data.mixture import Mixture
 from training.run_folder import claim

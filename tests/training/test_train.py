@@ -19,8 +19,8 @@ import psutil
 import pytest
 import torch
 
-from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import write_corpus
 from tests.support.sentencepiece_models import trained
 from training.checkpoint import checkpoint_folder, newest_whole, steps_with_checkpoints
 from training.data.mixture import Mixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.commands.main import main
-from tests.support.corpora import write_corpus
+from tests.support.samples.corpora import write_corpus
 from tokenizer.shards import ShardReader
 
 DOCUMENTS = {

@@ -19,8 +19,8 @@ from pipeline.commands.main import main
 from pipeline.exports import hugging_face
 from pipeline.exports.chunked import write_litdata, write_mds
 from pipeline.exports.corpus_parts import open_corpus
-from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import write_corpus
 
 SCRIPT = ROOT / "tests" / "export_readers" / "read_back.py"
 BLOCK = 64

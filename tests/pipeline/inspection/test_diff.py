@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.commands.main import main
 from pipeline.inspection.diff import ABSENT, OTHER_TOKENS
-from tests.support.plain_shards import plain_documents, plain_dropped
+from tests.support.plain.shards import plain_documents, plain_dropped
 from tests.support.runs import run_demo
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.commands.main import main
 from pipeline.inspection.explain import explain, follow
-from tests.support.plain_shards import plain_documents, plain_dropped
+from tests.support.plain.shards import plain_documents, plain_dropped
 from tests.support.runs import ROOT, run_demo
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from pipeline.commands.main import main
-from tests.support.plain_shards import plain_documents, tokenizer_of
+from tests.support.plain.shards import plain_documents, tokenizer_of
 
 
 @pytest.fixture(scope="module")

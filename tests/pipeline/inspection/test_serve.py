@@ -20,7 +20,7 @@ from pipeline.inspection.document_rows import Filter, document_files
 from pipeline.inspection.explain import explain
 from pipeline.inspection.manifest import load_manifest
 from tests.support.browser import watched
-from tests.support.plain_shards import plain_documents, plain_dropped
+from tests.support.plain.shards import plain_documents, plain_dropped
 from tests.support.runs import ROOT, run_demo
 
 SCRIPT = "<script>document.title = 'run'; fetch('http://elsewhere.example/')</script><b>bold</b>"

@@ -20,9 +20,9 @@ from pipeline.inspection.piece_table import (
 )
 from pipeline.inspection.search import search
 from pipeline.inspection.token_view import tokens_of
-from tests.support.corpora import write_corpus
-from tests.support.plain_shards import plain_documents
+from tests.support.plain.shards import plain_documents
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import write_corpus
 from tests.support.sentencepiece_models import texts
 from tokenizer.train import train_tokenizer
 

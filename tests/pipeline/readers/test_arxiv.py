@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.readers.arxiv import read_arxiv
 from pipeline.readers.latex_encoding import decode_latex
-from tests.support.reader_samples import tar_of
+from tests.support.samples.reader_samples import tar_of
 
 LIMITS: dict[str, Any] = {
     "start": 0,

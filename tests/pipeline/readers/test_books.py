@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.books import decode_book, read_books
-from tests.support.epubs import FILES, PAGE, zipped
+from tests.support.samples.epubs import FILES, PAGE, zipped
 
 LIMIT = 1 << 22
 

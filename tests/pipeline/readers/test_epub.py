@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.books import read_books
-from tests.support.epubs import FILES, PACKAGE, PAGE, zipped
 from tests.support.growth import assert_linear
+from tests.support.samples.epubs import FILES, PACKAGE, PAGE, zipped
 
 LIMIT = 1 << 24
 

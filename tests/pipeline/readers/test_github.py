@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.github import read_bigquery_github, read_repositories
-from tests.support.reader_samples import edited, edits, tar_of
+from tests.support.samples.reader_samples import edited, edits, tar_of
 
 LIMITS: dict[str, Any] = {"start": 0, "end": None, "batch_bytes": 1 << 20}
 MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this

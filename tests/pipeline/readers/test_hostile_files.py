@@ -18,7 +18,7 @@ from pipeline.readers.html.page_text import HtmlError, html_page
 from pipeline.readers.paper import read_paper
 from pipeline.readers.wiki_page import namespace_names
 from tests.hostile.bases import gzipped
-from tests.support.reader_samples import read_rows
+from tests.support.samples.reader_samples import read_rows
 from transforms.stackexchange.html import MAX_INDENTS_PER_CHAR, html_to_text
 
 

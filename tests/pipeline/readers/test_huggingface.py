@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from pipeline.readers.huggingface import read_huggingface
-from tests.support.reader_samples import edited, edits
+from tests.support.samples.reader_samples import edited, edits
 
 TABLE = pa.table(
     {

@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.reader_samples import edited, edits, lying_in, members, read_rows
+from tests.support.samples.reader_samples import edited, edits, lying_in, members, read_rows
 
 LINES = [
     {"text": f"Line {i}\u2028 of a\x85 text\n" * i, "url": f"http://a.example/{i}", "timestamp": i}

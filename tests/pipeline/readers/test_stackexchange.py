@@ -18,8 +18,17 @@ from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.readers.stackexchange import read_posts
-from tests.support.posts import HEADER, ROWS, WHOLE, dump_name, dumps, post_xml, read, seven_zip
-from tests.support.reader_samples import edited, edits, lying_in
+from tests.support.samples.posts import (
+    HEADER,
+    ROWS,
+    WHOLE,
+    dump_name,
+    dumps,
+    post_xml,
+    read,
+    seven_zip,
+)
+from tests.support.samples.reader_samples import edited, edits, lying_in
 from transforms.stackexchange.join import POST_SCHEMA, join_posts
 
 TYPES = {"1": True, "2": False}

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from pipeline.readers.stackexchange import read_posts
-from tests.support.posts import (
+from tests.support.samples.posts import (
     HEADER,
     NAME,
     ROWS,

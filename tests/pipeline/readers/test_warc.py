@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.html.page_text import check_extractor, html_page
 from tests.support.growth import assert_linear
-from tests.support.reader_samples import files_under, http_response, read_rows, warc_record
+from tests.support.samples.reader_samples import files_under, http_response, read_rows, warc_record
 from tests.support.word_agreement import common_words, word_f1
 
 HTML = "<!DOCTYPE html><html><head><title> A\n title </title></head><body><p>{}</p></body></html>"

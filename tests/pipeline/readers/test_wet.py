@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.reader_samples import (
+from tests.support.samples.reader_samples import (
     edited,
     edits,
     files_under,

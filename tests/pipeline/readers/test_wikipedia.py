@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.readers.wikipedia import read_wikipedia
-from tests.support.reader_samples import edited, edits, lying_in
+from tests.support.samples.reader_samples import edited, edits, lying_in
 from transforms.wikipedia.names import FILE_NAMES
 
 LANGUAGES = list(FILE_NAMES)

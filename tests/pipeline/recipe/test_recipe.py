@@ -12,8 +12,8 @@ import yaml
 from pipeline.errors import RecipeError
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import recipe_from_mapping
-from tests.support import plain_gopher
 from tests.support.edited_recipes import DEMO, edited, refused
+from tests.support.plain import gopher as plain_gopher
 from tests.support.runs import ROOT
 
 

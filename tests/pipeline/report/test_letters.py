@@ -6,8 +6,8 @@ import re
 
 from pipeline.report.data import collect
 from pipeline.report.observations import Observations
-from tests.support.reader_samples import http_response, warc_record
 from tests.support.runs import run_demo
+from tests.support.samples.reader_samples import http_response, warc_record
 
 SOURCE = "commoncrawl_warc"
 

@@ -22,7 +22,7 @@ from tests.support.byte_level import (
     sample_texts,
     train,
 )
-from tests.support.real_texts import FRAGMENTS, SOURCES
+from tests.support.samples.real_texts import FRAGMENTS, SOURCES
 from tokenizer.byte_level import encode as encode_module
 from tokenizer.byte_level.encode import ByteLevelEncoder
 from tokenizer.byte_level.json_file import byte_level_of_json

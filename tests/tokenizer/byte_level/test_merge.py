@@ -11,7 +11,7 @@ import pytest
 import regex
 
 from tests.support.byte_level import SEVERAL_SCRIPTS, tiktoken_bytes, train
-from tests.support.real_texts import FRAGMENTS
+from tests.support.samples.real_texts import FRAGMENTS
 from tokenizer.byte_level import merge as merge_module
 from tokenizer.byte_level.encode import ByteLevelEncoder
 from tokenizer.byte_level.known_patterns import PATTERNS, TIKTOKEN_KINDS

@@ -10,7 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from tests.support.corpora import write_corpus
+from tests.support.samples.corpora import write_corpus
 from training.data.files import RemoteFiles
 from training.data.manifest import CorpusFile, parse_manifest
 from training.data.mixture import Mixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.corpora import write_corpus
+from tests.support.samples.corpora import write_corpus
 from training.data.loader import Loader, validation_batches
 from training.data.mixture import NO_TOKEN, Mixture, Validation
 

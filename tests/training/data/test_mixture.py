@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.corpora import plain_streams, write_corpus
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import plain_streams, write_corpus
 from training.data import streams
 from training.data.mixture import NO_TOKEN, Mixture, Validation
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.output.layout import sealed
-from tests.support.corpora import write_corpus
 from tests.support.runs import ROOT
+from tests.support.samples.corpora import write_corpus
 from training.data.tokenizer_file import read_tokenizer
 from training.options import TrainOptions, parse
 from training.plan import make_plan

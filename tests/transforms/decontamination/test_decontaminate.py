@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.plain_decontaminate import (
+from tests.support.plain.decontaminate import (
     is_contaminated,
     n_grams,
     n_grams_of_items,
     plain_words,
 )
-from tests.support.real_web_text import web_texts, wild_texts
+from tests.support.samples.real_web_text import web_texts, wild_texts
 from transforms.decontamination.decontaminate import (
     check_decontaminate,
     decontaminate,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.plain_near import BOOKS, batch_of, plain_overlap, plain_shingles
+from tests.support.plain.near import BOOKS, batch_of, plain_overlap, plain_shingles
 from transforms.dedup.near import (
     BandPart,
     DeduplicateNear,

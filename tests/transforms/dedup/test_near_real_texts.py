@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.readers.books import decode_book
-from tests.support.plain_near import BOOKS, batch_of, plain_overlap, plain_shingles
+from tests.support.plain.near import BOOKS, batch_of, plain_overlap, plain_shingles
 from transforms.dedup.near import find_near_duplicates
 from transforms.gutenberg import without_frame
 

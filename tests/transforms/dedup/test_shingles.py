@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.plain_near import batch_of, plain_shingles
+from tests.support.plain.near import batch_of, plain_shingles
 from transforms.dedup.shingles import distinct_shingles
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import plain_web_path as plain
+from tests.support.plain import web_path as plain
 from transforms.documents import text_buffers, texts_from_buffers
 from transforms.kernels.codepoints import (
     PUNCTUATION,

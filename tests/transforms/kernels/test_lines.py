@@ -11,7 +11,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import plain_web_path as plain
+from tests.support.plain import web_path as plain
 from tests.transforms.kernels.test_codepoints import WILD, by_ccnet_for_hash
 from transforms.kernels.lines import document_keys, keep_lines, paragraph_keys
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from tests.support.plain_web_path import read_pages
-from tests.support.plain_words import plain_words
-from tests.support.real_web_text import wild_texts
+from tests.support.plain.web_path import read_pages
+from tests.support.plain.words import plain_words
+from tests.support.samples.real_web_text import wild_texts
 from transforms.kernels.characters import white_space
 from transforms.kernels.words import (
     chunk_core,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import plain_personal_data as plain
-from tests.support.web_samples import web_batches
+from tests.support.plain import personal_data as plain
+from tests.support.samples.web_samples import web_batches
 from transforms.documents import documents
 from transforms.privacy.personal_data import scrub_personal_data
 

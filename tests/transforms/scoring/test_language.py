@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import plain_web_path as plain
+from tests.support.plain import web_path as plain
 from transforms.documents import FilePath, documents, with_column
 from transforms.scoring.fasttext_model import read_model
 from transforms.scoring.fasttext_predict import BatchClassifier, PackageClassifier, load_classifier

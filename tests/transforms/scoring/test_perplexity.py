@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 import sentencepiece
 
-from tests.support.real_texts import wet_pages
+from tests.support.samples.real_texts import wet_pages
 from transforms.documents import FilePath, documents, with_column
 from transforms.kernels.codepoints import PUNCTUATION, normalise_for_lm
 from transforms.scoring.perplexity import _load_lm, bucket_by_perplexity, score_perplexity

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support import plain_rules as plain
-from tests.support.web_samples import web_batches
+from tests.support.plain import rules as plain
+from tests.support.samples.web_samples import web_batches
 from transforms.documents import documents
 from transforms.web.c4_rules import apply_c4_rules, check_c4_rules
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support import plain_rules as plain
-from tests.support.web_samples import web_batches
+from tests.support.plain import rules as plain
+from tests.support.samples.web_samples import web_batches
 from transforms.documents import documents
 from transforms.web.fineweb_rules import apply_fineweb_rules
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import plain_gopher as plain
-from tests.support.real_web_text import web_texts, wild_texts
+from tests.support.plain import gopher as plain
+from tests.support.samples.real_web_text import web_texts, wild_texts
 from transforms.documents import documents
 from transforms.web.gopher_repetition import (
     check_gopher_repetition,

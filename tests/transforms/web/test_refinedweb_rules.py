@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.web_samples import web_batches
+from tests.support.samples.web_samples import web_batches
 from transforms.documents import documents
 from transforms.web.refinedweb_rules import apply_refinedweb_rules
 

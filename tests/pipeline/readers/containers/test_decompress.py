@@ -19,7 +19,7 @@ from pipeline.readers.containers.decompress import (
     decompressed,
     is_compressed,
 )
-from tests.support.reader_samples import edited, edits, files_under, lying_in, members
+from tests.support.samples.reader_samples import edited, edits, files_under, lying_in, members
 
 COMPRESS = {
     "plain": lambda data: data,

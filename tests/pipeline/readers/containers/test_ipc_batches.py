@@ -12,7 +12,7 @@ from pipeline.readers.containers.columnar import Unreadable, Watched
 from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
 from tests.hostile.crafted_columns import ipc
 from tests.hostile.lying_columns import lying_buffer
-from tests.support.column_files import NAMES, ipc_files
+from tests.support.samples.column_files import NAMES, ipc_files
 
 
 def _read(data: bytes, columns: Any = NAMES) -> list[dict[str, Any]]:

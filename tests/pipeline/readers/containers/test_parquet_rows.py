@@ -15,7 +15,7 @@ from pipeline.readers.containers.columnar import HELD_BYTES, Unreadable
 from pipeline.readers.containers.decompress import MIN_BOMB_BYTES
 from pipeline.readers.containers.parquet_rows import Rows, parquet_rows
 from tests.hostile.lying_columns import groups_over_each_other, lying_page, lying_row_count
-from tests.support.column_files import NAMES, parquet_files
+from tests.support.samples.column_files import NAMES, parquet_files
 
 
 def _read(

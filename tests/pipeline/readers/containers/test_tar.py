@@ -16,7 +16,7 @@ from pipeline.readers.containers.tar import (
     is_tar,
     tar_members,
 )
-from tests.support.reader_samples import edited, edits, tar_of
+from tests.support.samples.reader_samples import edited, edits, tar_of
 
 FILES = {"a.tex": b"a" * 700, "b/" + "n" * 200 + "é.tex": b"b" * 1024, "c.tex": b"", "d": b"d" * 9}
 

@@ -8,7 +8,7 @@ from fastwarc.warc import ArchiveIterator
 
 from pipeline.readers.containers.decompress import decompressed
 from pipeline.readers.containers.warc_records import Record, Unreadable, archive_records
-from tests.support.reader_samples import files_under, members, warc_record
+from tests.support.samples.reader_samples import files_under, members, warc_record
 
 MAX_RECORD_BYTES = 1 << 26
 

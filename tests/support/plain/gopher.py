@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tests.support.plain_words import plain_words
+from tests.support.plain.words import plain_words
 
 QUALITY = {
     "min_words": 50,

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from pipeline.readers.warc import read_warc
-from tests.support.plain_web_path import read_pages
+from tests.support.plain.web_path import read_pages
 
 _PIECES = [
     "the",
