@@ -19,7 +19,7 @@ NO_RUN = {"apache_beam", "datasets", "fasttext", "grpc", "pandas", "plotly", "py
     ("arguments", "status", "spared"),
     [
         (["--help"], 0, NO_RUN | {"numba", "numpy", "psutil", "pyarrow", "yaml"}),
-        (["--set", "shards.target_shard_token=1"], 2, NO_RUN),
+        (["--set", "shards.target_shard_token=1"], 2, NO_RUN | {"numba"}),
         (["--dry_run"], 0, NO_RUN),
     ],
 )

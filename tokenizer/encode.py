@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import sentencepiece
 
-from tokenizer.model_file import CHARSMAP, NORMALISER, ModelFile, parse_model, without_fields
+from tokenizer.checking import mark_id, opened_sentencepiece
+from tokenizer.model_file import CHARSMAP, NORMALISER, without_fields
 from tokenizer.normalise import normalise, normaliser_rules
 from tokenizer.string_table import StringTable
 from tokenizer.text_buffers import text_buffers
@@ -58,7 +59,7 @@ class BatchEncoder:
 
     def __init__(self, model_proto: bytes) -> None:
         """Load a serialised model. Raises ValueError where the bytes are not one."""
-        self.model, self.processor = _opened(model_proto)
+        self.model, self.processor = opened_sentencepiece(model_proto)
         self.vocabulary_size: int = len(self.model.pieces)
         self.dtype: type[np.uint16] | type[np.int32] = (
             np.uint16 if self.vocabulary_size <= 1 << 16 else np.int32
@@ -155,7 +156,7 @@ class BatchEncoder:
         return str(self.processor.decode(kept))
 
     def _mark(self, name: str) -> int:
-        return _mark_id(self.processor, name)
+        return mark_id(self.processor, name)
 
     def _normalised(self, texts: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Offsets]:
         return normalise(self._rules, *text_buffers(texts))
@@ -242,42 +243,6 @@ def _with_marks(ids: Ids, offsets: Offsets, bos: int, eos: int) -> tuple[Ids, Of
         ids = np.insert(ids, offsets[:-1], bos)
         offsets = offsets + np.arange(len(offsets))
     return ids, offsets
-
-
-def _opened(model_proto: bytes) -> tuple[ModelFile, Any]:
-    """Return a parsed model file, and SentencePiece's processor with the model.
-
-    Raises ValueError or RuntimeError where the bytes are not a model.
-    """
-    return parse_model(model_proto), sentencepiece.SentencePieceProcessor(model_proto=model_proto)
-
-
-def _mark_id(processor: Any, name: str) -> int:
-    number = int(getattr(processor, f"{name}_id")())
-    if number < 0:
-        raise ValueError(f"the tokenizer has no {name} token")
-    return number
-
-
-def sentencepiece_marks(model_proto: bytes) -> tuple[int | None, int | None]:
-    """Return a model's ids of begin and end of sequence, None for none."""
-    _, processor = _opened(model_proto)
-    bos, eos = (int(number) for number in (processor.bos_id(), processor.eos_id()))
-    return bos if bos >= 0 else None, eos if eos >= 0 else None
-
-
-def check_model(path: str, *, bos: bool = False, eos: bool = False) -> None:
-    """Raise ValueError, with the file's name, where it is not a SentencePiece model.
-
-    A model without a token that ``bos`` or ``eos`` asks for raises it, too. This is much faster
-    than :func:`load_encoder`.
-    """
-    try:
-        _, processor = _opened(Path(path).read_bytes())
-        for name in ["bos"] * bos + ["eos"] * eos:
-            _mark_id(processor, name)
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 @functools.cache

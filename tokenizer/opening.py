@@ -1,6 +1,6 @@
 """Tokenizers of every kind by their file: SentencePiece models, ``tokenizer.json``, tiktoken files.
 
-What a file is, its first bytes say. A folder stands for the tokenizer in it.
+What a file is, its first bytes say.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tokenizer.byte_level.encode import ByteLevelEncoder
-from tokenizer.byte_level.json_file import byte_level_of_json, marks, parse_json
-from tokenizer.byte_level.library import LibraryEncoder, chosen_marks
-from tokenizer.byte_level.pattern import UnsupportedPatternError, parse_pattern
+from tokenizer.byte_level.json_file import byte_level_of_json, parse_json
+from tokenizer.byte_level.library import LibraryEncoder
+from tokenizer.byte_level.pattern import UnsupportedPatternError
 from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken
-from tokenizer.byte_level.tokenizer_file import NotCoveredError, TokenizerFile
-from tokenizer.encode import BatchEncoder, check_model, sentencepiece_marks
-from tokenizer.kinds import JSON, SENTENCEPIECE, TIKTOKEN, kind_of
-
-FILES_OF_FOLDER = ("tokenizer.json", "tokenizer.model")
-"""Files that a folder may stand for; the first that it has is taken."""
+from tokenizer.byte_level.tokenizer_file import NotCoveredError
+from tokenizer.encode import BatchEncoder
+from tokenizer.kinds import SENTENCEPIECE, TIKTOKEN, kind_of
 
 
 class Encoder(Protocol):
@@ -70,49 +67,3 @@ def encoder_of(data: bytes, file_name: str) -> Encoder:
         return ByteLevelEncoder(file, LibraryEncoder(data) if file.found_in_text else None)
     except (NotCoveredError, UnsupportedPatternError):
         return LibraryEncoder(data)
-
-
-def check_tokenizer(path: str, *, bos: bool = False, eos: bool = False) -> str | None:
-    """Check a tokenizer's file. Return why its text goes to the library whole, None if it does not.
-
-    Raises ValueError, with the file's name, where it is no tokenizer, or has no token that ``bos``
-    or ``eos`` asks for. This is faster than :func:`open_encoder`.
-    """
-    data = Path(path).read_bytes()
-    kind = kind_of(data)
-    if kind == SENTENCEPIECE:
-        check_model(path, bos=bos, eos=eos)
-        return None
-    try:
-        chosen_marks(*marks_of(data, path), bos=bos, eos=eos)
-        if kind == TIKTOKEN:
-            return None
-        try:
-            _check_patterns(byte_level_of_json(parse_json(data)))
-        except (NotCoveredError, UnsupportedPatternError) as error:
-            LibraryEncoder(data)
-            return str(error)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return None
-
-
-def _check_patterns(file: TokenizerFile) -> None:
-    for pattern in file.patterns:
-        parse_pattern(pattern)
-
-
-def mark_ids(path: str) -> tuple[int | None, int | None]:
-    """Return the ids of begin and end of sequence of a tokenizer's file, None for none."""
-    return marks_of(Path(path).read_bytes(), path)
-
-
-def marks_of(data: bytes, path: str) -> tuple[int | None, int | None]:
-    """Return the ids of begin and end of sequence of a file's content, None for none."""
-    kind = kind_of(data)
-    if kind == SENTENCEPIECE:
-        return sentencepiece_marks(data)
-    if kind == JSON:
-        return marks(parse_json(data))
-    file = byte_level_of_tiktoken(data, PurePosixPath(path).name)
-    return file.bos, file.eos

@@ -23,7 +23,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
-from tokenizer.opening import marks_of
+from tokenizer.checking import marks_of
 from training import checkpoint
 from training.data.loader import Loader, validation_batches
 from training.data.mixture import NO_TOKEN, Mixture, Validation

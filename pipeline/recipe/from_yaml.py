@@ -15,7 +15,7 @@ from pipeline.files.trusted import forget, trusted
 from pipeline.recipe.across import narrowed, step_name
 from pipeline.recipe.parse import parse_recipe
 from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping
-from tokenizer.opening import FILES_OF_FOLDER, check_tokenizer
+from tokenizer.checking import FILES_OF_FOLDER, check_tokenizer
 
 MODEL_ORIGINS = {
     "bucket_by_perplexity": "'corpus train-lm' makes it",

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.support.samples.real_texts import FRAGMENTS, SOURCES, wild_text
 from tokenizer import encode as encode_module
-from tokenizer.encode import BatchEncoder, check_model, load_encoder
+from tokenizer.checking import check_model
+from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.model_file import TRAINER, _spans
 from tokenizer.units import joined_pairs
 

@@ -27,15 +27,9 @@ from tests.support.byte_level import (
     train,
 )
 from tests.support.runs import ROOT
-from tokenizer.opening import (
-    JSON,
-    SENTENCEPIECE,
-    TIKTOKEN,
-    check_tokenizer,
-    kind_of,
-    mark_ids,
-    open_encoder,
-)
+from tokenizer.checking import check_tokenizer, marks_of
+from tokenizer.kinds import JSON, SENTENCEPIECE, TIKTOKEN, kind_of
+from tokenizer.opening import open_encoder
 from tokenizer.token_names import token_names
 
 SAMPLE_MODEL = ROOT / "samples" / "models" / "tokenizer.model"
@@ -154,13 +148,17 @@ def test_the_marks_of_a_file(tmp_path: Path) -> None:
         for name in ("<|begin_of_text|>", "<|end_of_text|>", "[CLS]")
     }
     path = saved(tmp_path, tokenizer)
-    assert mark_ids(path) == (ids["<|begin_of_text|>"], ids["<|end_of_text|>"])
+    assert marks_of(Path(path).read_bytes(), path) == (
+        ids["<|begin_of_text|>"],
+        ids["<|end_of_text|>"],
+    )
     # What the file itself puts around a text goes before names that are usual.
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A <|endoftext|>", special_tokens=[("[CLS]", ids["[CLS]"]), (END, 0)]
     )
-    assert mark_ids(saved(tmp_path, tokenizer)) == (ids["[CLS]"], 0)
-    assert mark_ids(str(SAMPLE_MODEL)) == (1, 2)
+    path = saved(tmp_path, tokenizer)
+    assert marks_of(Path(path).read_bytes(), path) == (ids["[CLS]"], 0)
+    assert marks_of(SAMPLE_MODEL.read_bytes(), SAMPLE_MODEL.name) == (1, 2)
     path = saved(tmp_path, train("gpt2", SEVERAL_SCRIPTS, 400), "other.json")
     with pytest.raises(ValueError, match=r"other\.json: the tokenizer has no bos token"):
         check_tokenizer(path, bos=True)

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer.encode import check_model, load_encoder
+from tokenizer.checking import check_model
+from tokenizer.encode import load_encoder
 from transforms.documents import FilePath, checked_by, drop, with_column
 from transforms.kernels.codepoints import normalise_for_lm
 

@@ -36,8 +36,9 @@ from pipeline.passes.mix import write_manifest
 from pipeline.passes.process import characters
 from pipeline.passes.shards.build import open_part
 from pipeline.recipe.recipe import Recipe, recipe_from_mapping
+from tokenizer.checking import check_tokenizer
 from tokenizer.losses import LOSES_MARKS, loss
-from tokenizer.opening import Encoder, check_tokenizer, open_encoder
+from tokenizer.opening import Encoder, open_encoder
 from tokenizer.shards import ShardReader
 
 ROWS = 1_000
