@@ -7,6 +7,7 @@ that it holds for:
 - ``{1}`` is the first argument, ``{1|text}`` the first one given of several. In brackets stands
   what goes if all arguments in it are missing: ``{1}[ ({2})]``. The rest is text.
 - ``=FORM`` is one of the forms of :data:`FORMS`, which a pattern cannot say: measures and dates.
+- ``months`` are names as they stand behind a day, ``date`` is the pattern of a date.
 - ``name_patterns`` maps regular expressions of names, in lower case, to patterns.
 - An empty pattern is for templates that a reader of the sentence would not miss.
 """
@@ -27,6 +28,9 @@ _FOLDER = Path(__file__).with_name("template_tables")
 _PIECE = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
 _ARGUMENT = re.compile(r"\{([^{}]*)\}")
 
+DATE = "[{day} ][{month} ][{year}]"
+"""Pattern of a date where a language's file has no ``date`` or ``date_without_day``."""
+
 Arguments = Mapping[str, str]
 Rule = Callable[[Arguments], str]
 
@@ -36,7 +40,7 @@ class _Table(NamedTuple):
 
     rules: Mapping[str, Rule]
     by_pattern: tuple[tuple[re.Pattern[str], str], ...]
-    facts: Mapping[str, Any]  # units, names of months
+    facts: Mapping[str, Any]  # units, names of months, the order of a date
 
 
 def inline_template(name: str, language: str | None) -> Rule | None:
@@ -60,6 +64,8 @@ def _table(language: str | None) -> _Table:
     common, own = _read("common"), _read(language or "")
     facts = {key: {**common.get(key, {}), **own.get(key, {})} for key in ("units", "unit_names")}
     facts["months"] = own.get("months", [])
+    facts["date"] = own.get("date", DATE)
+    facts["date_without_day"] = own.get("date_without_day", DATE)
     rules: dict[str, Rule] = {}
     for part in (common, own):
         for pattern, names in part.get("templates", {}).items():
@@ -159,14 +165,39 @@ def _chemical_formula(arguments: Arguments, language: str | None, facts: Mapping
 
 
 def _date(arguments: Arguments, language: str | None, facts: Mapping[str, Any]) -> str:
-    """Show year, month and day, in the order of English, or with the day first."""
-    year, month, day = (arguments.get(number, "") for number in "123")
+    """Show a date as running text of the language has it, with the name of the month.
+
+    It may begin with the day or with the year, which is told by its size.
+    """
+    values = _positional(arguments)[:3]
+    first = next(iter(values), "")
+    if len(values) == 3:
+        day, month, year = values if not _is_year(first) else values[::-1]
+    elif len(values) == 2 and _is_year(first):
+        day, month, year = "", values[1], first
+    elif len(values) == 2 and _is_year(values[1]):
+        day, month, year = "", first, values[1]
+    else:
+        day, month, year = "", "", ""
+        if len(values) == 2:
+            day, month = values
+        else:
+            year = first
     months = facts["months"]
     if month.isdigit() and 0 < int(month) <= len(months):
         month = months[int(month) - 1]
-    if day and month and arguments.get("df", "").lower() not in ("y", "yes"):
-        return f"{month} {day}, {year}"
-    return " ".join(filter(None, (day, month, year)))
+    if language == "fr" and day == "1":
+        day = "1er"
+    with_day = facts["date"]
+    if arguments.get("df", "").lower() in ("y", "yes"):
+        with_day = DATE
+    if not (day and month):
+        with_day = facts["date_without_day"]
+    return _filled(with_day, {"day": day, "month": month, "year": year}).strip()
+
+
+def _is_year(value: str) -> bool:
+    return value.isdigit() and len(value) > 2
 
 
 def _as_of(arguments: Arguments, language: str | None, facts: Mapping[str, Any]) -> str:

@@ -46,8 +46,28 @@ def test_parser_functions_and_magic_words(language: str, wikitext: str, text: st
     ("it", "{{M|15|ul=km}} a {{m s.l.m.|900}}", "15 km a 900 m s.l.m."),
     ("sv", "{{nbr|4500}}", "4 500"),
     ("hu", "{{szám|528498}} fő", "528 498 fő"),
+    ("ru", "{{num|12345|км}} пути", "12 345 км пути"),
 )
 def test_numbers_and_units(language: str, wikitext: str, text: str) -> None:
+    assert wikitext_to_text(wikitext, language, {}) == text
+
+
+@cases(
+    (
+        "es",
+        "el {{fecha|3|5|1970}} y {{fecha de inicio|1970|5|3}}",
+        "el 3 de mayo de 1970 y 3 de mayo de 1970",
+    ),
+    ("pt", "{{dni|9|1|1901}}, {{data|março|1850}}", "9 de janeiro de 1901, março de 1850"),
+    ("fr", "{{date|1|1|2007}}, {{date|2 mars}}, {{date|1156}}", "1er janvier 2007, 2 mars, 1156"),
+    ("ca", "{{data|11|10|1812}}", "11 d'octubre de 1812"),
+    ("ru", "{{date|3|5|1970}}, {{дата рождения|30|12|999}}", "3 мая 1970, 30 декабря 999"),
+    ("pl", "{{data|1970|5|3}}", "3 maja 1970"),
+    ("cs", "{{datum narození a věk|1970|5|3}}", "3. května 1970"),
+    ("hu", "{{dátum|1970|5|3}}", "1970. május 3."),
+    ("en", "{{start date|1850}}, {{start date|1850|3}}", "1850, March 1850"),
+)
+def test_dates(language: str, wikitext: str, text: str) -> None:
     assert wikitext_to_text(wikitext, language, {}) == text
 
 
