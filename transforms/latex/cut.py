@@ -39,7 +39,8 @@ _REFERENCES_HEADING = re.compile(
 )
 _CENTRED = r"\\(?:begin|end)[ \t]?\{(?:center|flushleft)\}"
 _SPACING = (
-    r"\\(?:noindent|(?:big|med|small)skip|newpage|clearpage|par|centering|vspace\*?\{[^{}]{0,20}\})"
+    r"\\(?:noindent|(?:big|med|small)skip|newpage|clearpage|par|centering|vspace\*?\{[^{}]{0,20}\}"
+    r"|vskip[ \t]?[-.0-9]{1,8}[ \t]?[a-z]{2})"
 )
 _HEADING_COMMAND = r"\\(?:centerline|(?:sub){0,2}section\*?|chapter\*?|paragraph\*?)"
 _FONT = r"\\(?:bf|bfseries|large|Large|LARGE|normalsize|textbf|textsc|sc|it|em|centering|underline)"
