@@ -13,6 +13,7 @@ import argparse
 import logging
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,12 @@ ROOT = Path(__file__).resolve().parent
 
 NOTHING_KEPT = 3
 """Exit status of a run that is whole, but has kept nothing of a source."""
+
+OUTSIDE = (
+    f"error: {sys.executable} has none of this project's packages: 'make demo' installs them, and "
+    ".venv/bin/python is the Python to run this with"
+)
+"""Message for those who run this with a Python of another environment."""
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -56,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:
         survive_closed_pipes()
     options, beam_arguments = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    if find_spec("apache_beam") is None:
+        print(OUTSIDE, file=sys.stderr)
+        return 2
     storage.take_beam_options(beam_arguments)
     logging.basicConfig(level=logging.ERROR)  # Beam warns at its import of clouds not used
     with noted_interrupts() as was_interrupted:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -234,6 +236,13 @@ def test_help_names_every_option(capsys):
     printed = capsys.readouterr().out
     for option in ("--recipe", "--output", "--sources", "--set", "--dry_run", "--workers"):
         assert option in printed
+
+
+def test_another_environment_is_told_which_python_to_use():
+    command = [sys.executable, "-S", "beam_runner.py", "--dry_run"]  # without its packages
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1 and "'make demo' installs them" in ended.stderr
 
 
 def test_options_that_are_unknown_here_go_to_beam():
