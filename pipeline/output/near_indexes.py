@@ -7,6 +7,7 @@ say that they overlap by enough. That depends on the document and the indexes al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -36,6 +37,12 @@ class Card(NamedTuple):
 def minima_name(number: int) -> str:
     """Return the name in its folder of the file of a split's minima, by its number in the round."""
     return f"split{number:010d}.minima"
+
+
+def split_of_minima(name: str) -> int | None:
+    """Return the number of the split that a file of an index has minima of; None of others."""
+    matched = re.fullmatch(r"split(\d+)\.minima", name)
+    return int(matched[1]) if matched else None
 
 
 def write_minima(output: str, name: str, chunks: Sequence[Minima], n_minima: int) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.commands.main import main as corpus
 from pipeline.errors import RecipeError
+from pipeline.inspection.explain import explain
 from pipeline.inspection.verify import verify
 from pipeline.recipe.from_yaml import load_recipe
 from tests.support.dumps import N_DUMPS, card, write_dumps
@@ -16,6 +20,7 @@ from tests.support.dumps import write_recipe as recipe_of_dumps
 from tests.support.runs import digests, run_demo
 from tests.test_other_sources import kept
 from tokenizer.shards import ShardReader
+from transforms.registry import DEDUPLICATIONS
 
 SHORT = {"drop_short": {"min_chars": 300}}
 NEAR = {"min_overlap": 0, "shingle_words": 5, "bands": 28, "rows": 2, "prefer": "first",
@@ -83,6 +88,61 @@ def test_the_indexes_matter(runs, dumps, tmp_path):
     assert run_demo(tmp_path / "out", "--recipe", alone) == 0
     for source in STEPS:
         assert len(tokens(tmp_path / "out", source)) > len(tokens(runs[2], source)) + 5
+
+
+def test_a_merged_index_decides_as_those_it_is_made_of(runs, dumps, tmp_path, capsys):
+    for source, steps in STEPS.items():
+        for step in range(1, len(steps)):
+            folders = [str(Path(card(run, source, step)).parent) for run in runs[: N_DUMPS - 1]]
+            output = Path(card(tmp_path / "merged", source, step)).parent
+            assert corpus(["index", "merge", *folders, "--output", str(output), "--json"]) == 0
+            told = json.loads(capsys.readouterr().out)
+            assert told["merged"] == [f"{folder}/card.json" for folder in folders]
+    newest = str(N_DUMPS - 1)
+    recipe = write_recipe(tmp_path / "last.yaml", dumps, newest, [tmp_path / "merged"])
+    assert run_demo(tmp_path / "out", "--recipe", recipe) == 0
+    for source in STEPS:
+        assert tokens(tmp_path / "out", source) == tokens(runs[N_DUMPS - 1], source)
+    went = gone(runs[N_DUMPS - 1], "near")
+    for identifier in went[:3]:
+        merged, apart = (
+            explain(str(run), identifier) for run in (tmp_path / "out", runs[N_DUMPS - 1])
+        )
+        assert merged["fell_to"][0]["id"] == apart["fell_to"][0]["id"]
+
+
+def gone(run: Path, source: str) -> list[str]:
+    """Return the ids of the documents that the deduplications of a source dropped."""
+    paths = sorted((run / "shards" / source).glob("dropped-*.parquet"))
+    rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
+    return [row["id"] for row in rows if row["step"] in DEDUPLICATIONS]
+
+
+def test_what_was_dropped_for_an_earlier_run_names_the_index_and_the_document(runs, dumps):
+    newest = N_DUMPS - 1
+    earlier = {s: [card(run, s, 1) for run in runs[:newest]] for s in STEPS}
+    fell = {s: [explain(str(runs[newest]), i) for i in gone(runs[newest], s)[:9]] for s in STEPS}
+    documents = [
+        one["fell_to"][0] for one in fell["first"] if one["dropped_by"] != "no_unique_line"
+    ]
+    assert documents and all(one.keys() == {"index"} for one in documents)
+    assert {one["index"] for one in documents} <= set(earlier["first"])
+    near = [one["fell_to"][0] for one in fell["near"] if "fell_to" in one]
+    for one in near:
+        assert one["index"] == earlier["near"][int(one["id"].split("dump-")[1][0])]
+    assert len(near) > 3
+    lines = [
+        line
+        for one in fell["none"]
+        for decision in one["decisions"]
+        for line in decision.get("removed_lines", ())
+        if "index" in line
+    ]
+    for line in lines:
+        dump = earlier["none"].index(line["index"])
+        pages = gzip.decompress((dumps / f"dump-{dump}.warc.wet.gz").read_bytes()).decode()
+        assert line["text"].lower() in pages.lower()
+    assert len(lines) > 20 and len({line["index"] for line in lines}) > 1
 
 
 def test_cards_have_the_keys_of_the_run_alone_and_checksums(runs):
