@@ -143,12 +143,17 @@ def _command_explain(options: argparse.Namespace) -> int:
         else f"kept, in {explanation['part']}-{explanation['shard']:05d}"
     )
     if fell_to := explanation.get("fell_to"):
-        outcome = f"{outcome} of {' and, in the end, of '.join(one['id'] for one in fell_to)}"
+        names = [" in ".join(one[k] for k in ("id", "index") if k in one) for one in fell_to]
+        outcome = f"{outcome} of {' and, in the end, of '.join(names)}"
     headings = ["step", "decision", "characters before", "after", "what it set"]
     show(table(f"{explanation['id']}: {outcome}", headings, rows))
     for decision in explanation["decisions"]:
         if decision.get("removed_lines"):
-            lines = [[r["line"], r["reason"], r["text"]] for r in decision["removed_lines"]]
+            lines = [
+                [r["line"], " in ".join([r["reason"], *([r["index"]] if "index" in r else [])]),
+                 r["text"]]
+                for r in decision["removed_lines"]
+            ]  # fmt: skip
             title = f"Lines removed by {decision['step']}"
             show("", table(title, ["line", "reason", "text"], lines))
     return 0

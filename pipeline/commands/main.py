@@ -29,6 +29,7 @@ from pipeline.commands import (
     weights,
     worker_pool,
 )
+from pipeline.commands.indexes import index
 from pipeline.commands.program import interrupted, noted_interrupts, survive_closed_pipes
 from pipeline.errors import nearest
 from pipeline.files import storage
@@ -50,6 +51,7 @@ def command_parser() -> argparse.ArgumentParser:
         serve,
         export,
         mix,
+        index,
         cutoffs,
         judge,
         weights,

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.files import storage
 from pipeline.files.trusted import expect, seals_of
+from pipeline.inspection.earlier_runs import fell_to_earlier, name_indexes
 from pipeline.inspection.survivors import Document, survivors_of
 from pipeline.output.decisions import decision_name, read_decisions
 from pipeline.output.layout import RUN_NAME, Split, is_validation
@@ -34,6 +35,7 @@ class History:
     text: str = ""  # after the last step
     text_before: str = ""  # ahead of the last step
     dropped_unit: Document | None = None  # what it was to the deduplication that dropped it
+    earlier: dict[str, str] | None = None  # what it fell to in an earlier run, if it did
 
     @property
     def dropped_by(self) -> str | None:
@@ -84,6 +86,8 @@ class _Watcher:
             lines = removed.lines.get(row)
             if new["dropped_by"] is not None and row in removed.units:
                 history.dropped_unit = removed.units[row]
+                of_step = self.recipe.source(self.split.source).steps[removed.units[row].place.step]
+                history.earlier = fell_to_earlier(of_step, before.slice(row, 1))
             if lines is None:
                 lines = _lines_taken_out(old["text"], new["text"], step)
             if lines is not None:
@@ -118,6 +122,7 @@ class _Watcher:
             lines = deduplication.removed_lines(text, kept[units[row] : units[row + 1]])
             if lines is not None:
                 removed[row] = [line._asdict() for line in lines]
+                name_indexes(source.steps[position], before.slice(row, 1), removed[row])
             else:
                 place = Place(source.name, position)
                 numbers[row] = Document(place, self.split.split, at + int(units[row]))
@@ -212,7 +217,9 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
     )
     kept = history.dropped_by is None
     unit = history.dropped_unit
-    fell_to = survivors_of(output, unit) if unit and not kept else []
+    fell_to: list[dict[str, str]] = []
+    if unit and not kept:
+        fell_to = [history.earlier] if history.earlier else survivors_of(output, unit)
     return {
         "id": identifier,
         "path": history.split.path,

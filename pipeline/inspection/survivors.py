@@ -32,7 +32,7 @@ def survivors_of(output: str, document: Document) -> list[dict[str, str]]:
     mapping = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
     fallen = list(_chain(output, mapping, document))
     ends = [fallen[0], fallen[-1]][: len(fallen)] if fallen else []
-    return [{"source": one.place.source, "id": _identifier(output, mapping, one)} for one in ends]
+    return [{"source": one.place.source, "id": identifier_of(output, mapping, one)} for one in ends]
 
 
 def _chain(output: str, mapping: Mapping[str, Any], document: Document) -> Iterator[Document]:
@@ -50,7 +50,7 @@ def _chain(output: str, mapping: Mapping[str, Any], document: Document) -> Itera
         yield document
 
 
-def _identifier(output: str, mapping: Mapping[str, Any], document: Document) -> str:
+def identifier_of(output: str, mapping: Mapping[str, Any], document: Document) -> str:
     """Read a document's split again, and return its id. Raises ValueError where it is not there."""
     source, step = document.place
     split = next(s for s in read_plan(output) if _is_of(s, document))

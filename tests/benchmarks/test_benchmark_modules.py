@@ -8,7 +8,12 @@ import pytest
 
 from tests.support.runs import ROOT
 
-MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
+FOLDER = ROOT / "benchmarks"
+MODULES = sorted(
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+    for pattern in ("*.py", "dedup/*.py")
+    for path in FOLDER.glob(pattern)
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -41,6 +41,8 @@ COVERED = {
     "test_the_recipe_with_weights_is_a_mixture_of_the_run",
     "corpus mix out/demo --recipe exams.yaml": "tests/pipeline/commands/test_weights_command.py::"
     "test_the_recipe_with_weights_is_a_mixture_of_the_run",
+    "corpus index": "tests/pipeline/passes/test_against_indexes.py::"
+    "test_a_merged_index_decides_as_those_it_is_made_of",
     "corpus serve": "tests/pipeline/inspection/test_serve.py::test_filter_page_and_open_documents",
     "python beam_runner.py --output out/other": "tests/pipeline/inspection/test_diff.py::"
     "test_one_threshold_changed_and_sources_left_out",

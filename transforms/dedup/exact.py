@@ -13,21 +13,20 @@ order of the input (``keep: first``).
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.dedup.deduplication import Deduplication, Kept, Offsets, RemovedLine
-from transforms.documents import FilePath, drop, with_column
+from transforms.dedup.deduplication import Kept, Offsets, RemovedLine
+from transforms.dedup.indexed import IndexedDeduplication
+from transforms.documents import drop, with_column
 
 MAX_UNITS = 1 << 31
 """Most units of a split; the top bit of a unit's number in a fingerprint is a flag."""
@@ -44,9 +43,6 @@ COUNT_BYTES = 4
 TEXT_BYTES_PER_LINE = 45
 """Bytes of text for each line that a first pass hashes, estimated low; measured on samples."""
 
-CARD_FORMAT = "llama-corpus keys, version 1"
-"""What the card of an index says that it is."""
-
 Keys = npt.NDArray[np.uint64]
 UnitNumbers = npt.NDArray[np.uint32]
 
@@ -59,25 +55,20 @@ class Units(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ExactDeduplication(Deduplication):
+class ExactDeduplication(IndexedDeduplication):
     """Compares units by 64-bit keys; equal keys are equal units. A subclass says what a unit is."""
 
     keep: Literal["none", "first"]
-    _: KW_ONLY
-    index: bool = False  # write the keys that were compared, for `against` of later runs
-    against: list[FilePath] | None = None  # cards of the indexes of earlier runs
 
-    @classmethod
-    def check(cls, *, against: list[str] | None = None, **_: Any) -> None:
-        """Raise ValueError where a file of ``against`` is no card of an index of the kind."""
-        for path in against or ():
-            try:
-                card = json.loads(Path(path).read_bytes())
-                found = card["format"], card["unit"], type(card["files"])
-            except (ValueError, KeyError, TypeError):
-                raise ValueError(f"{path}: it is no card of an index") from None
-            if found != (CARD_FORMAT, cls.__name__, dict):
-                raise ValueError(f"{path}: it is the card of {found[:2]}, not of {cls.__name__}")
+    @property
+    def counts_units(self) -> bool:
+        """Whether the first pass counts the units of each key: for metadata, or for the index."""
+        return self.records_sizes or self.index
+
+    @property
+    def bytes_of_key(self) -> int:
+        """Bytes of a distinct key in the shuffle."""
+        return FINGERPRINT_BYTES_PER_UNIT + (COUNT_BYTES if self.counts_units else 0)
 
     @abstractmethod
     def units(self, batch: pa.RecordBatch) -> Units:
@@ -101,7 +92,7 @@ class DeduplicateLines(ExactDeduplication):
 
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
         """Estimate the bytes of the lines' fingerprints."""
-        return int(text_bytes / TEXT_BYTES_PER_LINE * FINGERPRINT_BYTES_PER_UNIT)
+        return int(text_bytes / TEXT_BYTES_PER_LINE * self.bytes_of_key)
 
     def count(self, batch: pa.RecordBatch) -> Offsets:
         """Count the lines of each document, without hashing them: return their bounds."""
@@ -156,8 +147,7 @@ class DeduplicateDocuments(ExactDeduplication):
 
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
         """Estimate the bytes of the documents' fingerprints."""
-        bytes_each = FINGERPRINT_BYTES_PER_UNIT + (COUNT_BYTES if self.records_sizes else 0)
-        return int(text_bytes / document_bytes * bytes_each)
+        return int(text_bytes / document_bytes * self.bytes_of_key)
 
     def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
         """Drop the documents where ``kept`` is false."""
@@ -289,6 +279,17 @@ class Decided(NamedTuple):
 def distinct_keys(parts: Iterable[Part]) -> Keys:
     """Return the keys of one partition, each once, ascending."""
     return np.unique(np.concatenate([np.zeros(0, np.uint64), *(part.keys for part in parts)]))
+
+
+def counts_of_keys(parts: Iterable[Part]) -> npt.NDArray[np.uint64]:
+    """Count the units that have each of the :func:`distinct_keys`."""
+    columns = [(part.keys, part.counts) for part in parts if part.counts is not None]
+    if not columns:
+        return np.zeros(0, np.uint64)
+    keys, counts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    order = np.argsort(keys, kind="stable")
+    _, starts = np.unique(keys[order], return_index=True)
+    return np.add.reduceat(counts[order].astype(np.uint64), starts)
 
 
 def decide(

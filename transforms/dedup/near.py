@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +39,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from transforms.dedup.deduplication import SPLIT_BITS, Deduplication, Kept, Offsets
+from transforms.dedup.deduplication import SPLIT_BITS, Kept, Offsets
 from transforms.dedup.exact import partition_bounds
-from transforms.dedup.shingles import Hashes, Shingles, distinct_shingles
+from transforms.dedup.indexed import IndexedDeduplication
+from transforms.dedup.shingles import WORDS_FORM, Hashes, Shingles, distinct_shingles
+from transforms.dedup.sketch_files import Minima
 from transforms.documents import drop
 from transforms.kernels.hashing import BASE, mix
 
@@ -75,6 +77,7 @@ class Sketch(NamedTuple):
     band_keys: Hashes  # one row a document, one column a band
     shingles: npt.NDArray[np.int64]  # number of distinct ones a document
     chars: npt.NDArray[np.int64]
+    minima: npt.NDArray[np.uint16]  # the low 2 bytes of each, a row a document
 
 
 class BandPart(NamedTuple):
@@ -87,7 +90,7 @@ class BandPart(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DeduplicateNear(Deduplication):
+class DeduplicateNear(IndexedDeduplication):
     """Drop documents of which more than ``min_overlap`` stands in one that is preferred to them.
 
     ``prefer`` is the longest text in characters, or the first in the order of the input, which also
@@ -98,6 +101,11 @@ class DeduplicateNear(Deduplication):
     documents are somewhat alike, some pairs are not found: few with `longest`, whose neighbours are
     of nearly one length; a quarter with `first`, at worst seen. A document whose minima all agree
     with another's goes without being compared, unless chance could well have made them agree.
+
+    Documents of earlier runs (``against``) are preferred to all, and their texts are not read. In a
+    band's bucket a document meets the last ``max_neighbours`` of each index, and it goes where the
+    overlap with any that it meets is over ``min_overlap``, as their minima estimate it: with a
+    standard error of ``sqrt(s * (1 - s) / (bands * rows))`` at an overlap of ``s``.
     """
 
     compares_texts = True
@@ -119,6 +127,23 @@ class DeduplicateNear(Deduplication):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a number above 0, found {getattr(self, name)}")
 
+    @classmethod
+    def made_with(cls, **parameters: Any) -> dict[str, Any]:
+        """Return what the band keys and minima of two runs must have in common."""
+        return {name: parameters[name] for name in ("shingle_words", "bands", "rows")} | {
+            "words": WORDS_FORM
+        }
+
+    @property
+    def n_minima(self) -> int:
+        """Minima of a document."""
+        return self.bands * self.rows
+
+    @property
+    def told_on_card(self) -> dict[str, Any]:
+        """The standard error of the overlap that minima estimate, where it is greatest."""
+        return {"standard_error_at_most": round(0.5 / self.n_minima**0.5, 4)}
+
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
         """Estimate the bytes of the documents' band keys."""
         return int(text_bytes / document_bytes * self.bands * BAND_KEY_BYTES)
@@ -131,8 +156,8 @@ class DeduplicateNear(Deduplication):
         """Return the band keys and the sizes of every document of a batch."""
         hashes, offsets = self.shingles(batch)
         chars = pc.utf8_length(batch["text"]).to_numpy().astype(np.int64)
-        keys = _band_keys(hashes, offsets, *_permutations(self.bands * self.rows), self.bands)
-        return Sketch(keys, np.diff(offsets), chars)
+        keys, minima = _band_keys(hashes, offsets, *_permutations(self.n_minima), self.bands)
+        return Sketch(keys, np.diff(offsets), chars, minima)
 
     def chance_to_meet(self, overlap: float) -> float:
         """Return the probability that a pair of this overlap shares a band's key."""
@@ -179,7 +204,7 @@ class DeduplicateNear(Deduplication):
         pairs = met[firsts, :2]
         bands = np.diff(np.append(firsts, len(met)))
         weights = np.add.reduceat(_WEIGHT // met[:, 2], firsts).astype(np.int64)
-        certain = self.min_overlap ** (self.bands * self.rows) < MAX_CHANCE_OF_EQUAL_MINIMA
+        certain = self.min_overlap**self.n_minima < MAX_CHANCE_OF_EQUAL_MINIMA
         same = pairs[certain & (bands == self.bands)]
         same = same[np.unique(same[:, 0], return_index=True)[1]]
         undecided = ~np.isin(pairs[:, 0], same[:, 0])
@@ -198,6 +223,13 @@ class DeduplicateNear(Deduplication):
     def is_near(self, a: Hashes, b: Hashes) -> bool:
         """Say whether two documents, given by their shingles, overlap by more than is allowed."""
         return self.overlap(a, b) > self.min_overlap
+
+    def are_near(self, a: Minima, b: Minima) -> Kept:
+        """Say of pairs, a row each, whether they overlap by more than is allowed, as minima say."""
+        fewer, more = np.minimum(a.shingles, b.shingles), np.maximum(a.shingles, b.shingles)
+        estimated = (a.minima == b.minima).mean(axis=1)
+        near: Kept = (fewer > self.min_overlap * more) & (estimated > self.min_overlap)
+        return near
 
     def apply(self, batch: pa.RecordBatch, units: Offsets, kept: Kept) -> pa.RecordBatch:
         """Drop the documents where ``kept`` is false."""
@@ -305,6 +337,7 @@ def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-un
     n_texts = offsets.size - 1
     rows = factors.size // bands
     keys = np.empty((n_texts, bands), np.uint64)
+    low_minima = np.empty((n_texts, factors.size), np.uint16)
     minima = np.empty(factors.size, np.uint32)
     for t in range(n_texts):
         minima[:] = _LOW
@@ -318,7 +351,8 @@ def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-un
             for k in range(band * rows, (band + 1) * rows):
                 key = mix(key ^ np.uint64(minima[k])) * BASE
             keys[t, band] = mix(key)
-    return keys
+        low_minima[t, :] = minima.astype(np.uint16)
+    return keys, low_minima
 
 
 @njit(cache=True, nogil=True)

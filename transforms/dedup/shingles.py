@@ -22,6 +22,9 @@ from transforms.kernels.hashing import BASE, mix
 
 Hashes = npt.NDArray[np.uint64]
 
+WORDS_FORM = "lower case, without accents"
+"""How words are compared, as the card of an index says it."""
+
 ALONE = np.uint32(1 << 31)
 """Flag of a code point that is a word by itself, in the table for :func:`word_hashes`."""
 

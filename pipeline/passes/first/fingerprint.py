@@ -45,6 +45,7 @@ from transforms.dedup.exact import (
     Units,
     cluster_sizes,
     counts_of,
+    counts_of_keys,
     decide_with_firsts,
     distinct_keys,
     fingerprint,
@@ -52,6 +53,7 @@ from transforms.dedup.exact import (
     partition_bounds,
     unpack,
 )
+from transforms.dedup.key_files import Rows, saturated
 
 CHUNK_UNITS = 1 << 21
 """Units that are sorted and sent together, which bounds a worker's memory (some 100 MB)."""
@@ -81,8 +83,10 @@ class FingerprintSplit(WritingDoFn):
         if not storage.exists(storage.join(self.output, name)):
             self._make(split, step, name)
         named = names_survivors(recipe, split.source, step)
-        counted = recipe.source(split.source).steps[step].deduplication.records_sizes
-        if counted:  # so that there is a file for a split without copies, too
+        deduplication = recipe.source(split.source).steps[step].deduplication
+        assert isinstance(deduplication, ExactDeduplication)
+        counted = deduplication.counts_units
+        if deduplication.records_sizes:  # so that there is a file for a split without copies, too
             yield beam.pvalue.TaggedOutput(SIZES, (own, b""))
         n_units, repeats = 0, []
         for n, chunk in read_fingerprints(self.output, name):
@@ -186,7 +190,8 @@ class DecidePartition(WritingDoFn):
         if deduplication.index or deduplication.against:
             keys = distinct_keys(parts)
             if deduplication.index:
-                write_index_part(self.output, source, step, window, partition, keys)
+                rows = Rows(keys, saturated(counts_of_keys(parts)))
+                write_index_part(self.output, source, step, window, partition, rows)
             cards = recipe.source(source).steps[step].parameters.get("against") or []
             older = seen_before(cards, deduplication.against or [], keys)
         if deduplication.records_sizes:

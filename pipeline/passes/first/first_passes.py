@@ -13,7 +13,7 @@ from pipeline.passes.plan import Plan, Window
 from pipeline.passes.session import Session
 from pipeline.recipe.across import Place
 from pipeline.recipe.recipe import Recipe
-from transforms.dedup.exact import ExactDeduplication
+from transforms.dedup.indexed import IndexedDeduplication
 
 
 def first_passes(session: Session) -> None:
@@ -91,12 +91,16 @@ def _join_records(session: Session) -> None:
 def _write_cards(session: Session) -> None:
     """Write the cards of the indexes that the recipe asks for; they say that these are whole."""
     for source, step in session.plan.windows:
-        deduplication = session.recipe.source(source).steps[step].deduplication
-        wanted = isinstance(deduplication, ExactDeduplication) and deduplication.index
-        if wanted and not session.has(card_name(source, step)):
+        one = session.recipe.source(source).steps[step]
+        deduplication = one.deduplication
+        if not isinstance(deduplication, IndexedDeduplication) or not deduplication.index:
+            continue
+        if not session.has(card_name(source, step)):
             places = session.recipe.source(source).places(step)
             description = {
                 "unit": type(deduplication).__name__,
+                "made_with": deduplication.made_with(**one.parameters),
+                **deduplication.told_on_card,
                 "sources": [place.source for place in places],
                 "run": session.described["plan_fingerprint"],
             }

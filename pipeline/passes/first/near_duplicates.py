@@ -14,20 +14,30 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.decisions import fell_to
 from pipeline.output.layout import Split, read_plan
+from pipeline.output.near_indexes import write_minima
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.first.near_older import (
+    OLDER,
+    CompareOlder,
+    NearDoFn,
+    compares_older,
+    minima_place,
+    rows_of,
+    with_older,
+    write_bands,
+)
 from pipeline.passes.first.rounds import (
     SURVIVORS,
     FirstPass,
     PartitionKey,
     Round,
     SplitKey,
+    WindowSplitKey,
     WriteDecisions,
     names_survivors,
     own_key,
@@ -36,13 +46,13 @@ from pipeline.passes.first.rounds import (
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import cached_recipe, documents_ahead
 from transforms.dedup.near import (
-    DeduplicateNear,
     band_parts,
     numbers_in_pairs,
     pack,
     rows_by_split,
     unpack,
 )
+from transforms.dedup.sketch_files import Minima
 
 PairKey = tuple[str, int, int, int]
 """Keys of the shuffle by pair: source, position of the step, references of the two documents.
@@ -63,26 +73,7 @@ def _splits(output: str) -> dict[tuple[str, int], Split]:
     return {(s.source, s.split): s for s in read_plan(output) if s.holds == "documents"}
 
 
-def _rows(packed: Iterable[bytes], n_columns: int) -> npt.NDArray[np.uint64]:
-    return np.frombuffer(b"".join(packed), np.uint64).reshape(-1, n_columns)
-
-
-class _NearDoFn(WritingDoFn):
-    """A part of the first pass: it knows the recipe, and where the run writes."""
-
-    def __init__(self, recipe_json: str, output: str, progress_name: str = "") -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
-        self.progress_name = progress_name
-
-    def deduplication(self, source: str, position: int) -> DeduplicateNear:
-        """Return the step at a position among a source's steps."""
-        made = cached_recipe(self.recipe_json).source(source).steps[position].deduplication
-        assert isinstance(made, DeduplicateNear)
-        return made
-
-
-class SketchSplit(_NearDoFn):
+class SketchSplit(NearDoFn):
     """Reads a split and sends its documents' band keys by partition."""
 
     def process(
@@ -112,32 +103,48 @@ class SketchSplit(_NearDoFn):
         recipe = cached_recipe(self.recipe_json)
         n_documents = 0
         body: list[bytes] = []
+        minima: list[Minima] = []
+        minima_file = minima_place(step, one, number)
         batches = documents_ahead(split, recipe, self.output, position)
         for batch in progress.watch(batches):
             sketch = step.sketch(batch)
             for partition, part in band_parts(sketch, number, n_documents, one.n_partitions):
                 packed = pack(part)
                 body += [np.array([partition, len(packed)], np.uint64).tobytes(), packed]
+            if minima_file:
+                minima.append(Minima(sketch.minima, sketch.shingles.astype(np.uint32)))
             n_documents += batch.num_rows
+        if minima_file:  # ahead of the sketches, which say that all is there
+            write_minima(self.output, minima_file, minima, step.n_minima)
         data = b"".join([np.uint64(n_documents).tobytes(), *body])
         whole_files.write_bytes(self.output, name, data)
         progress.done()
 
 
-class MeetInBands(_NearDoFn):
-    """Finds the documents that meet in one partition of band keys."""
+class MeetInBands(NearDoFn):
+    """Finds the documents that meet in one partition of band keys; writes it for later runs."""
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
-    ) -> Iterator[tuple[SplitKey, bytes]]:
-        """Yield the meetings, packed, keyed by the split of the one that would go."""
-        (source, step, _, _), parts = element
-        for met in self.deduplication(source, step).meetings(map(unpack, parts)):
+    ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
+        """Yield the meetings, packed, keyed by the split of the one that would go.
+
+        Tagged are the meetings with documents of earlier runs.
+        """
+        (source, step, window, partition), packed = element
+        deduplication = self.deduplication(source, step)
+        parts = list(map(unpack, packed))
+        if deduplication.index:
+            write_bands(self.output, (source, step, window, partition), parts)
+        cards = self.cards(source, step)
+        for split, older in with_older(parts, cards, deduplication.max_neighbours):
+            yield beam.pvalue.TaggedOutput(OLDER, ((source, step, window, split), older))
+        for met in deduplication.meetings(parts):
             for split, rows in rows_by_split(met[:, 0]):
                 yield (source, step, split), met[rows].tobytes()
 
 
-class ChoosePartners(_NearDoFn):
+class ChoosePartners(NearDoFn):
     """Chooses what each document of a split is compared with, of all that it meets."""
 
     def process(
@@ -145,7 +152,7 @@ class ChoosePartners(_NearDoFn):
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield pairs, packed, keyed by the splits of both; tagged, those that go in any case."""
         (source, step, split), met = element
-        same, pairs = self.deduplication(source, step).choose(_rows(met, 3))
+        same, pairs = self.deduplication(source, step).choose(rows_of(met, 3))
         if len(same):
             yield beam.pvalue.TaggedOutput(DECIDED, ((source, step, split), same.tobytes()))
         if len(pairs):
@@ -155,7 +162,7 @@ class ChoosePartners(_NearDoFn):
                 yield (source, step, other), pairs[rows].tobytes()
 
 
-class ShinglesOfPairs(_NearDoFn):
+class ShinglesOfPairs(NearDoFn):
     """Reads a split again and sends the shingles of its documents that stand in a pair."""
 
     def process(self, element: tuple[SplitKey, Iterable[bytes]]) -> Iterator[tuple[PairKey, bytes]]:
@@ -164,7 +171,7 @@ class ShinglesOfPairs(_NearDoFn):
         recipe = cached_recipe(self.recipe_json)
         of_source, own_step, own_number = own_key(recipe, source, step, number)
         deduplication = self.deduplication(source, step)
-        pairs = _rows(packed, 2)
+        pairs = rows_of(packed, 2)
         numbers, rows = numbers_in_pairs(pairs, number)
         split = _splits(self.output)[of_source, own_number]
         first = 0
@@ -181,7 +188,7 @@ class ShinglesOfPairs(_NearDoFn):
             first += batch.num_rows
 
 
-class ComparePair(_NearDoFn):
+class ComparePair(NearDoFn):
     """Works out the true overlap of a pair."""
 
     def process(self, element: tuple[PairKey, Iterable[bytes]]) -> Iterator[tuple[SplitKey, bytes]]:
@@ -195,7 +202,7 @@ class ComparePair(_NearDoFn):
             yield (source, step, a >> 32), np.array([a, b], np.uint64).tobytes()
 
 
-class NameWhatGoes(_NearDoFn):
+class NameWhatGoes(NearDoFn):
     """Says of pairs, in which one goes, which documents these are."""
 
     def process(
@@ -205,7 +212,7 @@ class NameWhatGoes(_NearDoFn):
         (source, step, number), pairs = element
         recipe = cached_recipe(self.recipe_json)
         key = own_key(recipe, source, step, number)
-        goes, stays = _rows([pairs], 2).T
+        goes, stays = rows_of([pairs], 2).T
         units = (goes & _LOW).astype(np.uint32)
         yield key, units.tobytes()
         if names_survivors(recipe, source, step):
@@ -227,11 +234,16 @@ class FindNearDuplicates(FirstPass):
             .with_output_types(tuple[PartitionKey, bytes], counts=tuple[SplitKey, bytes])
             .with_outputs(COUNTS, main="parts")
         )
-        chosen = (
+        met = (
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
             | "MeetInBands"
-            >> beam.ParDo(MeetInBands(*arguments)).with_output_types(tuple[SplitKey, bytes])
+            >> beam.ParDo(MeetInBands(*arguments))
+            .with_output_types(tuple[SplitKey, bytes], older=tuple[WindowSplitKey, bytes])
+            .with_outputs(OLDER, main="meetings")
+        )
+        chosen = (
+            met.meetings
             | "GroupMeetingsBySplit" >> beam.GroupByKey()
             | "ChoosePartners"
             >> beam.ParDo(ChoosePartners(*arguments))
@@ -255,8 +267,17 @@ class FindNearDuplicates(FirstPass):
             .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
             .with_outputs(SURVIVORS, main="units")
         )
+        units = decided.units
+        if compares_older(self.recipe_json, self.rounds):
+            fallen = (
+                met[OLDER]
+                | "GroupOlderBySplit" >> beam.GroupByKey()
+                | "CompareOlder"
+                >> beam.ParDo(CompareOlder(*arguments)).with_output_types(tuple[SplitKey, bytes])
+            )
+            units = (units, fallen) | "AllUnits" >> beam.Flatten()
         return (
-            {"own": made[COUNTS], "decided": decided.units, SURVIVORS: decided[SURVIVORS]}
+            {"own": made[COUNTS], "decided": units, SURVIVORS: decided[SURVIVORS]}
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

@@ -41,6 +41,10 @@ PartitionKey = tuple[str, int, int, int]
 SplitKey = tuple[str, int, int]
 """Keys of the shuffle by split: source, position of the step, number of the split."""
 
+WindowSplitKey = tuple[str, int, int, int]
+"""Keys of the shuffle by split that name its window: source, position of the step, window, number
+of the split in the round."""
+
 SIZES = "sizes"
 """Tag of the sizes of clusters of equal documents."""
 

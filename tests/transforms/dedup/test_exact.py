@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from transforms.dedup.exact import (
     Part,
     cluster_sizes,
     counts_of,
+    counts_of_keys,
     decide,
     decide_with_firsts,
     distinct_keys,
@@ -214,3 +215,18 @@ def test_clusters_are_counted_over_chunks_and_splits(chunks_of_splits):
         for unit, size in zip(cluster.units.tolist(), cluster.sizes.tolist(), strict=True)
     }
     assert found == {places[0]: len(places) for places in expected.values() if len(places) > 1}
+
+
+@given(st.lists(st.lists(st.integers(0, 12), max_size=8), max_size=5))
+def test_the_units_of_each_key_are_counted_over_all_chunks(splits):
+    chunks_of = [
+        deduplicate.fingerprint(np.array(keys, np.uint64), np.arange(len(keys)), 0)
+        for keys in splits
+    ]
+    parts = [
+        Part(i, one.keys, one.firsts, deduplicate.counts_of(one))
+        for i, one in enumerate(chunks_of)
+        if len(one.keys)
+    ]
+    made = zip(distinct_keys(parts).tolist(), counts_of_keys(parts).tolist(), strict=True)
+    assert dict(made) == Counter(key for keys in splits for key in keys)

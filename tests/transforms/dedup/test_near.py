@@ -22,6 +22,7 @@ from transforms.dedup.near import (
     rows_by_split,
     unpack,
 )
+from transforms.dedup.sketch_files import Minima
 
 EVERY_PAIR = replace(  # finds pairs over 0.2 surely
     BOOKS, bands=200, rows=1, shingle_words=2, max_neighbours=1000, max_partners=1000
@@ -311,6 +312,32 @@ def test_pairs_are_found_as_often_as_the_curve_says():
         true_overlap = kept / (2 * size - kept)
         expected = step.chance_to_meet(true_overlap)
         assert abs(found - expected) <= 4 * (expected * (1 - expected) / n_pairs) ** 0.5 + 1e-9
+
+
+def test_minima_estimate_the_overlap_with_the_error_that_is_stated():
+    step = DeduplicateNear(0.6, 1, 14, 8, "first", 1, 1)
+    random = np.random.default_rng(8)
+    overlap, n = 0.7, 400
+    texts = []
+    for _ in range(n):
+        words = [f"w{word}" for word in random.integers(10**9, size=170)]
+        texts += [" ".join(words[:100] + words[100:121]), " ".join(words[:100] + words[121:143])]
+    sketch = step.sketch(batch_of(texts))
+    minima = Minima(sketch.minima, sketch.shingles.astype(np.uint32))
+    a, b = minima.take(np.arange(0, 2 * n, 2)), minima.take(np.arange(1, 2 * n, 2))
+    estimates = (a.minima == b.minima).mean(axis=1)
+    error = (overlap * (1 - overlap) / step.n_minima) ** 0.5
+    assert abs(estimates.mean() - overlap) < 4 * error / n**0.5
+    assert 0.85 < estimates.std() / error < 1.15
+    assert (step.are_near(a, b) == (estimates > 0.6)).all()
+    assert step.told_on_card["standard_error_at_most"] == pytest.approx(error, rel=0.1)
+
+
+def test_minima_of_texts_of_unlike_lengths_are_not_near():
+    step = DeduplicateNear(0.6, 1, 14, 8, "first", 1, 1)
+    minima = np.ones((2, 112), np.uint16)
+    a, b = np.array([59, 61], np.uint32), np.array([100, 100], np.uint32)
+    assert step.are_near(Minima(minima, a), Minima(minima, b)).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

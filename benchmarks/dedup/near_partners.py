@@ -1,6 +1,6 @@
 """Near-duplicates found among pages of one template, by the choice of pairs that are compared.
 
-    python benchmarks/near_partners.py [--pages 3000]
+    python benchmarks/dedup/near_partners.py [--pages 3000]
 
 Hundreds of pages of one template are in one bucket of a band, so not all pairs of a bucket can be
 compared. In the pipeline a document meets the documents just before it in the order of preference.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from transforms.dedup.near import BandPart, DeduplicateNear, Meetings, References, band_parts
 from transforms.documents import documents

@@ -1,6 +1,6 @@
 """Speed of finding near-duplicates, operation by operation, compared with datasketch.
 
-    python benchmarks/near_duplicates.py [--data ../shared/data] [--json]
+    python benchmarks/dedup/near_duplicates.py [--data ../shared/data] [--json]
 
 All runs on one core, and kernels are compiled before the clock starts. datasketch
 (``pip install datasketch``, not a dependency of this project) makes the same number of hashes of
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import best_seconds

@@ -1,6 +1,6 @@
 """Time and memory of near-deduplication in whole runs over pages that are all alike.
 
-    python benchmarks/near_memory.py [--pages 2000 20000 100000] [--runner DirectRunner]
+    python benchmarks/dedup/near_memory.py [--pages 2000 20000 100000] [--runner DirectRunner]
 
 The pages are those of ``near_partners.py``, of 200 words each, which share 90 % of their text. All
 are similar, and none is a copy. One file holds them all.
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.near_partners import STEP, pages_of_a_template
+from benchmarks.dedup.near_partners import STEP, pages_of_a_template
 from benchmarks.run_cost import run_cost
 
 SHARED = 0.9

@@ -1,0 +1,1 @@
+"""The commands of indexes that deduplications have written."""
