@@ -23,6 +23,7 @@ from pipeline.output.layout import Split, read_plan
 from pipeline.output.progress import ProgressLog
 from pipeline.passes.beam_parts import WritingDoFn
 from pipeline.passes.first.rounds import (
+    PAIRS,
     SURVIVORS,
     FirstPass,
     PartitionKey,
@@ -201,7 +202,7 @@ class NameWhatGoes(_NearDoFn):
     def process(
         self, element: tuple[SplitKey, bytes]
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
-        """Yield the numbers that go, keyed by their split; tagged, what they fell to."""
+        """Yield the numbers that go, keyed by their split; tagged, what they fell to, and pairs."""
         (source, step, number), pairs = element
         recipe = cached_recipe(self.recipe_json)
         key = own_key(recipe, source, step, number)
@@ -211,6 +212,8 @@ class NameWhatGoes(_NearDoFn):
         if names_survivors(recipe, source, step):
             fell = fell_to(units, stays >> np.uint64(32), (stays & _LOW).astype(np.uint32))
             yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
+        if self.deduplication(source, step).records_sizes:
+            yield beam.pvalue.TaggedOutput(PAIRS, (key, pairs))
 
 
 class FindNearDuplicates(FirstPass):
@@ -252,11 +255,20 @@ class FindNearDuplicates(FirstPass):
             | "AllDecided" >> beam.Flatten()
             | "NameWhatGoes"
             >> beam.ParDo(NameWhatGoes(*arguments))
-            .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
-            .with_outputs(SURVIVORS, main="units")
+            .with_output_types(
+                tuple[SplitKey, bytes],
+                survivors=tuple[SplitKey, bytes],
+                pairs=tuple[SplitKey, bytes],
+            )
+            .with_outputs(SURVIVORS, PAIRS, main="units")
         )
         return (
-            {"own": made[COUNTS], "decided": decided.units, SURVIVORS: decided[SURVIVORS]}
+            {
+                "own": made[COUNTS],
+                "decided": decided.units,
+                SURVIVORS: decided[SURVIVORS],
+                PAIRS: decided[PAIRS],
+            }
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )
