@@ -1,17 +1,19 @@
-"""Runs of FineWeb's and DCLM's recipes over the real WARC samples."""
+"""Runs of FineWeb's, FineWeb-2's and DCLM's recipes over the real WARC samples."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import beam_runner
 from pipeline.inspection.explain import explain
-from pipeline.inspection.manifest import statistics
+from pipeline.inspection.manifest import load_manifest, statistics
 from pipeline.inspection.verify import verify
 from pipeline.models.classifier_training import probabilities, train, training_lines
 from pipeline.models.model_card import write_card
@@ -58,9 +60,10 @@ def models(tmp_path_factory, shared_data: Path, shared_models: Path) -> Path:
 
 
 def run(recipe: str, output: Path, data: Path, models: Path, *more: str) -> int:
+    lists = [] if recipe == "fineweb2.yaml" else ["--set", f"lists={models}"]
     return beam_runner.main(
         ["--recipe", str(ROOT / "recipes" / recipe), "--output", str(output), "--workers", "1",
-         "--set", f"data={data}", "--set", f"models={models}", "--set", f"lists={models}", *more]
+         "--set", f"data={data}", "--set", f"models={models}", *lists, *more]
     )  # fmt: skip
 
 
@@ -98,6 +101,43 @@ def test_runs_over_the_warc_samples(recipe, reasons, tmp_path, shared_data, mode
     names = {r["reason"]: r["step"] for r in source["funnel"] if r["outcome"] == "dropped"}
     assert names["blocked_domain"] == "filter_urls"
     assert_steps_leave_texts(output)
+
+
+def test_pages_in_several_languages_count_by_their_near_duplicates(tmp_path, shared_data, models):
+    warc = shared_data / "commoncrawl" / "warc"
+    data = tmp_path / "data" / "commoncrawl" / "warc"
+    data.mkdir(parents=True)
+    for copy in ("a", "b"):
+        (data / f"{copy}.warc.gz").symlink_to(warc / "readability.warc.gz")
+    (data / "c.warc.gz").symlink_to(warc / "trafilatura-tests.warc.gz")
+    output = tmp_path / "out"
+    settings = "--set", "sources.commoncrawl.reader.warc.extractor=resiliparse"
+    assert run("fineweb2.yaml", output, tmp_path / "data", models, *settings) == 0
+    assert verify(str(output)) == []
+    source = statistics(str(output))["sources"]["commoncrawl"]
+    dropped = {r["reason"]: r["documents"] for r in source["funnel"] if r["outcome"] == "dropped"}
+    rows = [
+        row
+        for file in sorted((output / "shards").rglob("*.docs.parquet"))
+        for row in pq.read_table(file).to_pylist()
+    ]
+    print(len(rows), json.dumps(dropped), Counter(row["language"] for row in rows))
+    assert {
+        "other_language", "low_language_score", "gopher_words", "near_duplicate"
+    } <= dropped.keys()  # fmt: skip
+    assert {row["language"] for row in rows} <= set(_languages(output))
+    domains = load_manifest(str(output))["sources"]["commoncrawl"]["domains"]
+    for row in rows:
+        twice = row["id"].split("#")[0] != "commoncrawl/c.warc.gz"
+        size = json.loads(row["metadata"])["cluster_size"]
+        assert (size >= 2 and size % 2 == 0) if twice else size >= 1
+        assert row["domain"] == str(sum(size >= cutoff for cutoff in (2, 3, 5, 100, 1000)))
+    assert domains["1"]["epochs"] == pytest.approx(2 * domains["0"]["epochs"])
+
+
+def _languages(output: Path) -> dict[str, dict]:
+    by_language = next(step for step in _steps(output) if "filter_by_language" in step)
+    return by_language["filter_by_language"]["languages"]
 
 
 def _steps(output: Path) -> list[dict]:

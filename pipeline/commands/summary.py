@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files import storage
+from pipeline.output.clusters import FoundClusters, found_clusters
 from pipeline.output.layout import REPORT_NAME
 from pipeline.passes.estimates import Estimate
 from pipeline.tables import show, table
@@ -76,7 +77,18 @@ def print_summary(
         f"\n{len(manifest['shards'])} shards, in {n_parts} files of tokens, in {output}/shards, "
         f"{'made before' if seconds is None else f'{seconds:.0f} s in all'}. To look:",
         *(f"  {what:<{width}}{why}" for what, why in look.items()),
+        *map(clusters_line, found_clusters(output, manifest)),
         *(f"warning: {warning}" for warning in warnings),
+    )
+
+
+def clusters_line(found: FoundClusters) -> str:
+    """Say in a line what clusters of near-duplicates there were, and what it took to find them."""
+    window = f", window {found.window}" if found.window else ""
+    return (
+        f"clusters of {found.source}, step {found.step}{window}: {found.clusters:,} of "
+        f"{found.documents:,} documents, the largest of {found.largest:,}; {found.turns} turns "
+        f"shuffled {found.shuffle_bytes:,} bytes"
     )
 
 

@@ -22,7 +22,7 @@ _SURVIVORS_MAGIC = b"LCFELLTO"
 _SIZES_MAGIC = b"LCSIZES1"
 
 CLUSTER = np.dtype([("unit", "<u4"), ("size", "<u4")])
-"""A document that stays, by its number in the split, and how many are equal to it."""
+"""A document, by its number in the split, and how many are in its cluster."""
 
 FELL_TO = np.dtype([("unit", "<u4"), ("survivor", "<u8")])
 """A document that fell to another: its number in the split, and the other's reference
@@ -75,27 +75,36 @@ def read_survivor(output: str, name: str, unit: int) -> int | None:
     return int(rows["survivor"][at]) if at < len(rows) and rows["unit"][at] == unit else None
 
 
+CLUSTERS_PATTERN = r"decisions/(.+)/step(\d+)-window(\d+)\.clusters\.json"
+"""Matches the names of :func:`clusters_name`: source, step and window."""
+
+
+def clusters_name(source: str, step: int, window: int) -> str:
+    """Return the name of the file that says how the clusters of a window were found."""
+    return f"decisions/{source}/step{step}-window{window:05d}.clusters.json"
+
+
 def sizes_name(source: str, step: int, split: int) -> str:
-    """Return the name of the file with the sizes of a split's clusters of equal documents."""
+    """Return the name of the file with the sizes of the clusters of a split's documents."""
     return f"decisions/{source}/step{step}-split{split:06d}.sizes"
 
 
 def packed_sizes(units: npt.NDArray[np.uint32], sizes: npt.NDArray[np.uint32]) -> bytes:
-    """Pack how many documents equal some of a split, these counted."""
+    """Pack the sizes of the clusters of some documents of a split."""
     rows = np.empty(len(units), CLUSTER)
     rows["unit"], rows["size"] = units, sizes
     return rows.tobytes()
 
 
 def write_sizes(output: str, name: str, packed: Iterable[bytes]) -> None:
-    """Write how many documents equal those of a split that some equal."""
+    """Write the sizes of the clusters of those of a split's documents that are not alone."""
     rows = np.sort(np.frombuffer(b"".join(packed), CLUSTER))
     body = zstandard.ZstdCompressor(level=3).compress(rows.tobytes())
     whole_files.write_bytes(output, name, _SIZES_MAGIC + body)
 
 
 def read_sizes(output: str, name: str, n_units: int) -> npt.NDArray[np.uint32]:
-    """Read how many documents equal each of a split, itself counted.
+    """Read the size of the cluster of each document of a split, 1 where it is alone.
 
     Raises ValueError with the name of the file if it is damaged.
     """

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pipeline.errors import RecipeError
-from pipeline.recipe.domains import Curve, Domains
+from pipeline.recipe.domains import Curve, DomainColumn, Domains
 
 NAMED = 8
 """Most domains that a message names."""
@@ -28,9 +28,10 @@ def domain_shares(
     if domains.shares is not None:
         wanted = _matched(domains.shares, tokens, f"{where}.shares", None)
     else:
-        weights = _matched(domains.weights or {}, tokens, f"{where}.weights", 1.0)
+        columns = domains.columns
+        weights = _matched(domains.weights or {}, tokens, f"{where}.weights", 1.0, columns)
         if domains.curve is not None:
-            named = _matched(domains.weights or {}, tokens, f"{where}.weights", math.nan)
+            named = _matched(domains.weights or {}, tokens, f"{where}.weights", math.nan, columns)
             left = [name for name in tokens if math.isnan(named[name])]
             place = [column.name for column in domains.columns].index(domains.curve.column)
             weights |= curve_weights(domains.curve, place, tokens, left, f"{where}.weights.curve")
@@ -99,12 +100,16 @@ def _capped(shares: Mapping[str, float], caps: Mapping[str, float]) -> dict[str,
 
 
 def _matched(
-    numbers: Mapping[str, float], domains: Mapping[str, int], where: str, default: float | None
+    numbers: Mapping[str, float],
+    domains: Mapping[str, int],
+    where: str,
+    default: float | None,
+    columns: Sequence[DomainColumn] = (),
 ) -> dict[str, float]:
     """Return the number of each domain: of its name, or of the first pattern that matches it.
 
     Without a default there are no patterns, and every domain must have a number. Every key must be
-    that of a domain.
+    that of a domain, or of one that other documents would make by the cut-offs of ``columns``.
     """
     found: dict[str, float] = {}
     used: set[str] = set()
@@ -122,9 +127,25 @@ def _matched(
             found[domain] = default
     if missing:
         raise RecipeError(f"{where}: no share of {_listed(missing)}; 0 leaves a domain out")
-    if unknown := [key for key in numbers if key not in used]:
+    names = [key for key in numbers if key not in used]
+    if unknown := [key for key in names if not _may_be(key, domains, columns)]:
         raise RecipeError(f"{where}: no domain is {_listed(unknown)}; there are {_listed(domains)}")
     return found
+
+
+def _may_be(key: str, domains: Mapping[str, int], columns: Sequence[DomainColumn]) -> bool:
+    """Tell whether a key names a range of numbers that no document happens to be in."""
+    parts = key.split("/")
+    if len(parts) != len(columns):
+        return False
+    for place, (part, column) in enumerate(zip(parts, columns, strict=True)):
+        if column.cutoffs:
+            known = list(map(str, range(len(column.cutoffs) + 1)))
+        else:
+            known = [domain.split("/")[place] for domain in domains]
+        if not any(fnmatch.fnmatchcase(value, part) for value in known):
+            return False
+    return any(column.cutoffs for column in columns)
 
 
 def _listed(names: Sequence[str] | Mapping[str, int]) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pipeline.errors import RecipeError, RunError
 from pipeline.files import storage
-from pipeline.output.decisions import decision_name
+from pipeline.output.decisions import clusters_name, decision_name
 from pipeline.output.layout import Split, joined_name
 from pipeline.passes.estimates import Estimate, shuffle_bytes, unpacked_bytes, window_of
 from pipeline.passes.kept_documents import is_kept
@@ -48,6 +48,18 @@ class Window(NamedTuple):
         """The files of its decisions."""
         step_of = dict(self.source.places(self.step))
         return {decision_name(s.source, step_of[s.source], s.split) for s in self.splits}
+
+    @property
+    def measures_clusters(self) -> bool:
+        """Whether the sizes of clusters are looked for behind the decisions."""
+        deduplication = self.source.steps[self.step].deduplication
+        return deduplication.finds_near_duplicates and deduplication.records_sizes
+
+    @property
+    def names(self) -> set[str]:
+        """The files of its decisions, and the one that is written last where it has clusters."""
+        last = {clusters_name(self.source.name, self.step, self.number)}
+        return self.decision_names | (last if self.measures_clusters else set())
 
 
 @dataclass(frozen=True)

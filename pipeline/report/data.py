@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pipeline.inspection.manifest import load_manifest, statistics
+from pipeline.output.clusters import found_clusters
 from pipeline.output.layout import dropped_summary
 from pipeline.report.distributions import TABLE_ITEMS, Distributions, distributions
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
@@ -45,6 +46,7 @@ def collect(output: str) -> dict[str, Any]:
         "totals": _totals(sources),
         "warnings": stats["warnings"],
         "llama": _llama(sources),
+        "clusters": [found._asdict() for found in found_clusters(output, manifest)],
         "shards": len(manifest["shards"]),
         "bytes": sum(
             file["bytes"]

@@ -94,7 +94,7 @@ class Deduplication(ABC):
 
     @property
     def records_sizes(self) -> bool:
-        """Whether documents that stay are given the number of those that equal them."""
+        """Whether documents that stay are given the size of their cluster, themselves counted."""
         return False
 
     def count(self, batch: pa.RecordBatch) -> Offsets:

@@ -28,7 +28,7 @@ partition, :meth:`DeduplicateNear.choose` for those pairs of a document that are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -56,6 +56,9 @@ in all of them counts as overlapping by more."""
 
 BAND_KEY_BYTES = 24
 """Bytes of a band's key in the shuffle, with what orders the documents."""
+
+CLUSTER_BYTES = 48
+"""Bytes of a pair in the shuffles of one turn, in which the sizes of clusters are looked for."""
 
 References = npt.NDArray[np.uint64]
 """Documents as numbers: ``split << 32 | number of the document in its split``, by the numbers of
@@ -100,7 +103,9 @@ class DeduplicateNear(IndexedDeduplication):
     the ``max_partners`` likeliest of all that it meets. So where more than ``max_neighbours``
     documents are somewhat alike, some pairs are not found: few with `longest`, whose neighbours are
     of nearly one length; a quarter with `first`, at worst seen. A document whose minima all agree
-    with another's goes without being compared, unless chance could well have made them agree.
+    with another's goes without being compared, unless chance could well have made them agree. With
+    ``record``, documents that stay are given the number of those that pairs which were found alike
+    connect with them, themselves counted.
 
     Documents of earlier runs (``against``) are preferred to all, and their texts are not read. In a
     band's bucket a document meets the last ``max_neighbours`` of each index, and it goes where the
@@ -118,6 +123,8 @@ class DeduplicateNear(IndexedDeduplication):
     prefer: Literal["longest", "first"]
     max_neighbours: int
     max_partners: int
+    _: KW_ONLY
+    record: Literal["cluster_size"] | None = None  # into the metadata of documents that stay
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,8 +152,17 @@ class DeduplicateNear(IndexedDeduplication):
         return {"standard_error_at_most": round(0.5 / self.n_minima**0.5, 4)}
 
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
-        """Estimate the bytes of the documents' band keys."""
-        return int(text_bytes / document_bytes * self.bands * BAND_KEY_BYTES)
+        """Estimate the bytes of the documents' band keys, or of a turn's pairs if these are more.
+
+        The turns follow, each a pipeline of its own, so these are not held at the same time.
+        """
+        pairs = CLUSTER_BYTES * self.max_partners if self.records_sizes else 0
+        return int(text_bytes / document_bytes * max(self.bands * BAND_KEY_BYTES, pairs))
+
+    @property
+    def records_sizes(self) -> bool:
+        """Whether the sizes of clusters are looked for."""
+        return self.record is not None
 
     def shingles(self, batch: pa.RecordBatch) -> Shingles:
         """Return the distinct shingles of every document of a batch."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.files import storage
 from pipeline.output.key_indexes import card_name, write_card
+from pipeline.passes.first.cluster_turns import measure_clusters
 from pipeline.passes.first.deduplications import first_pass_of
 from pipeline.passes.first.join_records import JoinRecords, records_folder
 from pipeline.passes.first.rounds import FirstPass, Round
@@ -39,7 +40,7 @@ def waves(plan: Plan, output: str, shuffle_limit: float) -> Iterator[list[Window
         wave: list[Window] = []
         wave_bytes = 0
         for window in (window for place in turn for window in plan.windows[place]):
-            if window.decision_names <= there:
+            if window.names <= there:
                 continue
             if wave and wave_bytes + window.shuffle_bytes > shuffle_limit:
                 yield wave
@@ -108,6 +109,17 @@ def _write_cards(session: Session) -> None:
 
 
 def _decide(session: Session, windows: list[Window]) -> None:
+    """Make the decisions of some windows, and measure their clusters where that is asked for."""
+    there = storage.list_names(session.output, "decisions")
+    undecided = [window for window in windows if not window.decision_names <= there]
+    if undecided:
+        _compare(session, undecided)
+    clustered = [round_of(window) for window in windows if window.measures_clusters]
+    if clustered:
+        measure_clusters(session, clustered)
+
+
+def _compare(session: Session, windows: list[Window]) -> None:
     """Make the decisions of some windows; they are what the build reads of a deduplication."""
     total = sum(split.n_bytes for window in windows for split in window.splits)
     rounds = [round_of(window) for window in windows]

@@ -32,6 +32,7 @@ from pipeline.passes.first.near_older import (
     write_bands,
 )
 from pipeline.passes.first.rounds import (
+    PAIRS,
     SURVIVORS,
     FirstPass,
     PartitionKey,
@@ -208,7 +209,7 @@ class NameWhatGoes(NearDoFn):
     def process(
         self, element: tuple[SplitKey, bytes]
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
-        """Yield the numbers that go, keyed by their split; tagged, what they fell to."""
+        """Yield the numbers that go, keyed by their split; tagged, what they fell to, and pairs."""
         (source, step, number), pairs = element
         recipe = cached_recipe(self.recipe_json)
         key = own_key(recipe, source, step, number)
@@ -218,6 +219,8 @@ class NameWhatGoes(NearDoFn):
         if names_survivors(recipe, source, step):
             fell = fell_to(units, stays >> np.uint64(32), (stays & _LOW).astype(np.uint32))
             yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
+        if self.deduplication(source, step).records_sizes:
+            yield beam.pvalue.TaggedOutput(PAIRS, (key, pairs))
 
 
 class FindNearDuplicates(FirstPass):
@@ -264,8 +267,12 @@ class FindNearDuplicates(FirstPass):
             | "AllDecided" >> beam.Flatten()
             | "NameWhatGoes"
             >> beam.ParDo(NameWhatGoes(*arguments))
-            .with_output_types(tuple[SplitKey, bytes], survivors=tuple[SplitKey, bytes])
-            .with_outputs(SURVIVORS, main="units")
+            .with_output_types(
+                tuple[SplitKey, bytes],
+                survivors=tuple[SplitKey, bytes],
+                pairs=tuple[SplitKey, bytes],
+            )
+            .with_outputs(SURVIVORS, PAIRS, main="units")
         )
         units = decided.units
         if compares_older(self.recipe_json, self.rounds):
@@ -277,7 +284,12 @@ class FindNearDuplicates(FirstPass):
             )
             units = (units, fallen) | "AllUnits" >> beam.Flatten()
         return (
-            {"own": made[COUNTS], "decided": units, SURVIVORS: decided[SURVIVORS]}
+            {
+                "own": made[COUNTS],
+                "decided": units,
+                SURVIVORS: decided[SURVIVORS],
+                PAIRS: decided[PAIRS],
+            }
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))
         )

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import apache_beam as beam
 import numpy as np
 
+from pipeline.output import whole_files
 from pipeline.output.decisions import (
     decision_name,
     sizes_name,
@@ -48,6 +49,9 @@ of the split in the round."""
 SIZES = "sizes"
 """Tag of the sizes of clusters of equal documents."""
 
+PAIRS = "pairs"
+"""Tag of the pairs of documents that were found alike, of which clusters are made."""
+
 SURVIVORS = "survivors"
 """Tag of what names the documents that others fell to."""
 
@@ -70,6 +74,10 @@ class Round(NamedTuple):
                 window = window_of(recipe.source(place.source), place.step, split)
                 return (ranked(rank, split.split), place.step) if window == self.window else None
         return None
+
+    def cluster_name(self, *parts: str) -> str:
+        """Return the name of a file of the round's clusters, or of their folder."""
+        return "/".join(["work/clusters/turns", self.label, *parts])
 
     def work_name(self, split: Split, suffix: str) -> str:
         """Return the name of a split's file in the round's folder."""
@@ -95,6 +103,12 @@ def own_key(recipe: Recipe, source: str, step: int, number: int) -> SplitKey:
     places = recipe.source(source).places(step)
     rank, split = unranked(number)
     return *places[rank], split
+
+
+def pairs_name(split: SplitKey) -> str:
+    """Return the name of the file with the pairs of a split's documents that were found alike."""
+    source, step, number = split
+    return f"work/clusters/pairs/{source}/step{step}-split{number:06d}.pairs"
 
 
 def names_survivors(recipe: Recipe, source: str, step: int) -> bool:
@@ -136,7 +150,8 @@ class WriteDecisions(WritingDoFn):
     They are grouped from several sides: the split's ``own`` element has the number of its units and
     those that go whatever stands elsewhere; what is ``decided`` are the numbers of more that go;
     ``survivors`` say of some what they fell to; ``sizes``, where there are any elements of it, how
-    many documents equal those that stay.
+    many documents equal those that stay; ``pairs`` are those of which clusters are made. The
+    decisions come last: where they are, all is.
     """
 
     def process(self, element: tuple[SplitKey, dict[str, Iterable[bytes]]]) -> None:
@@ -152,4 +167,10 @@ class WriteDecisions(WritingDoFn):
         sizes = list(groups.get(SIZES, ()))
         if sizes:
             write_sizes(self.output, sizes_name(*split), sizes)
+        pairs = list(groups.get(PAIRS, ()))
+        if pairs:
+            rows = np.frombuffer(b"".join(pairs), np.uint64).reshape(-1, 2)
+            whole_files.write_bytes(
+                self.output, pairs_name(split), np.unique(rows, axis=0).tobytes()
+            )
         write_decisions(self.output, decision_name(*split), n_units, dropped)

@@ -112,3 +112,17 @@ def test_a_curve_weighs_buckets_by_their_percentile() -> None:
     without = Domains(columns, None, None, None, curve)
     with pytest.raises(RecipeError, match=r"d\.weights\.curve: en/unknown has no number"):
         domain_shares(without, tokens, 1000.0, "d")
+
+
+def test_weights_may_name_ranges_that_no_document_is_in() -> None:
+    columns = (DomainColumn("language", ()), DomainColumn("metadata.cluster_size", (2.0, 100.0)))
+    tokens = {"de/0": 100, "en/0": 100, "en/1": 100}
+
+    def of(weights: dict[str, float]) -> dict[str, float]:
+        return domain_shares(Domains(columns, weights, None, None), tokens, 1000.0, "d")
+
+    found = of({"*/0": 1.0, "*/1": 2.0, "*/2": 8.0, "de/2": 3.0})
+    assert found == pytest.approx({"de/0": 0.25, "en/0": 0.25, "en/1": 0.5})
+    for name in ("*/3", "fr/0", "2", "de/head", "*/*/0"):
+        with pytest.raises(RecipeError, match="no domain is"):
+            of({"*/0": 1.0, name: 2.0})
