@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -68,7 +68,12 @@ class ExactDeduplication(Deduplication):
     against: list[FilePath] | None = None  # cards of the indexes of earlier runs
 
     @classmethod
-    def check(cls, *, against: list[str] | None = None, **_: Any) -> None:
+    def unit_name(cls, parameters: Mapping[str, Any]) -> str:
+        """Name what is compared, for the card of an index: keys of other names are not compared."""
+        return cls.__name__
+
+    @classmethod
+    def check(cls, *, against: list[str] | None = None, **others: Any) -> None:
         """Raise ValueError where a file of ``against`` is no card of an index of the kind."""
         for path in against or ():
             try:
@@ -76,8 +81,9 @@ class ExactDeduplication(Deduplication):
                 found = card["format"], card["unit"], type(card["files"])
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{path}: it is no card of an index") from None
-            if found != (CARD_FORMAT, cls.__name__, dict):
-                raise ValueError(f"{path}: it is the card of {found[:2]}, not of {cls.__name__}")
+            unit = cls.unit_name(others)
+            if found != (CARD_FORMAT, unit, dict):
+                raise ValueError(f"{path}: it is the card of {found[:2]}, not of {unit}")
 
     @abstractmethod
     def units(self, batch: pa.RecordBatch) -> Units:

@@ -92,11 +92,12 @@ def _write_cards(session: Session) -> None:
     """Write the cards of the indexes that the recipe asks for; they say that these are whole."""
     for source, step in session.plan.windows:
         deduplication = session.recipe.source(source).steps[step].deduplication
-        wanted = isinstance(deduplication, ExactDeduplication) and deduplication.index
-        if wanted and not session.has(card_name(source, step)):
+        if not isinstance(deduplication, ExactDeduplication) or not deduplication.index:
+            continue
+        if not session.has(card_name(source, step)):
             places = session.recipe.source(source).places(step)
             description = {
-                "unit": type(deduplication).__name__,
+                "unit": deduplication.unit_name(vars(deduplication)),
                 "sources": [place.source for place in places],
                 "run": session.described["plan_fingerprint"],
             }
