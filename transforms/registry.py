@@ -32,6 +32,7 @@ DEDUPLICATIONS = {
     "deduplicate_documents": "transforms.dedup.exact.DeduplicateDocuments",
     "deduplicate_lines": "transforms.dedup.exact.DeduplicateLines",
     "deduplicate_near": "transforms.dedup.near.DeduplicateNear",
+    "deduplicate_spans": "transforms.dedup.spans.DeduplicateSpans",
 }
 """Places of the steps that compare documents with one another, by their short names."""
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tests.support.plain_clusters import cluster_sizes
+from tests.support.plain.clusters import cluster_sizes
 from transforms.dedup.clusters import (
     Rows,
     both_ways,
