@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.readers import READERS  # noqa: E402
-from pipeline.recipe import recipe  # noqa: E402
+from pipeline.recipe import recipe, sections  # noqa: E402
 from pipeline.recipe.domains import DomainKeys  # noqa: E402
 from pipeline.recipe.signatures import parameters_of, type_name  # noqa: E402
 from transforms.registry import STEPS  # noqa: E402
@@ -111,8 +111,8 @@ def page() -> str:
               "| `sources` | mapping | of a source's name to the source |",
               "| `deduplications` | list, by default empty | [across sources](dedup.md) |",
               ""]  # fmt: skip
-    for name, cls in (("tokenizer", recipe.Tokenizer), ("shards", recipe.Shards),
-                      ("reading", recipe.Reading), ("A source", recipe._SourceKeys),
+    for name, cls in (("tokenizer", sections.Tokenizer), ("shards", sections.Shards),
+                      ("reading", sections.Reading), ("A source", recipe._SourceKeys),
                       ("Domains of a source", DomainKeys)):  # fmt: skip
         title = f"`{name}`" if name.islower() else name
         lines += [f"## {title}", "", *described(cls), *parameter_table(cls)]

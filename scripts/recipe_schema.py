@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.readers import READERS  # noqa: E402
-from pipeline.recipe import recipe  # noqa: E402
+from pipeline.recipe import recipe, sections  # noqa: E402
 from pipeline.recipe.signatures import parameters_of  # noqa: E402
 from scripts.recipe_reference import comments_of  # noqa: E402
 from transforms.documents import FilePath  # noqa: E402
@@ -140,9 +140,9 @@ def schema() -> dict[str, Any]:
         "variables": {"type": ["object", "null"], "description": "values for ${name} elsewhere"},
         "token_budget": {"description": comments["token_budget"], **_or_variable(schema_of(int))},
         "opt_out": {"description": comments["opt_out"], "type": ["string", "null"]},
-        "tokenizer": parameters(recipe.Tokenizer),
-        "shards": parameters(recipe.Shards),
-        "reading": parameters(recipe.Reading),
+        "tokenizer": parameters(sections.Tokenizer),
+        "shards": parameters(sections.Shards),
+        "reading": parameters(sections.Reading),
         "sources": {"type": "object", "additionalProperties": source, "minProperties": 1},
         "deduplications": {"type": "array", "items": across_sources(), "default": []},
     }

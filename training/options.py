@@ -61,6 +61,15 @@ class TrainOptions:
     weight_decay: float = option("weight decay of matrices", 0.1)
     max_gradient_norm: float = option("gradients are clipped to this norm", 1.0)
     within_documents: bool = option("keep attention within documents", False)
+    fim_rate: float = option(
+        "share of documents, or of their parts in samples, that are rearranged to fill in the "
+        "middle; the tokenizer must have tokens for it",
+        0.0,
+    )
+    fim_spm_rate: float = option("share of these in which the suffix is ahead of the prefix", 0.5)
+    fim_sources: str | None = option(
+        "names of the sources, with commas, whose documents are rearranged (default: all)", None
+    )
     seed: int = option("seed of the initial weights and the order of samples", 0)
     precision: str = option(
         "precision of the computation; weights and optimiser are float32 (default auto: bf16 on a "
@@ -106,8 +115,11 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"--{name} {value}: must not be negative")
-        if not 0 <= self.minimum_learning_rate_fraction <= 1:
-            raise ValueError("--minimum_learning_rate_fraction: must lie between 0 and 1")
+        for name in ("minimum_learning_rate_fraction", "fim_rate", "fim_spm_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"--{name}: must lie between 0 and 1")
+        if self.fim_sources is not None and not self.fim_rate:
+            raise ValueError("--fim_sources: rearranges nothing without --fim_rate")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from tokenizer.checking import marks_of
+from tokenizer.fill_in_the_middle import middle_tokens
+from training.data.fill_in_the_middle import FillInTheMiddle
 from training.data.mixture import Mixture
 from training.data.tokenizer_file import read_tokenizer
 from training.model import ModelConfig, model_config
@@ -29,6 +32,7 @@ class Plan(NamedTuple):
     warmup_steps: int
     compute_dtype: torch.dtype
     compile: bool
+    fill_in_the_middle: FillInTheMiddle | None
     identity: dict[str, Any]  # values that may not change when the run is continued
 
 
@@ -80,6 +84,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         precision = "bf16" if device_type == "cuda" else "fp32"
     config = model_config(options.model, mixture.tokenizer["vocabulary_size"])
     maximum = options.learning_rate or recipe.learning_rate
+    middle = _fill_in_the_middle(options, mixture) if options.fim_rate else None
     identity = {
         "format": "llama-corpus training run, version 1",
         "size": options.model,
@@ -97,6 +102,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         "within_documents": options.within_documents,
         "seed": options.seed,
         "precision": precision,
+        **_described(middle),
     }
     return Plan(
         config,
@@ -107,8 +113,49 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         warmup_steps,
         torch.bfloat16 if precision == "bf16" else torch.float32,
         device_type == "cuda" if options.compile is None else options.compile,
+        middle,
         identity,
     ), mixture
+
+
+def _fill_in_the_middle(options: TrainOptions, mixture: Mixture) -> FillInTheMiddle:
+    """Return what is rearranged. Raises ValueError where data or tokenizer do not allow it."""
+    sources = None if options.fim_sources is None else frozenset(options.fim_sources.split(","))
+    if unknown := sorted((sources or frozenset()) - set(mixture.sources)):
+        raise ValueError(
+            f"--fim_sources {','.join(unknown)}: not of the corpus's sources, "
+            f"{', '.join(mixture.sources)}"
+        )
+    described = mixture.tokenizer
+    data, path = read_tokenizer(described), str(described["model"])
+    bos, eos = marks_of(data, path)
+    marks = [bos if described["bos"] else None, eos if described["eos"] else None]
+    if marks == [None, None]:
+        raise ValueError(
+            "--fim_rate: needs a token between documents: set tokenizer.bos or tokenizer.eos in "
+            "the recipe"
+        )
+    try:
+        tokens = middle_tokens(data, path)
+    except ValueError as error:
+        raise ValueError(f"--fim_rate: {path}: {error}") from None
+    return FillInTheMiddle(
+        options.fim_rate,
+        options.fim_spm_rate,
+        sources,
+        tokens,
+        tuple(mark for mark in marks if mark is not None),
+        options.seed,
+    )
+
+
+def _described(middle: FillInTheMiddle | None) -> dict[str, Any]:
+    """Return what of it is a run's own. Nothing where it is off, as in earlier versions."""
+    if middle is None:
+        return {}
+    sources = None if middle.sources is None else sorted(middle.sources)
+    described = {"rate": middle.rate, "spm_rate": middle.spm_rate, "sources": sources}
+    return {"fill_in_the_middle": described}
 
 
 def describe(plan: Plan, n_processes: int, device: str) -> str:

@@ -90,6 +90,7 @@ class Trainer:
             rank=own.rank,
             world_size=own.n_processes,
             workers=options.workers,
+            fill_in_the_middle=plan.fill_in_the_middle,
         )
         self._validation = Validation(
             options.data, sequence_length=options.sequence_length, cache=options.cache

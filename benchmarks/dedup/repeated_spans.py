@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import best_seconds, wet_texts

@@ -14,6 +14,7 @@ from pipeline.commands.common import (
 )
 from pipeline.inspection.document_rows import open_tokens
 from pipeline.inspection.manifest import find_document, load_manifest
+from pipeline.output.layout import refuse_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -150,11 +151,13 @@ def _command_tokens(options: argparse.Namespace) -> int:
     from pipeline.inspection.piece_table import load_piece_table
     from pipeline.inspection.token_view import describe_tokens
 
+    manifest = load_manifest(options.output)
+    refuse_text(options.output, manifest)
     file, number = find_document(
         options.output, options.shard, options.n, options.id, options.random
     )
     ids = open_tokens(options.output, file)[number]
-    view = describe_tokens(load_piece_table(load_manifest(options.output)), ids)
+    view = describe_tokens(load_piece_table(manifest), ids)
     if options.json:
         return print_json({"shard": file.name, "number": number, **view})
     from pipeline.tables import show, shows_colours

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.files import storage
 from pipeline.output.clusters import FoundClusters, found_clusters
-from pipeline.output.layout import REPORT_NAME
+from pipeline.output.layout import REPORT_NAME, holds_text
 from pipeline.passes.estimates import Estimate
 from pipeline.tables import show, table
 
@@ -72,9 +72,10 @@ def print_summary(
     }
     width = max(map(len, look)) + 4
     n_parts = sum(len(shard["parts"]) for shard in manifest["shards"])
+    files = "text" if holds_text(manifest) else "tokens"
     show(
         table(f"Mixture of {manifest['token_budget']:,} tokens", columns, rows),
-        f"\n{len(manifest['shards'])} shards, in {n_parts} files of tokens, in {output}/shards, "
+        f"\n{len(manifest['shards'])} shards, in {n_parts} files of {files}, in {output}/shards, "
         f"{'made before' if seconds is None else f'{seconds:.0f} s in all'}. To look:",
         *(f"  {what:<{width}}{why}" for what, why in look.items()),
         *map(clusters_line, found_clusters(output, manifest)),

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.files import storage
 from pipeline.inspection.manifest import load_manifest
+from pipeline.output.layout import refuse_text
 from tokenizer.shards import ShardIndex, ShardReader
 
 
@@ -112,11 +113,12 @@ def open_corpus(
 
     ``sources`` None stands for all sources. ``by_domain`` makes a folder of each domain of a source
     that is divided, with a proportion of its own. Raises ValueError if the folder is not on this
-    machine, a source is unknown, or no document is selected.
+    machine or holds text, a source is unknown, or no document is selected.
     """
     if storage.is_remote(output):
         raise ValueError(f"{output}: shards are mapped into memory; copy the folder here first")
     manifest = load_manifest(output)
+    refuse_text(output, manifest)
     if unknown := sorted(set(sources or ()) - set(manifest["sources"])):
         raise ValueError(
             f"{output}: no source {', '.join(unknown)}; there are {', '.join(manifest['sources'])}"

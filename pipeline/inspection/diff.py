@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.inspection.document_rows import DocumentFile, document_files, open_tokens, row_groups
+from pipeline.inspection.text_shards import TextReader
 from pipeline.output.arrow_values import int32_values, mask, numbers, repeated, scalar, truths
-from pipeline.output.layout import DROPPED, PARTS, read_plan
+from pipeline.output.layout import DROPPED, PARTS, holds_text, read_plan, refuse_text
 from tokenizer.shards import ShardReader
 
 JOINED_DOCUMENTS = 2_000_000
@@ -49,7 +50,7 @@ class _Side(NamedTuple):
 
     ids: pa.StringArray
     outcomes: pa.StringArray  # "kept in train", "dropped by STEP: REASON"
-    readers: list[ShardReader]
+    readers: list[ShardReader | TextReader]
     reader: npt.NDArray[np.int32]  # index in ``readers`` of each kept document
     start: npt.NDArray[np.int64]  # first token of each kept document in its shard
     n_tokens: npt.NDArray[np.int64]
@@ -61,9 +62,13 @@ def diff_documents(
 ) -> Iterator[tuple[str, int, list[Change]]]:  # fmt: skip
     """Yield, for each join, the source, the number of documents alike, and the changes.
 
-    Documents are alike if they have the same outcome, and the same tokens, in both runs. A change
+    Documents are alike if they have the same outcome, and the same tokens, in both runs, or the
+    same text where both hold text; ValueError says what to do where one does. A change
     lists the ids of all its documents. The same change of a source may occur in several joins.
     """
+    if holds_text(manifests[0]) != holds_text(manifests[1]):
+        for output, manifest in zip(outputs, manifests, strict=True):
+            refuse_text(output, manifest)
     names = [name for name in manifests[0]["sources"] if name in manifests[1]["sources"]]
     names += [n for m in manifests for n in m["sources"] if n not in names]
     if source is not None and source not in names:
@@ -144,7 +149,7 @@ def _are_same(
 def _read_side(output: str, files: Sequence[DocumentFile], part: int, n_parts: int) -> _Side:
     """Read one part of a run's documents: ids, outcomes, and the places of kept tokens."""
     ids, outcomes = [], []
-    readers: list[ShardReader] = []
+    readers: list[ShardReader | TextReader] = []
     of_reader = [np.zeros(0, np.int32)]
     starts, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for file in sorted(files, key=lambda file: file.part == DROPPED):
@@ -273,7 +278,7 @@ def _runs(
 
 
 def _gathered(
-    reader: ShardReader, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+    reader: ShardReader | TextReader, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[Any]:
     """Return the concatenated tokens of documents of a shard."""
     firsts = np.cumsum(counts) - counts

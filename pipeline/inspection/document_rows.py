@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
+from pipeline.inspection.text_shards import TextReader
 from pipeline.output.arrow_values import scalar, truths
-from pipeline.output.layout import DROPPED, PARTS
+from pipeline.output.layout import DROPPED, PARTS, TEXT_SUFFIX
 from tokenizer.shards import ShardReader
 
 
@@ -32,6 +33,11 @@ class DocumentFile(NamedTuple):
     shard: int
     path: str
     documents: int
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether its rows have the documents' texts, so that they have no tokens."""
+        return self.path.endswith(TEXT_SUFFIX)
 
 
 EQUAL = ("language", "bucket", "reason", "step", "domain")
@@ -127,11 +133,14 @@ def _opened(file: DocumentFile) -> Iterator[pq.ParquetFile]:
         yield parquet
 
 
-def open_tokens(output: str, file: DocumentFile) -> ShardReader:
-    """Map the tokens of a file's documents; raises DamagedFileError if they are damaged."""
+def open_tokens(output: str, file: DocumentFile) -> ShardReader | TextReader:
+    """Map the tokens of a file's documents, or open their texts' bytes where it holds these.
+
+    Raises DamagedFileError if they are damaged.
+    """
     prefix = storage.join(output, "shards", file.name)
-    with named_damage(f"{prefix}.bin"):
-        reader = ShardReader(prefix)
+    with named_damage(file.path if file.holds_text else f"{prefix}.bin"):
+        reader = TextReader(file.path) if file.holds_text else ShardReader(prefix)
         if len(reader) != file.documents:
             raise ValueError(f"{len(reader)} documents, the manifest says {file.documents}")
         return reader
@@ -160,16 +169,17 @@ def row_groups(
 
 
 def read_rows(file: DocumentFile, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read rows by their numbers, as plain values; reads only the row groups they are in."""
+    """Read rows by their numbers, without texts; reads only the row groups they are in."""
     wanted = np.unique(np.asarray(numbers, np.int64))
     records = {}
     with _opened(file) as parquet:
         first = 0
+        columns = [name for name in parquet.schema_arrow.names if name != "text"]
         for i in range(parquet.num_row_groups):
             size = parquet.metadata.row_group(i).num_rows
             here = wanted[(wanted >= first) & (wanted < first + size)]
             if len(here):
-                rows = parquet.read_row_group(i, use_threads=False)
+                rows = parquet.read_row_group(i, columns=columns, use_threads=False)
                 for number in here.tolist():
                     records[number] = plain_record(rows.slice(number - first, 1))
             first += size

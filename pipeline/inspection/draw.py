@@ -126,7 +126,7 @@ def _add_shard_texts(
     files: Sequence[DocumentFile],
     drawn: Sequence[dict[str, Any]],
 ) -> None:
-    """Add the texts of kept documents, decoded from their tokens."""
+    """Add the texts of kept documents, which are decoded from their tokens if they have these."""
     from pipeline.inspection.piece_table import document_text, load_piece_table
 
     table = load_piece_table(manifest)

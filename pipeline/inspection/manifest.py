@@ -16,7 +16,7 @@ from pipeline.inspection.document_rows import (
     row_groups,
 )
 from pipeline.output.arrow_values import scalar
-from pipeline.output.layout import MANIFEST_NAME, OPT_OUT_STEP
+from pipeline.output.layout import MANIFEST_NAME, OPT_OUT_STEP, TEXT_SUFFIX
 from pipeline.recipe.across import steps_of
 
 
@@ -68,7 +68,7 @@ def find_document(
     if shard is None:
         return _document_of_id(output, identifier)
     name = shard.removeprefix("shards/").removesuffix(".bin").removesuffix(".idx")
-    name = name.removesuffix(".docs.parquet")
+    name = name.removesuffix(".docs.parquet").removesuffix(f".{TEXT_SUFFIX}")
     files = {file.name: file for file in document_files(output, load_manifest(output))}
     if name not in files:
         raise ValueError(f"{output}: no shard {shard!r}; there are {', '.join([*files][:8])} ...")
@@ -110,14 +110,14 @@ def _number_of(file: DocumentFile, identifier: str) -> int | None:
 
 
 def show_document(output: str, file: DocumentFile, number: int) -> dict[str, Any]:
-    """Return one document of a shard: its record, tokens and decoded text."""
+    """Return one document of a shard: its record, tokens (None in shards of text) and text."""
     from pipeline.inspection.piece_table import document_text, load_piece_table
 
     ids = open_tokens(output, file)[number]
     text = document_text(load_piece_table(load_manifest(output)), ids)
     record = read_rows(file, [number])[number]
     return {"shard": file.name, "number": number, "record": record, "text": text,
-            "tokens": ids.tolist()}  # fmt: skip
+            "tokens": None if file.holds_text else ids.tolist()}  # fmt: skip
 
 
 def statistics(output: str) -> dict[str, Any]:

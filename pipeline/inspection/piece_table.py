@@ -19,6 +19,7 @@ from sentencepiece import SentencePieceProcessor
 
 from pipeline.files import storage
 from pipeline.output.arrow_values import array_of_buffers, numbers
+from pipeline.output.layout import holds_text
 from tokenizer.character_map import reverses_escapes
 from tokenizer.kinds import SENTENCEPIECE, kind_of
 from tokenizer.model_file import denormaliser_map
@@ -38,13 +39,18 @@ _ESCAPE = re.compile(b"|".join(map(re.escape, _RESTORED)))
 
 
 class PieceTable(NamedTuple):
-    """The bytes to which each token id of a tokenizer decodes."""
+    """The bytes to which each token id of a tokenizer decodes; of shards of text, a byte to one."""
 
-    processor: Any  # SentencePiece's, or what has the names of other tokens and encodes a text
+    processor: Any  # SentencePiece's, or what names other tokens and encodes; None for bytes
     pieces: pa.BinaryArray  # UTF-8 of each id; one byte for a byte piece, empty for a mark
     is_mark: npt.NDArray[np.bool_]  # true for begin and end of sequence and padding
     starts_with_space: bool  # the model puts a space before each text, which is no part of it
     has_escapes: bool  # the model writes U+2581 by an escape
+
+    @property
+    def is_of_bytes(self) -> bool:
+        """Whether it is of shards of text, which have no tokens."""
+        return self.processor is None
 
 
 class DecodedTokens(NamedTuple):
@@ -72,7 +78,15 @@ def read_tokenizer(manifest: dict[str, Any]) -> bytes:
 
 
 def load_piece_table(manifest: dict[str, Any]) -> PieceTable:
-    """Load the table of a run's tokenizer; raises ValueError like :func:`read_tokenizer`."""
+    """Load the table of a run's tokenizer; raises ValueError like :func:`read_tokenizer`.
+
+    A run whose shards hold text needs no tokenizer.
+    """
+    if holds_text(manifest):
+        pieces = array_of_buffers(
+            pa.binary(), 256, np.arange(257, dtype=np.int32), bytes(range(256))
+        )
+        return PieceTable(None, pieces, np.zeros(256, np.bool_), False, False)
     data = read_tokenizer(manifest)
     if kind_of(data) == SENTENCEPIECE:
         return piece_table(data)
@@ -124,6 +138,8 @@ def _surface(processor: Any, number: int, piece: str) -> bytes:
 
 def decode_tokens(table: PieceTable, ids: npt.NDArray[Any]) -> DecodedTokens:
     """Decode tokens. The space that the model puts before each document's text is included."""
+    if table.is_of_bytes:
+        return DecodedTokens(ids.tobytes(), np.arange(len(ids) + 1))
     gathered = pc.take(table.pieces, numbers(ids))
     _, offsets, data = gathered.buffers()
     at = np.frombuffer(offsets, np.int32, len(ids) + 1).astype(np.int64)

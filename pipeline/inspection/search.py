@@ -20,6 +20,8 @@ from pipeline.inspection.piece_table import (
     load_piece_table,
     text_starts,
 )
+from pipeline.inspection.text_shards import TextReader
+from pipeline.output.layout import refuse_text
 from tokenizer.shards import ShardReader
 
 SNIPPET_CHARS = 40
@@ -91,7 +93,7 @@ def pattern_finder(pattern: re.Pattern[str]) -> Finder:
     return find
 
 
-def find_text(reader: ShardReader, table: PieceTable, find: Finder) -> Iterator[Hit]:
+def find_text(reader: ShardReader | TextReader, table: PieceTable, find: Finder) -> Iterator[Hit]:
     """Search the text of a shard; one chunk of it is in memory at a time."""
     bounds = np.concatenate([[0], np.cumsum(reader.lengths, dtype=np.int64)])
     for first, last in _chunks(bounds):
@@ -111,7 +113,7 @@ def _chunks(bounds: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def find_ids(reader: ShardReader, wanted: npt.NDArray[np.int64]) -> Iterator[Hit]:
+def find_ids(reader: ShardReader | TextReader, wanted: npt.NDArray[np.int64]) -> Iterator[Hit]:
     """Search the documents of a shard for a sequence of token ids, in the mapped file."""
     ends = np.cumsum(reader.lengths, dtype=np.int64)
     hits = (
@@ -149,7 +151,8 @@ def search(
     """Yield the documents whose text holds a phrase, or whose tokens hold a sequence of ids.
 
     With ``tokens``, the phrase is a list of ids, such as ``1,2,3``, or a text that is encoded to
-    ids. The text of a document is decoded from its tokens, without the marks of begin and end.
+    ids. The text of a document is decoded from its tokens, without the marks of begin and end,
+    or is that of a shard of text.
     Raises ValueError if the phrase is empty or malformed.
     """
     table = load_piece_table(manifest)
@@ -158,6 +161,7 @@ def search(
     if not phrase:
         raise ValueError("an empty phrase is in every document; give some text")
     if tokens:
+        refuse_text(output, manifest)
         wanted = _wanted_ids(table, phrase)
     elif regex or ignore_case:
         finder = pattern_finder(_compiled(phrase, regex, ignore_case))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
@@ -23,7 +24,10 @@ from pipeline.output.layout import (
     MANIFEST_NAME,
     MIXTURES_FOLDER,
     RUN_NAME,
+    TEXT_DOMAIN_SCHEMA,
+    TEXT_SCHEMA,
     dropped_summary,
+    holds_text,
     sealed,
 )
 from pipeline.output.ledger import imbalance, read_ledger
@@ -69,7 +73,9 @@ def _problems(output: str, manifest: Mapping[str, Any]) -> Iterator[str]:
                 for problem in _checksum(output, name, file["sha256"]):
                     damaged = True
                     yield problem
-            if not damaged:
+            if not damaged and holds_text(manifest):
+                yield from _texts(output, part)
+            elif not damaged:
                 yield from _contents(output, part, manifest)
         for name, file in dropped_summary(shard)["files"].items():
             problems = list(_checksum(output, name, file["sha256"]))
@@ -142,6 +148,34 @@ def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any])
     tokens = reader.tokens
     if len(tokens) and (int(tokens.max()) >= vocabulary_size or int(tokens.min()) < 0):
         yield f"{names['bin']}: a token id is outside the vocabulary of {vocabulary_size}"
+
+
+def _texts(output: str, part: Mapping[str, Any]) -> Iterator[str]:
+    """Check the rows and texts of one part of a shard of text against the manifest."""
+    (name,) = part["files"]
+    groups = part.get("domains")
+    counts: Counter[str] = Counter()
+    domains: list[str] = []
+    wrong = 0
+    with storage.open_read(storage.join(output, name)) as stream:
+        file = pq.ParquetFile(stream)
+        if file.schema_arrow != (TEXT_SCHEMA if groups is None else TEXT_DOMAIN_SCHEMA):
+            yield f"{name}: its columns are {', '.join(file.schema_arrow.names)}"
+            return
+        for batch in file.iter_batches(use_threads=False):
+            lengths = pc.utf8_length(batch["text"]).to_numpy()
+            wrong += int((lengths != batch["chars"].to_numpy()).sum())
+            counts["documents"] += batch.num_rows
+            counts["characters"] += int(lengths.sum())
+            counts["text_bytes"] += int(pc.binary_length(batch["text"]).to_numpy().sum())
+            domains += batch["domain"].to_pylist() if groups is not None else []
+    if wrong:
+        yield f"{name}: {wrong} texts are not as long as their rows say"
+    for key, count in counts.items():
+        if count != part[key]:
+            yield f"{name}: {count} {key}: not the manifest"
+    if groups is not None and groups != _groups(domains, np.zeros(len(domains), np.int64)):
+        yield f"{name}: its domains are not the manifest's"
 
 
 def _groups(names: Sequence[str], lengths: npt.NDArray[np.int64]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.inspection.document_rows import DocumentFile, document_files, row_groups
 from pipeline.inspection.manifest import load_manifest
-from pipeline.output.layout import DROPPED
+from pipeline.output.layout import DROPPED, refuse_text
 
 By = Literal["source", "bucket", "step"]
 BY: tuple[By, ...] = ("source", "bucket", "step")
@@ -60,13 +60,15 @@ class _Row(NamedTuple):
 def candidates_of(outputs: Sequence[str], by: By | None) -> list[Candidate]:
     """Return the candidates of some runs, in the order of the runs and their sources.
 
-    Raises ValueError where a folder holds no finished run, or the same run is given twice.
+    Raises ValueError where a folder holds no finished run, or one of text, or the same run is given
+    twice.
     """
     if len(set(outputs)) < len(outputs):
         raise ValueError("a run is given twice; a comparison with itself tells nothing")
     found: list[Candidate] = []
     for output in outputs:
         manifest = load_manifest(output)
+        refuse_text(output, manifest)
         if by is None:
             parts: Iterable[_Row] = (r._replace(name=output) for r in _kept(output, manifest, None))
         else:

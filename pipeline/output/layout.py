@@ -72,6 +72,21 @@ DOCS_SCHEMA = pa.schema(
 DOMAIN_SCHEMA = DOCS_SCHEMA.append(pa.field("domain", pa.string()))
 """Columns of ``docs.parquet`` of a source that is divided into domains."""
 
+TEXT_SUFFIX = "text.parquet"
+"""Suffix of the file of a part of a shard of text, the only one that it has."""
+
+TEXT_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        *list(DOCS_SCHEMA)[DOCS_SCHEMA.get_field_index("chars") :],
+    ]
+)
+"""Columns of ``text.parquet``: those of ``docs.parquet`` with the text in place of tokens."""
+
+TEXT_DOMAIN_SCHEMA = TEXT_SCHEMA.append(pa.field("domain", pa.string()))
+"""Columns of ``text.parquet`` of a source that is divided into domains."""
+
 DROPPED_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -167,8 +182,25 @@ def observed_name(source: str, shard: int) -> str:
 
 
 def shard_file(source: str, part: str, shard: int, suffix: str) -> str:
-    """Return the name of one of a shard's files: ``bin``, ``idx`` or ``docs.parquet``."""
+    """Return the name of one of a shard's files by its suffix.
+
+    It is ``bin``, ``idx`` or ``docs.parquet``, or :data:`TEXT_SUFFIX` for a shard of text.
+    """
     return f"shards/{source}/{part}-{shard:05d}.{suffix}"
+
+
+def holds_text(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether the shards of a manifest hold text, and no tokens."""
+    return manifest["recipe"]["shards"].get("format") == "text"
+
+
+def refuse_text(output: str, manifest: Mapping[str, Any]) -> None:
+    """Raise ValueError, which says what to do, where a run's shards hold text."""
+    if holds_text(manifest):
+        raise ValueError(
+            f"{output}: its shards are text; 'corpus retokenize {output} --tokenizer FILE "
+            "--output OUT2' makes tokens of them"
+        )
 
 
 def shard_of_file(name: str) -> tuple[str, int]:

@@ -19,7 +19,8 @@ from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.layout import Split, kept_name
 from pipeline.passes.shards.step_times import StepTimes
-from pipeline.recipe.recipe import Reading, Source, Step
+from pipeline.recipe.recipe import Source, Step
+from pipeline.recipe.sections import Reading
 from transforms.documents import SCHEMA, same_memory
 
 Apply = Callable[[Step, pa.RecordBatch], pa.RecordBatch]

@@ -22,6 +22,7 @@ from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
 from pipeline.output.shares import mixed_sources
 from pipeline.passes.session import Session
 from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import Tokenizer
 from tokenizer.opening import open_encoder
 
 
@@ -65,13 +66,7 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
         "format": "llama-corpus manifest, version 1",
         "run": {key: value for key, value in described.items() if key != FILE_STATES},
         "recipe": recipe.mapping_of_results,
-        "tokenizer": {
-            "model": recipe.tokenizer.model,
-            "sha256": described["files"][recipe.tokenizer.model],
-            "vocabulary_size": open_encoder(trusted(recipe.tokenizer.model)).vocabulary_size,
-            "bos": recipe.tokenizer.bos,
-            "eos": recipe.tokenizer.eos,
-        },
+        "tokenizer": None if recipe.shards.is_text else _tokenizer(recipe.tokenizer, described),
         "token_budget": recipe.token_budget,
         "sources": mixed_sources(recipe, shards),
         "shards": shards,
@@ -83,6 +78,16 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
         },
     }
     whole_files.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))
+
+
+def _tokenizer(tokenizer: Tokenizer, described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "model": tokenizer.model,
+        "sha256": described["files"][tokenizer.model],
+        "vocabulary_size": open_encoder(trusted(tokenizer.model)).vocabulary_size,
+        "bos": tokenizer.bos,
+        "eos": tokenizer.eos,
+    }
 
 
 def _opt_out_list(output: str) -> dict[str, str]:

@@ -264,7 +264,7 @@ def _in_shards(recipe: Recipe, source: Source, splits: list[Split]) -> Iterator[
     shard_tokens = 0.0
     for split in splits:
         tokens = split.n_bytes * source.expected_tokens_per_input_byte
-        if shard_tokens and shard_tokens + tokens > recipe.shards.target_shard_tokens:
+        if shard_tokens and shard_tokens + tokens > recipe.shards.planned_tokens:
             shard += 1
             shard_tokens = 0.0
         shard_tokens += tokens

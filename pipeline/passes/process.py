@@ -25,7 +25,8 @@ from pipeline.passes.inputs import ADVICE, opened
 from pipeline.passes.kept_documents import Documents, are_kept, is_kept, keep, recall
 from pipeline.readers.batches import Row, batches, metadata_json
 from pipeline.recipe.code import all_code, code_digest
-from pipeline.recipe.recipe import Reading, Recipe, Source, Step, recipe_from_mapping
+from pipeline.recipe.recipe import Recipe, Source, Step, recipe_from_mapping
+from pipeline.recipe.sections import Reading
 from transforms.dedup.cluster_size import with_cluster_sizes
 from transforms.documents import same_memory
 

@@ -14,7 +14,8 @@ from pipeline.files.local_copy import local_copy
 from pipeline.files.trusted import forget, trusted
 from pipeline.recipe.across import narrowed, step_name
 from pipeline.recipe.parse import parse_recipe
-from pipeline.recipe.recipe import Recipe, Tokenizer, recipe_from_mapping
+from pipeline.recipe.recipe import Recipe, recipe_from_mapping
+from pipeline.recipe.sections import Tokenizer
 from tokenizer.checking import FILES_OF_FOLDER, check_tokenizer
 
 MODEL_ORIGINS = {
@@ -34,7 +35,12 @@ TOKENIZER_ORIGIN = "'corpus train-tokenizer' makes it"
 """Where a tokenizer comes from, for error messages."""
 
 
-KEYS_WITH_DEFAULTS = [["opt_out"], ["reading", "keep_documents"]]
+KEYS_WITH_DEFAULTS = [
+    ["opt_out"],
+    ["reading", "keep_documents"],
+    ["shards", "format"],
+    ["shards", "target_shard_text_bytes"],
+]
 """Keys that a command line may set although a recipe does not have them."""
 
 
@@ -115,6 +121,7 @@ def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> N
         for step in source.steps
         for key, file in step.named_files()
     ]
+    with_tokenizer = with_tokenizer and not recipe.shards.is_text
     if with_tokenizer:
         named.append((recipe.tokenizer.model, "tokenizer.model", TOKENIZER_ORIGIN))
     if recipe.opt_out is not None:

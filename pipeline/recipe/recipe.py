@@ -17,51 +17,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.errors import RecipeError, nearest
 from pipeline.files.trusted import trusted
 from pipeline.readers import READERS, Reader
 from pipeline.recipe import across
 from pipeline.recipe.domains import Domains, domains_from
+from pipeline.recipe.sections import Reading, Shards, Tokenizer
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
 from transforms.documents import FilePath
 from transforms.registry import STEPS
 
-KeepDocuments = Literal["auto", "always", "never"]
-"""Of which sources documents are kept once read (:mod:`pipeline.passes.kept_documents`)."""
-
 READER_PARAMETERS = ("start", "end", "batch_bytes", "max_record_bytes")
 """Parameters that the pipeline passes to a reader; a recipe cannot set them there."""
-
-
-@dataclass(frozen=True)
-class Tokenizer:
-    """The tokenizer that turns text into tokens."""
-
-    model: FilePath  # SentencePiece model, tokenizer.json, tiktoken file or their folder
-    bos: bool  # a beginning-of-sequence token before every document
-    eos: bool  # an end-of-sequence token after every document
-
-
-@dataclass(frozen=True)
-class Shards:
-    """How tokens are divided into files."""
-
-    target_shard_tokens: int  # tokens of a shard, about
-    validation_fraction: float  # part of the documents; a hash of the id chooses them
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How input files are cut into splits and read in batches."""
-
-    batch_bytes: int  # bytes of text in a batch of documents
-    split_bytes: int  # bytes above which a file is cut, if its format allows
-    max_record_bytes: int  # bytes above which a record is dropped as too long
-    joined_part_bytes: int  # bytes of records that are joined into documents at a time
-    keep_documents: KeepDocuments = "auto"  # between passes: of dear sources, of all, of none
 
 
 @dataclass(frozen=True)
@@ -192,8 +162,9 @@ class Recipe:
         return next(source for source in self.sources if source.name == name)
 
     def files(self) -> list[str]:
-        """Models and lists that the steps and the tokenizer read, sorted."""
-        return sorted({self.tokenizer.model, *self.step_files()})
+        """Models and lists that the steps read, and the tokenizer of shards of tokens, sorted."""
+        tokenizer = [] if self.shards.is_text else [self.tokenizer.model]
+        return sorted({*tokenizer, *self.step_files()})
 
     def step_files(self) -> list[str]:
         """Models and lists that the steps read, sorted."""
@@ -268,6 +239,8 @@ def _check_ranges(recipe: Recipe) -> None:
         )
     if recipe.shards.validation_fraction == 1:
         raise RecipeError("shards.validation_fraction: 1 would leave nothing to train on")
+    if recipe.shards.target_shard_text_bytes is not None and not recipe.shards.is_text:
+        raise RecipeError("shards.target_shard_text_bytes: only of shards with format: text")
 
 
 @dataclass(frozen=True)

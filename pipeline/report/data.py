@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.inspection.manifest import load_manifest, statistics
 from pipeline.output.clusters import found_clusters
-from pipeline.output.layout import dropped_summary
+from pipeline.output.layout import dropped_summary, holds_text
 from pipeline.report.distributions import TABLE_ITEMS, Distributions, distributions
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.report.observations import Observations, observations
@@ -42,6 +42,7 @@ def collect(output: str) -> dict[str, Any]:
     return {
         "output": output,
         "token_budget": manifest["token_budget"],
+        "holds_text": holds_text(manifest),
         "sources": sorted(sources, key=lambda source: -source["mixture"]["proportion"]),
         "totals": _totals(sources),
         "warnings": stats["warnings"],

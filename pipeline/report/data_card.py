@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.errors import RecipeError
 from pipeline.inspection.templates import load_templates
+from pipeline.output.layout import TEXT_SUFFIX
 from pipeline.recipe.across import step_name, steps_of
 from pipeline.recipe.recipe import find_step
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
@@ -93,6 +94,7 @@ def metadata(report: dict[str, Any]) -> dict[str, Any]:
         if languages
         else {}
     )
+    suffix = TEXT_SUFFIX if report["holds_text"] else "docs.parquet"
     return {
         "pretty_name": f"{'LLaMA mixture' if has_llama else 'Pretraining text'}: "
         f"{', '.join(titles)}",
@@ -112,7 +114,7 @@ def metadata(report: dict[str, Any]) -> dict[str, Any]:
             {
                 "config_name": source["name"],
                 "data_files": [
-                    {"split": part, "path": f"shards/{source['name']}/{part}-*.docs.parquet"}
+                    {"split": part, "path": f"shards/{source['name']}/{part}-*.{suffix}"}
                     for part in ("train", "validation")
                     if source["mixture"][f"{part}_documents"]
                 ],

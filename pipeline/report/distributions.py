@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
-from pipeline.output.layout import dropped_summary
+from pipeline.output.layout import TEXT_SUFFIX, dropped_summary
 from pipeline.passes.first.frequent import FrequentItems
 from transforms.kernels.lines import document_keys
 from transforms.web.urls import hosts_of
@@ -67,7 +67,7 @@ class Distributions:
         self.domains = FrequentItems(TABLE_ITEMS, 3)  # documents, of which kept, tokens
 
     def add(self, outcome: str, batch: pa.RecordBatch) -> None:
-        """Count documents; ``outcome`` is ``kept`` or ``dropped``. Only kept ones have tokens."""
+        """Count documents; ``outcome`` is ``kept`` or ``dropped``. Kept ones have tokens."""
         self.lengths[outcome].add(_floats(batch["chars"]))
         self.scores[outcome].add(_floats(batch["language_score"]))
         scored = batch.filter(pc.is_valid(batch["perplexity"]))
@@ -78,7 +78,8 @@ class Distributions:
             histogram.add(_floats(mine))
         is_kept = np.full(batch.num_rows, int(outcome == "kept"))
         ones = np.ones(batch.num_rows, np.int64)
-        tokens = batch["token_count"].to_numpy() if outcome == "kept" else np.zeros_like(ones)
+        has_tokens = "token_count" in batch.schema.names
+        tokens = batch["token_count"].to_numpy() if has_tokens else np.zeros_like(ones)
         _count(self.languages, batch["language"], [ones, is_kept])
         _count(self.domains, hosts_of(batch["url"]), [ones, is_kept, tokens])
 
@@ -101,8 +102,9 @@ def distributions(output: str, manifest: Mapping[str, Any]) -> dict[str, Distrib
     for shard in manifest["shards"]:
         mine = by_source[shard["source"]]
         for part in shard["parts"].values():
-            (docs,) = (name for name in part["files"] if name.endswith(".docs.parquet"))
-            for batch in _batches(output, docs, [*COLUMNS, "token_count"]):
+            (docs,) = (name for name in part["files"] if name.endswith(".parquet"))
+            counted = [] if docs.endswith(TEXT_SUFFIX) else ["token_count"]
+            for batch in _batches(output, docs, [*COLUMNS, *counted]):
                 mine.add("kept", batch)
         for name in dropped_summary(shard)["files"]:
             for batch in _batches(output, name, COLUMNS):

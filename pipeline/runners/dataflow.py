@@ -74,5 +74,5 @@ def _paths(recipe: Recipe, with_files: bool) -> Iterator[tuple[str, str]]:
         for step in source.steps:
             for file in step.files() if with_files else ():
                 yield f"sources.{source.name}.steps.{step.name}", file
-    if with_files:
+    if with_files and not recipe.shards.is_text:
         yield "tokenizer.model", recipe.tokenizer.model

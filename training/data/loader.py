@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from training.data.fill_in_the_middle import FillInTheMiddle
 from training.data.mixture import Mixture, Validation
 from training.stopping import requests_held
 
@@ -27,8 +28,12 @@ class _Batches(IterableDataset[Tensor]):
     The loader takes batches from its workers in turn, too, which restores their order.
     """
 
-    def __init__(self, mixture: Mixture, start: int, n_batches: int, batch: int, part: range):
+    def __init__(
+        self, mixture: Mixture, start: int, n_batches: int, batch: int, part: range,
+        middle: FillInTheMiddle | None,
+    ) -> None:  # fmt: skip
         self.mixture = mixture
+        self.middle = middle
         self.start = start
         self.n_batches = n_batches
         self.batch = batch
@@ -41,7 +46,11 @@ class _Batches(IterableDataset[Tensor]):
             positions = (
                 self.start + number * self.batch + np.arange(self.part.start, self.part.stop)
             )
-            yield torch.from_numpy(self.mixture.samples(positions))
+            tokens_BT1 = self.mixture.samples(positions)
+            if self.middle is not None:
+                sources = self.mixture.sources_of(positions)
+                tokens_BT1 = self.middle.applied(tokens_BT1, positions, sources)
+            yield torch.from_numpy(tokens_BT1)
 
 
 class Loader:
@@ -60,12 +69,13 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
         workers: int = 0,
+        fill_in_the_middle: FillInTheMiddle | None = None,
     ) -> None:
         """Make a loader of batches with ``batch_samples`` samples over all ranks.
 
         ``workers`` is the number of worker processes of this rank. Without workers, this process
-        makes a batch when it is asked for. Raises ValueError where the batch cannot be divided
-        among the ranks.
+        makes a batch when it is asked for. ``fill_in_the_middle`` rearranges documents. Raises
+        ValueError where the batch cannot be divided among the ranks.
         """
         if batch_samples < 1 or batch_samples % world_size:
             raise ValueError(
@@ -76,6 +86,7 @@ class Loader:
         self.batch_samples = batch_samples
         self.position = 0
         self._workers = workers
+        self._middle = fill_in_the_middle
         share = batch_samples // world_size
         self._part = range(rank * share, (rank + 1) * share)
 
@@ -84,7 +95,9 @@ class Loader:
         return max(self.mixture.n_samples - self.position, 0) // self.batch_samples
 
     def __iter__(self) -> Iterator[Tensor]:
-        batches = _Batches(self.mixture, self.position, len(self), self.batch_samples, self._part)
+        batches = _Batches(
+            self.mixture, self.position, len(self), self.batch_samples, self._part, self._middle
+        )
         loader = DataLoader(
             batches,
             batch_size=None,

@@ -76,12 +76,17 @@ class Manifest(NamedTuple):
 def parse_manifest(data: bytes, part: str) -> Manifest:
     """Parse a manifest, with the shards of one part, ``train`` or ``validation``.
 
-    Raises ValueError where it is damaged or has another format.
+    Raises ValueError where it is damaged, has another format, or is of shards of text.
     """
     try:
         manifest = json.loads(_without_digests(data))
         if manifest["format"] != FORMAT:
             raise ValueError(f"its format is {manifest['format']!r}, expected {FORMAT!r}")
+        if manifest["tokenizer"] is None:
+            raise ValueError(
+                "its shards are text; 'corpus retokenize OUT --tokenizer FILE --output OUT2' makes "
+                "tokens of them"
+            )
         return Manifest(
             fingerprint=manifest["sha256"],
             token_budget=manifest["token_budget"],

@@ -149,6 +149,10 @@ class Mixture:
         draws = self.draws(positions)
         return self._streams.read(draws.stream, draws.begin, self.sequence_length + 1)
 
+    def sources_of(self, positions: npt.ArrayLike) -> list[str]:
+        """Return the source of the sample at each position. Raises as :meth:`draws` does."""
+        return [self.streams[stream].source for stream in self.draws(positions).stream.tolist()]
+
     def documents_of(self, position: int) -> list[DocumentSpan]:
         """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
         draws = self.draws([position])

@@ -92,7 +92,7 @@ def _rounded_share(draws: Int64s, part: Int64s, whole: Int64s) -> Int64s:
 
 def epoch_keys(source_keys: UInt64s, epochs: Int64s) -> UInt64s:
     """Return the key of the permutation of each source's epoch."""
-    return _mixed(source_keys ^ _mixed(epochs.astype(np.uint64)))
+    return mixed(source_keys ^ mixed(epochs.astype(np.uint64)))
 
 
 def permuted(indices: Int64s, sizes: Int64s, keys: UInt64s) -> Int64s:
@@ -114,7 +114,7 @@ def permuted(indices: Int64s, sizes: Int64s, keys: UInt64s) -> Int64s:
 def _network(values: UInt64s, base: UInt64s, keys: UInt64s) -> UInt64s:
     left, right = values % base, values // base
     for round_key in _ROUND_KEYS:
-        left, right = right, (left + _mixed(right + keys + round_key) % base) % base
+        left, right = right, (left + mixed(right + keys + round_key) % base) % base
     return left + base * right
 
 
@@ -122,7 +122,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ROUND_KEYS = np.arange(ROUNDS, dtype=np.uint64) * _GOLDEN
 
 
-def _mixed(values: UInt64s) -> UInt64s:
+def mixed(values: UInt64s) -> UInt64s:
     """Mix the bits of each value, by the finaliser of SplitMix64."""
     values = values + _GOLDEN
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -62,10 +62,13 @@ def describe(
             texts.append(_text("Text when it was dropped", last_text, frozenset()))
     elif not isinstance(table, str):
         reader = open_tokens(output, file)
-        with named_damage(storage.join(output, "shards", f"{file.name}.bin")):
+        with named_damage(
+            file.path if file.holds_text else storage.join(output, "shards", f"{file.name}.bin")
+        ):
             ids = reader[number]
             texts.append(_text("Text in the shard", document_text(table, ids), frozenset()))
-            tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
+            if not table.is_of_bytes:
+                tokens = tokens_of(table, ids, 0, min(MAX_TOKENS, len(ids)))
     return {**page, "texts": texts, "tokens": tokens}
 
 

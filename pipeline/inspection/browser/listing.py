@@ -117,7 +117,8 @@ def _backwards(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> It
 
 
 def _columns(file: DocumentFile) -> list[str]:
-    return [*COLUMNS, *(["step", "reason"] if file.part == DROPPED else ["token_count"])]
+    counted = [] if file.holds_text else ["token_count"]
+    return [*COLUMNS, *(["step", "reason"] if file.part == DROPPED else counted)]
 
 
 def _documents(

@@ -12,8 +12,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,7 +20,6 @@ from pipeline.files.trusted import check_trusted, trusted
 from pipeline.output import whole_files
 from pipeline.output.documents import parquet_writer
 from pipeline.output.layout import (
-    DOMAIN_SCHEMA,
     DROPPED,
     DROPPED_SCHEMA,
     PARTS,
@@ -47,8 +44,9 @@ from pipeline.passes.shards.dropped import DroppedDocuments
 from pipeline.passes.shards.grouped_part import GroupedPart
 from pipeline.passes.shards.observe_shard import ShardObserver
 from pipeline.passes.shards.part_files import PartWriter, describe_files
+from pipeline.passes.shards.text_part import TextPartWriter
+from pipeline.passes.shards.units import TEXT_UNITS, open_part, token_units
 from pipeline.recipe.recipe import Recipe
-from tokenizer.opening import Encoder, open_encoder
 from transforms.privacy.opt_out import parse_opt_out
 
 
@@ -117,14 +115,15 @@ class BuildShards(beam.PTransform):
 
 
 def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
-    """Read, filter, tokenise and write a shard, and its ledger last.
+    """Read, filter, tokenise (shards of tokens) and write a shard, and its ledger last.
 
     Raises ValueError where the shard's counts do not add up, and ChangedError where the tokenizer
     has changed.
     """
-    encoder = open_encoder(trusted(recipe.tokenizer.model))
+    tokenizer = [] if recipe.shards.is_text else [recipe.tokenizer.model]
+    units = token_units(recipe.tokenizer, trusted(*tokenizer)) if tokenizer else TEXT_UNITS
     rows: list[dict[str, Any]] = []
-    parts: dict[str, PartWriter | GroupedPart] = {}
+    parts: dict[str, PartWriter | TextPartWriter | GroupedPart] = {}
     with ExitStack() as stack:
         name_of_dropped = dropped_name(shard.source, shard.shard)
         file_of_dropped = stack.enter_context(whole_files.write_whole(output, name_of_dropped))
@@ -146,13 +145,13 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
             for batch in progress.watch(batches):
                 for part, documents in _divided(batch, recipe.shards.validation_fraction):
                     if part not in parts:
-                        uint16 = encoder.vocabulary_size <= 1 << 16
-                        parts[part] = open_part(part, shard, recipe, output, stack, uint16)
+                        parts[part] = open_part(part, shard, recipe, output, stack, units)
                     n_characters = int(pc.sum(characters(documents)).as_py())
                     tally.add("write", "out", part, documents.num_rows, n_characters)
                     observer.kept(part, documents)
-                    tokens = _tokens(encoder, documents, recipe)
-                    observer.times.lap("tokenise", documents)
+                    tokens = units.encode(documents["text"])
+                    if not recipe.shards.is_text:
+                        observer.times.lap("tokenise", documents)
                     parts[part].append(documents, *tokens)
                     observer.times.lap("write", documents)
             observer.times.add(earlier)
@@ -177,7 +176,7 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
                 f"{shard.source} shard {shard.shard}: {writer.n_documents} documents written, "
                 f"{expected[0]} in the ledger"
             )
-    check_trusted([recipe.tokenizer.model])
+    check_trusted(tokenizer)
     summary = {part: writer.summary() for part, writer in sorted(parts.items())}
     observed = storage.json_bytes(observer.result())
     whole_files.write_bytes(output, observed_name(shard.source, shard.shard), observed)
@@ -196,17 +195,6 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     )
 
 
-def open_part(
-    part: str, shard: Shard, recipe: Recipe, output: str, stack: ExitStack, uint16: bool
-) -> PartWriter | GroupedPart:
-    """Open the files of a part, which is grouped where the source has domains."""
-    domains = recipe.source(shard.source).domains
-    if domains is None:
-        return PartWriter(shard, part, output, stack, uint16)
-    writer = PartWriter(shard, part, output, stack, uint16, DOMAIN_SCHEMA)
-    return GroupedPart(writer, domains.columns, output, stack)
-
-
 def _divided(batch: pa.RecordBatch, fraction: float) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Divide a batch into its training and its validation documents; empty parts are left out."""
     ids = batch["id"].to_pylist()
@@ -215,9 +203,3 @@ def _divided(batch: pa.RecordBatch, fraction: float) -> Iterator[tuple[str, pa.R
         documents = batch.filter(mask)
         if documents.num_rows:
             yield part, documents
-
-
-def _tokens(
-    encoder: Encoder, batch: pa.RecordBatch, recipe: Recipe
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    return encoder.encode(batch["text"], bos=recipe.tokenizer.bos, eos=recipe.tokenizer.eos)

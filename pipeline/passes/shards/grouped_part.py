@@ -21,6 +21,7 @@ from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.passes.shards.domain_names import domain_names
 from pipeline.passes.shards.part_files import PartWriter, document_rows
+from pipeline.passes.shards.text_part import TextPartWriter
 from pipeline.recipe.domains import DomainColumn
 
 RUN_BYTES = 16 << 20
@@ -37,7 +38,11 @@ class GroupedPart:
     """A writer of documents to a part's files, which holds them back until they are grouped."""
 
     def __init__(
-        self, writer: PartWriter, columns: tuple[DomainColumn, ...], output: str, stack: ExitStack
+        self,
+        writer: PartWriter | TextPartWriter,
+        columns: tuple[DomainColumn, ...],
+        output: str,
+        stack: ExitStack,
     ) -> None:
         self.writer = writer
         self._columns = columns

@@ -1,7 +1,8 @@
 """The shards of a run with another tokenizer: their text is encoded again, without the passes.
 
-The text is decoded from the first tokenizer's ids. All else of the run stays as it is: documents,
-their order, what was dropped, the ledger. The files are those of a run with the other tokenizer.
+The text is that of shards of text, or is decoded from the first tokenizer's ids. All else of the
+run stays as it is: documents, their order, what was dropped, the ledger. The files are those of a
+run with the other tokenizer.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from pipeline.output.layout import (
     PARTS,
     PLAN_NAME,
     RUN_NAME,
+    TEXT_SUFFIX,
     Shard,
+    holds_text,
     read_shards,
     shard_file,
     shard_ledger_name,
@@ -34,8 +37,9 @@ from pipeline.output.layout import (
 from pipeline.output.output_folder import fingerprinted, locked
 from pipeline.passes.mix import write_manifest
 from pipeline.passes.process import characters
-from pipeline.passes.shards.build import open_part
+from pipeline.passes.shards.units import open_part, token_units
 from pipeline.recipe.recipe import Recipe, recipe_from_mapping
+from pipeline.recipe.sections import Shards
 from tokenizer.checking import check_tokenizer
 from tokenizer.losses import LOSES_MARKS, loss
 from tokenizer.opening import Encoder, open_encoder
@@ -63,14 +67,17 @@ def retokenise(
     if not Path(first, MANIFEST_NAME).exists():
         raise RunError(f"{first}: no {MANIFEST_NAME} there; the run is not complete")
     manifest = storage.read_json(storage.join(first, MANIFEST_NAME))
-    _check_losses(manifest, marks_are_spaces=marks_are_spaces)
+    if not holds_text(manifest):
+        _check_losses(manifest, marks_are_spaces=marks_are_spaces)
     if not storage.exists(tokenizer):
         raise RunError(f"{tokenizer}: there is no such tokenizer")
     check_tokenizer(local_copy(tokenizer), bos=bos, eos=eos)
     if Path(output, RUN_NAME).exists():
         raise RunError(f"{output} holds a run; give another --output")
     recipe, described = _with_tokenizer(first, manifest, tokenizer, bos=bos, eos=eos)
-    decoder = open_encoder(local_copy(manifest["tokenizer"]["model"]))
+    decoder = None
+    if not holds_text(manifest):
+        decoder = open_encoder(local_copy(manifest["tokenizer"]["model"]))
     with locked(output), whole_files.attempt(output):
         _copy_rest(first, output, manifest)
         whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
@@ -103,17 +110,24 @@ def _with_tokenizer(
 ) -> tuple[Recipe, dict[str, Any]]:
     """Return the run's recipe and description, as they are with another tokenizer."""
     model = {"model": tokenizer, "bos": bos, "eos": eos}
-    recipe = recipe_from_mapping({**manifest["recipe"], "tokenizer": model})
+    shards = _of_tokens(manifest["recipe"]["shards"])
+    recipe = recipe_from_mapping({**manifest["recipe"], "tokenizer": model, "shards": shards})
     before = storage.read_json(storage.join(first, RUN_NAME))
     seal = sealed(tokenizer)
     states = before.pop(FILE_STATES, {}) | states_of({tokenizer: seal})
-    run = {**before, "recipe": {**before["recipe"], "tokenizer": model}}
+    run = {**before, "recipe": {**before["recipe"], "tokenizer": model, "shards": shards}}
     files = run.pop("files") | {tokenizer: seal.sha256}
     run["files"] = {path: files[path] for path in recipe.files()}
     del run["plan_fingerprint"]
     opt_out = run.pop("opt_out")
     states = {path: states[path] for path in recipe.files() if path in states}
     return recipe, {**fingerprinted(run, opt_out), FILE_STATES: states}
+
+
+def _of_tokens(shards: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe's section of shards as a run has it whose shards hold the tokens."""
+    rest = {k: v for k, v in shards.items() if k not in ("format", "target_shard_text_bytes")}
+    return {**rest, "target_shard_tokens": Shards(**shards).planned_tokens}
 
 
 def _copy_rest(first: str, output: str, manifest: dict[str, Any]) -> None:
@@ -128,9 +142,11 @@ def _copy_rest(first: str, output: str, manifest: dict[str, Any]) -> None:
             shutil.copyfile(Path(first, name), Path(output, name))
 
 
-def _write_shard(first: str, output: str, shard: Shard, recipe: Recipe, decoder: Encoder) -> None:
+def _write_shard(
+    first: str, output: str, shard: Shard, recipe: Recipe, decoder: Encoder | None
+) -> None:
     """Encode a shard's documents again; write its ledger last."""
-    encoder = open_encoder(local_copy(recipe.tokenizer.model))
+    units = token_units(recipe.tokenizer, local_copy(recipe.tokenizer.model))
     name = shard_ledger_name(shard.source, shard.shard)
     ledger = storage.read_json(storage.join(first, name))
     summaries = {}
@@ -138,32 +154,41 @@ def _write_shard(first: str, output: str, shard: Shard, recipe: Recipe, decoder:
         if part not in ledger["parts"]:
             continue
         with ExitStack() as stack:
-            uint16 = encoder.vocabulary_size <= 1 << 16
-            writer = open_part(part, shard, recipe, output, stack, uint16)
+            writer = open_part(part, shard, recipe, output, stack, units)
             prefix = shard_file(shard.source, part, shard.shard, "bin").removesuffix(".bin")
             for batch in _documents(Path(first, prefix), decoder):
-                marks = {"bos": recipe.tokenizer.bos, "eos": recipe.tokenizer.eos}
-                writer.append(batch, *encoder.encode(batch["text"], **marks))
+                writer.append(batch, *units.encode(batch["text"]))
             writer.finish()
         summaries[part] = writer.summary()
     ledger["parts"] = summaries
     whole_files.write_bytes(output, name, storage.json_bytes(ledger))
 
 
-def _documents(prefix: Path, decoder: Encoder) -> Iterator[pa.RecordBatch]:
+def _documents(prefix: Path, decoder: Encoder | None) -> Iterator[pa.RecordBatch]:
     """Yield a part's rows with their texts. RunError where a text is not as long as it was."""
+    batches = _written(prefix) if decoder is None else _decoded(prefix, decoder)
+    for batch in batches:
+        lengths = zip(batch["chars"].to_pylist(), characters(batch).to_pylist(), strict=True)
+        for row, (had, has) in enumerate(lengths):
+            if had != has:
+                raise RunError(
+                    f"{batch['id'][row]}: {has:,} characters come back of {had:,}; its text is lost"
+                )
+        yield batch
+
+
+def _written(prefix: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a part of a shard of text."""
+    with pq.ParquetFile(f"{prefix}.{TEXT_SUFFIX}") as file:
+        yield from file.iter_batches(ROWS)
+
+
+def _decoded(prefix: Path, decoder: Encoder) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a part of a shard of tokens, with the texts that they decode to."""
     reader = ShardReader(prefix)
     number = 0
     with pq.ParquetFile(f"{prefix}.docs.parquet") as file:
         for rows in file.iter_batches(ROWS):
             texts = [decoder.decode(reader[number + row]) for row in range(rows.num_rows)]
-            batch = rows.append_column("text", pa.array(texts, pa.string()))
-            lengths = zip(rows["chars"].to_pylist(), characters(batch).to_pylist(), strict=True)
-            for row, (had, has) in enumerate(lengths):
-                if had != has:
-                    raise RunError(
-                        f"{rows['id'][row]}: {has:,} characters come back of {had:,}; its text is "
-                        "lost"
-                    )
-            yield batch
+            yield rows.append_column("text", pa.array(texts, pa.string()))
             number += rows.num_rows

@@ -24,8 +24,8 @@ from tests.support.across_sources import (
     write_recipe,
     yaml_mapping,
 )
-from tests.support.plain.near import plain_overlap
 from tests.support.plain.clusters import cluster_sizes
+from tests.support.plain.near import plain_overlap
 from tests.support.runs import digests, run_demo
 from tests.test_other_sources import kept
 

@@ -99,7 +99,7 @@ def test_it_speaks_of_the_papers_sources_and_of_steps_only_where_they_are(run, c
 
 @pytest.mark.parametrize(("kept", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (10**13, "n>1T")])
 def test_sizes(kept, size):
-    report = {"totals": {"documents_kept": kept}, "sources": []}
+    report = {"totals": {"documents_kept": kept}, "sources": [], "holds_text": False}
     assert metadata(report)["size_categories"] == [size]
 
 

@@ -1,0 +1,183 @@
+"""Runs kept as text: their files, what looks at them, and the shards that come of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.commands.main import main
+from pipeline.files.storage import json_bytes, sha256_of
+from pipeline.inspection.verify import verify
+from pipeline.output.layout import sealed
+from tests.support.byte_level import SEVERAL_SCRIPTS, tiktoken_bytes, train
+from tests.support.edited_recipes import edited, refused
+from tests.support.runs import digests, run_demo
+from tokenizer.train import train_tokenizer
+from training.data.mixture import Mixture
+
+pytestmark = pytest.mark.slow
+SIZE = ["--set", "shards.target_shard_text_bytes=160003"]
+DIRECT = ["--set", "shards.target_shard_tokens=40000"]
+"""A fourth of the bytes, so that a direct run has the same documents in its shards."""
+
+
+def recipe(folder: Path) -> str:
+    def change(raw: dict) -> None:
+        raw["sources"]["wikipedia"]["domains"] = {"by": ["language"]}
+
+    return edited(folder, change)
+
+
+def run(output: Path, *more: str, workers: int = 1) -> Path:
+    sources = ["--sources", "c4,wikipedia", "--no_report"]
+    given = ["--recipe", recipe(output.parent), *sources, *more]
+    assert run_demo(output, *given, workers=workers) == 0
+    return output
+
+
+def text_run(output: Path, *more: str, workers: int = 1) -> Path:
+    """Run with shards of text, and a tokenizer that is not there."""
+    text = ["--set", "shards.format=text", "--set", "tokenizer.model=/no/such"]
+    return run(output, *text, *SIZE, *more, workers=workers)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return text_run(tmp_path_factory.mktemp("text") / "out")
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("tokens") / "out", *DIRECT)
+
+
+def rows(output: Path, suffix: str) -> dict[str, list[dict]]:
+    paths = sorted((output / "shards").rglob(f"*.{suffix}"))
+    names = (path.relative_to(output).as_posix().removesuffix(f".{suffix}") for path in paths)
+    return {name: pq.read_table(path).to_pylist() for name, path in zip(names, paths, strict=True)}
+
+
+def test_the_rows_are_those_of_a_run_of_tokens_with_texts(text: Path, tokens: Path) -> None:
+    of_text, of_tokens = rows(text, "text.parquet"), rows(tokens, "docs.parquet")
+    assert of_text.keys() == of_tokens.keys()
+    assert len(of_text) > 4
+    for name, documents in of_text.items():
+        for one in documents:
+            assert len(one.pop("text")) == one["chars"] > 0
+        expected = [
+            {key: value for key, value in one.items() if not key.startswith("token_")}
+            for one in of_tokens[name]
+        ]
+        assert documents == expected
+    assert not [*(text / "shards").rglob("*.bin"), *(text / "shards").rglob("*.idx")]
+    assert (text / "ledger.parquet").read_bytes() == (tokens / "ledger.parquet").read_bytes()
+    path = next((text / "shards").rglob("*.text.parquet"))
+    assert pq.ParquetFile(path).metadata.row_group(0).column(1).compression == "ZSTD"
+
+
+def test_the_bytes_do_not_depend_on_workers_nor_on_a_stop(text: Path, tmp_path: Path) -> None:
+    many = text_run(tmp_path / "many", workers=2)
+    expected = digests(text)
+    assert digests(many) == expected
+    (many / "manifest.json").unlink()
+    for ledger in (many / "ledger" / "c4").glob("*1.json"):
+        ledger.unlink()
+    assert digests(text_run(many)) == expected
+
+
+def test_commands_look_at_it_or_say_what_to_do(text: Path, tokens: Path, tmp_path, capsys) -> None:
+    def shown(command: str, *more: str) -> dict:
+        assert main([command, str(text), *more, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert shown("verify")["ok"]
+    assert sum(one["documents"] for one in shown("ls")) > 300
+    assert shown("stats")["sources"]["c4"]["mixture"]["epochs"] is None
+    first, *_ = rows(text, "text.parquet")["shards/c4/train-00000"]
+    document = shown("show", "c4/train-00000", "0")
+    assert (document["text"], document["tokens"]) == (first["text"], None)
+    assert document["record"]["id"] == first["id"]
+    assert "text" not in document["record"]
+    last = rows(text, "text.parquet")["shards/wikipedia/train-00000"][-1]
+    assert shown("show", "--id", last["id"])["text"] == last["text"]
+    phrase = first["text"][20:60]
+    (hit, *_) = shown("search", phrase, "--limit", "1")["documents"]
+    assert (hit["id"], hit["position"], hit["found"]) == (first["id"], 20, phrase)
+    by_pattern = shown("search", "(?i)GENEV.SE", "--regex", "--limit", "1")["documents"][0]
+    assert by_pattern["found"].lower() == "genevese"
+    drawn = shown("sample", "-n", "2", "--source", "c4")["documents"]
+    texts = {
+        one["id"]: one["text"] for group in rows(text, "text.parquet").values() for one in group
+    }
+    assert [texts[one["record"]["id"]] for one in drawn] == [one["text"] for one in drawn]
+    assert shown("explain", first["id"])["kept"]
+    assert shown("diff", str(text))["same"]
+    assert main(["report", str(text)]) == 0
+    assert "text.parquet" in (text / "DATACARD.md").read_text()
+    capsys.readouterr()
+    for refused_command in (
+        ["tokens", str(text), "c4/train-00000", "0"],
+        ["search", str(text), "1,2", "--tokens"],
+        ["export", str(text), "--format", "hf", "--to", str(tmp_path / "export")],
+        ["diff", str(text), str(tokens)],
+        ["judge", str(text), "--by", "source", "--held_out", f"a={text}/DATACARD.md"],
+    ):
+        assert main(refused_command) == 2
+        said = capsys.readouterr().err
+        assert f"{text}: its shards are text; 'corpus retokenize" in said, refused_command
+        assert said.count("\n") == 1
+    with pytest.raises(ValueError, match=r"manifest.json: its shards are text; 'corpus retokenize"):
+        Mixture(text, sequence_length=8, seed=0)
+
+
+def test_damage_is_named_though_the_digests_were_made_to_fit(text: Path, tmp_path: Path) -> None:
+    made = text_run(tmp_path / "out")
+    manifest = json.loads((made / "manifest.json").read_text())
+    part = manifest["shards"][0]["parts"]["train"]
+    (name,) = part["files"]
+    table = pq.read_table(made / name)
+    longer = [one + "!" if i == 3 else one for i, one in enumerate(table["text"].to_pylist())]
+    pq.write_table(table.set_column(1, table.schema.field("text"), pa.array(longer)), made / name)
+    assert verify(str(made)) == [f"{name}: its SHA-256 is not the manifest's"]
+    part["files"][name]["sha256"] = sha256_of(str(made / name))
+    (made / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
+    assert verify(str(made)) == [
+        f"{name}: 1 texts are not as long as their rows say",
+        f"{name}: {part['characters'] + 1} characters: not the manifest",
+        f"{name}: {part['text_bytes'] + 1} text_bytes: not the manifest",
+    ]
+
+
+def test_three_tokenizers_make_the_shards_of_direct_runs(text: Path, tmp_path: Path) -> None:
+    llama3 = train("llama3", SEVERAL_SCRIPTS, 400)
+    made = {
+        "ours.model": train_tokenizer(SEVERAL_SCRIPTS * 3, 420),
+        "gpt2.json": train("gpt2", SEVERAL_SCRIPTS, 400).to_str().encode(),
+        "mine.llama3.tiktoken": tiktoken_bytes(llama3),
+    }
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+        model = str(tmp_path / name)
+        marks = [f"--no_{mark}" for mark in ("bos", "eos") if name != "ours.model"]
+        to = tmp_path / name.split(".")[0]
+        command = ["retokenize", str(text), "--tokenizer", model, "--output", str(to)]
+        assert main([*command, *marks]) == 0
+        assert verify(str(to)) == []
+        given = [f"tokenizer.model={model}"]
+        given += [f"tokenizer.{mark}=false" for mark in ("bos", "eos") if marks]
+        settings = [option for one in given for option in ("--set", one)]
+        direct = run(tmp_path / f"direct_{to.name}", *DIRECT, *settings)
+        found, expected = digests(to), digests(direct)
+        assert any(name.endswith(".bin") for name in found)
+        assert found == expected
+
+
+def test_a_size_in_bytes_of_text_is_for_text(tmp_path: Path) -> None:
+    def change(raw: dict) -> None:
+        raw["shards"]["target_shard_text_bytes"] = 1000
+
+    refused(tmp_path, change, "shards.target_shard_text_bytes", "format: text")
