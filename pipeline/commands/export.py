@@ -28,6 +28,8 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--source", action="append", metavar="NAME", dest="sources",
                      help="this source only; may be given several times")  # fmt: skip
     one.add_argument("--part", choices=PARTS, default="train", help="(default: train)")
+    one.add_argument("--mixture", metavar="NAME",
+                     help="proportions of an earlier mixture (default: the newest)")  # fmt: skip
     one.add_argument("--copy", action="store_true",
                      help="olmo, nanotron, megatron: copy token files, do not link")  # fmt: skip
     one.add_argument("--sequence_length", type=int, metavar="N",
@@ -65,6 +67,7 @@ def _command_export(options: argparse.Namespace) -> int:
         file_format=options.file_format,
         sources=options.sources,
         part=options.part,
+        mixture=options.mixture,
         **chosen,
     )
     if options.json:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.files import storage
-from pipeline.inspection.manifest import load_manifest
+from pipeline.inspection.manifest import load_mixture
 from pipeline.output.layout import refuse_text
 from tokenizer.shards import ShardIndex, ShardReader
 
@@ -107,17 +107,23 @@ def spans(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]
 
 
 def open_corpus(
-    output: str, sources: Sequence[str] | None, part: str, *, by_domain: bool = True
+    output: str,
+    sources: Sequence[str] | None,
+    part: str,
+    *,
+    by_domain: bool = True,
+    mixture: str | None = None,
 ) -> Corpus:
     """List the shards of a run to export. ``part`` is ``train`` or ``validation``.
 
     ``sources`` None stands for all sources. ``by_domain`` makes a folder of each domain of a source
-    that is divided, with a proportion of its own. Raises ValueError if the folder is not on this
-    machine or holds text, a source is unknown, or no document is selected.
+    that is divided, with a proportion of its own. The proportions are those of ``mixture``, by
+    default the newest. Raises ValueError if the folder is not on this machine or holds text, a
+    source or the mixture is unknown, or no document is selected.
     """
     if storage.is_remote(output):
         raise ValueError(f"{output}: shards are mapped into memory; copy the folder here first")
-    manifest = load_manifest(output)
+    manifest = load_mixture(output, mixture)
     refuse_text(output, manifest)
     if unknown := sorted(set(sources or ()) - set(manifest["sources"])):
         raise ValueError(

@@ -27,17 +27,19 @@ def export(
     sequence_length: int | None = None,
     tokenizer: str | None = None,
     tokens: bool = False,
+    mixture: str | None = None,
 ) -> dict[str, Any]:
     """Write the shards of a run to the folder ``target`` in a format; return a description.
 
     ``copy`` forbids hard links to the shards. ``sequence_length`` is for ``mds``, ``tokenizer`` for
-    ``nanotron``, ``tokens`` for ``hf``. The folder is written under another name and then renamed.
+    ``nanotron``, ``tokens`` for ``hf``. ``mixture`` names the mixture whose proportions are
+    written, by default the newest. The folder is written under another name and then renamed.
     Raises ValueError if it is not empty, or if the run's folder has a fault.
     """
     target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} is there already; remove it, or give another folder")
-    corpus = open_corpus(output, sources, part, by_domain=file_format != "hf")
+    corpus = open_corpus(output, sources, part, by_domain=file_format != "hf", mixture=mixture)
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)

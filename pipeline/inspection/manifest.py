@@ -16,7 +16,13 @@ from pipeline.inspection.document_rows import (
     row_groups,
 )
 from pipeline.output.arrow_values import scalar
-from pipeline.output.layout import MANIFEST_NAME, OPT_OUT_STEP, TEXT_SUFFIX
+from pipeline.output.layout import (
+    MANIFEST_NAME,
+    MIXTURES_FOLDER,
+    OPT_OUT_STEP,
+    TEXT_SUFFIX,
+    mixture_name,
+)
 from pipeline.recipe.across import steps_of
 
 
@@ -30,6 +36,21 @@ def load_manifest(output: str) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise ValueError(f"{output}/{MANIFEST_NAME}: not readable: {error}") from None
+
+
+def load_mixture(output: str, mixture: str | None) -> dict[str, Any]:
+    """Read the manifest of a run's mixture, by its name; None stands for the newest.
+
+    Raises ValueError where the run has had no mixture of that name.
+    """
+    if mixture is None:
+        return load_manifest(output)
+    files = storage.list_names(output, MIXTURES_FOLDER)
+    if mixture_name(mixture) not in files:
+        names = sorted(file.rsplit("/", 1)[-1].removesuffix(".json") for file in files)
+        there = f"there are {', '.join(names)}" if names else "the run has had one mixture only"
+        raise ValueError(f"{output}: no mixture {mixture}; {there}")
+    return storage.read_json(storage.join(output, mixture_name(mixture)))
 
 
 def list_shards(output: str) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ BUCKET_COLOURS = {"head": "#228833", "middle": "#ccbb44", "tail": "#ee6677"}
 KEPT, DROPPED = "#4477aa", "#ee6677"
 ROW_PIXELS = 26
 """Height of one row of bars, in pixels."""
+LABEL_CHARS = 18
+"""Longest name of a domain beside its bars; a longer one is whole where one points at them."""
 
 
 def _figure(traces: Sequence[go.Bar | go.Heatmap], height: int, **layout: Any) -> go.Figure:
@@ -71,6 +73,33 @@ def mixture(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         xaxis_tickformat=".0%",
         yaxis_autorange="reversed",
     )  # fmt: skip
+
+
+def domains(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Bars of a source's domains: what is drawn of each beside what there is, and its epochs."""
+    names = [label(row["domain"]) for row in rows]
+    epochs = ["-" if row["epochs"] is None else f"{row['epochs']:.3g} epochs" for row in rows]
+    return _figure(
+        [
+            go.Bar(name="sampled", y=names, x=[row["proportion"] for row in rows], orientation="h",
+                   marker_color=PALETTE[0], text=epochs, textposition="auto", textangle=0,
+                   cliponaxis=False, customdata=epochs,
+                   hovertemplate="%{y}: %{x:.1%}, %{customdata}"),
+            go.Bar(name="unique tokens", y=names, x=[row["unique_share"] for row in rows],
+                   orientation="h", marker_color=PALETTE[4], hovertemplate="%{y}: %{x:.1%}"),
+        ],
+        _rows(2 * len(rows)),
+        barmode="group",
+        xaxis={"tickformat": ".0%", "nticks": 5, "tickangle": 0},
+        yaxis={"autorange": "reversed", "type": "category", "tickvals": names,
+               "ticktext": [label(_shortened(row["domain"])) for row in rows]},
+    )  # fmt: skip
+
+
+def _shortened(name: str) -> str:
+    """Leave out the middle of a long name, so that there is room for bars on a narrow page."""
+    half = LABEL_CHARS // 2
+    return name if len(name) <= LABEL_CHARS else f"{name[:half]}…{name[-half:]}"
 
 
 def funnel(left: Sequence[Mapping[str, Any]]) -> go.Figure:

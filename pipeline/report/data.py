@@ -13,6 +13,7 @@ from pipeline.inspection.manifest import load_manifest, statistics
 from pipeline.output.clusters import found_clusters
 from pipeline.output.layout import dropped_summary, holds_text
 from pipeline.report.distributions import TABLE_ITEMS, Distributions, distributions
+from pipeline.report.domains import domain_rows
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.report.observations import Observations, observations
 
@@ -23,10 +24,6 @@ LINES, DOMAINS, LANGUAGES = 40, 20, 20
 """Rows of the tables of removed lines, domains and languages."""
 LETTER_COUNTS = ("encoding_guessed", "documents_with_lost", "lost")
 """Counts of letters, of kept documents."""
-
-
-MIXTURE_DOMAINS = 50
-"""Most domains of a divided source whose share is shown."""
 
 
 def collect(output: str) -> dict[str, Any]:
@@ -89,7 +86,7 @@ def _source(
     return {
         "name": name,
         "mixture": counts,
-        "mixture_domains": _mixture_domains(counts),
+        "mixture_domains": domain_rows(counts),
         "documents_in": entered,
         "documents_kept": counts["train_documents"] + counts["validation_documents"],
         "tokens": tokens,
@@ -124,12 +121,6 @@ def _source(
         "letters": {name: observed.letters[name] for name in LETTER_COUNTS},
         "worker_peak_bytes": observed.worker_peak_bytes,
     }  # fmt: skip
-
-
-def _mixture_domains(counts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the domains of a divided source, those with the most sampled tokens."""
-    rows = [{"domain": name, **one} for name, one in counts.get("domains", {}).items()]
-    return sorted(rows, key=lambda row: (-row["sampled_tokens"], row["domain"]))[:MIXTURE_DOMAINS]
 
 
 def _funnel(

@@ -17,6 +17,7 @@ from pipeline.inspection.templates import load_templates
 from pipeline.output.layout import TEXT_SUFFIX
 from pipeline.recipe.across import step_name, steps_of
 from pipeline.recipe.recipe import find_step
+from pipeline.report.domains import TABLE_DOMAINS
 from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
 from pipeline.tables import cell
 from transforms.dedup.deduplication import Deduplication
@@ -68,7 +69,7 @@ def card_text(report: dict[str, Any]) -> str:
                 "licence": _licence(source["name"], recipes[source["name"]]),
                 "processing": _processing(recipes[source["name"]], set(report["files"])),
                 "mixture_domains": [{**row, "shown": _plain(row["domain"]).replace("|", "\\|")}
-                                    for row in source["mixture_domains"]]}
+                                    for row in source["mixture_domains"][:TABLE_DOMAINS]]}
                for source in report["sources"]]  # fmt: skip
     return templates.get_template("datacard.md").render(
         metadata=yaml.safe_dump(metadata(report), sort_keys=False, allow_unicode=True),

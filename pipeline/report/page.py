@@ -18,6 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from pipeline.inspection.templates import load_templates
 from pipeline.report import charts
+from pipeline.report.domains import TABLE_DOMAINS, charted
 from pipeline.report.llama_mixture import LLAMA_BYTES_A_TOKEN
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,6 +33,7 @@ def render(report: dict[str, Any]) -> str:
         report=report,
         **_rows(report),
         charts=_charts(report),
+        table_domains=TABLE_DOMAINS,
         llama_bytes_a_token=LLAMA_BYTES_A_TOKEN,
         style=Markup((TEMPLATES / "report.css").read_text()),
         scripts=[Markup(script) for script in scripts],
@@ -47,7 +49,7 @@ def _rows(report: dict[str, Any]) -> dict[str, Any]:
         "domain_rows": [
             {"source": source["name"], **row}
             for source in sources
-            for row in source["mixture_domains"]
+            for row in source["mixture_domains"][:TABLE_DOMAINS]
         ],
         "step_rows": [
             {
@@ -86,6 +88,8 @@ def _charts(report: dict[str, Any]) -> dict[str, Any]:
     for source in sources:
         name, spread = source["name"], source["distributions"]
         made[f"funnel-{name}"] = charts.funnel(source["left"])
+        if source["mixture_domains"]:
+            made[f"domains-{name}"] = charts.domains(charted(source["mixture_domains"]))
         if spread.perplexities:
             made[f"perplexity-{name}"] = charts.perplexities(spread.perplexities, source["cutoffs"])
         if spread.scores["kept"].total or spread.scores["dropped"].total:

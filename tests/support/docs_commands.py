@@ -31,6 +31,10 @@ COVERED = {
     "test_runs_over_the_warc_samples",
     "python beam_runner.py --recipe recipes/fineweb2.yaml": "tests/test_web_recipes.py::"
     "test_pages_in_several_languages_count_by_their_near_duplicates",
+    "python beam_runner.py --recipe recipes/nemotron_cc.yaml": "tests/test_quality_recipes.py::"
+    "test_nemotron_cc_takes_the_highest_of_three_bins",
+    "corpus cutoffs --recipe recipes/nemotron_cc.yaml": "tests/test_quality_recipes.py::"
+    "test_nemotron_cc_takes_the_highest_of_three_bins",
     "corpus diff": "tests/pipeline/inspection/test_diff.py::"
     "test_one_threshold_changed_and_sources_left_out",
     "python benchmarks/peers.py": "tests/benchmarks/test_peers.py::"

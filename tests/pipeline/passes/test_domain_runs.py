@@ -220,6 +220,7 @@ def test_report_and_card_show_domains(made, plain) -> None:
     for name in ("report.html", "DATACARD.md"):
         assert "observatory.example.org" in (made / name).read_text()
     assert "### Domains of wikipedia" in (made / "DATACARD.md").read_text()
-    assert "Domains of divided sources" in (made / "report.html").read_text()
+    page = (made / "report.html").read_text()
+    assert "Domains of divided sources" in page and 'id="chart-domains-wikipedia"' in page
     assert "### Domains of" not in (plain / "DATACARD.md").read_text()
     assert "Domains of divided sources" not in (plain / "report.html").read_text()
