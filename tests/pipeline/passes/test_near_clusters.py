@@ -38,12 +38,14 @@ def recipe(tmp_path_factory) -> str:
     """A recipe with chains of pages, and stars, within a source and across two."""
     folder = tmp_path_factory.mktemp("clusters")
     path = Path(write_recipe(folder, [{"deduplicate_near": {"sources": ORDER, **COUNTED}}]))
-    rows = ["A page that is like no other one of them."]
+    rows = []
     for chain in range(3):
         words = [f"chain{chain}word{n}" for n in range(300)]
         rows += [" ".join(words[start : start + 100]) for start in range(0, 12 * chain + 12, 4)]
     lines = [json.dumps({"text": text, "url": "https://b.org"}) for text in rows]
     (folder / "c4" / "c4-train.00003-of-00004.json").write_text("\n".join(lines) + "\n")
+    alone = json.dumps({"text": "A page that is like no other.", "url": "https://b.org"})
+    (folder / "c4" / "c4-train.00004-of-00005.json").write_text(f"{alone}\n")
     raw = yaml.safe_load(path.read_text())
     domains = {"by": [{"metadata.cluster_size": [2, 4, 5]}], "weights": {"1": 2.0}}
     raw["sources"]["c4"]["domains"] = domains
@@ -61,7 +63,12 @@ def output(recipe, tmp_path_factory) -> Path:
 def expected_sizes(recipe: str) -> dict[str, int]:
     """Return the size of every document's cluster, from all pairs."""
     mapping = yaml_mapping(Path(recipe))
-    sets = [(d.id, shingles(d.text)) for name in ORDER for d in documents_of(mapping, name)]
+    documents = [one for name in ORDER for one in documents_of(mapping, name)]
+    return sizes_of([(one.id, shingles(one.text)) for one in documents])
+
+
+def sizes_of(sets: list[tuple[str, set[int]]]) -> dict[str, int]:
+    """Return the size of every document's cluster, from the shingles of all."""
     pairs: list[tuple[str, str]] = [(one, one) for one, _ in sets]
     for i, (one, mine) in enumerate(sets):
         for other, its in sets[:i]:
@@ -146,3 +153,23 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_turn(recipe, output, tmp_p
     assert [path.stat().st_mtime_ns for path in sorted(again.rglob("*.bits"))] == decisions
     assert digests(again) == digests(output) and clusters(again) == clusters(output)
     assert not (again / "work").exists()
+
+
+def test_windows_have_clusters_of_their_own(recipe, tmp_path, capsys):
+    steps = [{"deduplicate_near": {**COUNTED, "window_files": 1}}]
+    options = "--sources", "c4", "--set", f"sources.c4.steps={steps}", "--set", "deduplications=[]"
+    assert run_demo(tmp_path / "out", "--recipe", recipe, *options) == 0
+    told = capsys.readouterr().out
+    by_file: dict[str, list[tuple[str, set[int]]]] = {}
+    for document in documents_of(yaml_mapping(Path(recipe)), "c4"):
+        one = document.id, shingles(document.text)
+        by_file.setdefault(document.id.split("#")[0], []).append(one)
+    expected = [sizes_of(documents) for documents in by_file.values()]
+    every = {identifier: size for sizes in expected for identifier, size in sizes.items()}
+    rows = kept(tmp_path / "out", "c4")
+    found = {i: row["metadata"]["cluster_size"] for i, row in rows.items()}
+    assert found == {identifier: every[identifier] for identifier in found}
+    files = sorted((tmp_path / "out" / "decisions").rglob("*.clusters.json"))
+    largest = [json.loads(file.read_text())["largest"] for file in files]
+    assert largest == [max(sizes.values()) for sizes in expected] and 1 in largest
+    assert "clusters of c4, step 0, window 3: 3 of 18 documents, the largest of 9" in told

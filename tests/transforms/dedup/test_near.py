@@ -353,3 +353,12 @@ def test_the_decision_is_applied_by_document():
     assert BOOKS.count(batch).tolist() == [0, 1, 2, 3]
     after = BOOKS.apply(batch, BOOKS.count(batch), np.array([True, False, True]))
     assert after["dropped_by"].to_pylist() == [None, "near_duplicate", None]
+
+
+def test_what_clusters_shuffle_counts_where_it_is_more_than_the_bands() -> None:
+    few = DeduplicateNear(0.8, 2, 2, 4, "first", 3, 5)
+    assert few.shuffle_bytes(10_000, 100) == 100 * 2 * 24
+    counted = DeduplicateNear(0.8, 2, 2, 4, "first", 3, 5, record="cluster_size")
+    assert counted.records_sizes and counted.shuffle_bytes(10_000, 100) == 100 * 5 * 48
+    many = DeduplicateNear(0.8, 2, 20, 4, "first", 3, 5, record="cluster_size")
+    assert many.shuffle_bytes(10_000, 100) == 100 * 20 * 24
