@@ -21,7 +21,7 @@ from pipeline.output.layout import (
 from pipeline.output.ledger import LEDGER_NAME, check_balance, write_ledger
 from pipeline.output.shares import mixed_sources
 from pipeline.passes.session import Session
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.recipe import Recipe, Tokenizer
 from tokenizer.opening import open_encoder
 
 
@@ -71,6 +71,7 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
             "vocabulary_size": open_encoder(trusted(recipe.tokenizer.model)).vocabulary_size,
             "bos": recipe.tokenizer.bos,
             "eos": recipe.tokenizer.eos,
+            **_special_tokens(recipe.tokenizer),
         },
         "token_budget": recipe.token_budget,
         "sources": mixed_sources(recipe, shards),
@@ -83,6 +84,12 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
         },
     }
     whole_files.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))
+
+
+def _special_tokens(tokenizer: Tokenizer) -> dict[str, str]:
+    """Return what becomes of special tokens in text, nothing where they stay text."""
+    chosen = tokenizer.special_tokens_in_text
+    return {"special_tokens_in_text": chosen} if tokenizer.special_in_text else {}
 
 
 def _opt_out_list(output: str) -> dict[str, str]:

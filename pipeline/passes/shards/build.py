@@ -122,7 +122,8 @@ def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:
     Raises ValueError where the shard's counts do not add up, and ChangedError where the tokenizer
     has changed.
     """
-    encoder = open_encoder(trusted(recipe.tokenizer.model))
+    tokenizer = recipe.tokenizer
+    encoder = open_encoder(trusted(tokenizer.model), special_in_text=tokenizer.special_in_text)
     rows: list[dict[str, Any]] = []
     parts: dict[str, PartWriter | GroupedPart] = {}
     with ExitStack() as stack:
