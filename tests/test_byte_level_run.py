@@ -11,6 +11,9 @@ import pytest
 from tokenizers import Tokenizer, pre_tokenizers
 
 from pipeline.commands.main import main
+from pipeline.judging.candidates import candidates_of
+from pipeline.judging.draws import encoder_of, tokens_of
+from pipeline.judging.token_ngrams import sentences_of
 from tests.support.byte_level import END, SEVERAL_SCRIPTS, train
 from tests.support.runs import ROOT, run_demo
 from tokenizer.shards import ShardReader
@@ -82,6 +85,20 @@ def test_what_looks_at_a_run_decodes_them(run: Path, folder: Path, capsys) -> No
         assert main(["search", str(run), phrase, "--json", *more]) == 0
         hits = json.loads(capsys.readouterr().out)["documents"]
         assert phrase in {hit["found"] for hit in hits}
+
+
+def test_the_judge_reads_their_tokens(run: Path, folder: Path) -> None:
+    (candidate,) = candidates_of([str(run)], "source")
+    encoder = encoder_of(candidate)
+    assert encoder.vocabulary_size == 70_001
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.encode_special_tokens = True
+    found = tokens_of(candidate, np.arange(3))
+    assert len(found) == 3
+    for ids in found.values():
+        text = encoder.decode(ids)
+        assert sentences_of([text], encoder) == [" ".join(map(str, tokenizer.encode(text).ids))]
+        assert tokenizer.encode(text).ids == ids.tolist()
 
 
 def test_the_trainer_knows_the_marks(run: Path) -> None:

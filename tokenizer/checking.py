@@ -22,14 +22,27 @@ FILES_OF_FOLDER = ("tokenizer.json", "tokenizer.model")
 """Files that a folder may stand for; the first that it has is taken."""
 
 
-def check_tokenizer(path: str, *, bos: bool = False, eos: bool = False) -> str | None:
+def check_special(kind: str, special_in_text: bool) -> None:
+    """Raise ValueError where a kind of tokenizer makes no special tokens of text, but should."""
+    if special_in_text and kind == SENTENCEPIECE:
+        raise ValueError("SentencePiece makes no special tokens of text (special_tokens_in_text)")
+
+
+def check_tokenizer(
+    path: str, *, bos: bool = False, eos: bool = False, special_in_text: bool = False
+) -> str | None:
     """Check a tokenizer's file. Return why its text goes to the library whole, None if it does not.
 
     Raises ValueError, with the file's name, where it is no tokenizer, or has no token that ``bos``
-    or ``eos`` asks for. This is faster than to open its encoder.
+    or ``eos`` asks for, or cannot do what ``special_in_text`` asks for. This is faster than to
+    open its encoder.
     """
     data = Path(path).read_bytes()
     kind = kind_of(data)
+    try:
+        check_special(kind, special_in_text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if kind == SENTENCEPIECE:
         check_model(path, bos=bos, eos=eos)
         return None

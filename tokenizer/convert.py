@@ -77,7 +77,7 @@ def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:
         ],
         "normalizer": _sequence("normalizers", _normaliser(parsed)),
         "pre_tokenizer": _isolated(symbols),
-        "post_processor": None if begin is None else _begins_with(pieces[begin], begin),
+        "post_processor": None if begin is None else begins_with(pieces[begin], begin),
         "decoder": _sequence("decoders", _decoder(parsed, bool(denormaliser))),
         "model": {
             "type": "BPE",
@@ -134,7 +134,8 @@ def _isolated(symbols: Sequence[str]) -> Step | None:
     return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
-def _begins_with(name: str, number: int) -> Step:
+def begins_with(name: str, number: int) -> Step:
+    """Return the post-processor that puts a token ahead of every text."""
     special, text = {"id": name, "type_id": 0}, {"id": "A", "type_id": 0}
     second = [{"SpecialToken": {"id": name, "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}]
     first = [{"SpecialToken": special}, {"Sequence": text}]

@@ -6,6 +6,7 @@ What a file is, its first bytes say.
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -18,9 +19,11 @@ from tokenizer.byte_level.json_file import byte_level_of_json, parse_json
 from tokenizer.byte_level.library import LibraryEncoder
 from tokenizer.byte_level.pattern import UnsupportedPatternError
 from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken
+from tokenizer.byte_level.tiktoken_json import json_of_tiktoken
 from tokenizer.byte_level.tokenizer_file import NotCoveredError
+from tokenizer.checking import check_special
 from tokenizer.encode import BatchEncoder
-from tokenizer.kinds import SENTENCEPIECE, TIKTOKEN, kind_of
+from tokenizer.kinds import JSON, SENTENCEPIECE, TIKTOKEN, kind_of
 
 
 class Encoder(Protocol):
@@ -43,27 +46,38 @@ class Encoder(Protocol):
 
 
 @functools.cache
-def open_encoder(path: str) -> Encoder:
+def open_encoder(path: str, *, special_in_text: bool = False) -> Encoder:
     """Load the encoder of a tokenizer's file, once a process.
 
     A ``tokenizer.json`` that the kernels do not cover is encoded with by the library. ValueError
-    names a file without a tokenizer.
+    names a file without a tokenizer, and as :func:`encoder_of` does.
     """
+    name = PurePosixPath(path).name
     try:
-        return encoder_of(Path(path).read_bytes(), PurePosixPath(path).name)
+        return encoder_of(Path(path).read_bytes(), name, special_in_text=special_in_text)
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def encoder_of(data: bytes, file_name: str) -> Encoder:
-    """Return the encoder of a file's content. Raises ValueError where it is no tokenizer's."""
-    kind = kind_of(data)
+def encoder_of(data: bytes, file_name: str, *, special_in_text: bool = False) -> Encoder:
+    """Return the encoder of a file's content.
+
+    With ``special_in_text``, special tokens that are spelt out in a text become these tokens.
+    Raises ValueError where the file is no tokenizer's, or a SentencePiece model is asked for that.
+    """
+    check_special(kind := kind_of(data), special_in_text)
     if kind == SENTENCEPIECE:
         return BatchEncoder(data)
     if kind == TIKTOKEN:
-        return ByteLevelEncoder(byte_level_of_tiktoken(data, file_name))
+        file = byte_level_of_tiktoken(data, file_name)
+        if not special_in_text:
+            return ByteLevelEncoder(file)
+        data = json.dumps(json_of_tiktoken(data, file_name)).encode()
     try:
-        file = byte_level_of_json(parse_json(data))
-        return ByteLevelEncoder(file, LibraryEncoder(data) if file.found_in_text else None)
+        if kind == JSON:
+            file = byte_level_of_json(parse_json(data))
+        needed = special_in_text or file.found_in_text
+        library = LibraryEncoder(data, special_in_text=special_in_text) if needed else None
+        return ByteLevelEncoder(file, library, special_in_text=special_in_text)
     except (NotCoveredError, UnsupportedPatternError):
-        return LibraryEncoder(data)
+        return LibraryEncoder(data, special_in_text=special_in_text)

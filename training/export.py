@@ -19,13 +19,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
+from tokenizer.kinds import SENTENCEPIECE, kind_of
 from training import checkpoint
 from training.data.tokenizer_file import read_tokenizer
 from training.exported_tokenizer import (
     check_with_transformers,
+    encodes_special,
+    file_name_of,
     mark_ids,
     tokenizer_files,
 )
@@ -75,15 +77,25 @@ def export(
     if target.exists():
         raise ValueError(f"{target} is there already; remove it, or give another folder")
     step = _chosen_step(run, step)
-    model, settings = _tokenizer(description)
+    file, settings = _tokenizer(description)
+    described = description["tokenizer"]
+    name = file_name_of(described)
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    (unfinished / "tokenizer.model").write_bytes(model)
-    for name, content in (settings | _settings(config, description, model, dtype)).items():
+    if kind_of(file) == SENTENCEPIECE:
+        (unfinished / "tokenizer.model").write_bytes(file)
+    settings |= _settings(config, description, mark_ids(file, name), dtype)
+    for written, content in settings.items():
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        (unfinished / name).write_text(text, encoding="utf-8")
-    check_with_transformers(unfinished, model, bos=description["tokenizer"]["bos"])
+        (unfinished / written).write_text(text, encoding="utf-8")
+    check_with_transformers(
+        unfinished,
+        file,
+        name,
+        bos=described["bos"],
+        special_in_text=encodes_special(described),
+    )
     _write_weights(run, step, config, dtype, unfinished)
     unfinished.rename(target)
     return step
@@ -105,16 +117,19 @@ def _chosen_step(run: Path, step: int | None) -> int:
 
 
 def _tokenizer(description: Mapping[str, Any]) -> tuple[bytes, dict[str, dict[str, Any]]]:
-    """Return a run's SentencePiece model, and the files that Hugging Face's classes read."""
-    model = read_tokenizer(description["tokenizer"])
+    """Return the file of a run's tokenizer, and the files that Hugging Face's classes read."""
+    described = description["tokenizer"]
+    file = read_tokenizer(described)
     try:
-        return model, tokenizer_files(
-            model, bos=description["tokenizer"]["bos"], max_tokens=description["sequence_length"]
+        return file, tokenizer_files(
+            file,
+            file_name_of(described),
+            bos=described["bos"],
+            max_tokens=description["sequence_length"],
+            special_in_text=encodes_special(described),
         )
     except ValueError as error:
-        raise ValueError(
-            f"{description['tokenizer']['model']}: cannot be exported, {error}"
-        ) from None
+        raise ValueError(f"{described['model']}: cannot be exported, {error}") from None
 
 
 def _write_weights(
@@ -155,9 +170,11 @@ def _groups(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Iterator[list[
 
 
 def _settings(
-    config: ModelConfig, description: Mapping[str, Any], tokenizer: bytes, dtype: torch.dtype
+    config: ModelConfig,
+    description: Mapping[str, Any],
+    marks: Mapping[str, int],
+    dtype: torch.dtype,
 ) -> dict[str, dict[str, Any]]:
-    marks = mark_ids(SentencePieceProcessor(model_proto=tokenizer))
     ids = {f"{name}_token_id": marks.get(name) for name in ("bos", "eos", "pad")}
     return {
         "config.json": {

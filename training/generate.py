@@ -14,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import torch
 from safetensors.torch import load_file
-from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
+from tokenizer.checking import FILES_OF_FOLDER
+from tokenizer.opening import Encoder, encoder_of
 from training.export import hugging_face_name
 from training.model import KeyValueCache, Llama, ModelConfig
 
@@ -27,16 +29,18 @@ class Exported(NamedTuple):
     """A model that ``training.export`` wrote, with its tokenizer."""
 
     model: Llama
-    processor: SentencePieceProcessor
+    encoder: Encoder
     begin: list[int]  # the tokens with which the documents of its training begin
+    end: int | None  # the token that ends a text, None where the tokenizer has none
 
 
 def load_exported(folder: Path, device: torch.device) -> Exported:
     """Load a model that ``training.export`` wrote. Raises ValueError where there is none."""
     try:
         settings = json.loads((folder / "config.json").read_bytes())
-        begins = json.loads((folder / "tokenizer_config.json").read_bytes())["add_bos_token"]
-        processor = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+        of_tokenizer = json.loads((folder / "tokenizer_config.json").read_bytes())
+        begins, splits = of_tokenizer["add_bos_token"], of_tokenizer["split_special_tokens"]
+        encoder = _encoder(folder, special_in_text=not splits)
     except OSError as error:
         raise ValueError(f"{folder}: no exported model there ({error})") from None
     config = ModelConfig(
@@ -56,7 +60,16 @@ def load_exported(folder: Path, device: torch.device) -> Exported:
     if missing := [name for name in names if hugging_face_name(name) not in weights]:
         raise ValueError(f"{folder}: the weights {', '.join(missing[:3])} are missing")
     model.load_state_dict({name: weights[hugging_face_name(name)] for name in names}, assign=True)
-    return Exported(model, processor, [processor.bos_id()] if begins else [])
+    begin = [settings["bos_token_id"]] if begins else []
+    return Exported(model, encoder, begin, settings["eos_token_id"])
+
+
+def _encoder(folder: Path, *, special_in_text: bool) -> Encoder:
+    """Return the encoder of a folder: SentencePiece's, where the export has its model."""
+    for name in reversed(FILES_OF_FOLDER):
+        if (path := folder / name).exists():
+            return encoder_of(path.read_bytes(), name, special_in_text=special_in_text)
+    raise FileNotFoundError(f"no {' or '.join(FILES_OF_FOLDER)}")
 
 
 @torch.inference_mode()
@@ -68,9 +81,9 @@ def generate(
     temperature: float,
     top_p: float,
     seed: int,
-    end: int,
+    end: int | None,
 ) -> Iterator[int]:
-    """Yield the tokens that follow a prompt, up to the token ``end``, which is not yielded.
+    """Yield the tokens that follow a prompt, up to the token ``end``, if any, which is not yielded.
 
     With ``temperature`` 0 the most probable token is taken. Otherwise a token is drawn from the
     most probable tokens that together have ``top_p`` of the probability (nucleus sampling, arXiv
@@ -114,8 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--temperature must not be negative, --top_p lies above 0 and up to 1")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        model, processor, begin = load_exported(options.model, device)
-        prompt = [*begin, *processor.encode(options.prompt)]
+        model, encoder, begin, end = load_exported(options.model, device)
+        ids, _ = encoder.encode(pa.array([options.prompt]), bos=False, eos=False)
+        prompt = [*begin, *ids.tolist()]
         if not prompt:
             raise ValueError(
                 "an empty prompt: documents began with no token of their own; give some text"
@@ -130,9 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         temperature=options.temperature,
         top_p=options.top_p,
         seed=options.seed,
-        end=processor.eos_id(),
+        end=end,
     )
-    print(processor.decode([*prompt[len(begin) :], *tokens]))
+    print(encoder.decode([*prompt[len(begin) :], *tokens]))
     return 0
 
 

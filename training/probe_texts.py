@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from tokenizer.byte_level.json_file import parse_json, spelled_bytes
+from tokenizer.kinds import JSON, kind_of
 from tokenizer.model_file import BYTE, SPACE_MARK, parse_model
 
 PIECE_TEXTS = 100
@@ -38,28 +40,45 @@ MARKS = ("<s>", "</s>", "<unk>", "<pad>", "<0x41>", "<0x0A>", "<|begin_of_text|>
 
 
 def probe_texts(model: bytes) -> list[str]:
-    """Return some hundred texts for a SentencePiece model. The same model has the same texts.
+    """Return some hundred texts for a SentencePiece model or a ``tokenizer.json``.
 
-    There are runs of spaces, spaces and other white space at either end, every control character,
-    U+2581, names of marks written as text, sentences in many scripts, and all of the model's pieces
-    in its own order.
+    The same model has the same texts. There are runs of spaces, spaces and other white space at
+    either end, every control character, U+2581, names of marks written as text, sentences in many
+    scripts, and pieces of the model in its own order.
     """
+    marks, pieces = (_of_json if kind_of(model) == JSON else _of_sentencepiece)(model)
     controls = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0xAD)]
     texts = ["", *(" " * n for n in range(1, 40)), *("a" + " " * n + "b" for n in range(2, 34))]
     texts += [f"{before}word{after}" for before, after in product(SPACES, repeat=2)]
     texts += [f"a{control}b {control}" for control in controls] + controls
-    texts += [form for mark in MARKS for form in (mark, f"a {mark} b", f"a{mark}b", f" {mark}")]
-    texts += [form for text in SENTENCES for form in (text, f" {text} ", f"{text}\n{text}")]
-    return [*texts, *_texts_of_pieces(model)]
-
-
-def _texts_of_pieces(model: bytes) -> Iterator[str]:
-    pieces = [
-        piece.text.decode().replace(SPACE_MARK.decode(), " ")
-        for piece in parse_model(model).pieces
-        if piece.kind != BYTE
+    texts += [
+        form for mark in (*MARKS, *marks) for form in (mark, f"a {mark} b", f"a{mark}b", f" {mark}")
     ]
+    texts += [form for text in SENTENCES for form in (text, f" {text} ", f"{text}\n{text}")]
+    return [*texts, *_texts_of_pieces(pieces)]
+
+
+def _of_sentencepiece(model: bytes) -> tuple[list[str], list[str]]:
+    """Return the names of a model's marks beside :data:`MARKS`, none, and the texts of pieces."""
+    pieces = parse_model(model).pieces
+    texts = [piece.text.decode() for piece in pieces if piece.kind != BYTE]
+    return [], [text.replace(SPACE_MARK.decode(), " ") for text in texts]
+
+
+def _of_json(data: bytes) -> tuple[list[str], list[str]]:
+    """Return the names of a file's added tokens, and the texts of its others."""
+    content = parse_json(data)
+    vocabulary = content["model"].get("vocab") or {}
+    if isinstance(vocabulary, dict):
+        names = sorted(vocabulary, key=vocabulary.__getitem__)
+    else:  # a unigram model's: pieces with their scores
+        names = [name for name, _ in vocabulary]
+    spelled = [(name, spelled_bytes(name)) for name in names]
+    texts = [name if data is None else data.decode(errors="replace") for name, data in spelled]
+    return [one["content"] for one in content.get("added_tokens") or []], texts
+
+
+def _texts_of_pieces(pieces: Sequence[str]) -> Iterator[str]:
     each = min(-(-len(pieces) // PIECE_TEXTS), PIECES_A_TEXT)
     for number in range(PIECE_TEXTS):
-        chosen: Sequence[str] = pieces[number::PIECE_TEXTS][:each]
-        yield "".join(chosen)
+        yield "".join(pieces[number::PIECE_TEXTS][:each])

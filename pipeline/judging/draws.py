@@ -19,7 +19,7 @@ from pipeline.files.local_copy import local_copy
 from pipeline.inspection.document_rows import open_tokens, read_rows
 from pipeline.judging.candidates import Candidate
 from pipeline.output.layout import DROPPED
-from tokenizer.encode import BatchEncoder, load_encoder
+from tokenizer.opening import Encoder, open_encoder
 
 Ids = npt.NDArray[Any]
 
@@ -27,9 +27,11 @@ SLACK = 0.25
 """Share that is drawn beyond the tokens wanted, of documents whose tokens are estimated."""
 
 
-def encoder_of(candidate: Candidate) -> BatchEncoder:
+def encoder_of(candidate: Candidate) -> Encoder:
     """Load the tokenizer of a candidate's run."""
-    return load_encoder(local_copy(candidate.manifest["tokenizer"]["model"]))
+    tokenizer = candidate.manifest["tokenizer"]
+    special_in_text = tokenizer.get("special_tokens_in_text") == "encode"
+    return open_encoder(local_copy(tokenizer["model"]), special_in_text=special_in_text)
 
 
 def draw(candidate: Candidate, tokens: int, seed: int) -> npt.NDArray[np.int64]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.models.lm_training import build_binary, estimate_ngrams
-from tokenizer.encode import BatchEncoder
+from tokenizer.opening import Encoder
 
 ORDER = 4
 """Length of the longest n-grams, in tokens."""
@@ -57,7 +57,7 @@ def sentence(ids: npt.NDArray[Any]) -> str:
     return " ".join(map(str, ids.tolist()))
 
 
-def sentences_of(texts: Sequence[str], encoder: BatchEncoder) -> list[str]:
+def sentences_of(texts: Sequence[str], encoder: Encoder) -> list[str]:
     """Return texts as sentences of the numbers of their tokens."""
     ids, offsets = encoder.encode(pa.array(texts, pa.string()), bos=False, eos=False)
     return [sentence(ids[offsets[i] : offsets[i + 1]]) for i in range(len(texts))]

@@ -21,7 +21,7 @@ from pipeline.models.sample import Sample, card_data, sample_documents
 from pipeline.output import whole_files
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
-from tokenizer.encode import load_encoder
+from tokenizer.opening import open_encoder
 from transforms.scoring.score_buckets import CARD_KIND, scores_of
 
 STEP = "bucket_by_score"
@@ -95,14 +95,13 @@ def _scores_and_tokens(
     sample: Sample, recipe: Recipe, score: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Return the score and the number of tokens of every document that has a score."""
-    encoder = load_encoder(local_copy(recipe.tokenizer.model))
+    tokenizer = recipe.tokenizer
+    encoder = open_encoder(local_copy(tokenizer.model), special_in_text=tokenizer.special_in_text)
     scores: list[npt.NDArray[np.float64]] = [np.zeros(0)]
     tokens: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
     for batch in sample.read():
         of_batch = scores_of(batch, score)
-        _, offsets = encoder.encode(
-            batch["text"], bos=recipe.tokenizer.bos, eos=recipe.tokenizer.eos
-        )
+        _, offsets = encoder.encode(batch["text"], bos=tokenizer.bos, eos=tokenizer.eos)
         has = ~np.isnan(of_batch)
         scores.append(of_batch[has])
         tokens.append(np.diff(offsets)[has])

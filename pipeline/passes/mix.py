@@ -87,7 +87,14 @@ def _tokenizer(tokenizer: Tokenizer, described: Mapping[str, Any]) -> dict[str, 
         "vocabulary_size": open_encoder(trusted(tokenizer.model)).vocabulary_size,
         "bos": tokenizer.bos,
         "eos": tokenizer.eos,
+        **_special_tokens(tokenizer),
     }
+
+
+def _special_tokens(tokenizer: Tokenizer) -> dict[str, str]:
+    """Return what becomes of special tokens in text, nothing where they stay text."""
+    chosen = tokenizer.special_tokens_in_text
+    return {"special_tokens_in_text": chosen} if tokenizer.special_in_text else {}
 
 
 def _opt_out_list(output: str) -> dict[str, str]:

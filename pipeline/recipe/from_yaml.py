@@ -152,7 +152,12 @@ def _check_steps(recipe: Recipe, path: str) -> None:
 
 def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
     try:
-        remark = check_tokenizer(trusted(tokenizer.model), bos=tokenizer.bos, eos=tokenizer.eos)
+        remark = check_tokenizer(
+            trusted(tokenizer.model),
+            bos=tokenizer.bos,
+            eos=tokenizer.eos,
+            special_in_text=tokenizer.special_in_text,
+        )
     except (ValueError, OSError) as error:
         message = _with_parameter(str(error), [("model", tokenizer.model)], TOKENIZER_ORIGIN)
         raise RecipeError(f"{path}: tokenizer{message}") from None

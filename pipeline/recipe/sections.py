@@ -10,6 +10,9 @@ from transforms.documents import FilePath
 KeepDocuments = Literal["auto", "always", "never"]
 """Of which sources documents are kept once read (:mod:`pipeline.passes.kept_documents`)."""
 
+SpecialTokensInText = Literal["keep_as_text", "encode"]
+"""What special tokens become that are spelt out in a text: text as any other, or these tokens."""
+
 ShardFormat = Literal["tokens", "text"]
 """What a shard holds of its documents."""
 
@@ -24,6 +27,12 @@ class Tokenizer:
     model: FilePath  # SentencePiece model, tokenizer.json, tiktoken file or their folder
     bos: bool  # a beginning-of-sequence token before every document
     eos: bool  # an end-of-sequence token after every document
+    special_tokens_in_text: SpecialTokensInText = "keep_as_text"  # those spelt out in a document
+
+    @property
+    def special_in_text(self) -> bool:
+        """Whether special tokens that are spelt out in a text become these tokens."""
+        return self.special_tokens_in_text == "encode"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from tests.support.samples.real_texts import c4, github, udhr
 from tokenizer.byte_level.json_file import spelled_bytes
@@ -55,6 +55,7 @@ def train(name: str, texts: Sequence[str], size: int = 1500) -> Tokenizer:
         vocab_size=size, show_progress=False, special_tokens=[END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
+    made.decoder = decoders.ByteLevel()
     made.train_from_iterator(texts, trainer)
     made.encode_special_tokens = True
     return made

@@ -25,6 +25,8 @@ from training.probe_texts import probe_texts
 
 pytestmark = pytest.mark.slow
 
+NAME = "tokenizer.model"
+
 KINDS: dict[str, dict[str, Any]] = {
     "as LLaMA's": PLAIN,
     "no dummy prefix": {**PLAIN, "add_dummy_prefix": False},
@@ -48,7 +50,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def write(folder: Path, model: bytes, bos: bool) -> None:
     """Write the files of an export of which transformers makes a tokenizer."""
-    for name, content in tokenizer_files(model, bos=bos, max_tokens=1 << 20).items():
+    for name, content in tokenizer_files(model, NAME, bos=bos, max_tokens=1 << 20).items():
         (folder / name).write_text(json.dumps(content))
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (folder / "tokenizer.model").write_bytes(model)
@@ -59,7 +61,7 @@ def check(folder: Path, model: bytes) -> None:
     processor = SentencePieceProcessor(model_proto=model)
     for bos in (False, True) if processor.bos_id() >= 0 else (False,):
         write(folder, model, bos)
-        check_with_transformers(folder, model, bos=bos)
+        check_with_transformers(folder, model, NAME, bos=bos)
         loaded = AutoTokenizer.from_pretrained(folder)
         for name in ("bos", "eos", "pad"):
             number = getattr(processor, f"{name}_id")()
@@ -119,7 +121,7 @@ def test_the_demos_and_a_foreign_tokenizer(tmp_path, shared_models) -> None:
 )
 def test_what_cannot_be_exported_is_refused_with_the_reason(options, reason) -> None:
     with pytest.raises(ValueError, match=reason):
-        tokenizer_files(trained(**options), bos=True, max_tokens=10)
+        tokenizer_files(trained(**options), NAME, bos=True, max_tokens=10)
 
 
 def test_a_tokenizer_that_gives_other_ids_is_not_passed(tmp_path) -> None:
@@ -130,10 +132,10 @@ def test_a_tokenizer_that_gives_other_ids_is_not_passed(tmp_path) -> None:
     content["normalizer"]["normalizers"].pop(0)
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="give other ids for"):
-        check_with_transformers(tmp_path, model, bos=False)
+        check_with_transformers(tmp_path, model, NAME, bos=False)
     path.write_text("{}")
     with pytest.raises(ValueError, match="transformers does not load it"):
-        check_with_transformers(tmp_path, model, bos=False)
+        check_with_transformers(tmp_path, model, NAME, bos=False)
 
 
 def test_reasons_before_a_run(tmp_path) -> None:
@@ -144,4 +146,4 @@ def test_reasons_before_a_run(tmp_path) -> None:
     assert "not the tokenizer that made the shards" in str(why_not_exportable(description))
     path.write_text('{"model": {"type": "BPE", "vocab": {}, "merges": []}}')
     description["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert "only SentencePiece models" in str(why_not_exportable(description))
+    assert "no token for the begin of a text" in str(why_not_exportable(description))

@@ -45,11 +45,18 @@ class ByteLevelEncoder:
 
     method = "table"
 
-    def __init__(self, file: TokenizerFile, library: LibraryEncoder | None = None) -> None:
+    def __init__(
+        self,
+        file: TokenizerFile,
+        library: LibraryEncoder | None = None,
+        *,
+        special_in_text: bool = False,
+    ) -> None:
         """Make the automata and tables of a tokenizer.
 
-        ``library`` encodes texts that hold one of ``file.found_in_text``. Raises
-        UnsupportedPatternError where a pattern has no automaton.
+        ``library`` encodes texts that hold one of ``file.found_in_text``, or with
+        ``special_in_text`` any of ``file.added``. Raises UnsupportedPatternError where a pattern
+        has no automaton.
         """
         self.vocabulary_size = file.vocabulary_size
         self.dtype: type[np.uint16] | type[np.int32] = (
@@ -59,7 +66,8 @@ class ByteLevelEncoder:
         self._automata = [automaton(pattern) for pattern in file.patterns]
         self._composes = file.composes
         self._library = library
-        self._found = "|".join(map(re.escape, file.found_in_text))
+        found = file.added if special_in_text else file.found_in_text
+        self._found = "|".join(map(re.escape, found))
         words = list(file.tokens) if file.whole_words else []
         self._vocabulary = Vocabulary(
             np.array([file.tokens[bytes([byte])] for byte in range(256)], np.int32),
@@ -72,7 +80,7 @@ class ByteLevelEncoder:
         self._lock = threading.Lock()
 
     def encode(self, texts: pa.StringArray, *, bos: bool, eos: bool) -> tuple[Ids, Offsets]:
-        """Encode texts. Special tokens that are spelt out in a text are text.
+        """Encode texts. Special tokens that are spelt out in a text are text, unless asked for.
 
         Text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``. ``bos`` and ``eos`` put the tokenizer's
         marks around every text, and raise ValueError where it has none. The ids are uint16 where

@@ -17,8 +17,11 @@ class LibraryEncoder:
 
     method = "tokenizers"
 
-    def __init__(self, data: bytes) -> None:
-        """Load a ``tokenizer.json``. Raises ValueError where the library does not."""
+    def __init__(self, data: bytes, *, special_in_text: bool = False) -> None:
+        """Load a ``tokenizer.json``. Raises ValueError where the library does not.
+
+        ``special_in_text`` makes special tokens of those that are spelt out in a text.
+        """
         from tokenizers import Tokenizer
 
         content = parse_json(data)
@@ -26,7 +29,8 @@ class LibraryEncoder:
             self._tokenizer: Any = Tokenizer.from_str(data.decode())
         except Exception as error:  # the library raises nothing more special
             raise ValueError(f"not a tokenizer.json: {error}") from None
-        self._tokenizer.encode_special_tokens = True  # those in a text are text
+        # The library's name for it: encode them as text.
+        self._tokenizer.encode_special_tokens = not special_in_text
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.vocabulary_size = vocabulary_size(content)

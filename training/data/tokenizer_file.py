@@ -8,7 +8,7 @@ from typing import Any
 
 
 def read_tokenizer(description: Mapping[str, Any]) -> bytes:
-    """Read the SentencePiece model that a manifest or a training run describes.
+    """Read the tokenizer's file that a manifest or a training run describes.
 
     Its path may be remote. Raises ValueError where it is not there, or is not the one that made the
     shards.

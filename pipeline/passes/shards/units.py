@@ -40,7 +40,7 @@ TEXT_UNITS = Units(text_buffers, 1 << 8)
 
 def token_units(tokenizer: Tokenizer, path: str) -> Units:
     """Return the units of shards of tokens. ``path`` is that of the tokenizer's file here."""
-    encoder = open_encoder(path)
+    encoder = open_encoder(path, special_in_text=tokenizer.special_in_text)
     encode = partial(encoder.encode, bos=tokenizer.bos, eos=tokenizer.eos)
     return Units(encode, encoder.vocabulary_size)
 
