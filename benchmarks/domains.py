@@ -16,6 +16,7 @@ import json
 import logging
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def ratios(folder: Path, models: Path) -> dict[int, float]:
     seconds: dict[int, list[float]] = {n: [] for n in recipes}
     for _ in range(ROUNDS):
         for n, recipe in recipes.items():
-            seconds[n].append(best_seconds(lambda r=recipe: run_pipeline(r, folder / "out"), 1))
+            seconds[n].append(best_seconds(partial(run_pipeline, recipe, folder / "out"), 1))
     print(f"build without domains: {min(seconds[0]):.2f} s")
     return {n: min(seconds[n]) / min(seconds[0]) for n in LIMITS}
 
