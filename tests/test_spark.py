@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
 
 import beam_runner
 from pipeline.runners import spark
+from tests.support.edited_recipes import edited
 from tests.support.runs import digests, run_demo, start
 from tests.support.work import work
 
@@ -20,11 +22,22 @@ JAR = f"--spark_job_server_jar={__file__}"  # any file that exists will do
 ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]
 
 
+def with_domains(raw: dict[str, Any]) -> None:
+    """Divide two of the sources, one of them by buckets of two scores."""
+    certain = {"score": "language_score", "cutoffs": [0.9, 0.99], "as": "certain"}
+    raw["sources"]["commoncrawl"]["steps"].append({"bucket_by_score": certain})
+    raw["sources"]["commoncrawl"]["domains"] = {"by": ["bucket", "metadata.certain"]}
+    raw["sources"]["stackexchange"]["domains"] = {"by": ["metadata.site"]}
+
+
 @pytest.mark.slow
 def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_path):
     direct, sparked = tmp_path / "direct", tmp_path / "spark"
-    assert run_demo(direct, *ARGUMENTS) == 0
-    process = start("--runner=SparkRunner", "--output", str(sparked), "--workers", "2", *ARGUMENTS)
+    arguments = ["--recipe", edited(tmp_path, with_domains), *ARGUMENTS]
+    assert run_demo(direct, *arguments) == 0
+    sources = json.loads((direct / "manifest.json").read_text())["sources"]
+    assert all(len(sources[name]["domains"]) > 1 for name in ("commoncrawl", "stackexchange"))
+    process = start("--runner=SparkRunner", "--output", str(sparked), "--workers", "2", *arguments)
     printed, _ = process.communicate(timeout=600)
     assert process.returncode == 0, printed.decode()[-3000:]
     assert b"Traceback" not in printed

@@ -80,14 +80,19 @@ def weighted_quantiles(
 ) -> list[float]:
     """Return the values that divide the weight of scores into so many equal parts.
 
-    The value at a cut is the first that begins beyond it, so that what is under it weighs what the
-    cut asks for, or one value more.
+    The value at a cut is the one under which the weight is nearest to what the cut asks for, so
+    that it differs by half a value's weight at most. The lowest value is none, so that there is
+    something in the first part.
     """
-    order = np.argsort(scores, kind="stable")
-    ends = np.cumsum(weights[order])
-    wanted = ends[-1] * np.arange(1, quantiles) / quantiles
-    places = np.minimum(np.searchsorted(ends, wanted, side="left") + 1, len(order) - 1)
-    cutoffs: list[float] = scores[order][places].tolist()
+    values, of_score = np.unique(scores, return_inverse=True)
+    below = np.cumsum(np.bincount(of_score, weights))[:-1]  # of each value but the lowest
+    if not len(below):
+        return values.tolist() * (quantiles - 1)
+    wanted = weights.sum() * np.arange(1, quantiles) / quantiles
+    after = np.minimum(np.searchsorted(below, wanted), len(below) - 1)
+    before = np.maximum(after - 1, 0)
+    places = np.where(np.abs(wanted - below[before]) < np.abs(below[after] - wanted), before, after)
+    cutoffs: list[float] = values[1:][places].tolist()
     return cutoffs
 
 

@@ -125,9 +125,10 @@ class GroupedPart:
         of_row = rank[encoded.indices.to_numpy()]
         by_domain = np.argsort(of_row, kind="stable")
         ends = np.cumsum(np.bincount(of_row, minlength=len(names))).tolist()
+        (taken,) = rows.take(pa.array(by_domain)).combine_chunks().to_batches()
+        tokens, taken = taken["tokens"], taken.drop_columns("tokens")
         for begin, end, domain in zip([0, *ends], ends, (names[i] for i in order), strict=False):
-            (taken,) = rows.take(pa.array(by_domain[begin:end])).combine_chunks().to_batches()
-            yield domain, taken.drop_columns("tokens"), taken["tokens"]
+            yield domain, taken.slice(begin, end - begin), tokens.slice(begin, end - begin)
 
     def _spill(self) -> None:
         """Write the documents that are held to the temporary file."""
