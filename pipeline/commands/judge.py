@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--held_out", nargs="+", required=True, type=named_file, metavar="NAME=FILE",
                      help="held-out texts: JSON lines with a field 'text', or plain text; FILE "
                      "may be a pattern")  # fmt: skip
-    one.add_argument("--by", choices=["source", "bucket", "step"],
+    one.add_argument("--by", choices=["source", "domain", "bucket", "step"],
                      help="compare parts of the runs; by step: what each step dropped with what "
                      "was kept")  # fmt: skip
     one.add_argument("--tokens", type=int, metavar="N",

@@ -1,4 +1,4 @@
-"""The command ``corpus weights``: proportions of a run's sources for target texts. No Beam."""
+"""The command ``corpus weights``: proportions of sources and domains for target texts. No Beam."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ SMOOTHING = 0.05
 """Share of natural sizes in the proportions without ``--smoothing``."""
 
 MAX_EPOCHS = 4.0
-"""Most epochs of a source without ``--max_epochs`` (Muennighoff et al., 2023, arXiv 2305.16264)."""
+"""Most epochs of a part without ``--max_epochs`` (Muennighoff et al., 2023, arXiv 2305.16264)."""
 
 
 def add_commands(commands: Any) -> None:
     """Add the command to the parser of ``corpus``."""
-    text = "find proportions of the sources for a target, as a recipe that 'corpus mix' takes"
+    text = "find proportions of sources and domains for a target, for 'corpus mix'"
     one = add_output_command(commands, "weights", _command_weights, text)
     one.add_argument("--target", nargs="+", required=True, type=named_file, metavar="NAME=FILE",
                      help="target texts: JSON lines with a field 'text', or plain text; FILE may "
                      "be a pattern")  # fmt: skip
     one.add_argument("--to", metavar="FILE", help="write the run's recipe with these proportions")
     one.add_argument("--tokens", type=int, metavar="N",
-                     help="tokens of each source's model (default: those of the smallest source "
+                     help="tokens of each part's model (default: those of the smallest part "
                      "of 20,000 or more, at most 5 million)")  # fmt: skip
     one.add_argument("--smoothing", type=float, default=SMOOTHING, metavar="SHARE",
-                     help="share that the sources' natural sizes have in the proportions "
+                     help="share that natural sizes have in the proportions "
                      "(default: 0.05)")  # fmt: skip
     one.add_argument("--max_epochs", type=float, default=MAX_EPOCHS, metavar="N",
-                     help="most epochs of a source (default: 4)")  # fmt: skip
+                     help="most epochs of a source or domain (default: 4)")  # fmt: skip
     one.add_argument("--seed", type=int, default=0, metavar="N",
                      help="another seed draws other documents (default: 0)")  # fmt: skip
     add_kenlm(one)
@@ -43,7 +43,9 @@ def _command_weights(options: argparse.Namespace) -> int:
     from pipeline.inspection.manifest import load_manifest
     from pipeline.judging.candidates import candidates_of
     from pipeline.judging.held_out import read_held_out
-    from pipeline.judging.weights import parts_of, recipe_with, target_weights
+    from pipeline.judging.judge import MEANING
+    from pipeline.judging.run_parts import recipe_with
+    from pipeline.judging.weights import parts_of, target_weights
     from pipeline.models.lm_training import kenlm_tools
 
     check_names(options.target, "--target")
@@ -55,14 +57,14 @@ def _command_weights(options: argparse.Namespace) -> int:
         raise ValueError(f"--to {options.to}: there is such a file already")
     tools = kenlm_tools(options.kenlm)
     manifest = load_manifest(options.output)
-    parts, tokens = parts_of(candidates_of([options.output], "source"), options.tokens)
+    parts, tokens = parts_of(candidates_of([options.output], "domain"), options.tokens)
     targets = [read_held_out(name, file) for name, file in options.target]
     found = target_weights(
         manifest, parts, tokens, targets, tools, smoothing=options.smoothing,
         max_epochs=options.max_epochs, seed=options.seed, progress=show_progress,
     )  # fmt: skip
     if options.to:
-        Path(options.to).write_bytes(recipe_with(manifest, found["proportions"]))
+        Path(options.to).write_bytes(recipe_with(manifest, found["proportions"], MEANING))
     if options.json:
         return print_json(found)
     _show(options, found)
@@ -79,13 +81,13 @@ def _show(options: argparse.Namespace, found: Mapping[str, Any]) -> None:
             found["natural"].items(), found["proportions"].values(), strict=True
         )
     ]
-    columns = ["source", "natural size", *(t["name"] for t in targets), "proportion"]
-    title = f"Weights for the targets, by models of {found['tokens']:,} tokens a source"
+    columns = ["part", "natural size", *(t["name"] for t in targets), "proportion"]
+    title = f"Weights for the targets, by models of {found['tokens']:,} tokens a part"
     show(table(title, columns, rows), "")
     for target in targets:
         show(
             f"{target['name']}: {target['passages']:,} passages; {target['removed_passages']:,} "
-            f"were taken out, for {found['n_gram_words']} words in a row of a source"
+            f"were taken out, for {found['n_gram_words']} words in a row of the run"
         )
     if found["without_model"]:
         show(f"Without a model, for too few tokens: {', '.join(found['without_model'])}")
