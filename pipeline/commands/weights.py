@@ -43,8 +43,8 @@ def _command_weights(options: argparse.Namespace) -> int:
     from pipeline.inspection.manifest import load_manifest
     from pipeline.judging.candidates import candidates_of
     from pipeline.judging.held_out import read_held_out
-    from pipeline.judging.judge import MEANING
     from pipeline.judging.run_parts import recipe_with
+    from pipeline.judging.scorers import NGRAMS_MEANING
     from pipeline.judging.weights import parts_of, target_weights
     from pipeline.models.lm_training import kenlm_tools
 
@@ -64,7 +64,7 @@ def _command_weights(options: argparse.Namespace) -> int:
         max_epochs=options.max_epochs, seed=options.seed, progress=show_progress,
     )  # fmt: skip
     if options.to:
-        Path(options.to).write_bytes(recipe_with(manifest, found["proportions"], MEANING))
+        Path(options.to).write_bytes(recipe_with(manifest, found["proportions"], NGRAMS_MEANING))
     if options.json:
         return print_json(found)
     _show(options, found)

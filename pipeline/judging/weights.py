@@ -14,9 +14,10 @@ from pipeline.judging.candidates import Candidate
 from pipeline.judging.draws import cut_to, draw, encoder_of, tokens_of
 from pipeline.judging.expectation import Floats, best_weights, capped, smoothed, span_starts
 from pipeline.judging.held_out import HeldOut, check_enough
-from pipeline.judging.judge import MAX_TOKENS, MEANING, MIN_TOKENS, Progress
+from pipeline.judging.judge import MAX_TOKENS, MIN_TOKENS, Progress
 from pipeline.judging.overlap import N_GRAM_WORDS, PassageIndex
 from pipeline.judging.run_parts import digits_of, rounded, run_parts
+from pipeline.judging.scorers import NGRAMS_MEANING
 from pipeline.judging.token_ngrams import (
     TrainingText,
     sentences_of,
@@ -101,7 +102,7 @@ def target_weights(
     shares = rounded(capped(smoothed(mean, natural, smoothing), caps), caps,
                      digits_of(of_run))  # fmt: skip
     return {
-        "meaning": MEANING,
+        "meaning": NGRAMS_MEANING,
         "tokens": tokens,
         "smoothing": smoothing,
         "max_epochs": max_epochs,

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.commands.main import main as corpus
 from pipeline.inspection.verify import verify
-from pipeline.judging.judge import MEANING
+from pipeline.judging.scorers import NGRAMS_MEANING
 from tests.support.edited_recipes import edited
 from tests.support.judged_runs import ROOT, write_texts
 from tests.support.runs import run_demo
@@ -66,7 +66,7 @@ def test_the_recipe_with_weights_is_a_mixture_of_the_run(
     assert verify(str(output)) == []
     capsys.readouterr()
     assert corpus([*arguments, "--tokens", "5000"]) == 0
-    assert MEANING in capsys.readouterr().out
+    assert NGRAMS_MEANING in capsys.readouterr().out
 
 
 @pytest.mark.slow
