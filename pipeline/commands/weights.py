@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands.common import add_output_command, print_json
-from pipeline.commands.judge import add_kenlm, check_names, named_file, show_progress
+from pipeline.commands.judge import (
+    DRAWS,
+    add_kenlm,
+    check_names,
+    named_file,
+    show_judgement,
+    show_progress,
+)
 
 SMOOTHING = 0.05
 """Share of natural sizes in the proportions without ``--smoothing``."""
@@ -36,19 +43,26 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--seed", type=int, default=0, metavar="N",
                      help="another seed draws other documents (default: 0)")  # fmt: skip
     add_kenlm(one)
+    one.add_argument("--judge", action="store_true",
+                     help="compare draws at these proportions with natural ones and the run's own, "
+                     "on the targets")  # fmt: skip
 
 
 def _command_weights(options: argparse.Namespace) -> int:
     from pipeline.files import storage
     from pipeline.inspection.manifest import load_manifest
     from pipeline.judging.candidates import candidates_of
+    from pipeline.judging.certainty import MEAN
     from pipeline.judging.held_out import read_held_out
-    from pipeline.judging.run_parts import recipe_with
-    from pipeline.judging.scorers import NGRAMS_MEANING
+    from pipeline.judging.mixtures import compare_mixtures
+    from pipeline.judging.run_parts import recipe_with, run_parts
+    from pipeline.judging.scorers import NGRAMS_MEANING, ngram_scorer
     from pipeline.judging.weights import parts_of, target_weights
     from pipeline.models.lm_training import kenlm_tools
 
     check_names(options.target, "--target")
+    if options.judge and MEAN in dict(options.target):
+        raise ValueError(f"--target {MEAN}=...: the mean of all texts has this name")
     if not 0 <= options.smoothing <= 1:
         raise ValueError(f"--smoothing {options.smoothing}: give a share from 0 to 1")
     if not options.max_epochs > 0:
@@ -57,12 +71,23 @@ def _command_weights(options: argparse.Namespace) -> int:
         raise ValueError(f"--to {options.to}: there is such a file already")
     tools = kenlm_tools(options.kenlm)
     manifest = load_manifest(options.output)
-    parts, tokens = parts_of(candidates_of([options.output], "domain"), options.tokens)
+    candidates = candidates_of([options.output], "domain")
+    parts, tokens = parts_of(candidates, options.tokens)
     targets = [read_held_out(name, file) for name, file in options.target]
     found = target_weights(
         manifest, parts, tokens, targets, tools, smoothing=options.smoothing,
         max_epochs=options.max_epochs, seed=options.seed, progress=show_progress,
     )  # fmt: skip
+    if options.judge:
+        mixtures = {
+            "these": found["proportions"],
+            "natural": found["natural"],
+            "the run's": {part.name: part.share for part in run_parts(manifest)},
+        }
+        found["judged"] = compare_mixtures(
+            candidates, mixtures, targets, ngram_scorer(tools), n_draws=DRAWS, seed=options.seed,
+            progress=show_progress,
+        )  # fmt: skip
     if options.to:
         Path(options.to).write_bytes(recipe_with(manifest, found["proportions"], NGRAMS_MEANING))
     if options.json:
@@ -91,7 +116,13 @@ def _show(options: argparse.Namespace, found: Mapping[str, Any]) -> None:
         )
     if found["without_model"]:
         show(f"Without a model, for too few tokens: {', '.join(found['without_model'])}")
-    show(found["meaning"])
+    if "judged" in found:
+        show(
+            "", "Draws of the run at these proportions, at natural sizes, and at the run's own:", ""
+        )
+        show_judgement(found["judged"])
+    else:
+        show(found["meaning"])
     if options.to:
         show(
             f"{options.to} is the recipe with these proportions: "

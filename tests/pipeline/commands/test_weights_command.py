@@ -65,8 +65,11 @@ def test_the_recipe_with_weights_is_a_mixture_of_the_run(
     assert max(one["epochs"] for one in parts) <= 9.01
     assert verify(str(output)) == []
     capsys.readouterr()
-    assert corpus([*arguments, "--tokens", "5000"]) == 0
-    assert NGRAMS_MEANING in capsys.readouterr().out
+    assert corpus([*arguments, "--tokens", "5000", "--judge"]) == 0
+    printed = capsys.readouterr().out
+    assert NGRAMS_MEANING in printed
+    assert "  1. these, ahead of the next with certainty" in printed
+    assert "the run's" in printed and "natural" in printed
 
 
 @pytest.mark.slow
@@ -95,6 +98,7 @@ def test_mistakes_are_told_in_one_line_before_work(made, prose, tmp_path, kenlm_
         ([*target, "--to", str(prose)], "there is such a file already"),
         ([*target, "--tokens", "100000000"], "0 of 6 sources or domains have 100,000,000 tokens"),
         ([*target, f"prose={prose}"], "two texts have this name"),
+        (["--target", f"mean={prose}", "--judge"], "the mean of all texts has this name"),
         (["--target", "x=nothing.txt"], "there is no such file"),
     ):
         assert corpus(["weights", str(made), *arguments]) == 2
