@@ -1,4 +1,4 @@
-"""The command ``corpus judge``, which compares runs by small n-gram models. It imports no Beam."""
+"""The command ``corpus judge``, which compares runs by small models. It imports no Beam."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from pipeline.commands.common import print_json
 DRAWS = 5
 """Draws of every candidate without ``--draws``."""
 
+MODELS = ("10M", "100M")
+"""Sizes of the trainer's models that ``--model`` takes."""
+
 SHOWN_PAIRS = 12
 """Most pairs that are named as not told apart; ``--json`` has all."""
 
@@ -29,7 +32,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--held_out", nargs="+", required=True, type=named_file, metavar="NAME=FILE",
                      help="held-out texts: JSON lines with a field 'text', or plain text; FILE "
                      "may be a pattern")  # fmt: skip
-    one.add_argument("--by", choices=["source", "bucket", "step"],
+    one.add_argument("--by", choices=["source", "domain", "bucket", "step"],
                      help="compare parts of the runs; by step: what each step dropped with what "
                      "was kept")  # fmt: skip
     one.add_argument("--tokens", type=int, metavar="N",
@@ -39,7 +42,14 @@ def add_commands(commands: Any) -> None:
                      help="draws of each candidate, two at the least (default: 5)")  # fmt: skip
     one.add_argument("--seed", type=int, default=0, metavar="N",
                      help="another seed draws other documents (default: 0)")  # fmt: skip
+    one.add_argument("--model", choices=list(MODELS),
+                     help="train a model of this size on each draw, in place of n-gram models; "
+                     "this needs PyTorch")  # fmt: skip
     add_kenlm(one)
+    work = one.add_argument("--work", metavar="FOLDER",
+                            help="keep scores and unfinished trainings in this folder: the same "
+                            "command goes on where it was stopped")  # fmt: skip
+    work.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--html", metavar="FILE", help="write a page with plots")
     one.set_defaults(function=_command_judge)
@@ -78,6 +88,8 @@ def _command_judge(options: argparse.Namespace) -> int:
     from pipeline.judging.certainty import MEAN
     from pipeline.judging.held_out import read_held_out
     from pipeline.judging.judge import field_of, judge
+    from pipeline.judging.scorers import kept_in, ngram_scorer
+    from pipeline.judging.trained_models import trained_scorer
     from pipeline.models.lm_training import kenlm_tools
 
     check_names(options.held_out, "--held_out")
@@ -87,12 +99,18 @@ def _command_judge(options: argparse.Namespace) -> int:
         raise ValueError(f"--draws {options.draws}: intervals need two draws at the least")
     if options.by is None and len(options.outputs) == 1:
         raise ValueError("one run alone compares with nothing: give another run, or --by")
-    tools = kenlm_tools(options.kenlm)
+    work = Path(options.work) if options.work else None
+    if options.model:
+        scorer = trained_scorer(options.model, options.seed, work)
+    else:
+        scorer = ngram_scorer(kenlm_tools(options.kenlm))
+    if work:
+        scorer = kept_in(work, scorer)
     candidates = candidates_of(options.outputs, options.by)
     field = field_of(candidates, options.tokens, are_parts=options.by is not None)
     held_out = [read_held_out(name, file) for name, file in options.held_out]
     judgement = judge(
-        field, held_out, tools, n_draws=options.draws, seed=options.seed, progress=show_progress
+        field, held_out, scorer, n_draws=options.draws, seed=options.seed, progress=show_progress
     )
     if options.html:
         from pipeline.judging.page import render

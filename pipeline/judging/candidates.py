@@ -1,14 +1,15 @@
-"""What is compared: whole runs, or the parts of runs by source, bucket or step.
+"""What is compared: whole runs, or the parts of runs by source, domain, bucket or step.
 
 The documents of a candidate are those of the part ``train``. By step, the documents that each step
-dropped are a candidate beside those that its source kept.
+dropped are a candidate beside those that its source kept. By domain, a source that is not divided
+is one part.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ import pyarrow as pa
 from pipeline.inspection.document_rows import DocumentFile, document_files, row_groups
 from pipeline.inspection.manifest import load_manifest
 from pipeline.output.layout import DROPPED, refuse_text
+from pipeline.recipe.mixture import DOMAINS_KEY
 
-By = Literal["source", "bucket", "step"]
-BY: tuple[By, ...] = ("source", "bucket", "step")
+By = Literal["source", "domain", "bucket", "step"]
 
 NO_BUCKET = "no bucket"
 
@@ -79,14 +80,27 @@ def candidates_of(outputs: Sequence[str], by: By | None) -> list[Candidate]:
     return found
 
 
+def domains_of(manifest: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return what a manifest says of each domain of a source; nothing where it is not divided."""
+    return manifest["sources"][source].get(DOMAINS_KEY) or {}
+
+
+def part_name(source: str, domain: str | None) -> str:
+    """Name a part of a run: a domain of a source, or a source that is not divided."""
+    return source if domain is None else f"{source}/{domain}"
+
+
 def _kept(output: str, manifest: dict[str, Any], by: By | None) -> Iterator[_Row]:
     marks = manifest["tokenizer"]["bos"] + manifest["tokenizer"]["eos"]
-    columns = ["id", "token_count", *(["bucket"] if by == "bucket" else [])]
     for file in document_files(output, manifest, parts=("train",)):
-        for first, rows in row_groups(file, columns):
+        is_divided = by == "domain" and bool(domains_of(manifest, file.source))
+        named_by = ["bucket"] if by == "bucket" else ["domain"] if is_divided else []
+        for first, rows in row_groups(file, ["id", "token_count", *named_by]):
             names = [file.source + (" kept" if by == "step" else "")] * rows.num_rows
             if by == "bucket":
                 names = [bucket or NO_BUCKET for bucket in rows["bucket"].to_pylist()]
+            elif is_divided:
+                names = [part_name(file.source, domain) for domain in rows["domain"].to_pylist()]
             tokens = np.array(rows["token_count"].to_pylist(), np.int64) - marks
             yield from _by_name(names, file, first, tokens, rows["id"])
 

@@ -1,33 +1,29 @@
 """Comparison of candidates: which text is most like the held-out texts, and how certain is that.
 
-From each candidate come a few draws of equally many tokens, from each draw an n-gram model, and
-from that the bits per byte of the held-out texts. Fewer bits mean that the text is more like the
-held-out text.
+From each candidate come a few draws of equally many tokens, from each draw a model, and from that
+the bits per byte of the held-out texts. Fewer bits mean that the text is more like the held-out
+text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipeline.errors import RunError
 from pipeline.inspection.piece_table import load_piece_table
 from pipeline.judging.candidates import Candidate
 from pipeline.judging.certainty import LEVEL, Scores, certainty
-from pipeline.judging.draws import cut_to, draw, encoder_of, tokens_of
+from pipeline.judging.draws import Ids, cut_to, draw, encoder_of, tokens_of
 from pipeline.judging.held_out import HeldOut, check_enough
 from pipeline.judging.overlap import N_GRAM_WORDS, PassageIndex
-from pipeline.judging.token_ngrams import ORDER, TrainingText, bits_of, sentences_of, trained
-
-MEANING = (
-    "It measures how like the held-out text a small sample is, by n-grams, and no more: not what "
-    "a large model learns from it."
-)
-"""What is said wherever figures of a comparison are shown."""
+from pipeline.judging.scorers import Draw, Scorer
+from pipeline.judging.token_ngrams import encoded
+from tokenizer.opening import Encoder
 
 MAX_SHARE = 0.5
 """Largest part of a candidate's tokens that a draw may take, so that draws can differ."""
@@ -47,6 +43,17 @@ class Field(NamedTuple):
     candidates: list[Candidate]
     tokens: int
     left_out: list[Candidate]  # they have too few tokens
+
+
+class Contestant(NamedTuple):
+    """The draws that are compared under one name: of a candidate, or of a mixture of several."""
+
+    name: str
+    of: Candidate  # the candidate, or one of the mixture's, whose run has the tokenizer
+    n_tokens: int
+    share: float  # part of its tokens that a draw takes
+    read: list[Ids]  # all documents of which draws take some
+    draws: list[list[Ids]]
 
 
 def field_of(candidates: Sequence[Candidate], tokens: int | None, *, are_parts: bool) -> Field:
@@ -79,51 +86,80 @@ def field_of(candidates: Sequence[Candidate], tokens: int | None, *, are_parts: 
 def judge(
     field: Field,
     held_out: Sequence[HeldOut],
-    tools: Path,
+    scorer: Scorer,
     *,
     n_draws: int,
     seed: int,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """Compare candidates; returns plain values. Raises ValueError where a text cannot be read."""
-    draws = {
-        one.name: [draw(one, field.tokens, seed + k) for k in range(n_draws)]
-        for one in field.candidates
-    }
+    contestants = [_contestant(one, field.tokens, n_draws, seed, progress)
+                   for one in field.candidates]  # fmt: skip
+    left_out = [{"name": one.name, "tokens": one.n_tokens} for one in field.left_out]
+    judgement = compare(contestants, field.tokens, held_out, scorer, seed=seed, progress=progress)
+    return judgement | {"left_out": left_out}
+
+
+def _contestant(
+    one: Candidate, tokens: int, n_draws: int, seed: int, progress: Progress
+) -> Contestant:
+    progress(f"reading {one.name}")
+    draws = [draw(one, tokens, seed + k) for k in range(n_draws)]
+    ids_of = tokens_of(one, np.unique(np.concatenate(draws)))
+    return Contestant(
+        one.name,
+        one,
+        one.n_tokens,
+        tokens / max(one.n_tokens, 1),
+        list(ids_of.values()),
+        [cut_to(one, tokens, drawn, ids_of) for drawn in draws],
+    )
+
+
+def compare(
+    contestants: Sequence[Contestant],
+    tokens: int,
+    held_out: Sequence[HeldOut],
+    scorer: Scorer,
+    *,
+    seed: int,
+    progress: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Compare draws of ``tokens`` tokens, as :func:`judge` does those of candidates."""
     index = PassageIndex(held_out)
-    texts = {}
-    for one in field.candidates:
-        progress(f"reading {one.name}")
-        texts[one.name] = tokens_of(one, np.unique(np.concatenate(draws[one.name])))
-        index.see(load_piece_table(one.manifest), texts[one.name].values())
+    for one in contestants:
+        index.see(load_piece_table(one.of.manifest), one.read)
     removed = index.removed()
     left = [text.without(out) for text, out in zip(held_out, removed, strict=True)]
     for text in left:
         check_enough(text, f"{text.name}: without what candidates share with it, ")
+    n_draws = len(contestants[0].draws)
     bits: dict[str, list[list[npt.NDArray[np.float64]]]] = {text.name: [] for text in left}
-    for one in field.candidates:
-        encoder = encoder_of(one)
-        sentences = {text.name: sentences_of(text.passages, encoder) for text in left}
+    curves: dict[str, list[list[float]]] = {}
+    for one in contestants:
+        encoder = encoder_of(one.of)
+        passages = [encoded(text.passages, encoder) for text in left]
         for text in left:
             bits[text.name].append([])
-        for number, drawn in enumerate(draws[one.name], 1):
+        for number, documents in enumerate(one.draws, 1):
             progress(f"{one.name}, draw {number} of {n_draws}")
-            documents = cut_to(one, field.tokens, drawn, texts[one.name])
-            model = trained(TrainingText(documents, encoder.vocabulary_size), tools)
-            for text in left:
-                bits[text.name][-1].append(bits_of(model, sentences[text.name]))
+            drawn = Draw(documents, encoder.vocabulary_size, *_marks(one.of, encoder))
+            scored = scorer.score(drawn, passages)
+            for text, of_passages in zip(left, scored.bits, strict=True):
+                bits[text.name][-1].append(of_passages)
+            if len(scored.curve):
+                curves.setdefault(one.name, []).append(scored.curve.tolist())
     scores = {text.name: _by_unit(text, np.array(bits[text.name])) for text in left}
-    shares = [field.tokens / max(one.n_tokens, 1) for one in field.candidates]
-    names = [one.name for one in field.candidates]
+    names = [one.name for one in contestants]
     return {
-        "meaning": MEANING,
-        "order_of_model": ORDER,
-        "tokens": field.tokens,
+        "meaning": scorer.meaning,
+        **scorer.settings,
+        "tokens": tokens,
         "draws": n_draws,
         "seed": seed,
         "level": LEVEL,
-        "candidates": [{"name": o.name, "tokens": o.n_tokens} for o in field.candidates],
-        "left_out": [{"name": one.name, "tokens": one.n_tokens} for one in field.left_out],
+        "candidates": [{"name": one.name, "tokens": one.n_tokens} for one in contestants],
+        "left_out": [],
         "n_gram_words": N_GRAM_WORDS,
         "held_out": [
             {"name": text.name, "documents": text.n_documents, "passages": len(text.passages),
@@ -131,8 +167,21 @@ def judge(
              "intervals_over": text.unit_name}
             for text, out in zip(left, removed, strict=True)
         ],
-        "results": certainty(names, shares, scores, seed),
+        "results": certainty(names, [one.share for one in contestants], scores, seed),
+        **({"curves": curves} if curves else {}),
     }  # fmt: skip
+
+
+def _marks(one: Candidate, encoder: Encoder) -> list[tuple[int, ...]]:
+    """Return the marks that a run sets before and behind documents."""
+    tokenizer = one.manifest["tokenizer"]
+    empty = pa.array([""], pa.string())
+    return [
+        tuple(encoder.encode(empty, bos=at == "bos", eos=at == "eos")[0].tolist())
+        if tokenizer[at]
+        else ()
+        for at in ("bos", "eos")
+    ]
 
 
 def _by_unit(text: HeldOut, bits: npt.NDArray[np.float64]) -> Scores:

@@ -13,6 +13,12 @@ ROW_PIXELS = 34
 
 COLOUR = "#4477aa"
 
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777", "#000000")
+"""Colours of candidates whose lines are in one plot (Paul Tol's bright scheme, and black)."""
+
+LOSS_PIXELS = 480
+"""Height of the plot of losses, in pixels."""
+
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}
 .note{background:#f3f0e0;padding:.6rem 1rem}"""
@@ -35,6 +41,7 @@ def render(judgement: Mapping[str, Any], sentences: Sequence[str]) -> str:
 {judgement["level"]:.0%} intervals. Fewer bits are better.</p>
 {"".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)}
 {"".join(plots)}
+{_loss_section(judgement.get("curves"))}
 <h2>Held-out texts</h2>
 <p>A passage that has {judgement["n_gram_words"]} words in a row of a candidate was removed.</p>
 {_table(columns, judgement["held_out"])}
@@ -71,6 +78,38 @@ def _plot(result: Mapping[str, Any], *, with_script: bool) -> str:
     figure.update_xaxes(automargin=True, fixedrange=True)
     figure.update_yaxes(automargin=True, fixedrange=True, autorange="reversed")
     return str(figure.to_html(full_html=False, include_plotlyjs=with_script))
+
+
+def _loss_section(curves: Mapping[str, Sequence[Sequence[float]]] | None) -> str:
+    """Return the plot of the losses of trained models; nothing where none were trained."""
+    if not curves:
+        return ""
+    figure = go.Figure()
+    for number, (name, of_draws) in enumerate(curves.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        for draw, losses in enumerate(of_draws, 1):
+            figure.add_scatter(
+                x=list(range(1, len(losses) + 1)),
+                y=list(losses),
+                mode="lines",
+                line={"color": colour, "width": 1},
+                name=html.escape(name, quote=False),
+                legendgroup=str(number),
+                showlegend=draw == 1,
+                hovertemplate=f"draw {draw}, step %{{x}}: %{{y:.3f}}",
+            )
+    figure.update_layout(
+        template="simple_white",
+        height=LOSS_PIXELS,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        xaxis_title="step",
+        yaxis_title="loss on its own draw, nats a token",
+        legend={"orientation": "h", "y": -0.2},
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True)
+    plot = figure.to_html(full_html=False, include_plotlyjs=False)
+    return f"<h2>Losses of the trainings</h2>{plot}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -57,10 +57,15 @@ def sentence(ids: npt.NDArray[Any]) -> str:
     return " ".join(map(str, ids.tolist()))
 
 
+def encoded(texts: Sequence[str], encoder: Encoder) -> list[npt.NDArray[Any]]:
+    """Return the token ids of texts, without marks of begin and end."""
+    ids, offsets = encoder.encode(pa.array(texts, pa.string()), bos=False, eos=False)
+    return [ids[offsets[i] : offsets[i + 1]] for i in range(len(texts))]
+
+
 def sentences_of(texts: Sequence[str], encoder: Encoder) -> list[str]:
     """Return texts as sentences of the numbers of their tokens."""
-    ids, offsets = encoder.encode(pa.array(texts, pa.string()), bos=False, eos=False)
-    return [sentence(ids[offsets[i] : offsets[i + 1]]) for i in range(len(texts))]
+    return [sentence(ids) for ids in encoded(texts, encoder)]
 
 
 def bits_of(model: Any, sentences: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Weights of a run's sources for target texts, and the recipe that has them as its proportions."""
+"""Weights of a run's sources, or of their domains, for target texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from pipeline.errors import RunError
 from pipeline.inspection.piece_table import load_piece_table
@@ -15,24 +14,23 @@ from pipeline.judging.candidates import Candidate
 from pipeline.judging.draws import cut_to, draw, encoder_of, tokens_of
 from pipeline.judging.expectation import Floats, best_weights, capped, smoothed, span_starts
 from pipeline.judging.held_out import HeldOut, check_enough
-from pipeline.judging.judge import MAX_TOKENS, MEANING, MIN_TOKENS, Progress
+from pipeline.judging.judge import MAX_TOKENS, MIN_TOKENS, Progress
 from pipeline.judging.overlap import N_GRAM_WORDS, PassageIndex
+from pipeline.judging.run_parts import digits_of, rounded, run_parts
+from pipeline.judging.scorers import NGRAMS_MEANING
 from pipeline.judging.token_ngrams import (
     TrainingText,
     sentences_of,
     token_probabilities,
     trained,
 )
-from pipeline.recipe.mixture import BUDGET_KEY, SHARE_KEY, with_mixture
-
-DIGITS = 4
-"""Digits behind the point of a proportion that is written."""
+from pipeline.recipe.mixture import BUDGET_KEY
 
 
 def parts_of(candidates: Sequence[Candidate], tokens: int | None) -> tuple[list[Candidate], int]:
-    """Choose the sources that get a model, and the tokens on which each is trained.
+    """Choose the parts of a run that get a model, and the tokens on which each is trained.
 
-    Raises RunError where fewer than two sources have enough tokens.
+    Raises RunError where fewer than two have enough tokens.
     """
     if tokens is not None and tokens < 1:
         raise RunError(f"--tokens {tokens}: train on one token at the least")
@@ -40,7 +38,8 @@ def parts_of(candidates: Sequence[Candidate], tokens: int | None) -> tuple[list[
     parts = [one for one in candidates if one.n_tokens >= least]
     if len(parts) < 2:
         raise RunError(
-            f"{len(parts)} of {len(candidates)} sources have {least:,} tokens; weights need two"
+            f"{len(parts)} of {len(candidates)} sources or domains have {least:,} tokens; weights "
+            "need two"
         )
     return parts, tokens or min(MAX_TOKENS, *(one.n_tokens for one in parts))
 
@@ -57,13 +56,14 @@ def target_weights(
     seed: int,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
-    """Return the weights of all sources of a run for each target, and their mean, as plain values.
+    """Return the weights of all parts of a run for each target, and proportions, as plain values.
 
-    A source without a model has no more than its natural share of the smoothing. Raises RunError
+    A part without a model has no more than its natural share of the smoothing. Raises RunError
     where the run has too few tokens for its budget in ``max_epochs``.
     """
-    names = list(manifest["sources"])
-    sizes = np.array([manifest["sources"][name]["train_tokens"] for name in names], np.float64)
+    of_run = run_parts(manifest)
+    names = [part.name for part in of_run]
+    sizes = np.array([part.tokens for part in of_run], np.float64)
     natural = sizes / sizes.sum()
     caps = max_epochs * sizes / manifest[BUDGET_KEY]
     if caps.sum() < 1:
@@ -82,7 +82,7 @@ def target_weights(
     removed = index.removed()
     left = [text.without(out) for text, out in zip(targets, removed, strict=True)]
     for text in left:
-        check_enough(text, f"{text.name}: without what sources share with it, ")
+        check_enough(text, f"{text.name}: without what the run shares with it, ")
     encoder = encoder_of(parts[0])
     sentences = {text.name: sentences_of(text.passages, encoder) for text in left}
     logarithms: dict[str, list[Floats]] = {text.name: [] for text in left}
@@ -99,9 +99,10 @@ def target_weights(
         weights[at] = best_weights(np.array(logarithms[text.name]), starts)
         found[text.name] = weights
     mean = np.mean(list(found.values()), 0)
-    shares = rounded(capped(smoothed(mean, natural, smoothing), caps), caps)
+    shares = rounded(capped(smoothed(mean, natural, smoothing), caps), caps,
+                     digits_of(of_run))  # fmt: skip
     return {
-        "meaning": MEANING,
+        "meaning": NGRAMS_MEANING,
         "tokens": tokens,
         "smoothing": smoothing,
         "max_epochs": max_epochs,
@@ -116,23 +117,3 @@ def target_weights(
         "natural": dict(zip(names, natural.tolist(), strict=True)),
         "proportions": dict(zip(names, shares.tolist(), strict=True)),
     }  # fmt: skip
-
-
-def rounded(shares: Floats, caps: Floats) -> Floats:
-    """Round shares that are to be read; the source with the most room takes what is missing."""
-    result = np.round(shares, DIGITS)
-    result[np.argmax(caps - shares)] += 1 - result.sum()
-    return np.round(result, DIGITS)
-
-
-def recipe_with(manifest: Mapping[str, Any], proportions: Mapping[str, float]) -> bytes:
-    """Return a run's recipe with other proportions, as ``corpus mix`` takes it."""
-    recipe = with_mixture(
-        manifest["recipe"],
-        {
-            BUDGET_KEY: manifest[BUDGET_KEY],
-            "sources": {name: {SHARE_KEY: share} for name, share in proportions.items()},
-        },
-    )
-    text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
-    return f"# Proportions by 'corpus weights'. {MEANING}\n{text}".encode()

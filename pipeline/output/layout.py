@@ -37,6 +37,7 @@ from pipeline.files import storage
 PLAN_NAME = "plan.jsonl"
 RUN_NAME = "run.json"
 MANIFEST_NAME = "manifest.json"
+MANIFEST_FORMAT = "llama-corpus manifest, version 1"
 MIXTURES_FOLDER = "mixtures"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"

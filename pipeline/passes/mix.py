@@ -11,6 +11,7 @@ from pipeline.output import whole_files
 from pipeline.output.layout import (
     DROPPED,
     INDEXES_FOLDER,
+    MANIFEST_FORMAT,
     MANIFEST_NAME,
     OPT_OUT_NAME,
     PLAN_NAME,
@@ -63,7 +64,7 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
             }
         )
     manifest = {
-        "format": "llama-corpus manifest, version 1",
+        "format": MANIFEST_FORMAT,
         "run": {key: value for key, value in described.items() if key != FILE_STATES},
         "recipe": recipe.mapping_of_results,
         "tokenizer": None if recipe.shards.is_text else _tokenizer(recipe.tokenizer, described),

@@ -14,7 +14,7 @@ from pipeline.inspection.document_rows import Filter
 from pipeline.inspection.draw import sample_documents
 from pipeline.judging.candidates import candidates_of
 from pipeline.judging.draws import encoder_of, tokens_of
-from pipeline.judging.judge import MEANING
+from pipeline.judging.scorers import NGRAMS_MEANING
 from tests.support.judged_runs import ROOT, write_run, write_texts
 from tests.support.runs import run_demo
 
@@ -59,8 +59,8 @@ def test_what_a_step_dropped_is_judged_beside_what_was_kept(
     page = tmp_path / "page.html"
     assert corpus([*arguments, "--draws", "2", "--html", str(page)]) == 0
     printed = capsys.readouterr()
-    assert MEANING in printed.out
-    assert MEANING in page.read_text() and dropped in page.read_text()
+    assert NGRAMS_MEANING in printed.out
+    assert NGRAMS_MEANING in page.read_text() and dropped in page.read_text()
     assert "Left out, for too few tokens: " in printed.out
     assert f"{dropped}, draw 2 of 2 ..." in printed.err
 

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.commands.main import main as corpus
 from pipeline.inspection.verify import verify
-from pipeline.judging.judge import MEANING
+from pipeline.judging.scorers import NGRAMS_MEANING
+from tests.support.edited_recipes import edited
 from tests.support.judged_runs import ROOT, write_texts
 from tests.support.runs import run_demo
 
@@ -19,10 +20,18 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a large source and a small one, which tests copy."""
-    output = tmp_path_factory.mktemp("weighed") / "out"
-    assert run_demo(output, "--sources", "c4,books,github", "--no_report") == 0
-    return output
+    """A run of large sources, one of them divided, and a small one, which tests copy."""
+    folder = tmp_path_factory.mktemp("weighed")
+
+    def divide(raw: dict) -> None:
+        pages = raw["sources"]["commoncrawl"]
+        pages["domains"] = {"by": ["bucket"], "weights": {"head": 2}}
+        pages["steps"][-1]["bucket_by_perplexity"]["keep"] = ["head", "middle", "tail"]
+
+    recipe = edited(folder, divide)
+    sources = ["--sources", "commoncrawl,c4,books,github"]
+    assert run_demo(folder / "out", "--recipe", recipe, *sources, "--no_report") == 0
+    return folder / "out"
 
 
 @pytest.fixture
@@ -47,13 +56,40 @@ def test_the_recipe_with_weights_is_a_mixture_of_the_run(
     before = json.loads((output / "manifest.json").read_text())["sources"]
     assert corpus(["mix", str(output), "--recipe", str(recipe), "--no_report"]) == 0
     sources = json.loads((output / "manifest.json").read_text())["sources"]
-    assert {name: one["proportion"] for name, one in sources.items()} == proportions
-    assert all(before[name]["proportion"] != share for name, share in proportions.items())
-    assert max(one["epochs"] for one in sources.values()) <= 9.01
+    mixed = {name: one["proportion"] for name, one in sources.items()}
+    pages = sources["commoncrawl"]["domains"]
+    found = {f"commoncrawl/{n}": mixed["commoncrawl"] * p["proportion"] for n, p in pages.items()}
+    assert set(found) == {f"commoncrawl/{name}" for name in ("head", "middle", "tail")}
+    found |= {name: mixed[name] for name in ("c4", "books", "github")}
+    assert proportions == pytest.approx(found, abs=1e-7)
+    assert all(before[name]["proportion"] != share for name, share in mixed.items())
+    parts = [*pages.values(), *(sources[name] for name in ("c4", "books", "github"))]
+    assert max(one["epochs"] for one in parts) <= 9.01
     assert verify(str(output)) == []
     capsys.readouterr()
-    assert corpus([*arguments, "--tokens", "5000"]) == 0
-    assert MEANING in capsys.readouterr().out
+    assert corpus([*arguments, "--tokens", "5000", "--judge"]) == 0
+    printed = capsys.readouterr().out
+    assert NGRAMS_MEANING in printed
+    assert "Draws of the run at these proportions" in printed
+    for name in ("these", "natural", "the run's"):
+        assert f". {name}" in printed  # a place in the order
+
+
+@pytest.mark.slow
+def test_domains_are_judged_beside_sources_that_are_not_divided(
+    made, prose, kenlm_programs, capsys
+):
+    arguments = ["judge", str(made), "--by", "domain", "--held_out", f"prose={prose}"]
+    assert corpus([*arguments, "--draws", "2", "--tokens", "5000", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    tokens = {one["name"]: one["tokens"] for one in told["candidates"]}
+    assert set(tokens) == {
+        "commoncrawl/head", "commoncrawl/middle", "commoncrawl/tail", "c4", "books", "github",
+    }  # fmt: skip
+    sources = json.loads((made / "manifest.json").read_text())["sources"]
+    for name, one in sources["commoncrawl"]["domains"].items():
+        marks = 2 * one["train_documents"]
+        assert tokens[f"commoncrawl/{name}"] == one["train_tokens"] - marks
 
 
 def test_mistakes_are_told_in_one_line_before_work(made, prose, tmp_path, kenlm_programs, capsys):
@@ -63,8 +99,9 @@ def test_mistakes_are_told_in_one_line_before_work(made, prose, tmp_path, kenlm_
         ([*target, "--max_epochs", "0"], "give more than 0"),
         ([*target, "--max_epochs", "0.5"], "give a higher --max_epochs"),
         ([*target, "--to", str(prose)], "there is such a file already"),
-        ([*target, "--tokens", "100000000"], "0 of 3 sources have 100,000,000 tokens"),
+        ([*target, "--tokens", "100000000"], "0 of 6 sources or domains have 100,000,000 tokens"),
         ([*target, f"prose={prose}"], "two texts have this name"),
+        (["--target", f"mean={prose}", "--judge"], "the mean of all texts has this name"),
         (["--target", "x=nothing.txt"], "there is no such file"),
     ):
         assert corpus(["weights", str(made), *arguments]) == 2

@@ -13,6 +13,7 @@ from pipeline.judging.candidates import candidates_of
 from pipeline.judging.certainty import MEAN
 from pipeline.judging.held_out import cut_passages, read_held_out
 from pipeline.judging.judge import field_of, judge
+from pipeline.judging.scorers import ngram_scorer
 from tests.support.judged_runs import ROOT, wikipedia_texts, write_run, write_texts
 
 N_HELD_OUT = 120
@@ -31,7 +32,7 @@ def compared(
     field = field_of(candidates_of(outputs, None), None, are_parts=False)
     file = write_texts(tmp_path / "held_out.jsonl", held_out)
     texts = [read_held_out("wiki", str(file))]
-    return judge(field, texts, tools, n_draws=5, seed=seed)
+    return judge(field, texts, ngram_scorer(tools), n_draws=5, seed=seed)
 
 
 def only_pair(judgement: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def test_the_mean_counts_each_text_the_same(tmp_path, kenlm_programs, articles):
         read_held_out(name, str(write_texts(tmp_path / f"{name}.jsonl", texts)))
         for name, texts in (("few", articles[:10]), ("many", articles[10:40]))
     ]
-    results = judge(field, held_out, kenlm_programs, n_draws=2, seed=0)["results"]
+    results = judge(field, held_out, ngram_scorer(kenlm_programs), n_draws=2, seed=0)["results"]
     for output in outputs:
         few, many, mean = (
             results[name]["figures"][output]["bits_per_byte"] for name in ("few", "many", MEAN)

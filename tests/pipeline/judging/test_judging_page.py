@@ -8,8 +8,8 @@ import re
 import numpy as np
 
 from pipeline.judging.certainty import LEVEL, Scores, certainty
-from pipeline.judging.judge import MEANING
 from pipeline.judging.page import render
+from pipeline.judging.scorers import NGRAMS_MEANING
 
 NAMES = ["a<b>&", "other"]
 
@@ -20,7 +20,7 @@ def judgement() -> dict:
     text = {"name": "wi<ki", "documents": 12, "passages": 13, "bytes": 1200,
             "removed_passages": 7, "intervals_over": "documents"}  # fmt: skip
     return {
-        "meaning": MEANING, "draws": 3, "tokens": 12345, "level": LEVEL, "n_gram_words": 13,
+        "meaning": NGRAMS_MEANING, "draws": 3, "tokens": 12345, "level": LEVEL, "n_gram_words": 13,
         "held_out": [text], "results": certainty(NAMES, [0.5, 0.5], scores, 0),
     }  # fmt: skip
 
@@ -28,7 +28,7 @@ def judgement() -> dict:
 def test_the_page_has_the_figures_and_says_what_they_are():
     told = judgement()
     page = render(told, ["One & two."])
-    assert MEANING in page and "12,345 tokens" in page and "One &amp; two." in page
+    assert NGRAMS_MEANING in page and "12,345 tokens" in page and "One &amp; two." in page
     assert "wi&lt;ki" in page and "<td>7</td>" in page
     plots = re.findall(r"Plotly\.newPlot\(\s*\"[^\"]+\",\s*(\[.*?\]),\s*\{", page, re.DOTALL)
     assert len(plots) == 2  # of the text, and of the mean

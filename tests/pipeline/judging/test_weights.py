@@ -15,7 +15,8 @@ from pipeline.errors import RunError
 from pipeline.inspection.manifest import load_manifest
 from pipeline.judging.candidates import candidates_of
 from pipeline.judging.held_out import cut_passages, read_held_out
-from pipeline.judging.weights import parts_of, rounded, target_weights
+from pipeline.judging.run_parts import rounded
+from pipeline.judging.weights import parts_of, target_weights
 from tests.support.judged_runs import (
     count_tokens,
     wikipedia_texts,
@@ -89,11 +90,11 @@ def test_sources_of_too_few_tokens_have_no_model(tmp_path):
     assert [part.name for part in parts] == ["one", "two"]
     assert tokens == candidates[1].n_tokens
     assert parts_of(candidates, 1000)[1] == 1000
-    with pytest.raises(RunError, match="1 of 3 sources have"):
+    with pytest.raises(RunError, match="1 of 3 sources or domains have"):
         parts_of(candidates, candidates[1].n_tokens + 1)
 
 
 def test_rounded_shares_add_up_and_keep_under_their_caps():
     shares = np.array([1 / 3, 1 / 3, 1 / 3])
-    result = rounded(shares, np.array([0.3334, 1.0, 0.3334]))
+    result = rounded(shares, np.array([0.3334, 1.0, 0.3334]), 4)
     assert result.tolist() == [0.3333, 0.3334, 0.3333]
