@@ -135,7 +135,7 @@ def check_corpus_command(page, words):
     assert words[1] in subparsers.choices, f"{page}: {' '.join(words)}"
     parser = subparsers.choices[words[1]]
     for action in parser._actions:
-        if action.dest == "kind" and action.choices:  # a command with commands of its own
+        if isinstance(action.choices, dict) and len(words) > 2:  # of commands of its own
             assert words[2] in action.choices, f"{page}: {' '.join(words)}"
             parser = action.choices[words[2]]
     options = parser._option_string_actions
