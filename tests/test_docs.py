@@ -133,7 +133,12 @@ def test_modules_have_moved_to_where_the_changelog_says():
 def check_corpus_command(page, words):
     subparsers = next(a for a in corpus_command.command_parser()._actions if a.dest == "command")
     assert words[1] in subparsers.choices, f"{page}: {' '.join(words)}"
-    options = subparsers.choices[words[1]]._option_string_actions
+    parser = subparsers.choices[words[1]]
+    for action in parser._actions:
+        if isinstance(action.choices, dict) and len(words) > 2:  # of commands of its own
+            assert words[2] in action.choices, f"{page}: {' '.join(words)}"
+            parser = action.choices[words[2]]
+    options = parser._option_string_actions
     for word in words[2:]:
         if re.match(r"--[a-z]", word):
             assert word.split("=")[0] in options, f"{page}: {' '.join(words)}: {word}"

@@ -155,11 +155,12 @@ def test_a_source_of_an_earlier_run_is_preferred_by_its_index(recipe, tmp_path):
         return tmp_path / name
 
     earlier = run("earlier", "c4", index=True)
-    later = run("later", "commoncrawl", against=[f"{earlier}/indexes/c4/step0/card.json"])
+    card = f"{earlier}/indexes/c4/step0/card.json"
+    later = run("later", "commoncrawl", against=[card])
     left, fell = without_copies([documents_of(yaml_mapping(Path(recipe)), name) for name in ORDER])
     assert set(kept(later, "commoncrawl")) == {one.id for one in left[1]}
     of_earlier = next(i for i in fell if i.startswith("commoncrawl/") and fell[i].startswith("c4/"))
-    assert "fell_to" not in explain(str(later), of_earlier)
+    assert explain(str(later), of_earlier)["fell_to"] == [{"index": card}]
 
 
 def test_a_shuffle_across_sources_that_does_not_fit_is_refused(recipe):
