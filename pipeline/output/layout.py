@@ -10,6 +10,7 @@
 ``decisions/SOURCE/stepN-splitN.bits``         lines or documents that deduplication drops
 ``decisions/SOURCE/stepN-splitN.survivors``    what documents fell to, across sources
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
+``shards/SOURCE/PART-N.text.parquet``          in their place: one row a document, with text
 ``shards/SOURCE/dropped-N.parquet``            one row a document that a step dropped
 ``ledger/SOURCE/N.json``                       what became of a shard's documents; written last
 ``ledger.parquet``                             the ledgers of all shards

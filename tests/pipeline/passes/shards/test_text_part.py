@@ -38,7 +38,8 @@ def groups(output: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("n_bytes", "n_rows", "sizes_of_groups"), [
-    (20, 100, [4, 4, 2]), (1 << 20, 3, [3, 3, 3, 1]), (8, 2, [2, 1, 1, 2, 2, 1, 1]),
+    (20, 100, [4, 4, 2]), (16, 100, [3, 1, 4, 1, 1]),
+    (1 << 20, 3, [3, 3, 3, 1]), (8, 2, [2, 1, 1, 2, 2, 1, 1]),
 ])  # fmt: skip
 def test_groups_end_by_bytes_and_by_rows_whatever_the_batches_are(
     tmp_path: Path, monkeypatch, n_bytes: int, n_rows: int, sizes_of_groups: list[int]
