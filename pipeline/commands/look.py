@@ -47,6 +47,9 @@ def _command_ls(options: argparse.Namespace) -> int:
     from pipeline.tables import show, table
 
     names, numbers = ["shard"], ["documents", "tokens", "characters", "bytes"]
+    if options.domains and not rows:
+        show(f"{options.output}: no source is divided into domains")
+        return 0
     if options.domains:
         names, numbers = ["shard", "domain"], ["documents", "tokens"]
     total = ["all", *[""] * (len(names) - 1), *(sum(row[name] for row in rows) for name in numbers)]

@@ -216,6 +216,12 @@ def test_a_step_is_traced_to_domains(made, capsys) -> None:
     assert "domain" in capsys.readouterr().out
 
 
+def test_a_run_without_domains_says_that_it_has_none(plain, capsys) -> None:
+    assert corpus(["ls", str(plain), "--domains"]) == 0
+    words = " ".join(capsys.readouterr().out.split())  # a long path breaks the line
+    assert words == f"{plain}: no source is divided into domains"
+
+
 def test_report_and_card_show_domains(made, plain) -> None:
     for name in ("report.html", "DATACARD.md"):
         assert "observatory.example.org" in (made / name).read_text()
