@@ -27,6 +27,7 @@ partition, :meth:`DeduplicateNear.choose` for those pairs of a document that are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
@@ -53,6 +54,10 @@ CHUNK_PAIRS = 1 << 20
 MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
 """Highest probability of a pair of overlap ``min_overlap`` to agree in all minima at which agreeing
 in all of them counts as overlapping by more."""
+
+BINS_OF_OVERLAP = 4
+"""Bins of sizes, in the range of those that ``min_overlap`` allows, of which each has documents of
+its own at hand: with few, most that are there are too small for a document."""
 
 BAND_KEY_BYTES = 24
 """Bytes of a band's key in the shuffle, with what orders the documents."""
@@ -100,12 +105,14 @@ class DeduplicateNear(IndexedDeduplication):
     breaks ties. Across sources, a document of a preferred one comes ahead of all others. In a
     band's bucket each document meets the ``max_neighbours`` that come just ahead of it in the order
     of preference (the sorted neighbourhood of Hernandez and Stolfo 1995), and it is compared with
-    the ``max_partners`` likeliest of all that it meets. So where more than ``max_neighbours``
-    documents are somewhat alike, some pairs are not found: few with `longest`, whose neighbours are
-    of nearly one length; a quarter with `first`, at worst seen. A document whose minima all agree
-    with another's goes without being compared, unless chance could well have made them agree. With
-    ``record``, documents that stay are given the number of those that pairs which were found alike
-    connect with them, themselves counted.
+    the ``max_partners`` likeliest of all that it meets. With `first` the ones just ahead are of any
+    length, so in a larger bucket half of ``max_neighbours`` are the shortest ones ahead that are
+    long enough: pages of one template overlap the most with the shortest. Where more than
+    ``max_neighbours`` documents are somewhat alike, some pairs are not found: 1 to 2.3 % of what
+    goes, measured on pages of one template. A document whose minima all agree with another's goes
+    without being compared, unless chance could well have made them agree. With ``record``,
+    documents that stay are given the number of those that pairs which were found alike connect with
+    them, themselves counted.
 
     Documents of earlier runs (``against``) are preferred to all, and their texts are not read. In a
     band's bucket a document meets the last ``max_neighbours`` of each index, and it goes where the
@@ -196,10 +203,11 @@ class DeduplicateNear(IndexedDeduplication):
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
         ordered = references[order], shingles[order], starts, np.repeat(sizes, sizes)
         room = np.empty((max(CHUNK_PAIRS, self.max_neighbours), 3), np.uint64)
+        n_small = self.max_neighbours // 2 if self.prefer == "first" else 0
         begin = 0
         while begin < len(order):
             n_pairs, begin = _bucket_pairs(
-                *ordered, self.min_overlap, self.max_neighbours, begin, room
+                *ordered, self.min_overlap, self.max_neighbours, n_small, begin, room
             )
             yield room[:n_pairs].copy()
 
@@ -373,24 +381,58 @@ def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _bucket_pairs(  # type: ignore[no-untyped-def]
-    references, shingles, starts, sizes, min_overlap, max_neighbours, begin, pairs
+    references, shingles, starts, sizes, min_overlap, max_neighbours, n_small, begin, pairs
 ):
-    """Pair documents from ``begin`` on with those just ahead in their bucket, while there is room.
+    """Pair documents from ``begin`` on with some ahead in their bucket, while there is room.
 
     ``starts`` and ``sizes`` are of each document's bucket. Return the number of pairs, and the
     first document that is not done.
     """
+    bin_width = -math.log(min(max(min_overlap, 0.5), 0.99)) / BINS_OF_OVERLAP
+    n_bins = int(math.log(2.0**32) / bin_width) + 1
+    smallest = np.empty((n_bins if n_small else 0, n_small), np.int64)
+    filled, bucket_of = np.zeros(len(smallest), np.int64), np.full(len(smallest), -1)
     n_pairs = 0
-    for i in range(begin, references.size):
-        if n_pairs + max_neighbours > len(pairs):
-            return n_pairs, i
-        for j in range(i - 1, max(i - max_neighbours, starts[i]) - 1, -1):
-            fewer, more = min(shingles[i], shingles[j]), max(shingles[i], shingles[j])
-            if fewer / more > min_overlap and references[i] != references[j]:
-                pairs[n_pairs, 0] = references[i]
-                pairs[n_pairs, 1] = references[j]
-                pairs[n_pairs, 2] = sizes[i]
-                n_pairs += 1
+    for i in range(starts[begin] if n_small else begin, references.size):
+        size = shingles[i]
+        if i >= begin:
+            if n_pairs + max_neighbours > len(pairs):
+                return n_pairs, i
+            n_left = n_small if i - starts[i] > max_neighbours else 0
+            ahead = max(i - max_neighbours + n_left, starts[i])
+            for j in range(i - 1, ahead - 1, -1):
+                fewer, more = min(size, shingles[j]), max(size, shingles[j])
+                if fewer / more > min_overlap and references[i] != references[j]:
+                    pairs[n_pairs, 0] = references[i]
+                    pairs[n_pairs, 1] = references[j]
+                    pairs[n_pairs, 2] = sizes[i]
+                    n_pairs += 1
+            at = int(math.log(max(size * min_overlap, 1.0)) / bin_width)
+            last = min(int(math.log(size / max(min_overlap, 0.01)) / bin_width), n_bins - 1)
+            while n_left and at <= last:
+                for k in range(filled[at] if bucket_of[at] == starts[i] else 0):
+                    j = smallest[at, k]
+                    fewer, more = min(size, shingles[j]), max(size, shingles[j])
+                    close = fewer / more > min_overlap and references[i] != references[j]
+                    if n_left and j < ahead and close:
+                        pairs[n_pairs, 0] = references[i]
+                        pairs[n_pairs, 1] = references[j]
+                        pairs[n_pairs, 2] = sizes[i]
+                        n_pairs += 1
+                        n_left -= 1
+                at += 1
+        if n_small:
+            at = int(math.log(size) / bin_width)
+            if bucket_of[at] != starts[i]:
+                bucket_of[at], filled[at] = starts[i], 0
+            k = filled[at]
+            filled[at] = min(k + 1, n_small)
+            while k and shingles[smallest[at, k - 1]] > size:
+                if k < n_small:
+                    smallest[at, k] = smallest[at, k - 1]
+                k -= 1
+            if k < n_small:
+                smallest[at, k] = i
     return n_pairs, references.size
 
 
