@@ -27,10 +27,8 @@ partition, :meth:`DeduplicateNear.choose` for those pairs of a document that are
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -38,15 +36,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from transforms.dedup.deduplication import SPLIT_BITS, Kept, Offsets
 from transforms.dedup.exact import partition_bounds
 from transforms.dedup.indexed import IndexedDeduplication
+from transforms.dedup.near_kernels import LOW, band_keys, bucket_pairs, permutations, shared
 from transforms.dedup.shingles import WORDS_FORM, Hashes, Shingles, distinct_shingles
 from transforms.dedup.sketch_files import Minima
 from transforms.documents import drop
-from transforms.kernels.hashing import BASE, mix
 
 CHUNK_PAIRS = 1 << 20
 """Most pairs that are worked out at a time, which bounds a worker's memory (24 MB, and copies)."""
@@ -54,10 +51,6 @@ CHUNK_PAIRS = 1 << 20
 MAX_CHANCE_OF_EQUAL_MINIMA = 1e-6
 """Highest probability of a pair of overlap ``min_overlap`` to agree in all minima at which agreeing
 in all of them counts as overlapping by more."""
-
-BINS_OF_OVERLAP = 4
-"""Bins of sizes, in the range of those that ``min_overlap`` allows, of which each has documents of
-its own at hand: with few, most that are there are too small for a document."""
 
 BAND_KEY_BYTES = 24
 """Bytes of a band's key in the shuffle, with what orders the documents."""
@@ -75,8 +68,6 @@ Meetings = npt.NDArray[np.uint64]
 A pair has a row for each band whose key the two documents share."""
 
 _WEIGHT = np.uint64(1 << 32)  # of meetings, shared by their bucket; whole numbers add up exactly
-
-_LOW = np.uint64(0xFFFFFFFF)
 
 
 class Sketch(NamedTuple):
@@ -179,7 +170,7 @@ class DeduplicateNear(IndexedDeduplication):
         """Return the band keys and the sizes of every document of a batch."""
         hashes, offsets = self.shingles(batch)
         chars = pc.utf8_length(batch["text"]).to_numpy().astype(np.int64)
-        keys, minima = _band_keys(hashes, offsets, *_permutations(self.n_minima), self.bands)
+        keys, minima = band_keys(hashes, offsets, *permutations(self.n_minima), self.bands)
         return Sketch(keys, np.diff(offsets), chars, minima)
 
     def chance_to_meet(self, overlap: float) -> float:
@@ -206,7 +197,7 @@ class DeduplicateNear(IndexedDeduplication):
         n_small = self.max_neighbours // 2 if self.prefer == "first" else 0
         begin = 0
         while begin < len(order):
-            n_pairs, begin = _bucket_pairs(
+            n_pairs, begin = bucket_pairs(
                 *ordered, self.min_overlap, self.max_neighbours, n_small, begin, room
             )
             yield room[:n_pairs].copy()
@@ -240,9 +231,9 @@ class DeduplicateNear(IndexedDeduplication):
 
     def overlap(self, a: Hashes, b: Hashes) -> float:
         """Return the Jaccard similarity of two documents' distinct, ascending shingles."""
-        shared = _shared(a, b)
-        union = len(a) + len(b) - shared
-        return shared / union if union else 0.0
+        n_shared = shared(a, b)
+        union = len(a) + len(b) - n_shared
+        return n_shared / union if union else 0.0
 
     def is_near(self, a: Hashes, b: Hashes) -> bool:
         """Say whether two documents, given by their shingles, overlap by more than is allowed."""
@@ -320,7 +311,7 @@ def numbers_in_pairs(
     documents' numbers in the split.
     """
     rows, sides = np.nonzero(pairs >> np.uint64(32) == np.uint64(split))
-    numbers = (pairs[rows, sides] & _LOW).astype(np.uint32)
+    numbers = (pairs[rows, sides] & LOW).astype(np.uint32)
     order = np.argsort(numbers, kind="stable")
     return numbers[order], rows[order]
 
@@ -338,111 +329,3 @@ def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNea
     same, pairs = step.choose(np.concatenate([np.zeros((0, 3), np.uint64), *step.meetings(parts)]))
     near = [a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])]
     return {ids[number] for number in (*same[:, 0].tolist(), *near)}
-
-
-@cache
-def _permutations(n: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Return ``n`` odd factors and ``n`` summands: x * factor + summand permutes the u32."""
-    numbers = _mixed(np.arange(1, 2 * n + 1, dtype=np.uint64) * BASE)
-    drawn = (numbers >> np.uint64(32)).astype(np.uint32)
-    return drawn[:n] | np.uint32(1), drawn[n:]
-
-
-@njit(cache=True, nogil=True)
-def _mixed(values):  # type: ignore[no-untyped-def]
-    out = np.empty_like(values)
-    for i in range(values.size):
-        out[i] = mix(values[i])
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _band_keys(hashes, offsets, factors, summands, bands):  # type: ignore[no-untyped-def]
-    n_texts = offsets.size - 1
-    rows = factors.size // bands
-    keys = np.empty((n_texts, bands), np.uint64)
-    low_minima = np.empty((n_texts, factors.size), np.uint16)
-    minima = np.empty(factors.size, np.uint32)
-    for t in range(n_texts):
-        minima[:] = _LOW
-        for i in range(offsets[t], offsets[t + 1]):
-            x = np.uint32(hashes[i] & _LOW)
-            for k in range(factors.size):
-                value = np.uint32(factors[k] * x + summands[k])
-                minima[k] = min(minima[k], value)
-        for band in range(bands):
-            key = mix(np.uint64(band + 1))
-            for k in range(band * rows, (band + 1) * rows):
-                key = mix(key ^ np.uint64(minima[k])) * BASE
-            keys[t, band] = mix(key)
-        low_minima[t, :] = minima.astype(np.uint16)
-    return keys, low_minima
-
-
-@njit(cache=True, nogil=True)
-def _bucket_pairs(  # type: ignore[no-untyped-def]
-    references, shingles, starts, sizes, min_overlap, max_neighbours, n_small, begin, pairs
-):
-    """Pair documents from ``begin`` on with some ahead in their bucket, while there is room.
-
-    ``starts`` and ``sizes`` are of each document's bucket. Return the number of pairs, and the
-    first document that is not done.
-    """
-    bin_width = -math.log(min(max(min_overlap, 0.5), 0.99)) / BINS_OF_OVERLAP
-    n_bins = int(math.log(2.0**32) / bin_width) + 1
-    smallest = np.empty((n_bins if n_small else 0, n_small), np.int64)
-    filled, bucket_of = np.zeros(len(smallest), np.int64), np.full(len(smallest), -1)
-    n_pairs = 0
-    for i in range(starts[begin] if n_small else begin, references.size):
-        size = shingles[i]
-        if i >= begin:
-            if n_pairs + max_neighbours > len(pairs):
-                return n_pairs, i
-            n_left = n_small if i - starts[i] > max_neighbours else 0
-            ahead = max(i - max_neighbours + n_left, starts[i])
-            for j in range(i - 1, ahead - 1, -1):
-                fewer, more = min(size, shingles[j]), max(size, shingles[j])
-                if fewer / more > min_overlap and references[i] != references[j]:
-                    pairs[n_pairs, 0] = references[i]
-                    pairs[n_pairs, 1] = references[j]
-                    pairs[n_pairs, 2] = sizes[i]
-                    n_pairs += 1
-            at = int(math.log(max(size * min_overlap, 1.0)) / bin_width)
-            last = min(int(math.log(size / max(min_overlap, 0.01)) / bin_width), n_bins - 1)
-            while n_left and at <= last:
-                for k in range(filled[at] if bucket_of[at] == starts[i] else 0):
-                    j = smallest[at, k]
-                    fewer, more = min(size, shingles[j]), max(size, shingles[j])
-                    close = fewer / more > min_overlap and references[i] != references[j]
-                    if n_left and j < ahead and close:
-                        pairs[n_pairs, 0] = references[i]
-                        pairs[n_pairs, 1] = references[j]
-                        pairs[n_pairs, 2] = sizes[i]
-                        n_pairs += 1
-                        n_left -= 1
-                at += 1
-        if n_small:
-            at = int(math.log(size) / bin_width)
-            if bucket_of[at] != starts[i]:
-                bucket_of[at], filled[at] = starts[i], 0
-            k = filled[at]
-            filled[at] = min(k + 1, n_small)
-            while k and shingles[smallest[at, k - 1]] > size:
-                if k < n_small:
-                    smallest[at, k] = smallest[at, k - 1]
-                k -= 1
-            if k < n_small:
-                smallest[at, k] = i
-    return n_pairs, references.size
-
-
-@njit(cache=True, nogil=True)
-def _shared(a, b):  # type: ignore[no-untyped-def]
-    """Count the values that two ascending arrays of distinct values share."""
-    i = j = shared = 0
-    while i < a.size and j < b.size:
-        shared += a[i] == b[j]
-        step_a, step_b = a[i] <= b[j], b[j] <= a[i]
-        i += step_a
-        j += step_b
-    return shared

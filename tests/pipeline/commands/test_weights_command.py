@@ -67,7 +67,7 @@ def test_the_recipe_with_weights_is_a_mixture_of_the_run(
     assert max(one["epochs"] for one in parts) <= 9.01
     assert verify(str(output)) == []
     capsys.readouterr()
-    assert corpus([*arguments, "--tokens", "5000", "--judge"]) == 0
+    assert corpus([*arguments, "--judge"]) == 0
     printed = capsys.readouterr().out
     assert NGRAMS_MEANING in printed
     assert "Draws of the run at these proportions" in printed

@@ -51,6 +51,7 @@ def write_corpus(
             shards.append({"source": source, "shard": number, "parts": parts})
     manifest = {
         "format": "llama-corpus manifest, version 1",
+        "recipe": {"shards": {}},
         "token_budget": token_budget,
         "tokenizer": {"bos": True, "eos": True, "vocabulary_size": 65536, "model": "-"},
         "sources": {
