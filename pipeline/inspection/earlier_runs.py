@@ -17,7 +17,7 @@ from pipeline.output.key_indexes import seen_before
 from pipeline.output.layout import INDEXES_FOLDER, RUN_NAME
 from pipeline.recipe.across import Place, entries_of
 from pipeline.recipe.recipe import Step
-from transforms.dedup.deduplication import unranked
+from transforms.dedup.deduplication import RemovedLine, unranked
 from transforms.dedup.indexed import IndexedDeduplication, read_card
 
 
@@ -37,18 +37,25 @@ def fell_to_earlier(step: Step, document: pa.RecordBatch) -> dict[str, str] | No
     return None
 
 
-def name_indexes(step: Step, document: pa.RecordBatch, lines: list[dict[str, Any]]) -> None:
-    """Add to lines that were removed from a document the first index that has them, if any has."""
+def name_indexes(
+    step: Step, document: pa.RecordBatch, lines: list[RemovedLine]
+) -> list[dict[str, Any]]:
+    """Describe the lines that a step removed from a document.
+
+    Where indexes of earlier runs have what one fell to, the first of them is named.
+    """
+    described = [{"line": one.line, "text": one.text, "reason": one.reason} for one in lines]
     cards = list(_cards(step))
     if not lines or not cards:
-        return
-    of_lines = step.deduplication.units(document).keys  # type: ignore[attr-defined]
-    keys = np.unique(of_lines)
+        return described
+    of_units = step.deduplication.units(document).keys  # type: ignore[attr-defined]
+    keys = np.unique(of_units)
     for card, copy in reversed(cards):
         there = set(keys[seen_before([card], [copy], keys)].tolist())
-        for line in lines:
-            if int(of_lines[line["line"]]) in there:
-                line["index"] = card
+        for line, told in zip(lines, described, strict=True):
+            if int(of_units[line.unit]) in there:
+                told["index"] = card
+    return described
 
 
 def _cards(step: Step) -> Iterator[tuple[str, str]]:

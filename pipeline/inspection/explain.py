@@ -121,8 +121,7 @@ class _Watcher:
             text = before["text"][row].as_py()
             lines = deduplication.removed_lines(text, kept[units[row] : units[row + 1]])
             if lines is not None:
-                removed[row] = [line._asdict() for line in lines]
-                name_indexes(source.steps[position], before.slice(row, 1), removed[row])
+                removed[row] = name_indexes(source.steps[position], before.slice(row, 1), lines)
             else:
                 place = Place(source.name, position)
                 numbers[row] = Document(place, self.split.split, at + int(units[row]))

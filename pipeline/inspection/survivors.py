@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pipeline.files import storage
-from pipeline.output.decisions import read_survivor, survivors_name
+from pipeline.output.decisions import (
+    decision_name,
+    read_decisions,
+    read_survivor,
+    survivors_name,
+)
 from pipeline.output.layout import RUN_NAME, Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import process_split
@@ -26,13 +31,20 @@ class Document(NamedTuple):
 def survivors_of(output: str, document: Document) -> list[dict[str, str]]:
     """Return source and id of what a document fell to, and of what stays in the end.
 
-    It is one document where that stays itself, and none where nothing is noted. Their splits are
-    read again.
+    It is one document where that stays itself, or fell to an earlier run, and none where nothing is
+    noted. Their splits are read again.
     """
     mapping = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
     fallen = list(_chain(output, mapping, document))
+    if fallen and not _stays(output, fallen[-1]):
+        fallen = fallen[:1]
     ends = [fallen[0], fallen[-1]][: len(fallen)] if fallen else []
     return [{"source": one.place.source, "id": identifier_of(output, mapping, one)} for one in ends]
+
+
+def _stays(output: str, document: Document) -> bool:
+    name = decision_name(*document.place, document.split)
+    return bool(read_decisions(output, name)[document.number])
 
 
 def _chain(output: str, mapping: Mapping[str, Any], document: Document) -> Iterator[Document]:

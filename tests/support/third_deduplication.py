@@ -38,7 +38,7 @@ class DeduplicateTitles(ExactDeduplication):
         return text if kept else text.partition("\n")[2]
 
     def removed_lines(self, text: str, kept: Kept) -> list[RemovedLine]:
-        return [] if kept else [RemovedLine(0, text.split("\n")[0], REASON)]
+        return [] if kept else [RemovedLine(0, text.split("\n")[0], REASON, unit=0)]
 
 
 class NoDeduplication:

@@ -55,6 +55,7 @@ class RemovedLine(NamedTuple):
     line: int  # its number in the document, from 0
     text: str
     reason: str
+    unit: int  # number, in the document, of the unit for which it went
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ class DeduplicateLines(ExactDeduplication):
     def removed_lines(self, text: str, kept: Kept) -> list[RemovedLine]:
         """List the lines of one text where ``kept`` is false."""
         lines = text.split("\n")
-        return [RemovedLine(i, lines[i], "duplicate_line") for i in np.flatnonzero(~kept).tolist()]
+        gone = np.flatnonzero(~kept).tolist()
+        return [RemovedLine(i, lines[i], "duplicate_line", unit=i) for i in gone]
 
 
 @dataclass(frozen=True)

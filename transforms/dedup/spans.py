@@ -15,10 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from transforms.dedup.deduplication import Kept, Offsets, RemovedLine
-from transforms.dedup.exact import FINGERPRINT_BYTES_PER_UNIT, ExactDeduplication, Units
+from transforms.dedup.exact import ExactDeduplication, Units
 from transforms.documents import drop, with_column
 from transforms.kernels.spans import reach_of, span_keys, spans, without_spans
 
@@ -69,7 +70,7 @@ class DeduplicateSpans(ExactDeduplication):
     def shuffle_bytes(self, text_bytes: float, document_bytes: float) -> int:
         """Estimate the bytes of the spans' fingerprints: a cut every half reach, on average."""
         n_spans = text_bytes / (reach_of(self.min_bytes) / 2)
-        return int(n_spans * FINGERPRINT_BYTES_PER_UNIT)
+        return int(n_spans * self.bytes_of_key)
 
     def count(self, batch: pa.RecordBatch) -> Offsets:
         """Count the spans of each document: return their bounds."""
@@ -96,13 +97,12 @@ class DeduplicateSpans(ExactDeduplication):
         data = text.encode()
         pieces = []
         done = 0
-        for start, end in zip(
-            found.starts[~kept].tolist(), found.ends[~kept].tolist(), strict=True
-        ):
-            start = max(start, done)  # spans overlap
+        for unit in np.flatnonzero(~kept).tolist():
+            start = max(int(found.starts[unit]), done)  # spans overlap
+            end = int(found.ends[unit])
             first = data.count(b"\n", 0, start)
             for line, piece in enumerate(data[start:end].decode().split("\n"), first):
                 if piece:
-                    pieces.append(RemovedLine(line, piece, "repeated_span"))
+                    pieces.append(RemovedLine(line, piece, "repeated_span", unit))
             done = end
         return pieces

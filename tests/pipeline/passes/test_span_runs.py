@@ -90,6 +90,9 @@ def test_runs_against_an_index_keep_what_a_joint_run_keeps(folder, capsys):
     assert json.loads(card.read_text())["unit"] == "DeduplicateSpans"
     assert run(folder / "newer", "1", against=[str(card)]) == 0
     assert texts(folder / "older") | texts(folder / "newer") == expected()
+    told = explain(str(folder / "newer"), NAMES[1][1])
+    (decision,) = (one for one in told["decisions"] if one["step"] == "deduplicate_spans")
+    assert {one["index"] for one in decision["removed_lines"]} == {str(card)}
     capsys.readouterr()
     assert run(folder / "refused", "1", against=[str(card)], min_bytes=65) != 0
     assert "not with {'min_bytes': 65}" in capsys.readouterr().err
