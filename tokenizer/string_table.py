@@ -160,8 +160,3 @@ def table_of(strings: Sequence[bytes]) -> StringTable:
 def _insert_all(table, data, ends):  # type: ignore[no-untyped-def]
     for i in range(ends.size - 1):
         find_or_insert(table, data, ends[i], ends[i + 1])
-
-
-def entry_bytes(table: StringTable, entry: int) -> bytes:
-    """Return the bytes of an entry."""
-    return table.arena[table.ends[entry] : table.ends[entry + 1]].tobytes()

@@ -1,4 +1,4 @@
-"""Commands about tokenizers: ``train-tokenizer`` on a sample, ``tokenizer convert``."""
+"""Commands about tokenizers: ``train-tokenizer``, ``tokenizer convert``, ``retokenize``."""
 
 from __future__ import annotations
 
@@ -55,10 +55,14 @@ def _add_retokenize(commands: Any) -> None:
     text = "write a run's shards with another tokenizer, from their text"
     one = commands.add_parser("retokenize", help=text, description=text, allow_abbrev=False)
     one.add_argument("run", metavar="OUT", help="folder of a complete run")
-    one.add_argument("--tokenizer", required=True, metavar="FILE", help="the other tokenizer")
+    one.add_argument("--tokenizer", required=True, metavar="FILE",
+                     help="the other tokenizer, or a folder with it")  # fmt: skip
     one.add_argument("--output", required=True, metavar="OUT2", help="folder of the new run")
     one.add_argument("--no_bos", action="store_true", help="put no begin of sequence ahead")
     one.add_argument("--no_eos", action="store_true", help="put no end of sequence behind")
+    one.add_argument("--special_tokens_in_text", choices=("keep_as_text", "encode"),
+                     default="keep_as_text", help="what special tokens become that are spelt out "
+                     "in a document (default: keep_as_text)")  # fmt: skip
     one.add_argument("--marks_are_spaces", action="store_true",
                      help="take U+2581, which LLaMA's tokenizer loses, for a space")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the counts as JSON")
@@ -74,6 +78,7 @@ def _command_retokenize(options: argparse.Namespace) -> int:
         options.tokenizer,
         bos=not options.no_bos,
         eos=not options.no_eos,
+        special_tokens_in_text=options.special_tokens_in_text,
         marks_are_spaces=options.marks_are_spaces,
     )
     if options.json:

@@ -60,7 +60,7 @@ def measure_cutoffs(
     if not len(scores):
         raise RunError(f"no document of the sample of {source} has the score {score}")
     cutoffs = weighted_quantiles(scores, tokens, quantiles)
-    if len(set(cutoffs)) < len(cutoffs):
+    if len(set(cutoffs)) < quantiles - 1:
         raise RunError(f"the score {score} has too few values for {quantiles} buckets")
     card = {
         "kind": CARD_KIND,
@@ -86,8 +86,8 @@ def weighted_quantiles(
     """
     values, of_score = np.unique(scores, return_inverse=True)
     below = np.cumsum(np.bincount(of_score, weights))[:-1]  # of each value but the lowest
-    if not len(below):
-        return values.tolist() * (quantiles - 1)
+    if not len(below):  # of one value there are no two parts
+        return []
     wanted = weights.sum() * np.arange(1, quantiles) / quantiles
     after = np.minimum(np.searchsorted(below, wanted), len(below) - 1)
     before = np.maximum(after - 1, 0)

@@ -122,4 +122,4 @@ def _keep(output: str, manifest: dict[str, Any], name: str | None) -> str:
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe's mapping as it is read from a manifest."""
-    return dict(json.loads(json.dumps(recipe.mapping)))
+    return dict(json.loads(json.dumps(recipe.mapping_of_results)))

@@ -102,9 +102,16 @@ def _name_tokenizer_file(mapping: Any) -> None:
     if not isinstance(tokenizer, dict):
         return
     folder = tokenizer.get("model")
-    if isinstance(folder, str) and folder and storage.is_folder(folder):
-        files = (storage.join(folder, name) for name in FILES_OF_FOLDER)
-        tokenizer["model"] = next(filter(storage.exists, files), folder)
+    if isinstance(folder, str) and folder:
+        tokenizer["model"] = tokenizer_file(folder)
+
+
+def tokenizer_file(path: str) -> str:
+    """Return the tokenizer's file of a folder that has one, any other path as it is."""
+    if not storage.is_folder(path):
+        return path
+    files = (storage.join(path, name) for name in FILES_OF_FOLDER)
+    return next(filter(storage.exists, files), path)
 
 
 def check_models(recipe: Recipe, path: str, *, with_tokenizer: bool = True) -> None:
@@ -152,15 +159,23 @@ def _check_steps(recipe: Recipe, path: str) -> None:
 
 def _check_tokenizer(tokenizer: Tokenizer, path: str) -> None:
     try:
-        remark = check_tokenizer(
-            trusted(tokenizer.model),
-            bos=tokenizer.bos,
-            eos=tokenizer.eos,
-            special_in_text=tokenizer.special_in_text,
-        )
+        tell_of_library(tokenizer, trusted(tokenizer.model))
     except (ValueError, OSError) as error:
         message = _with_parameter(str(error), [("model", tokenizer.model)], TOKENIZER_ORIGIN)
         raise RecipeError(f"{path}: tokenizer{message}") from None
+
+
+def tell_of_library(tokenizer: Tokenizer, copy: str) -> None:
+    """Check a tokenizer by its copy here; say on stderr where the library encodes all text.
+
+    Raises ValueError where it is none, or lacks what the section asks for.
+    """
+    remark = check_tokenizer(
+        copy,
+        bos=tokenizer.bos,
+        eos=tokenizer.eos,
+        special_in_text=tokenizer.special_in_text,
+    )
     if remark:
         print(
             f"{tokenizer.model}: {remark}: the library tokenizers encodes all text, which takes "

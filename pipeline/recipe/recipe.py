@@ -24,6 +24,7 @@ from pipeline.files.trusted import trusted
 from pipeline.readers import READERS, Reader
 from pipeline.recipe import across
 from pipeline.recipe.domains import Domains, domains_from
+from pipeline.recipe.mixture import mixture_of, with_mixture
 from pipeline.recipe.sections import Reading, Shards, Tokenizer
 from pipeline.recipe.signatures import check_parameters, convert, parameters_of
 from transforms.dedup.deduplication import Deduplication
@@ -144,9 +145,13 @@ class Recipe:
 
     @property
     def mapping_of_results(self) -> dict[str, Any]:
-        """The mapping without what decides how a run goes, and not what comes out of it."""
+        """The mapping without what decides how a run goes, and not what comes out of it.
+
+        Weights of domains that are null are left out, too: they say no more than none.
+        """
         reading = {k: v for k, v in self.mapping["reading"].items() if k != "keep_documents"}
-        return {**self.mapping, "reading": reading}
+        mapping = {**self.mapping, "reading": reading}
+        return with_mixture(mapping, mixture_of(mapping))
 
     def with_sources(self, entries: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """Return the recipe with other sources, checked; raises RecipeError.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -39,10 +40,12 @@ def domain_names(batch: pa.RecordBatch, columns: Sequence[DomainColumn]) -> pa.A
             else batch[column.name].to_pylist()
         )
         try:
-            named = {value: _named(value, column) for value in set(values)}
+            # 1, 1.0 and true are one key of a dictionary, but three values.
+            keys = [(type(value), value) for value in values]
+            named = {key: _named(key[1], column) for key in set(keys)}
         except TypeError:  # a list or a mapping has no hash
             raise ValueError(f"{column.name}: a list or a mapping names no domain") from None
-        parts.append(pa.array([named[value] for value in values], pa.string()))
+        parts.append(pa.array([named[key] for key in keys], pa.string()))
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "/")
 
 
@@ -53,6 +56,8 @@ def _named(value: Any, column: DomainColumn) -> str:
     if column.cutoffs:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"{column.name}: {value!r} is no number, but there are cut-offs")
+        if math.isnan(value):
+            return UNKNOWN
         bucket = int(np.searchsorted(column.cutoffs, value, side="right"))
         return f"{bucket:0{len(str(len(column.cutoffs)))}d}"
     text = value if isinstance(value, str) else json.dumps(value)

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,7 +22,9 @@ from pipeline.files import storage
 from pipeline.files.local_copy import local_copy
 from pipeline.files.trusted import FILE_STATES, sealed, states_of
 from pipeline.output import whole_files
+from pipeline.output.key_indexes import CARD
 from pipeline.output.layout import (
+    INDEXES_FOLDER,
     MANIFEST_NAME,
     OPT_OUT_NAME,
     PARTS,
@@ -38,26 +41,39 @@ from pipeline.output.output_folder import fingerprinted, locked
 from pipeline.passes.mix import write_manifest
 from pipeline.passes.process import characters
 from pipeline.passes.shards.units import open_part, token_units
+from pipeline.recipe.from_yaml import tell_of_library, tokenizer_file
 from pipeline.recipe.recipe import Recipe, recipe_from_mapping
-from pipeline.recipe.sections import Shards
-from tokenizer.checking import check_tokenizer
+from pipeline.recipe.sections import Shards, SpecialTokensInText, Tokenizer
 from tokenizer.losses import LOSES_MARKS, loss
 from tokenizer.opening import Encoder, open_encoder
 from tokenizer.shards import ShardReader
+from transforms.documents import FilePath
 
 ROWS = 1_000
-"""Documents that are encoded at a time."""
+"""Most documents that are encoded at a time."""
 
-KEPT_FOLDERS = ("decisions", "joined", "observed")
+BATCH_CHARS = 8_000_000
+"""Most characters of documents that are encoded at a time, where they are several."""
+
+KEPT_FOLDERS = ("decisions", INDEXES_FOLDER, "joined", "observed")
 """Folders of a run that a tokenizer has no part in."""
 
 
 def retokenise(
-    first: str, output: str, tokenizer: str, *, bos: bool, eos: bool, marks_are_spaces: bool = False
+    first: str,
+    output: str,
+    tokenizer: str,
+    *,
+    bos: bool,
+    eos: bool,
+    special_tokens_in_text: SpecialTokensInText = "keep_as_text",
+    marks_are_spaces: bool = False,
 ) -> dict[str, Any]:
     """Write the run in ``first`` to the folder ``output`` with another tokenizer; return counts.
 
-    ``bos`` and ``eos`` put the tokenizer's marks around documents. ``marks_are_spaces`` takes the
+    ``tokenizer`` is a tokenizer's file, or a folder with one. ``bos`` and ``eos`` put its marks
+    around documents, ``special_tokens_in_text`` says what becomes of special tokens that are
+    spelt out in them. ``marks_are_spaces`` takes the
     one loss of LLaMA's tokenizer, U+2581, for the spaces that it became. Raises RunError where the
     first tokenizer loses more, or has changed; where the run is not complete or is not on this
     machine; and where ``output`` holds a run.
@@ -69,17 +85,20 @@ def retokenise(
     manifest = storage.read_json(storage.join(first, MANIFEST_NAME))
     if not holds_text(manifest):
         _check_losses(manifest, marks_are_spaces=marks_are_spaces)
+    tokenizer = tokenizer_file(tokenizer)
     if not storage.exists(tokenizer):
         raise RunError(f"{tokenizer}: there is no such tokenizer")
-    check_tokenizer(local_copy(tokenizer), bos=bos, eos=eos)
+    other = Tokenizer(FilePath(tokenizer), bos, eos, special_tokens_in_text)
+    tell_of_library(other, local_copy(tokenizer))
     if Path(output, RUN_NAME).exists():
         raise RunError(f"{output} holds a run; give another --output")
-    recipe, described = _with_tokenizer(first, manifest, tokenizer, bos=bos, eos=eos)
+    recipe, described = _with_tokenizer(first, manifest, other)
     decoder = None
     if not holds_text(manifest):
         decoder = open_encoder(local_copy(manifest["tokenizer"]["model"]))
     with locked(output), whole_files.attempt(output):
         _copy_rest(first, output, manifest)
+        _rename_run(output, described)
         whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
         for shard in read_shards(output):
             _write_shard(first, output, shard, recipe, decoder)
@@ -108,10 +127,13 @@ def _check_losses(manifest: dict[str, Any], *, marks_are_spaces: bool) -> None:
 
 
 def _with_tokenizer(
-    first: str, manifest: dict[str, Any], tokenizer: str, *, bos: bool, eos: bool
+    first: str, manifest: dict[str, Any], other: Tokenizer
 ) -> tuple[Recipe, dict[str, Any]]:
     """Return the run's recipe and description, as they are with another tokenizer."""
-    model = {"model": tokenizer, "bos": bos, "eos": eos}
+    tokenizer = other.model
+    model: dict[str, Any] = {"model": tokenizer, "bos": other.bos, "eos": other.eos}
+    if other.special_in_text:
+        model["special_tokens_in_text"] = other.special_tokens_in_text
     shards = _of_tokens(manifest["recipe"]["shards"])
     recipe = recipe_from_mapping({**manifest["recipe"], "tokenizer": model, "shards": shards})
     before = storage.read_json(storage.join(first, RUN_NAME))
@@ -142,6 +164,15 @@ def _copy_rest(first: str, output: str, manifest: dict[str, Any]) -> None:
         if Path(first, name).exists():
             Path(output, name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(first, name), Path(output, name))
+
+
+def _rename_run(output: str, described: dict[str, Any]) -> None:
+    """Let the cards of indexes say that they are of this run."""
+    for name in storage.list_names(output, INDEXES_FOLDER):
+        if name.endswith(f"/{CARD}"):
+            card = storage.read_json(storage.join(output, name))
+            card["run"] = described["plan_fingerprint"]
+            whole_files.write_bytes(output, name, storage.json_bytes(card))
 
 
 def _write_shard(
@@ -182,7 +213,19 @@ def _documents(prefix: Path, decoder: Encoder | None) -> Iterator[pa.RecordBatch
 def _written(prefix: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a part of a shard of text."""
     with pq.ParquetFile(f"{prefix}.{TEXT_SUFFIX}") as file:
-        yield from file.iter_batches(ROWS)
+        for rows in file.iter_batches(ROWS):
+            yield from _bounded(rows)
+
+
+def _bounded(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Cut rows of documents so that each part has so many characters at most, or one document."""
+    ends = np.cumsum(rows["chars"].to_numpy())
+    start = 0
+    while start < len(ends):
+        before = ends[start - 1] if start else 0
+        end = max(start + 1, int(np.searchsorted(ends, before + BATCH_CHARS, "right")))
+        yield rows.slice(start, end - start)
+        start = end
 
 
 def _decoded(prefix: Path, decoder: Encoder) -> Iterator[pa.RecordBatch]:
@@ -190,7 +233,8 @@ def _decoded(prefix: Path, decoder: Encoder) -> Iterator[pa.RecordBatch]:
     reader = ShardReader(prefix)
     number = 0
     with pq.ParquetFile(f"{prefix}.docs.parquet") as file:
-        for rows in file.iter_batches(ROWS):
+        batches = (part for rows in file.iter_batches(ROWS) for part in _bounded(rows))
+        for rows in batches:
             texts = [decoder.decode(reader[number + row]) for row in range(rows.num_rows)]
             yield rows.append_column("text", pa.array(texts, pa.string()))
             number += rows.num_rows

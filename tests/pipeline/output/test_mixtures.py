@@ -14,6 +14,7 @@ from pipeline.commands.main import main as corpus
 from pipeline.commands.program import INTERRUPTED
 from pipeline.inspection.verify import verify
 from pipeline.output import mixtures, whole_files
+from tests.support.edited_recipes import edited
 from tests.support.runs import ROOT, digests, run_demo
 from training.data.mixture import Mixture
 
@@ -112,6 +113,31 @@ def test_mixtures_have_names(output: Path, capsys) -> None:
         assert mix(output, *more) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and error.count("\n") == 1 and text in error
+
+
+def test_the_first_mixture_comes_back_under_its_name(tmp_path: Path, capsys) -> None:
+    """Also where a recipe says what it need not say: no weights, and how documents are kept."""
+
+    def change(raw: dict) -> None:
+        domains = {"by": ["language"], "weights": None}
+        raw["sources"] = {"c4": {**raw["sources"]["c4"], "proportion": 1.0, "domains": domains}}
+        raw["reading"]["keep_documents"] = "never"
+
+    recipe = edited(tmp_path, change)
+    output = tmp_path / "out"
+    assert run_demo(output, "--recipe", recipe, "--no_report") == 0
+    arguments = ["mix", str(output), "--recipe", recipe, "--no_report"]
+    capsys.readouterr()
+    before = (output / "manifest.json").read_bytes()
+    weights = "sources.c4.domains.weights={unknown: 2}"
+    assert corpus([*arguments, "--set", weights]) == 0
+    assert corpus(arguments) == 0
+    printed = capsys.readouterr()
+    assert "has a new mixture, mixture-2" in printed.out and printed.err == ""
+    assert (output / "manifest.json").read_bytes() == before
+    assert sorted(path.name for path in (output / "mixtures").iterdir()) == [
+        "mixture-1.json", "mixture-2.json",
+    ]  # fmt: skip
 
 
 def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, capsys) -> None:

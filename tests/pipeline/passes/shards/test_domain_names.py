@@ -35,6 +35,17 @@ def test_labels_and_fields_of_the_metadata() -> None:
     ]  # fmt: skip
 
 
+def test_values_that_python_takes_for_equal_are_several() -> None:
+    one = [f'{{"n": {value}}}' for value in ("1", "1.0", "true", "NaN")]
+    batch = documents(list("abcd"), [""] * 4, metadata=one)
+    plain, divided = (DomainColumn("metadata.n", cutoffs) for cutoffs in ((), (0.5,)))
+    for rows, expected in ((slice(0, 3), ["1", "1.0", "true"]), (slice(2, 3), ["true"])):
+        part = batch.slice(rows.start, rows.stop - rows.start)
+        assert domain_names(part, [plain]).to_pylist() == expected
+    last = batch.slice(3, 1)
+    assert domain_names(last, [divided]).to_pylist() == ["unknown"]
+
+
 def test_numbers_are_divided_at_cutoffs() -> None:
     assert names(("perplexity", (100.0, 200.0))) == ["0", "1", "unknown", "2"]
     twenty = tuple(250.0 * i for i in range(1, 20))

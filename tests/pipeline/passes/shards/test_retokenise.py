@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.commands.main import main
+from pipeline.passes.shards.retokenise import BATCH_CHARS, _bounded
 from tests.support.byte_level import SEVERAL_SCRIPTS, train
 from tests.support.runs import ROOT, run_demo
 from tokenizer.losses import LOSES_MARKS, loss
@@ -15,6 +18,10 @@ from tokenizer.train import train_tokenizer
 
 pytestmark = pytest.mark.slow
 SOURCES = ["--sources", "c4,wikipedia"]
+INDEXED = (
+    "sources.wikipedia.steps=[{clean_wikitext: {drop_disambiguation: true, text_templates: {}}}, "
+    "{deduplicate_documents: {keep: first, index: true}}]"
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def direct(output: Path, tokenizer: str, *, bos: bool) -> Path:
-    settings = [f"tokenizer.model={tokenizer}", f"tokenizer.bos={str(bos).lower()}"]
+    settings = [f"tokenizer.model={tokenizer}", f"tokenizer.bos={str(bos).lower()}", INDEXED]
     options = [option for one in settings for option in ("--set", one)]
     assert run_demo(output, *SOURCES, "--no_report", *options) == 0
     return output
@@ -71,6 +78,7 @@ def test_the_files_are_those_of_a_direct_run(
     expected = first if bos else direct(tmp_path / "direct", tokenizers[names[-1]], bos=bos)
     found, wanted = files_of(run), files_of(expected)
     assert sum(name.endswith(".bin") for name in found) >= 2
+    assert any(name.startswith("indexes/wikipedia/") for name in found)
     assert found.keys() == wanted.keys()
     assert [name for name in found if found[name] != wanted[name]] == []
 
@@ -112,3 +120,23 @@ def test_losses_of_every_kind_of_tokenizer(tokenizers: dict[str, str], shared_mo
     assert of(ROOT / "samples" / "models" / "en.sp.model") == (
         "unknown characters become the unknown token"
     )
+
+
+def test_a_folder_stands_for_its_tokenizer_and_special_tokens_may_be_made(
+    first: Path, tokenizers: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copyfile(tokenizers["gpt2.json"], tmp_path / "tokenizer.json")
+    to = tmp_path / "out"
+    command = ["retokenize", str(first), "--tokenizer", str(tmp_path), "--output", str(to)]
+    assert main([*command, "--no_bos", "--special_tokens_in_text", "encode"]) == 0
+    assert main(["verify", str(to)]) == 0
+    described = json.loads((to / "manifest.json").read_text())["tokenizer"]
+    assert described["model"] == str(tmp_path / "tokenizer.json")
+    assert described["special_tokens_in_text"] == "encode"
+
+
+def test_large_documents_are_encoded_by_themselves() -> None:
+    n_chars = [10, 20, BATCH_CHARS, BATCH_CHARS + 1, 5, BATCH_CHARS - 5, 1]
+    rows = pa.record_batch({"chars": pa.array(n_chars, pa.int64())})
+    parts = [part["chars"].to_pylist() for part in _bounded(rows)]
+    assert parts == [[10, 20], [BATCH_CHARS], [BATCH_CHARS + 1], [5, BATCH_CHARS - 5], [1]]
