@@ -65,13 +65,14 @@ def parameters(target: Callable[..., Any], left_out: Sequence[str] = ()) -> dict
     for name, (annotation, is_required) in parameters_of(target).items():
         if name in left_out:
             continue
-        properties[name] = _or_variable(schema_of(annotation))
+        key = name.removesuffix("_")  # ``as`` is no name in Python
+        properties[key] = _or_variable(schema_of(annotation))
         if comments.get(name):
-            properties[name] = {"description": comments[name], **properties[name]}
+            properties[key] = {"description": comments[name], **properties[key]}
         if is_required:
-            required.append(name)
+            required.append(key)
         else:
-            properties[name] = {**properties[name], "default": signature[name].default}
+            properties[key] = {**properties[key], "default": signature[name].default}
     return {
         "type": "object",
         "properties": properties,
