@@ -17,6 +17,8 @@ from tests.support.edited_recipes import edited
 from tests.support.runs import digests, run_demo, start
 from tests.support.work import work
 
+pytestmark = pytest.mark.slow
+
 JAR = f"--spark_job_server_jar={__file__}"  # any file that exists will do
 
 ARGUMENTS = ["--sources", "commoncrawl,books,stackexchange"]

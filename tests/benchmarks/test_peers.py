@@ -28,6 +28,7 @@ def test_documents_are_counted_by_what_decided_first_where_they_went():
     assert found.only_there == Counter({"language": 1, "no text": 1})
 
 
+@pytest.mark.slow
 def test_near_pairs_are_those_of_comparing_all():
     chance = random.Random(0)
     words = [f"w{i}" for i in range(400)]

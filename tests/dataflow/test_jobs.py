@@ -23,6 +23,8 @@ from pipeline.passes.process import read_split
 from pipeline.recipe.recipe import recipe_from_mapping
 from tests.support.runs import ROOT, digests, run_demo, skip
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = ROOT / "build" / "envs" / "dataflow"
 IMAGE = "europe-docker.pkg.dev/project/images/llama-corpus:1"
 SOURCES = ["--sources", "commoncrawl,books,c4,stackexchange"]  # lines, near, documents, joined

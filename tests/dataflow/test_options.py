@@ -71,6 +71,7 @@ def told(capsys, *arguments: str) -> str:
     return error
 
 
+@pytest.mark.slow
 def test_local_inputs_are_told(capsys):
     error = told(capsys, "--output", "gs://b/o")
     assert "sources.commoncrawl.input: Dataflow's workers cannot see" in error

@@ -12,6 +12,8 @@ import pytest
 from tests.faults.runs import Run, errors
 from tests.support.runs import digests
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:

@@ -11,6 +11,8 @@ import pytest
 from tests.faults.runs import Run, errors
 from tests.support.runs import digests, skip
 
+pytestmark = pytest.mark.slow
+
 SIZES = ("200k", "900k", "64m")
 """Sizes of the disk, one after the other. The last one has room for all files."""
 

@@ -15,6 +15,8 @@ import pytest
 from tests.faults.kills import TABLE_HEAD, case_of, table_line, try_case
 from tests.support.spark_cluster import Cluster, spark_cluster
 
+pytestmark = pytest.mark.slow
+
 SEEDS = {"memory": "1", "processes": "13", "spark": "18", "cluster": "909"}
 
 

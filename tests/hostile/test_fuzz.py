@@ -11,6 +11,8 @@ from tests.conftest import ROOT
 from tests.hostile.fuzz import Totals, fuzz
 from tests.hostile.mutations import mutant
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1_000)
 
 

@@ -14,6 +14,8 @@ from tests.hostile.checks import SOURCE_OF
 from tests.hostile.mutations import mutant
 from tests.support.runs import run_samples
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = {"commoncrawl": "commoncrawl/wet", "commoncrawl_warc": "commoncrawl/warc"}
 MUTANTS_A_SOURCE = 4
 

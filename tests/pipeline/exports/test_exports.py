@@ -22,6 +22,8 @@ from pipeline.exports.corpus_parts import open_corpus
 from tests.support.runs import ROOT
 from tests.support.samples.corpora import write_corpus
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = ROOT / "tests" / "export_readers" / "read_back.py"
 BLOCK = 64
 FORMATS = ("olmo", "nanotron", "litdata", "mds", "hf", "megatron")

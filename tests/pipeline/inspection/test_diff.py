@@ -13,6 +13,8 @@ from pipeline.inspection.diff import ABSENT, OTHER_TOKENS
 from tests.support.plain.shards import plain_documents, plain_dropped
 from tests.support.runs import run_demo
 
+pytestmark = pytest.mark.slow
+
 
 def outcomes(output):
     """Map every document to its outcome, with the tokens of kept documents."""

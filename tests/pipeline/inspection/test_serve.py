@@ -85,6 +85,7 @@ def rows_shown(page):
     return page.locator(".list td.id a").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_filter_page_and_open_documents(server, browser, demo_run):
     kept = [d.row["id"] for d in plain_documents(demo_run)]
     head = [

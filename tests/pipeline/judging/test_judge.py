@@ -16,6 +16,8 @@ from pipeline.judging.judge import field_of, judge
 from pipeline.judging.scorers import ngram_scorer
 from tests.support.judged_runs import ROOT, wikipedia_texts, write_run, write_texts
 
+pytestmark = pytest.mark.slow
+
 N_HELD_OUT = 120
 
 

@@ -29,6 +29,8 @@ from tests.support.plain.near import plain_overlap
 from tests.support.runs import digests, run_demo
 from tests.test_other_sources import kept
 
+pytestmark = pytest.mark.slow
+
 ORDER = ["c4", "commoncrawl"]
 COUNTED = {**NEAR, "record": "cluster_size"}
 

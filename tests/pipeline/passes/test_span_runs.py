@@ -72,6 +72,7 @@ def test_what_is_kept_is_what_plain_python_keeps(folder):
     assert len(made[NAMES[0][1]]) < 600
 
 
+@pytest.mark.slow
 def test_two_workers_write_the_same_bytes(folder):
     assert run(folder / "two", "*", workers=2, index=True) == 0
     assert digests(folder / "two") == digests(folder / "joint")

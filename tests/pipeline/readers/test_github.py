@@ -303,6 +303,7 @@ def test_damage_in_an_archive_costs_the_file_it_is_in() -> None:
     assert (row["dropped_by"], row["metadata"]["skipped_bytes"]) == ("damaged", 1500)
 
 
+@pytest.mark.slow
 def test_large_files_and_headers_are_passed_over_in_bounded_memory() -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:

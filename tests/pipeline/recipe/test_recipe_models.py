@@ -28,6 +28,7 @@ def language(**changes):
     return {"identify_language": {**given, **changes}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make_step", "expected"),
     [

@@ -54,6 +54,7 @@ def test_words_are_the_matchers(pattern: str, text: str) -> None:
     assert words([pattern], text) == library_words([pattern], text)
 
 
+@pytest.mark.slow
 def test_a_pattern_cuts_within_what_another_left() -> None:
     dice = random.Random(3)
     patterns = ["[0-9]{1,2}", "b+(?!\\S)|ab", "a|\\s+(?!\\S)|\\s"]

@@ -28,6 +28,8 @@ from tokenizer.byte_level.encode import ByteLevelEncoder
 from tokenizer.byte_level.json_file import byte_level_of_json
 from tokenizer.byte_level.library import LibraryEncoder
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["gpt2", "llama3", "qwen2", "o200k", "deepseek"]
 
 

@@ -24,6 +24,8 @@ from transforms.kernels.words import (
     word_marks,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @njit(nogil=True)
 def _bounds(spaces, marks, known_units, data, out):  # type: ignore[no-untyped-def]
