@@ -1,7 +1,7 @@
 # Two commands do everything on a machine with Python 3.10 or later and a C++ compiler:
 #   make demo   environment, the main job on the bundled samples, what came out
 #   make test   environment, linters, types, the whole suite
-# A third is for in between: tests alone, without those marked slow, in a few minutes on two cores:
+# A third is for in between: tests alone, without those marked slow, in two minutes on two cores:
 #   make quick
 # Two make what some runs need:
 #   make kenlm-tools        the programs that train language models
