@@ -27,6 +27,11 @@ class PatientFile(io.RawIOBase):
         self._file: io.FileIO | None = None
         self._with_retries(self._opened)
 
+    @property
+    def name(self) -> str:
+        """Return the path of the file, as other files do."""
+        return self._path
+
     def readinto(self, buffer: Any) -> int:
         """Read into the buffer; returns the number of bytes, 0 at the end of the file."""
         n_bytes = self._with_retries(lambda: self._opened().readinto(buffer))

@@ -17,6 +17,7 @@ The inputs of a recipe are files, so a dataset is given in one of these forms:
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -93,7 +94,9 @@ def _pieces(
     stream: BinaryIO, name: str, columns: _Columns
 ) -> Iterator[pa.RecordBatch | Unreadable]:
     if name.endswith(_DESCRIPTOR):
-        yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name, columns)
+        place = getattr(stream, "name", None)
+        folder = Path(place).parent if isinstance(place, str) else None
+        yield from _described(stream.read(_MAX_DESCRIPTOR_BYTES + 1), name, columns, folder)
         return
     head = stream.read(8)
     names = (columns.text, columns.url, *columns.metadata)
@@ -107,14 +110,18 @@ def _pieces(
         yield Unreadable("neither Parquet nor Arrow, nor called .hf.yaml", None, "not_a_dataset")
 
 
-def _described(data: bytes, name: str, columns: _Columns) -> Iterator[pa.RecordBatch | Unreadable]:
-    """Stream the dataset of a descriptor."""
+def _described(
+    data: bytes, name: str, columns: _Columns, folder: Path | None
+) -> Iterator[pa.RecordBatch | Unreadable]:
+    """Stream the dataset of a descriptor, which lies in ``folder``."""
     descriptor = _descriptor(data, name)
     check_descriptors([name])
     import datasets  # type: ignore[import-untyped] # slow to import, and not needed for files
 
     arguments = {key: value for key, value in descriptor.items() if key != "shard"}
     split = arguments.pop("split", None)
+    if folder is not None and arguments["path"] in _FORMATS and "data_files" in arguments:
+        arguments["data_files"] = _beside(arguments["data_files"], folder)
     try:
         builder = datasets.load_dataset_builder(**arguments)
         if type(builder.config).__name__ == "CsvConfig":
@@ -149,6 +156,18 @@ def _described(data: bytes, name: str, columns: _Columns) -> Iterator[pa.RecordB
                 raise
             message = f"{type(cause).__name__}: {cause}"
     yield Unreadable(message, None)
+
+
+def _beside(data_files: Any, folder: Path) -> Any:
+    """Return patterns of files, those that are relative and match in a folder as paths there."""
+    if isinstance(data_files, dict):
+        return {key: _beside(value, folder) for key, value in data_files.items()}
+    if isinstance(data_files, list):
+        return [_beside(value, folder) for value in data_files]
+    if not isinstance(data_files, str) or "://" in data_files:
+        return data_files
+    there = str(folder / data_files)
+    return there if glob.glob(there, recursive=True) else data_files
 
 
 def _missing_values(columns: _Columns) -> dict[str, list[str]]:

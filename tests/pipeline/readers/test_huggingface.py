@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
+from pipeline.files import storage
 from pipeline.readers.huggingface import read_huggingface
 from tests.support.samples.reader_samples import edited, edits
 
@@ -105,6 +106,26 @@ def _write_shards(folder: Path) -> list[str]:
         f"path: parquet\ndata_files: '{folder}/part-[0-3].parquet'",
         f"path: {folder}\ndata_files: '*.parquet'",
     ]
+
+
+def test_files_beside_a_descriptor_are_found_from_anywhere(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        (tmp_path / "data" / f"{name}.jsonl").write_text(f'{{"text": "of {name}"}}\n')
+    one = tmp_path / "in" / "x.hf.yaml"
+    for files in ("../data/*.jsonl", "[../data/a.jsonl, ../data/b.jsonl]"):
+        one.write_text(f"path: json\ndata_files: {files}\nsplit: train")
+        with storage.open_read(str(one)) as stream:
+            read = read_huggingface(
+                stream, "s/x.hf.yaml", start=0, end=None, batch_bytes=1 << 20,
+                max_record_bytes=1 << 20, text_column="text", url_column=None, metadata_columns=[],
+            )  # fmt: skip
+            assert [text for batch in read for text in batch["text"].to_pylist()] == [
+                "of a",
+                "of b",
+            ]
 
 
 def test_descriptors(tmp_path: Path) -> None:
