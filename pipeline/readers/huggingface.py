@@ -17,7 +17,6 @@ The inputs of a recipe are files, so a dataset is given in one of these forms:
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -164,10 +163,9 @@ def _beside(data_files: Any, folder: Path) -> Any:
         return {key: _beside(value, folder) for key, value in data_files.items()}
     if isinstance(data_files, list):
         return [_beside(value, folder) for value in data_files]
-    if not isinstance(data_files, str) or "://" in data_files:
+    if not isinstance(data_files, str) or "://" in data_files or Path(data_files).is_absolute():
         return data_files
-    there = str(folder / data_files)
-    return there if glob.glob(there, recursive=True) else data_files
+    return str(folder / data_files) if any(folder.glob(data_files)) else data_files
 
 
 def _missing_values(columns: _Columns) -> dict[str, list[str]]:
