@@ -6,7 +6,8 @@ The pages of the WET samples are put into one file of JSON lines, each with a nu
 one the same for all. The build reads, tokenises and writes them, with no other step, so that the
 grouping weighs as much as it can. Builds without domains, with one and with many take turns in this
 process, and the least processor time of each counts. ``--memory`` looks at the worker processes of
-runs with no domains and with 500, over one and four copies of the pages.
+runs with no domains and with 500, over one, four and twelve copies of the
+pages.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def main() -> None:
     if not options.data.is_dir() or not options.models.is_dir():
         sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
     texts = wet_texts(options.data)
-    for copies in (1, 4) if options.memory else (1,):
+    for copies in (1, 4, 12) if options.memory else (1,):
         with tempfile.TemporaryDirectory() as name:
             write_pages(texts, copies, Path(name))
             if not options.memory:
