@@ -166,6 +166,7 @@ def test_letter_without_sections_keeps_its_text() -> None:
         "\\begin{center}\n{\\large\\bf References}\n\\end{center}",
         r"\bigskip\noindent{\large {\bf Bibliography:}}\\",
         r"\centerline{\textsc{Literature cited}}",
+        r"\vskip 2mm\centerline{\bf References}",
         r"\subsection*{References}\label{refs}",
     ],
 )
