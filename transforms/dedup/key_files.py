@@ -197,21 +197,38 @@ def _block(file: BinaryIO, table: _Table, number: int) -> Rows:
     return Rows(np.frombuffer(data, "<u8", n_keys), values)
 
 
+def read_trailer(
+    file: BinaryIO, magic: bytes, trailer: np.dtype[Any], what: str
+) -> tuple[int, tuple[int, ...]]:
+    """Return the size of a file of an index, in bytes, and the numbers in its trailer.
+
+    Raises ValueError where it does not begin with ``magic``, or is too short: it is none of
+    ``what`` then.
+    """
+    begins_right = file.read(len(magic)) == magic
+    size = file.seek(0, 2)
+    file.seek(max(0, size - trailer.itemsize))
+    data = file.read()
+    if not begins_right or len(data) < trailer.itemsize:
+        raise ValueError(f"it is no file of {what}")
+    return size, np.frombuffer(data, trailer)[0].tolist()
+
+
+def read_table(file: BinaryIO, start: int, n_bytes: int, crc: int) -> bytes:
+    """Return the table of a file of an index. Raises ValueError where its CRC-32 is another."""
+    file.seek(start)
+    table = file.read(n_bytes)
+    if zlib.crc32(table) != crc:
+        raise ValueError("its table is not as it was written")
+    return table
+
+
 def _table(file: BinaryIO) -> _Table:
     """Read the table of a file's blocks."""
-    begins_right = file.read(len(_MAGIC)) == _MAGIC
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _TRAILER.itemsize))
-    trailer = file.read()
-    if not begins_right or len(trailer) < _TRAILER.itemsize:
-        raise ValueError("it is no file of keys")
-    n_keys, value_bytes, crc = np.frombuffer(trailer, _TRAILER)[0].tolist()
+    size, (n_keys, value_bytes, crc) = read_trailer(file, _MAGIC, _TRAILER, "keys")
     n_blocks = -(-n_keys // BLOCK_KEYS)
     start = len(_MAGIC) + (8 + value_bytes) * n_keys
     if size != start + n_blocks * _BLOCK.itemsize + _TRAILER.itemsize:
         raise ValueError(f"{size:,} bytes are not those of {n_keys:,} keys")
-    file.seek(start)
-    table = file.read(n_blocks * _BLOCK.itemsize)
-    if zlib.crc32(table) != crc:
-        raise ValueError("its table is not as it was written")
+    table = read_table(file, start, n_blocks * _BLOCK.itemsize, crc)
     return _Table(np.frombuffer(table, _BLOCK), n_keys, value_bytes)

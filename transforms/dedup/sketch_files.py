@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.dedup.key_files import read_table, read_trailer
+
 BLOCK_DOCUMENTS = 64
 """Documents of a block, which is what is read at a time (14 KiB with 112 minima)."""
 
@@ -92,19 +94,10 @@ def _row(n_minima: int) -> np.dtype[Any]:
 
 
 def _table(file: BinaryIO) -> tuple[int, int, npt.NDArray[np.uint32]]:
-    begins_right = file.read(len(_MAGIC)) == _MAGIC
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _TRAILER.itemsize))
-    trailer = file.read()
-    if not begins_right or len(trailer) < _TRAILER.itemsize:
-        raise ValueError("it is no file of minima")
-    n_documents, n_minima, crc = np.frombuffer(trailer, _TRAILER)[0].tolist()
+    size, (n_documents, n_minima, crc) = read_trailer(file, _MAGIC, _TRAILER, "minima")
     n_blocks = -(-n_documents // BLOCK_DOCUMENTS)
     start = len(_MAGIC) + (2 * n_minima + 4) * n_documents
     if size != start + 4 * n_blocks + _TRAILER.itemsize:
         raise ValueError(f"{size:,} bytes are not those of {n_documents:,} documents")
-    file.seek(start)
-    table = file.read(4 * n_blocks)
-    if zlib.crc32(table) != crc:
-        raise ValueError("its table is not as it was written")
+    table = read_table(file, start, 4 * n_blocks, crc)
     return n_documents, n_minima, np.frombuffer(table, "<u4")

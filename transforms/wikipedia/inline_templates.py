@@ -7,7 +7,8 @@ that it holds for:
 - ``{1}`` is the first argument, ``{1|text}`` the first one given of several. In brackets stands
   what goes if all arguments in it are missing: ``{1}[ ({2})]``. The rest is text.
 - ``=FORM`` is one of the forms of :data:`FORMS`, which a pattern cannot say: measures and dates.
-- ``months`` are names as they stand behind a day, ``date`` is the pattern of a date.
+- ``months`` are names as they stand behind a day, ``date`` is the pattern of a date, and
+  ``first_day`` the first day of a month.
 - ``name_patterns`` maps regular expressions of names, in lower case, to patterns.
 - An empty pattern is for templates that a reader of the sentence would not miss.
 """
@@ -62,8 +63,11 @@ def _by_pattern(name: str, language: str | None) -> Rule | None:
 @cache
 def _table(language: str | None) -> _Table:
     common, own = _read("common"), _read(language or "")
-    facts = {key: {**common.get(key, {}), **own.get(key, {})} for key in ("units", "unit_names")}
+    facts: dict[str, Any] = {
+        key: {**common.get(key, {}), **own.get(key, {})} for key in ("units", "unit_names")
+    }
     facts["months"] = own.get("months", [])
+    facts["first_day"] = own.get("first_day", "1")
     facts["date"] = own.get("date", DATE)
     facts["date_without_day"] = own.get("date_without_day", DATE)
     rules: dict[str, Rule] = {}
@@ -186,14 +190,15 @@ def _date(arguments: Arguments, language: str | None, facts: Mapping[str, Any]) 
     months = facts["months"]
     if month.isdigit() and 0 < int(month) <= len(months):
         month = months[int(month) - 1]
-    if language == "fr" and day == "1":
-        day = "1er"
-    with_day = facts["date"]
-    if arguments.get("df", "").lower() in ("y", "yes"):
-        with_day = DATE
+    if day == "1":
+        day = facts["first_day"]
     if not (day and month):
-        with_day = facts["date_without_day"]
-    return _filled(with_day, {"day": day, "month": month, "year": year}).strip()
+        pattern = facts["date_without_day"]
+    elif arguments.get("df", "").lower() in ("y", "yes"):
+        pattern = DATE
+    else:
+        pattern = facts["date"]
+    return _filled(pattern, {"day": day, "month": month, "year": year}).strip()
 
 
 def _is_year(value: str) -> bool:
