@@ -102,6 +102,7 @@ def _command(options: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 def whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> int:
     """Run a recipe, write the report, print what came out, and return the exit status."""
+    how.begin()  # ahead of the imports here, which take as long
     from pipeline.commands.mix import mixture_lines
     from pipeline.commands.summary import print_summary
     from pipeline.output.layout import REPORT_NAME

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import psutil
 
+from beam_runner import NOTHING_KEPT
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -42,7 +44,7 @@ def run_cost(
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
         core_seconds, peaks = _watch(process)
-        if process.returncode:
+        if process.returncode not in (0, NOTHING_KEPT):
             errors.seek(0)
             raise RuntimeError(errors.read().decode()[-500:])
     return RunCost(

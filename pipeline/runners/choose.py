@@ -16,6 +16,7 @@ from pipeline.errors import RunError, nearest
 from pipeline.files import storage
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution, Work
+from pipeline.runners.forked_workers import ForkServer
 from pipeline.runners.names import DIRECT_RUNNERS, RUNNERS, runner_name
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ WORTH_SECONDS = 20.0
 
 The first is there after some four seconds, and saves half of the work at best where there are two.
 """
+
+EARLY_MODULES = ("pipeline.passes.run",)
+"""Modules that workers import while the command does, where their number is given."""
 
 
 def execution(
@@ -62,12 +66,17 @@ def _direct_execution(
     given: int | None, beam_arguments: list[str], log: str, memory: int
 ) -> Execution:
     """Return how pipelines run on this machine. Beam is imported when the first of them is made."""
+    server = ForkServer(log)
 
     @functools.cache
     def processes() -> WorkerProcesses:
         from pipeline.runners.worker_processes import WorkerProcesses
 
-        return WorkerProcesses(log)
+        return WorkerProcesses(server)
+
+    def begin() -> None:
+        if given and given > 1:
+            server.begin(EARLY_MODULES)
 
     def make_pipeline(work: Work) -> beam.Pipeline:
         import apache_beam as beam
@@ -83,8 +92,9 @@ def _direct_execution(
     def close() -> None:
         if processes.cache_info().currsize:
             processes().close()
+        server.close()
 
-    return Execution(make_pipeline, True, memory, close)
+    return Execution(make_pipeline, True, memory, close, begin)
 
 
 def _other_execution(

@@ -37,7 +37,7 @@ class Work(Protocol):
 
 
 def _nothing() -> None:
-    """There are no processes to end."""
+    """There are no processes."""
 
 
 class Execution(NamedTuple):
@@ -47,6 +47,7 @@ class Execution(NamedTuple):
     holds_shuffle_in_memory: bool  # true of the DirectRunner only
     memory_bytes: int  # bytes that such a shuffle may take
     close: Callable[[], None] = _nothing  # ends the processes that pipelines have left for others
+    begin: Callable[[], None] = _nothing  # lets processes start that the first pipeline will need
 
     @property
     def shuffle_limit(self) -> float:

@@ -91,35 +91,49 @@ class ForkServer:
     it forks.
     """
 
-    def __init__(self, log: str, modules: Sequence[str]) -> None:
+    def __init__(self, log: str, modules: Sequence[str] = ()) -> None:
+        self.modules = modules
         self._log = log
-        self._modules = modules
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._requests: socket.socket | None = None
+
+    def begin(self, modules: Sequence[str]) -> None:
+        """Start the process ahead of :meth:`start`: it imports ``modules`` and writes no log yet.
+
+        Starting takes it as long as its command, so both import at the same time.
+        """
+        with self._lock:
+            self._launch(modules)
 
     def start(self) -> None:
         """Start the process, if it does not run; it imports while this one goes on."""
         with self._lock:
             self._start()
 
-    def _start(self) -> socket.socket:
-        if self._process is not None and self._process.poll() is None and self._requests:
-            return self._requests
-        self._end()
-        Path(self._log).parent.mkdir(parents=True, exist_ok=True)
+    def _launch(self, early_modules: Sequence[str] = ()) -> socket.socket:
         self._requests, theirs = socket.socketpair()
-        with theirs, Path(self._log).open("ab") as log:
+        with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", zygote.__name__, str(theirs.fileno())],
-                stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", zygote.__name__, str(theirs.fileno()), *early_modules],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # or it would start threads
                 text=True,
             )  # fmt: skip
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError), self._process.stdin as names:
-            names.write("\n".join(self._modules))
         return self._requests
+
+    def _start(self) -> socket.socket:
+        requests = self._requests
+        if self._process is None or self._process.poll() is not None or requests is None:
+            self._end()
+            requests = self._launch()
+        assert self._process is not None and self._process.stdin is not None
+        if not self._process.stdin.closed:  # it waits to be told where its log is
+            Path(self._log).parent.mkdir(parents=True, exist_ok=True)
+            with suppress(BrokenPipeError), self._process.stdin as told:
+                told.write("\n".join((str(Path(self._log).absolute()), *self.modules)))
+        return requests
 
     def fork(self) -> ForkedWorker:
         """Make a worker. Raises RunError where the process that forks cannot do it."""
@@ -158,6 +172,8 @@ class ForkServer:
         if self._requests is not None:
             self._requests.close()
         if self._process is not None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             try:
                 self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -31,30 +31,27 @@ _crews: dict[str, WorkerCrew] = {}  # by the text that Beam hands to the handler
 
 
 class WorkerProcesses:
-    """The worker processes of a command's DirectRunners, which log to the file ``log``."""
+    """The worker processes of a command's DirectRunners, forked by a server of its own."""
 
-    def __init__(self, log: str) -> None:
+    def __init__(self, server: ForkServer) -> None:
         # The line that the command prints at its end says how a worker ended.
         for module in (worker_handlers, data_plane):
             logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
-        self._log = log
         self._name = f"workers {id(self)}"
-        self._server: ForkServer | None = None
+        self._server = server
 
     def runner(self) -> FnApiRunner:
         """Make a DirectRunner for one pipeline; the processes start with the first one."""
-        if self._server is None:
-            self._server = ForkServer(self._log, loaded_modules())
+        if self._name not in _crews:
+            self._server.modules = loaded_modules()
             self._server.start()  # it imports while Beam makes the pipeline
             _crews[self._name] = WorkerCrew(self._server)
         return FnApiRunner(SubprocessSDKEnvironment.from_command_string(self._name))
 
     def close(self) -> None:
         """End the processes; a later pipeline would start others."""
-        if self._server is not None:
-            _crews.pop(self._name).close()
-            self._server.close()
-            self._server = None
+        if crew := _crews.pop(self._name, None):
+            crew.close()
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from pipeline.recipe.code import package_code
 
@@ -36,11 +37,22 @@ DONE = b"done\n"
 
 
 def main() -> None:
-    """Import the modules named on standard input, then fork workers until the socket is closed."""
+    """Import modules, then fork workers until the socket is closed.
+
+    The arguments are the socket's number and the modules to begin with. Standard input has the name
+    of the file for all output from then on, and the other modules, a line each.
+    """
     logging.basicConfig(level=logging.ERROR)
     requests = socket.socket(fileno=int(sys.argv[1]))
-    importlib.import_module("apache_beam.runners.worker.sdk_worker")
-    for name in sys.stdin.read().split():
+    for name in ("apache_beam.runners.worker.sdk_worker", *sys.argv[2:]):
+        importlib.import_module(name)
+    log, *modules = sys.stdin.read().split("\n")
+    if not log:  # the command has ended before it had work
+        return
+    with Path(log).open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    for name in modules:
         importlib.import_module(name)
     package_code()  # what has been imported, however long before the command that workers serve
     gc.freeze()  # a collection in a worker leaves shared memory alone

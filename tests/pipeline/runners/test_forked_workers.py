@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pipeline.errors import RunError
+from pipeline.runners import forked_workers
 from pipeline.runners.forked_workers import ForkServer, WorkerCrew
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,29 @@ def test_a_server_that_cannot_start_is_told_with_its_log(tmp_path):
         server.fork()
     server.close()
     assert "No module named 'there'" in (tmp_path / "workers.log").read_text()
+
+
+def test_a_server_that_began_early_imports_the_rest_and_has_its_log_when_it_starts(tmp_path):
+    log = tmp_path / "work" / "workers.log"
+    server = ForkServer(str(log), ["there.is.no.such.module"])
+    server.begin(["transforms.web.c4_rules"])
+    assert not log.parent.exists()  # a command's checks of its folder come first
+    server.start()
+    with pytest.raises(RunError, match=r"workers\.log may say why"):
+        server.fork()
+    server.close()
+    assert "No module named 'there'" in log.read_text()
+
+
+def test_a_server_that_began_and_was_never_needed_ends(tmp_path):
+    server = ForkServer(str(tmp_path / "workers.log"))
+    others = psutil.Process().children()
+    server.begin([])
+    (process,) = set(psutil.Process().children()) - set(others)
+    started = time.monotonic()
+    server.close()
+    assert not is_alive(process) and time.monotonic() - started < forked_workers._STOP_SECONDS
+    assert not (tmp_path / "workers.log").exists()
 
 
 STARTED = """
