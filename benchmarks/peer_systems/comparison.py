@@ -11,6 +11,9 @@ from benchmarks.peer_systems.sides import Timed
 
 KEPT = "kept"
 
+LEAST_WORK = 0.1
+"""Share of a command's time beyond its start from which on the speed of that is told."""
+
 
 @dataclass
 class Row:
@@ -27,11 +30,11 @@ class Row:
         return self.peer.median() / self.here.median()
 
     def ratio_without_starts(self) -> float | None:
-        """Return the same of what each takes beyond its start."""
+        """Return the same of what each takes beyond its start; None where that is next to nothing."""
         if self.here.start is None or self.peer.start is None:
             return None
         here = self.here.median() - self.here.start
-        return (self.peer.median() - self.peer.start) / here if here > 0 else None
+        return (self.peer.median() - self.peer.start) / here if here > LEAST_WORK * self.here.median() else None
 
     def figures(self) -> dict[str, Any]:
         """Return all of it for JSON."""

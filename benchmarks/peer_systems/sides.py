@@ -88,17 +88,19 @@ class Bench:
         """Run sides in turn, round after round, so that what slows the machine slows all.
 
         First of all each goes over ``tiny``, an input of one page, which compiles what there is to
-        compile and is timed the second time (the first where it has compiled before).
+        compile, where it has not before. Every round times it over ``tiny`` again, as its start.
         """
         timed = [Timed(side.name) for side in sides]
-        for one, side in zip(timed, sides, strict=True):
-            if self.with_starts:
-                if (side.name, tiny) not in self.warmed:
-                    self.run(side, tiny, cores)
-                    self.warmed.add((side.name, tiny))
-                one.start, _, _ = self.run(side, tiny, cores)
+        starts: list[list[float]] = [[] for _ in sides]
+        for side in sides:
+            if self.with_starts and (side.name, tiny) not in self.warmed:
+                self.run(side, tiny, cores)
+                self.warmed.add((side.name, tiny))
         for round_number in range(self.repeats):
-            for one, side in zip(timed, sides, strict=True):
+            for one, side, began in zip(timed, sides, starts, strict=True):
+                if self.with_starts:
+                    began.append(self.run(side, tiny, cores)[0])
+                    one.start = statistics.median(began)
                 seconds, core, one.found = self.run(side, source, cores)
                 one.seconds.append(seconds)
                 one.core_seconds.append(core)
