@@ -30,11 +30,13 @@ class Row:
         return self.peer.median() / self.here.median()
 
     def ratio_without_starts(self) -> float | None:
-        """Return the same of what each takes beyond its start; None where that is next to nothing."""
+        """Return the same of what each takes beyond its start, None where that is hardly any."""
         if self.here.start is None or self.peer.start is None:
             return None
         here = self.here.median() - self.here.start
-        return (self.peer.median() - self.peer.start) / here if here > LEAST_WORK * self.here.median() else None
+        if here <= LEAST_WORK * self.here.median():
+            return None
+        return (self.peer.median() - self.peer.start) / here
 
     def figures(self) -> dict[str, Any]:
         """Return all of it for JSON."""

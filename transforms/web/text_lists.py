@@ -21,7 +21,12 @@ from isal import igzip
 
 COMMENT_MARK = "#"
 
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
+"""First bytes of a file in gzip (RFC 1952)."""
+
+NO_ENTRIES = "the list has no entries"
+"""What is wrong with a list that would silently have no effect."""
+
 _PIECE_BYTES = 1 << 20
 
 
@@ -76,7 +81,7 @@ def _text_of_file(path: str) -> Iterator[str]:
 def _text(raw: BinaryIO, path: str = "") -> Iterator[str]:
     """Yield a file's text in pieces. Raises ValueError where it is not UTF-8, plain or gzip."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    is_gzip = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    is_gzip = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     raw.seek(0)
     file = igzip.GzipFile(fileobj=raw) if is_gzip else raw
     line = 1
@@ -105,5 +110,5 @@ def _some_entries(text: str, path: str) -> pa.StringArray:
     if COMMENT_MARK in text:
         lines = lines.filter(pc.invert(pc.starts_with(lines, COMMENT_MARK)))
     if not len(lines):
-        raise ValueError(f"{path}: the list has no entries")
+        raise ValueError(f"{path}: {NO_ENTRIES}")
     return lines

@@ -20,6 +20,8 @@ from numba import njit
 from transforms.documents import FilePath, checked_by, drop, text_buffers
 from transforms.kernels.hashing import xxh64
 from transforms.kernels.key_sets import KeySet, holds, in_key_set, key_set
+from transforms.kernels.lines import document_keys
+from transforms.web.domain_lists import read_domains
 from transforms.web.text_lists import read_list
 from transforms.web.urls import (
     domain_in,
@@ -111,7 +113,11 @@ class _Subwords(NamedTuple):
 
 @cache
 def _domains(paths: tuple[str, ...]) -> KeySet:
-    return key_set(_entries(paths, domains_of, "domain"))
+    sets = [np.empty(0, np.uint64)]
+    for path in paths:
+        names, others = read_domains(path)
+        sets += [names, document_keys(_compared(others, path, domains_of, "domain"))]
+    return np.sort(np.concatenate(sets))
 
 
 @cache
@@ -143,18 +149,20 @@ def _entries(
 
     ``form`` makes that form. Raises ValueError for an entry that has none.
     """
-    columns = [pa.array([], pa.string())]
-    for path in paths:
-        entries = read_list(path)
-        compared = form(entries)
-        if compared.null_count:
-            first = entries.filter(compared.is_null())[0].as_py()
-            instead = _instead(first, kind)
-            raise ValueError(
-                f"{path}: {first!r} is no {kind}; a list has one {kind} a line{instead}"
-            )
-        columns.append(compared)
-    return pa.concat_arrays(columns)
+    columns = [_compared(read_list(path), path, form, kind) for path in paths]
+    return pa.concat_arrays([pa.array([], pa.string()), *columns])
+
+
+def _compared(
+    entries: pa.StringArray, path: str, form: Callable[[pa.StringArray], pa.StringArray], kind: str
+) -> pa.StringArray:
+    """Bring entries of a list into the form that is compared; raises ValueError as _entries."""
+    compared = form(entries)
+    if compared.null_count:
+        first = entries.filter(compared.is_null())[0].as_py()
+        instead = _instead(first, kind)
+        raise ValueError(f"{path}: {first!r} is no {kind}; a list has one {kind} a line{instead}")
+    return compared
 
 
 def _instead(entry: str, kind: str) -> str:
