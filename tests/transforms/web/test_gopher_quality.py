@@ -99,8 +99,8 @@ def test_stop_words_of_another_language() -> None:
 
 @pytest.mark.slow
 def test_decisions_are_those_of_the_plain_rules_on_real_pages(shared_data: Path) -> None:
-    reasons(web_texts(shared_data)[::4], **APART)
-    found = reasons(web_texts(shared_data))
+    reasons(web_texts(shared_data)[1::6], **APART)
+    found = reasons(web_texts(shared_data)[::2])
     assert set(found) >= {
         None, "gopher_words", "gopher_mean_word_length", "gopher_symbols", "gopher_bullets",
         "gopher_ellipsis_lines", "gopher_alphabetic_words", "gopher_stop_words",
