@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from pipeline.commands.main import main
 from pipeline.judging.candidates import candidates_of
@@ -56,6 +56,8 @@ def test_the_shards_hold_the_librarys_ids(run: Path, folder: Path, tmp_path: Pat
     tokenizer.encode_special_tokens = True
     to = tmp_path / "exported"
     assert main(["export", str(run), "--format", "hf", "--to", str(to)]) == 0
+    described = json.loads((to / "export.json").read_text())["tokenizer"]
+    assert (described["bos_id"], described["eos_id"]) == (None, tokenizer.token_to_id(END))
     (file,) = (to / "data" / "c4").glob("*.parquet")
     texts = pq.read_table(file)["text"].to_pylist()
     reader = ShardReader(run / "shards" / PLACE)
@@ -105,20 +107,41 @@ def test_the_trainer_knows_the_marks(run: Path) -> None:
     assert _marks(Mixture(str(run), sequence_length=8, seed=1)) == (None, 0)
 
 
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (pre_tokenizers.Whitespace(), "the pre-tokenizer Whitespace"),
+        (
+            pre_tokenizers.Sequence(
+                [
+                    pre_tokenizers.Split(Regex(r"\s*|\w+"), "isolated"),
+                    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+                ]
+            ),
+            "a pattern that matches nothing at all",
+        ),
+    ],
+    ids=["another kind", "no automaton"],
+)
 def test_a_tokenizer_that_goes_to_the_library_is_named(
-    folder: Path, tmp_path: Path, capsys
+    before: pre_tokenizers.PreTokenizer,
+    reason: str,
+    folder: Path,
+    run: Path,
+    tmp_path: Path,
+    capsys,
 ) -> None:
+    """In a dry run, and ahead of whatever else is said of a run that is encoded again."""
     other = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    other.pre_tokenizer = pre_tokenizers.Whitespace()
-    other.save(str(tmp_path / "other.json"))
-    settings = [
-        "--set",
-        f"tokenizer.model={tmp_path / 'other.json'}",
-        "--set",
-        "tokenizer.bos=false",
-    ]
+    other.pre_tokenizer = before
+    model = str(tmp_path / "other.json")
+    other.save(model)
+    settings = ["--set", f"tokenizer.model={model}", "--set", "tokenizer.bos=false"]
+    line = f"other.json: {reason}: the library tokenizers encodes all text, which takes ten times"
     assert run_demo(tmp_path / "out", "--sources", "c4", "--dry_run", *settings) == 0
-    said = capsys.readouterr().err
-    assert (
-        "other.json: the pre-tokenizer Whitespace: the library tokenizers encodes all text" in said
-    )
+    assert line in capsys.readouterr().err
+    (tmp_path / "full").write_text("not a folder")
+    again = ["retokenize", str(run), "--tokenizer", model, "--output", str(tmp_path / "full")]
+    assert main([*again, "--no_bos"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert line in said[0] and "is a file; give a folder" in said[1]

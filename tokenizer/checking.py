@@ -10,9 +10,11 @@ from typing import Any
 
 import sentencepiece
 
+from tokenizer.byte_level.automaton import automaton
 from tokenizer.byte_level.json_file import byte_level_of_json, marks, parse_json
+from tokenizer.byte_level.known_patterns import PATTERNS
 from tokenizer.byte_level.library import LibraryEncoder, chosen_marks
-from tokenizer.byte_level.pattern import UnsupportedPatternError, parse_pattern
+from tokenizer.byte_level.pattern import UnsupportedPatternError
 from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken
 from tokenizer.byte_level.tokenizer_file import NotCoveredError, TokenizerFile
 from tokenizer.kinds import JSON, SENTENCEPIECE, TIKTOKEN, kind_of
@@ -20,6 +22,9 @@ from tokenizer.model_file import ModelFile, parse_model
 
 FILES_OF_FOLDER = ("tokenizer.json", "tokenizer.model")
 """Files that a folder may stand for; the first that it has is taken."""
+
+KNOWN = frozenset(pattern for patterns in PATTERNS.values() for pattern in patterns)
+"""Patterns that have automata for certain, so that a check need not make them."""
 
 
 def check_special(kind: str, special_in_text: bool) -> None:
@@ -61,8 +66,10 @@ def check_tokenizer(
 
 
 def _check_patterns(file: TokenizerFile) -> None:
+    """Make the automata of patterns, which shows that there are any; known ones have theirs."""
     for pattern in file.patterns:
-        parse_pattern(pattern)
+        if pattern not in KNOWN:
+            automaton(pattern)
 
 
 def marks_of(data: bytes, path: str) -> tuple[int | None, int | None]:

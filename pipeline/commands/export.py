@@ -6,6 +6,7 @@ It imports no Beam.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,13 @@ def _command_export(options: argparse.Namespace) -> int:
         mixture=options.mixture,
         **chosen,
     )
+    tokenizer = description["tokenizer"]
+    if "eos_id" not in tokenizer:
+        print(
+            f"{options.to}: without the ids of begin and end: {tokenizer['model']} is not here, or "
+            "is not the tokenizer that made the shards",
+            file=sys.stderr,
+        )
     if options.json:
         return print_json(description)
     from pipeline.tables import show, table

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.commands.common import print_json
 from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
+from pipeline.runners.names import DIRECT_RUNNERS
 
 KINDS = ("sentencepiece", "byte_level_bpe")
 """Kinds of tokenizers that are trained; the first is LLaMA's."""
@@ -42,7 +43,8 @@ def add_commands(commands: Any) -> None:
                      help="text to train on, divided by the recipe's proportions "
                      f"(default: {DEFAULT_SAMPLE_BYTES:,})")  # fmt: skip
     one.add_argument("--compare", metavar="MODEL",
-                     help="a tokenizer to measure beside")  # fmt: skip
+                     help="a tokenizer of any kind to measure beside, or a folder with "
+                     "one")  # fmt: skip
     one.add_argument("--start_over", action="store_true",
                      help="remove what an earlier command left in the output folder")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the card as JSON")
@@ -53,7 +55,9 @@ def add_commands(commands: Any) -> None:
 
 def _add_retokenize(commands: Any) -> None:
     text = "write a run's shards with another tokenizer, from their text"
-    one = commands.add_parser("retokenize", help=text, description=text, allow_abbrev=False)
+    one = commands.add_parser(
+        "retokenize", help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
+    )
     one.add_argument("run", metavar="OUT", help="folder of a complete run")
     one.add_argument("--tokenizer", required=True, metavar="FILE",
                      help="the other tokenizer, or a folder with it")  # fmt: skip
@@ -65,24 +69,38 @@ def _add_retokenize(commands: Any) -> None:
                      "in a document (default: keep_as_text)")  # fmt: skip
     one.add_argument("--marks_are_spaces", action="store_true",
                      help="take U+2581, which LLaMA's tokenizer loses, for a space")  # fmt: skip
+    one.add_argument("--workers", type=int, metavar="N",
+                     help="processes (default: one a core, or none for little work)")  # fmt: skip
+    one.add_argument("--start_over", action="store_true",
+                     help="remove what an earlier command left in OUT2")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the counts as JSON")
-    one.set_defaults(function=_command_retokenize)
+    one.set_defaults(
+        function=_command_retokenize, takes_beam_options=True, runner=DIRECT_RUNNERS[0]
+    )
 
 
 def _command_retokenize(options: argparse.Namespace) -> int:
     from pipeline.passes.shards.retokenise import retokenise
+    from pipeline.runners.choose import available_memory, direct_execution
 
-    made = retokenise(
+    how = direct_execution(
+        options.workers, options.beam_arguments, options.output, available_memory()
+    )
+    made, was_complete = retokenise(
         options.run,
         options.output,
         options.tokenizer,
+        how,
         bos=not options.no_bos,
         eos=not options.no_eos,
         special_tokens_in_text=options.special_tokens_in_text,
         marks_are_spaces=options.marks_are_spaces,
+        start_over=options.start_over,
     )
     if options.json:
         return print_json(made)
+    if was_complete:
+        print(f"{options.output} is complete already; nothing to do, and nothing was changed")
     print(f"{made['documents']:,} documents, {made['tokens']:,} tokens in {options.output}")
     return 0
 

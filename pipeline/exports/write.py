@@ -11,6 +11,8 @@ from pipeline.exports.chunked import write_litdata, write_mds
 from pipeline.exports.corpus_parts import Corpus, open_corpus
 from pipeline.exports.flat import write_megatron, write_nanotron, write_olmo
 from pipeline.files import storage
+from pipeline.inspection.piece_table import read_tokenizer
+from tokenizer.checking import marks_of
 
 DESCRIPTION_NAME = "export.json"
 """Name of the file that describes an export."""
@@ -73,7 +75,7 @@ def _description(corpus: Corpus, file_format: str) -> dict[str, Any]:
         "format": file_format,
         "part": corpus.part,
         "corpus": manifest["sha256"],
-        "tokenizer": manifest["tokenizer"],
+        "tokenizer": {**manifest["tokenizer"], **_mark_ids(manifest)},
         "token_type": corpus.dtype.name,
         "sources": {
             source: {
@@ -84,3 +86,16 @@ def _description(corpus: Corpus, file_format: str) -> dict[str, Any]:
             for source, parts in corpus.sources.items()
         },
     }
+
+
+def _mark_ids(manifest: dict[str, Any]) -> dict[str, int | None]:
+    """Return the ids of begin and end of sequence, None for a mark that the tokenizer lacks.
+
+    There are none where the tokenizer is not here, which only some formats need.
+    """
+    try:
+        data = read_tokenizer(manifest)
+    except ValueError:
+        return {}
+    bos, eos = marks_of(data, manifest["tokenizer"]["model"])
+    return {"bos_id": bos, "eos_id": eos}

@@ -16,6 +16,7 @@ from pipeline.files.trusted import sealed, trusted
 from pipeline.models.model_card import CardError, card_path, read_card, write_card
 from pipeline.models.sample import Sample, card_data, sample_documents
 from pipeline.output import whole_files
+from pipeline.recipe.from_yaml import tokenizer_file
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
 from tokenizer.byte_level.training import check_byte_level, train_byte_level
@@ -83,15 +84,18 @@ def make_tokenizer(
 
     Results that exist are not made again. ``sample_bytes`` are divided among the sources by their
     sampling proportions; a source with less text gives all it has. ``compare`` is the path of a
-    tokenizer to measure on the same documents. ``where`` is the recipe's name in the card
-    and in messages. Raises ValueError if the sample is too small for so many pieces, and RunError
-    and RecipeError like :func:`pipeline.models.sample.sample_documents`.
+    tokenizer's file to measure on the same documents, or of a folder with one. ``where`` is the
+    recipe's name in the card and in messages. Raises ValueError if the sample is too small for so
+    many pieces, and RunError and RecipeError like
+    :func:`pipeline.models.sample.sample_documents`.
     """
     kind.check(vocabulary_size)
     if sample_bytes < len(recipe.sources):
         raise RunError(f"a sample of {sample_bytes} bytes is nothing to train on; ask for more")
-    if compare is not None and not storage.exists(compare):
-        raise RunError(f"{compare}: there is no such model to compare with")
+    if compare is not None:
+        compare = tokenizer_file(compare)
+        if not storage.exists(compare) or storage.is_folder(compare):
+            raise RunError(f"{compare}: there is no such model to compare with")
     compared = open_encoder(trusted(compare)) if compare else None
     shares = {s.name: max(1, int(s.proportion * sample_bytes)) for s in recipe.sources}
     if start_over:

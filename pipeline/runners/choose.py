@@ -51,15 +51,33 @@ def execution(
         from pipeline.runners.dataflow import check_paths
 
         check_paths(recipe, with_files=with_files)
-    if options.workers is not None and options.workers < 1:
-        raise RunError(f"--workers: expected a number above 0, found {options.workers}")
     memory = int(options.memory_bytes or available_memory())
-    # The command itself prints an error that stops a run in one line, and writes it to a file.
+    if options.runner in DIRECT_RUNNERS:
+        return direct_execution(options.workers, beam_arguments, output, memory)
+    _prepare(options.workers)
+    return _other_execution(options, beam_arguments, output, memory)
+
+
+def direct_execution(
+    workers: int | None, beam_arguments: list[str], output: str, memory: int
+) -> Execution:
+    """Return how the pipelines of a command run on this machine alone.
+
+    ``workers`` None leaves their number to the work. Raises RunError if it is below 1.
+    """
+    _prepare(workers)
+    return _direct_execution(workers, beam_arguments, worker_log(output), memory)
+
+
+def _prepare(workers: int | None) -> None:
+    """Check the number of workers, and leave the telling of errors to the command.
+
+    It prints an error that stops a run in one line, and writes it to a file.
+    """
+    if workers is not None and workers < 1:
+        raise RunError(f"--workers: expected a number above 0, found {workers}")
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     threading.excepthook = _unless_a_connection_broke
-    if options.runner in DIRECT_RUNNERS:
-        return _direct_execution(options.workers, beam_arguments, worker_log(output), memory)
-    return _other_execution(options, beam_arguments, output, memory)
 
 
 def _direct_execution(

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from tests.support.samples.real_texts import c4, github, udhr
+from tests.support.samples.real_texts import FRAGMENTS, c4, github, udhr
+from tests.support.sentencepiece_models import texts as short_texts
 from tokenizer.byte_level.json_file import spelled_bytes
 from tokenizer.byte_level.known_patterns import PATTERNS
 
@@ -32,6 +34,30 @@ SEVERAL_SCRIPTS = [
     "١٢٣٤ ๑๒๓",
 ]
 """Texts to train on where there are no samples."""
+
+ODD = [
+    "'s", "'S", "'\u017f", "'LL'rE", "\u2019s", "\r", "\r\n", " \r\n ", "\n \n", "  \n\n  ",
+    "\t x", "\u0303", "n\u0303", "\u0345\u0301", "\u0928\u093f", "\u09be", "\u0e33", "\u1161",
+    "\uac00\u11a8", "\u2126", "\u212b", "\u0344", "\u0958", "\ufb2a", "\U0001d15e",
+    "\u0660\u0661\u0662\u0663", "\u2460", "\u00bd", "\u216b", "\U0001d7d8", "1234567", "\u01c5",
+    "\u02b0", "\u1c89", "\U000105c0", "\U0002ebf0", "\U000e0100", "\u200d\U0001f525", "\U0001f3fd",
+    "/", "//\n", "!a", "!!\n\n", "#include", "<|endoftext|>", "Ġ", "Ċ", "\x1c", "\x85", "\u180e",
+    "\ue000", "\U000f0000", "\U00050000",
+]  # fmt: skip
+"""Texts at which patterns, normal forms or tables of Unicode may differ."""
+
+wild_text = st.lists(
+    st.one_of(
+        st.sampled_from(FRAGMENTS + ODD),
+        st.text(max_size=4),
+        st.text(st.characters(categories=["N"]), min_size=1, max_size=5),
+        st.text(st.characters(categories=["M"]), min_size=1, max_size=3),
+        st.integers(2, 20).map(" ".__mul__),
+        st.integers(1, 5).map("\r\n".__mul__),
+    ),
+    max_size=20,
+).map("".join)
+"""Text of these and of any characters: digits and marks of any script, runs of spaces and lines."""
 
 
 def sample_texts(data: Path) -> list[str]:
@@ -77,3 +103,24 @@ def tiktoken_bytes(tokenizer: Tokenizer) -> bytes:
     spelled = [spelled_bytes(text) for text, _ in tokens if text != END]
     lines = (f"{base64.b64encode(token).decode()} {rank}\n" for rank, token in enumerate(spelled))
     return "".join(lines).encode()
+
+
+def file_of(name: str) -> tuple[bytes, str]:
+    """Return a trained tokenizer's file, and its name.
+
+    ``name`` is that of a pattern, or ``mine.PATTERN.tiktoken`` for a tiktoken file.
+    """
+    parts = name.split(".")
+    made = train(parts[1] if len(parts) > 1 else name, [*SEVERAL_SCRIPTS, *short_texts()], 1000)
+    if len(parts) > 1:
+        return tiktoken_bytes(made), name
+    return made.to_str().encode(), "tokenizer.json"
+
+
+def without_marks(data: bytes) -> bytes:
+    """Return a ``tokenizer.json`` without its special token, the only one."""
+    content = json.loads(data)
+    content["added_tokens"] = []
+    vocabulary = content["model"]["vocab"]
+    vocabulary["unused"] = vocabulary.pop(END)
+    return json.dumps(content).encode()

@@ -121,6 +121,7 @@ NOT_COVERED = {
     "the pre-tokenizer Whitespace": lambda: _with("pre_tokenizer", {"type": "Whitespace"}),
     "the pre-tokenizer Split Removed": lambda: _split({"String": " "}, "Removed"),
     "a+?": lambda: _split({"Regex": "a+?b|."}, "Isolated"),
+    "a pattern that matches nothing at all": lambda: _split({"Regex": r"\s*|\w+"}, "Isolated"),
 }  # fmt: skip
 
 

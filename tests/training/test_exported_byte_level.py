@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from tokenizers import AddedToken, Tokenizer, normalizers, processors
 from transformers import AutoTokenizer
 
-from tests.support.byte_level import END, SEVERAL_SCRIPTS, content_of, tiktoken_bytes, train
+from tests.support.byte_level import END, SEVERAL_SCRIPTS, content_of, file_of, train
 from tests.support.samples.real_texts import wild_text
 from tests.support.sentencepiece_models import texts
 from tokenizer.checking import marks_of
@@ -24,15 +24,6 @@ pytestmark = pytest.mark.slow
 
 NAMES = ["gpt2", "llama3", "qwen2", "o200k", "deepseek"]
 JSON = "tokenizer.json"
-
-
-def file_of(name: str) -> tuple[bytes, str]:
-    """Return a trained tokenizer's file, and its name: tiktoken's for ``mine.PATTERN.tiktoken``."""
-    parts = name.split(".")
-    made = train(parts[1] if len(parts) > 1 else name, [*SEVERAL_SCRIPTS, *texts()], 1000)
-    if len(parts) > 1:
-        return tiktoken_bytes(made), name
-    return made.to_str().encode(), JSON
 
 
 def written(folder: Path, data: bytes, file_name: str, bos: bool) -> Any:

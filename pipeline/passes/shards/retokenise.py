@@ -2,111 +2,142 @@
 
 The text is that of shards of text, or is decoded from the first tokenizer's ids. All else of the
 run stays as it is: documents, their order, what was dropped, the ledger. The files are those of a
-run with the other tokenizer.
+run with the other tokenizer. A command that was stopped goes on when it is given again.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from pipeline.errors import RunError
+from pipeline.errors import ERROR_NAME, ChangedError, RunError
 from pipeline.files import storage
 from pipeline.files.local_copy import local_copy
-from pipeline.files.trusted import FILE_STATES, sealed, states_of
-from pipeline.output import whole_files
+from pipeline.files.trusted import FILE_STATES, Seal, expect, forget, sealed, states_of
+from pipeline.output import output_folder, whole_files
 from pipeline.output.key_indexes import CARD
 from pipeline.output.layout import (
-    INDEXES_FOLDER,
     MANIFEST_NAME,
-    OPT_OUT_NAME,
-    PARTS,
+    OBSERVED_FOLDER,
     PLAN_NAME,
     RUN_NAME,
-    TEXT_SUFFIX,
-    Shard,
+    dropped_summary,
     holds_text,
-    read_shards,
-    shard_file,
-    shard_ledger_name,
+    read_plan,
 )
-from pipeline.output.output_folder import fingerprinted, locked
+from pipeline.output.ledger import LEDGER_NAME
+from pipeline.output.progress import ProgressDisplay
+from pipeline.output.shares import check_weights
 from pipeline.passes.mix import write_manifest
-from pipeline.passes.process import characters
-from pipeline.passes.shards.units import open_part, token_units
+from pipeline.passes.process import CODE, SEALS
+from pipeline.passes.shards.encode_again import PASS, EncodeAgain
+from pipeline.recipe.code import all_code, code_digest
 from pipeline.recipe.from_yaml import tell_of_library, tokenizer_file
 from pipeline.recipe.recipe import Recipe, recipe_from_mapping
 from pipeline.recipe.sections import Shards, SpecialTokensInText, Tokenizer
+from pipeline.runners.execution import Execution
 from tokenizer.losses import LOSES_MARKS, loss
-from tokenizer.opening import Encoder, open_encoder
-from tokenizer.shards import ShardReader
 from transforms.documents import FilePath
 
-ROWS = 1_000
-"""Most documents that are encoded at a time."""
+CHARACTERS_A_SECOND = 5e6
+"""Characters that one core decodes and encodes in a second, about, for the number of workers."""
 
-BATCH_CHARS = 8_000_000
-"""Most characters of documents that are encoded at a time, where they are several."""
+CODE_NAME = "work/code"
+"""Name of the file with the digest of the code that began to encode."""
 
-KEPT_FOLDERS = ("decisions", INDEXES_FOLDER, "joined", "observed")
-"""Folders of a run that a tokenizer has no part in."""
+_COPIED_BYTES = 1 << 20
+
+
+class Retokenised(NamedTuple):
+    """A run with another tokenizer."""
+
+    counts: dict[str, int]  # documents, tokens and characters
+    was_complete: bool  # before the command was given
+
+
+class Work(NamedTuple):
+    """What there is to encode, for the choice of a number of workers."""
+
+    core_seconds: float
+    n_splits: int
+    shuffle_bytes: int = 0
+    compared_text_bytes: float = 0.0
 
 
 def retokenise(
     first: str,
     output: str,
     tokenizer: str,
+    execution: Execution,
     *,
     bos: bool,
     eos: bool,
     special_tokens_in_text: SpecialTokensInText = "keep_as_text",
     marks_are_spaces: bool = False,
-) -> dict[str, Any]:
-    """Write the run in ``first`` to the folder ``output`` with another tokenizer; return counts.
+    start_over: bool = False,
+) -> Retokenised:
+    """Write the run in ``first`` to the folder ``output`` with another tokenizer.
 
     ``tokenizer`` is a tokenizer's file, or a folder with one. ``bos`` and ``eos`` put its marks
     around documents, ``special_tokens_in_text`` says what becomes of special tokens that are
-    spelt out in them. ``marks_are_spaces`` takes the
-    one loss of LLaMA's tokenizer, U+2581, for the spaces that it became. Raises RunError where the
-    first tokenizer loses more, or has changed; where the run is not complete or is not on this
-    machine; and where ``output`` holds a run.
+    spelt out in them. ``marks_are_spaces`` takes the one loss of LLaMA's tokenizer, U+2581, for
+    the spaces that it became. ``start_over`` removes what ``output`` holds; else shards that are
+    there, and are whole, stay. Raises RunError, before any work, where the first tokenizer loses
+    more, or has changed; where the run is not complete or is not on this machine; and where
+    ``output`` holds something else. RecipeError names weights that do not fit the domains.
     """
-    if storage.is_remote(first) or storage.is_remote(output):
-        raise RunError("shards are mapped into memory; copy the folder here first")
-    if not Path(first, MANIFEST_NAME).exists():
-        raise RunError(f"{first}: no {MANIFEST_NAME} there; the run is not complete")
-    manifest = storage.read_json(storage.join(first, MANIFEST_NAME))
-    if not holds_text(manifest):
+    forget()
+    manifest = _manifest_of(first, output)
+    text = holds_text(manifest)
+    if not text:
         _check_losses(manifest, marks_are_spaces=marks_are_spaces)
     tokenizer = tokenizer_file(tokenizer)
     if not storage.exists(tokenizer):
         raise RunError(f"{tokenizer}: there is no such tokenizer")
     other = Tokenizer(FilePath(tokenizer), bos, eos, special_tokens_in_text)
     tell_of_library(other, local_copy(tokenizer))
-    if Path(output, RUN_NAME).exists():
-        raise RunError(f"{output} holds a run; give another --output")
-    recipe, described = _with_tokenizer(first, manifest, other)
-    decoder = None
-    if not holds_text(manifest):
-        decoder = open_encoder(local_copy(manifest["tokenizer"]["model"]))
-    with locked(output), whole_files.attempt(output):
-        _copy_rest(first, output, manifest)
-        _rename_run(output, described)
-        whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
-        for shard in read_shards(output):
-            _write_shard(first, output, shard, recipe, decoder)
-        write_manifest(recipe, output, described)
-    storage.remove(output, "work")
+    recipe, described, seals = _with_tokenizer(first, manifest, other)
+    check_weights(recipe, manifest["shards"])
+    decoder = None if text else manifest["tokenizer"]["model"]
+    if decoder is not None:
+        seals[decoder] = Seal(manifest["tokenizer"]["sha256"])
+    expect(seals)
+    with output_folder.locked(output):
+        described = _opened(first, output, described, recipe, start_over=start_over)
+        was_complete = storage.exists(storage.join(output, MANIFEST_NAME))
+        if not was_complete:
+            told = {SEALS: seals, CODE: code_digest(all_code(recipe))}
+            encode = EncodeAgain(first, output, json.dumps({**recipe.mapping, **told}), decoder)
+            with output_folder.attempt(output):
+                _copy_rest(first, output, manifest, described)
+                try:
+                    _run(encode, output, manifest, execution)
+                finally:
+                    execution.close()
+                write_manifest(recipe, output, described)
+        for name in ("work", ERROR_NAME):
+            storage.remove(output, name)
     made = storage.read_json(storage.join(output, MANIFEST_NAME))
-    parts = [part for shard in made["shards"] for part in shard["parts"].values()]
+    return Retokenised(_counts(made), was_complete)
+
+
+def _counts(manifest: dict[str, Any]) -> dict[str, int]:
+    parts = [part for shard in manifest["shards"] for part in shard["parts"].values()]
     return {key: sum(part[key] for part in parts) for key in ("documents", "tokens", "characters")}
+
+
+def _manifest_of(first: str, output: str) -> dict[str, Any]:
+    """Read the manifest of the run that is encoded again, where all is on this machine."""
+    if storage.is_remote(first) or storage.is_remote(output):
+        raise RunError("shards are mapped into memory; copy the folder here first")
+    if not Path(first, MANIFEST_NAME).exists():
+        raise RunError(f"{first}: no {MANIFEST_NAME} there; the run is not complete")
+    if Path(first).resolve() == Path(output).resolve():
+        raise RunError(f"{output} is the run itself; give another --output")
+    manifest: dict[str, Any] = storage.read_json(storage.join(first, MANIFEST_NAME))
+    return manifest
 
 
 def _check_losses(manifest: dict[str, Any], *, marks_are_spaces: bool) -> None:
@@ -128,8 +159,8 @@ def _check_losses(manifest: dict[str, Any], *, marks_are_spaces: bool) -> None:
 
 def _with_tokenizer(
     first: str, manifest: dict[str, Any], other: Tokenizer
-) -> tuple[Recipe, dict[str, Any]]:
-    """Return the run's recipe and description, as they are with another tokenizer."""
+) -> tuple[Recipe, dict[str, Any], dict[str, Seal]]:
+    """Return the run's recipe and description with another tokenizer, and the tokenizer's seal."""
     tokenizer = other.model
     model: dict[str, Any] = {"model": tokenizer, "bos": other.bos, "eos": other.eos}
     if other.special_in_text:
@@ -145,7 +176,8 @@ def _with_tokenizer(
     del run["plan_fingerprint"]
     opt_out = run.pop("opt_out")
     states = {path: states[path] for path in recipe.files() if path in states}
-    return recipe, {**fingerprinted(run, opt_out), FILE_STATES: states}
+    described = {**output_folder.fingerprinted(run, opt_out), FILE_STATES: states}
+    return recipe, described, {tokenizer: seal}
 
 
 def _of_tokens(shards: dict[str, Any]) -> dict[str, Any]:
@@ -154,87 +186,68 @@ def _of_tokens(shards: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "target_shard_tokens": Shards(**shards).planned_tokens}
 
 
-def _copy_rest(first: str, output: str, manifest: dict[str, Any]) -> None:
-    dropped = [name for shard in manifest["shards"] for name in shard["dropped"]["files"]]
-    kept = [PLAN_NAME, OPT_OUT_NAME, *dropped]
-    for folder in KEPT_FOLDERS:
-        paths = Path(first, folder).rglob("*")
-        kept += [str(path.relative_to(first)) for path in paths if path.is_file()]
-    for name in kept:
-        if Path(first, name).exists():
-            Path(output, name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(first, name), Path(output, name))
+def _opened(
+    first: str, output: str, described: dict[str, Any], recipe: Recipe, *, start_over: bool
+) -> dict[str, Any]:
+    """Open the locked folder for the run, or to go on with it; return what ``run.json`` holds.
+
+    Raises RunError where it holds something else, or what other code has begun.
+    """
+    output_folder.open_output(output, described, list(read_plan(first)), start_over)
+    there = storage.read_json(storage.join(output, RUN_NAME))
+    advice = "give another --output, or --start_over to remove what is there"
+    if there["opt_out"] != described["opt_out"]:
+        raise RunError(f"{output} holds a run with another opt-out list; {advice}")
+    # It is the same run, but may have been begun with another mixture, which a manifest has.
+    described = {**described, "recipe": there["recipe"]}
+    if there != described:
+        whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+    code, path = code_digest(all_code(recipe)).encode(), storage.join(output, CODE_NAME)
+    if storage.exists(path) and storage.read_bytes(path) != code:
+        raise RunError(f"the code of llama-corpus has changed since {output} was begun; {advice}")
+    if not storage.exists(path):
+        whole_files.write_bytes(output, CODE_NAME, code)
+    return described
 
 
-def _rename_run(output: str, described: dict[str, Any]) -> None:
-    """Let the cards of indexes say that they are of this run."""
-    for name in storage.list_names(output, INDEXES_FOLDER):
+def _run(encode: EncodeAgain, output: str, manifest: dict[str, Any], execution: Execution) -> None:
+    """Encode all shards in one pipeline, and show how far it is."""
+    sizes = [split.n_bytes for split in read_plan(output) if split.holds == "documents"]
+    work = Work(_counts(manifest)["characters"] / CHARACTERS_A_SECOND, len(sizes))
+    display = ProgressDisplay(output, PASS, "encoding", sum(sizes))
+    with display, execution.make_pipeline(work) as pipeline:
+        _ = pipeline | encode
+
+
+def _copy_rest(
+    first: str, output: str, manifest: dict[str, Any], described: dict[str, Any]
+) -> None:
+    """Copy what a tokenizer has no part in, as far as it is not there yet.
+
+    The cards of indexes say of which run they are: of the new one.
+    """
+    digests: dict[str, str | None] = dict.fromkeys(storage.list_names(first, OBSERVED_FOLDER))
+    digests |= {n: sha for n, sha in manifest["files"].items() if n not in (PLAN_NAME, LEDGER_NAME)}
+    for shard in manifest["shards"]:
+        files = dropped_summary(shard)["files"]
+        digests |= {name: one["sha256"] for name, one in files.items()}
+    for name, sha256 in digests.items():
+        if not storage.exists(storage.join(first, name)):
+            continue
         if name.endswith(f"/{CARD}"):
-            card = storage.read_json(storage.join(output, name))
+            card = storage.read_json(storage.join(first, name))
             card["run"] = described["plan_fingerprint"]
             whole_files.write_bytes(output, name, storage.json_bytes(card))
+        else:
+            _copy(first, output, name, sha256)
 
 
-def _write_shard(
-    first: str, output: str, shard: Shard, recipe: Recipe, decoder: Encoder | None
-) -> None:
-    """Encode a shard's documents again; write its ledger last."""
-    units = token_units(recipe.tokenizer, local_copy(recipe.tokenizer.model))
-    name = shard_ledger_name(shard.source, shard.shard)
-    ledger = storage.read_json(storage.join(first, name))
-    summaries = {}
-    for part in PARTS:
-        if part not in ledger["parts"]:
-            continue
-        with ExitStack() as stack:
-            writer = open_part(part, shard, recipe, output, stack, units)
-            prefix = shard_file(shard.source, part, shard.shard, "bin").removesuffix(".bin")
-            for batch in _documents(Path(first, prefix), decoder):
-                writer.append(batch, *units.encode(batch["text"]))
-            writer.finish()
-        summaries[part] = writer.summary()
-    ledger["parts"] = summaries
-    whole_files.write_bytes(output, name, storage.json_bytes(ledger))
-
-
-def _documents(prefix: Path, decoder: Encoder | None) -> Iterator[pa.RecordBatch]:
-    """Yield a part's rows with their texts. RunError where a text is not as long as it was."""
-    batches = _written(prefix) if decoder is None else _decoded(prefix, decoder)
-    for batch in batches:
-        lengths = zip(batch["chars"].to_pylist(), characters(batch).to_pylist(), strict=True)
-        for row, (had, has) in enumerate(lengths):
-            if had != has:
-                raise RunError(
-                    f"{batch['id'][row]}: {has:,} characters come back of {had:,}; its text is lost"
-                )
-        yield batch
-
-
-def _written(prefix: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a part of a shard of text."""
-    with pq.ParquetFile(f"{prefix}.{TEXT_SUFFIX}") as file:
-        for rows in file.iter_batches(ROWS):
-            yield from _bounded(rows)
-
-
-def _bounded(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Cut rows of documents so that each part has so many characters at most, or one document."""
-    ends = np.cumsum(rows["chars"].to_numpy())
-    start = 0
-    while start < len(ends):
-        before = ends[start - 1] if start else 0
-        end = max(start + 1, int(np.searchsorted(ends, before + BATCH_CHARS, "right")))
-        yield rows.slice(start, end - start)
-        start = end
-
-
-def _decoded(prefix: Path, decoder: Encoder) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a part of a shard of tokens, with the texts that they decode to."""
-    reader = ShardReader(prefix)
-    number = 0
-    with pq.ParquetFile(f"{prefix}.docs.parquet") as file:
-        batches = (part for rows in file.iter_batches(ROWS) for part in _bounded(rows))
-        for rows in batches:
-            texts = [decoder.decode(reader[number + row]) for row in range(rows.num_rows)]
-            yield rows.append_column("text", pa.array(texts, pa.string()))
-            number += rows.num_rows
+def _copy(first: str, output: str, name: str, sha256: str | None) -> None:
+    there = storage.join(output, name)
+    if sha256 and storage.exists(there) and storage.sha256_of(there) == sha256:
+        return
+    source = storage.join(first, name)
+    with storage.open_read(source) as read, whole_files.write_whole(output, name) as file:
+        shutil.copyfileobj(read, file, _COPIED_BYTES)
+        if sha256 and file.sha256 != sha256:
+            raise ChangedError(f"{source}: its SHA-256 is not that of the run's manifest")

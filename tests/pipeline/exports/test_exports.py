@@ -264,6 +264,20 @@ def test_token_files_are_links_unless_copied(wide, tmp_path):
         assert not copy.samefile(shard) and copy.read_bytes() == shard.read_bytes()
 
 
+def test_an_export_says_which_ids_are_the_marks(demo_run, wide, tmp_path, capsys):
+    """Where the tokenizer is not here, it says that it does not."""
+    for output in (demo_run, wide):
+        to = tmp_path / f"to-{output.name}"
+        assert main(["export", str(output), "--format", "megatron", "--to", str(to)]) == 0
+        described = json.loads((to / "export.json").read_text())["tokenizer"]
+        said = capsys.readouterr().err
+        if output == demo_run:
+            assert (described["bos_id"], described["eos_id"], said) == (1, 2, "")
+        else:
+            assert not {"bos_id", "eos_id"} & described.keys()
+            assert "without the ids of begin and end: " in said and said.count("\n") == 1
+
+
 def test_megatron_weights_are_the_proportions(wide, tmp_path):
     assert main(["export", str(wide), "--format", "megatron", "--to", str(tmp_path / "x")]) == 0
     weights = {}

@@ -21,6 +21,7 @@ from pipeline.passes.plan import make_plan
 from pipeline.passes.process import read_split
 from pipeline.recipe.from_yaml import load_recipe
 from tests.support.runs import ROOT, digests, kill_when, start
+from tokenizer.convert import convert_model
 from tokenizer.encode import BatchEncoder
 from tokenizer.train import train_tokenizer
 
@@ -81,10 +82,13 @@ def test_the_same_command_again_makes_nothing_new(trained, capsys):
     assert changed == {"tokenizer.model.card.json", "tokenizer.model.card.md"}
 
 
-def test_a_byte_level_tokenizer_is_trained_on_the_same_sample(trained, capsys):
-    """The folder has the sample of the other kind already."""
+def test_a_byte_level_tokenizer_is_trained_on_the_same_sample(trained, tmp_path, capsys):
+    """The folder has the sample of the other kind already, which is compared as it is converted."""
+    (tmp_path / "tokenizer.json").write_bytes(
+        convert_model((trained / "tokenizer.model").read_bytes())
+    )
     kind = ["--kind", "byte_level_bpe", "--pattern", "llama3"]
-    compare = ["--compare", str(trained / "tokenizer.model")]
+    compare = ["--compare", str(tmp_path)]
     assert main([*ARGUMENTS, *SMALL, *kind, *compare, "--output", str(trained)]) == 0
     assert "tokenizer.json.card.md, and .json" in capsys.readouterr().out
     card = read_card(str(trained / "tokenizer.json"), "tokenizer")
@@ -105,6 +109,8 @@ def test_a_byte_level_tokenizer_is_trained_on_the_same_sample(trained, capsys):
     assert found["tokens"] == sum(len(one.ids) for one in tokenizer.encode_batch(kept))
     theirs = other["scores"]["by_source"]["c4"]
     assert found["compared_bytes_a_token"] == theirs["bytes_a_token"]
+    assert found["compared_tokens_a_word"] == theirs["tokens_a_word"]
+    assert list(scores["compared_with"]) == [str(tmp_path / "tokenizer.json")]
     before = (trained / "tokenizer.json").read_bytes()
     again = [*SMALL, "--kind", "byte_level_bpe", "--pattern", "gpt2", "--output", str(trained)]
     assert main([*ARGUMENTS, *again]) == 2
@@ -138,6 +144,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path, moment):
         (["--vocabulary_size", "2000"], "vocabulary_size was 1500, is now 2000"),
         (["--sample_bytes", "2e5"], "sample_bytes.c4 was"),
         (["--compare", "/no/such.model"], "no such model to compare with"),
+        (["--compare", str(ROOT / "samples")], "no such model to compare with"),
         (["--sources", "c5"], "no source 'c5'"),
         (["--vocabulary_size", "200"], "bytes and marks alone are 259"),
         (["--sample_bytes", "0"], "a sample of 0 bytes"),

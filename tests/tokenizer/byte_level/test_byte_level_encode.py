@@ -16,11 +16,13 @@ from tokenizers import AddedToken, Tokenizer
 
 from tests.support.byte_level import (
     END,
+    ODD,
     SEVERAL_SCRIPTS,
     content_of,
     library_ids,
     sample_texts,
     train,
+    wild_text,
 )
 from tests.support.samples.real_texts import FRAGMENTS, SOURCES
 from tokenizer.byte_level import encode as encode_module
@@ -77,20 +79,6 @@ def test_ids_of_real_documents(source, trained_on_samples: Pair, shared_data: Pa
     assert len(texts) > 10
     for first in range(0, len(texts), 500):
         assert differing(trained_on_samples, texts[first : first + 500]) == []
-
-
-ODD = [
-    "'s", "'S", "'\u017f", "'LL'rE", "\u2019s", "\r", "\r\n", " \r\n ", "\n \n", "  \n\n  ",
-    "\t x", "\u0303", "n\u0303", "\u0345\u0301", "\u0928\u093f", "\u09be", "\u0e33", "\u1161",
-    "\uac00\u11a8", "\u2126", "\u212b", "\u0344", "\u0958", "\ufb2a", "\U0001d15e",
-    "\u0660\u0661\u0662\u0663", "\u2460", "\u00bd", "\u216b", "\U0001d7d8", "1234567", "\u01c5",
-    "\u02b0", "\u1c89", "\U000105c0", "\U0002ebf0", "\U000e0100", "\u200d\U0001f525", "\U0001f3fd",
-    "/", "//\n", "!a", "!!\n\n", "#include", "<|endoftext|>", "Ġ", "Ċ", "\x1c", "\x85", "\u180e",
-    "\ue000", "\U000f0000", "\U00050000",
-]  # fmt: skip
-wild_text = st.lists(
-    st.one_of(st.sampled_from(FRAGMENTS + ODD), st.text(max_size=4)), max_size=20
-).map("".join)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import regex
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.support.byte_level import SEVERAL_SCRIPTS, tiktoken_bytes, train
+from tests.support.byte_level import SEVERAL_SCRIPTS, tiktoken_bytes, train, wild_text
 from tests.support.samples.real_texts import FRAGMENTS
 from tokenizer.byte_level import merge as merge_module
 from tokenizer.byte_level.encode import ByteLevelEncoder
 from tokenizer.byte_level.known_patterns import PATTERNS, TIKTOKEN_KINDS
 from tokenizer.byte_level.merge import Vocabulary, encode_words, merge_table
 from tokenizer.byte_level.tiktoken_file import byte_level_of_tiktoken, is_tiktoken
+from tokenizer.byte_level.tokenizer_file import TokenizerFile
 from tokenizer.string_table import table_of
 
 TIKTOKEN_CL100K = (
@@ -80,24 +84,50 @@ def plain_tiktoken(pattern: str, ranks: dict[bytes, int], text: str) -> list[int
     return ids
 
 
-@pytest.mark.parametrize("kind", ["r50k_base", "cl100k_base", "o200k_base", "x.llama3", "x.qwen2"])
-def test_ids_of_a_tiktoken_file(kind: str) -> None:
+class Pair(NamedTuple):
+    """The encoder of a tiktoken file, and what tiktoken's way needs of it."""
+
+    encoder: ByteLevelEncoder
+    pattern: str
+    file: TokenizerFile
+
+
+@pytest.fixture(
+    scope="module", params=["r50k_base", "cl100k_base", "o200k_base", "x.llama3", "x.qwen2"]
+)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    kind = request.param
     of_kind = TIKTOKEN_KINDS[kind.removeprefix("x.")]
     data = tiktoken_bytes(train("o200k", SEVERAL_SCRIPTS, 700))
     assert is_tiktoken(data)
     file = byte_level_of_tiktoken(data, f"{kind}.tiktoken")
-    encoder = ByteLevelEncoder(file)
     pattern = (
         TIKTOKEN_CL100K.replace("$", r"\Z")
         if kind == "cl100k_base"
         else PATTERNS[of_kind.pattern][0]
     )
+    return Pair(ByteLevelEncoder(file), pattern, file)
+
+
+def assert_tiktokens_ids(pair: Pair, texts: list[str]) -> None:
+    encoder, pattern, file = pair
+    ids, offsets = encoder.encode(pa.array(texts, pa.string()), bos=False, eos=True)
+    for text, (start, end) in zip(texts, itertools.pairwise(offsets), strict=True):
+        assert ids[start:end].tolist() == [*plain_tiktoken(pattern, file.tokens, text), file.eos]
+
+
+def test_ids_of_a_tiktoken_file(pair: Pair) -> None:
     dice = random.Random(9)
     choice = [*FRAGMENTS, *SEVERAL_SCRIPTS, "\n  ", " \n"]
     texts = [*SEVERAL_SCRIPTS, *("".join(dice.choices(choice, k=i % 12)) for i in range(1500))]
-    ids, offsets = encoder.encode(pa.array(texts), bos=False, eos=True)
-    for text, (start, end) in zip(texts, itertools.pairwise(offsets), strict=True):
-        assert ids[start:end].tolist() == [*plain_tiktoken(pattern, file.tokens, text), file.eos]
+    assert_tiktokens_ids(pair, texts)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(texts=st.lists(wild_text, min_size=1, max_size=8))
+def test_ids_of_a_tiktoken_file_for_wild_text(pair: Pair, texts: list[str]) -> None:
+    assert_tiktokens_ids(pair, texts)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.commands.main import main
-from pipeline.passes.shards.retokenise import BATCH_CHARS, _bounded
+from pipeline.passes.shards.finished_texts import BATCH_CHARS, bounded
 from tests.support.byte_level import SEVERAL_SCRIPTS, train
 from tests.support.runs import ROOT, run_demo
 from tokenizer.losses import LOSES_MARKS, loss
@@ -99,8 +99,10 @@ def test_what_loses_text_is_refused(
     assert "no such tokenizer" in said(str(first), "--tokenizer", "/no/such", "--output", to)
     assert main(["retokenize", str(first), *gpt2, "--output", to]) == 2
     assert "the tokenizer has no bos token" in capsys.readouterr().err
-    assert main(["retokenize", str(first), *gpt2, "--output", str(first), "--no_bos"]) == 2
-    assert "holds a run; give another --output" in capsys.readouterr().err
+    for more in ([], ["--start_over"]):
+        given = ["retokenize", str(first), *gpt2, "--output", str(first), "--no_bos", *more]
+        assert main(given) == 2
+        assert f"{first} is the run itself; give another --output" in capsys.readouterr().err
     taken = ["retokenize", str(demo_run), *gpt2, "--output", to, "--no_bos", "--marks_are_spaces"]
     assert main([*taken, "--json"]) == 0
     manifest = json.loads((demo_run / "manifest.json").read_text())
@@ -123,7 +125,7 @@ def test_losses_of_every_kind_of_tokenizer(tokenizers: dict[str, str], shared_mo
 
 
 def test_a_folder_stands_for_its_tokenizer_and_special_tokens_may_be_made(
-    first: Path, tokenizers: dict[str, str], tmp_path: Path
+    first: Path, tokenizers: dict[str, str], tmp_path: Path, capsys
 ) -> None:
     shutil.copyfile(tokenizers["gpt2.json"], tmp_path / "tokenizer.json")
     to = tmp_path / "out"
@@ -133,10 +135,15 @@ def test_a_folder_stands_for_its_tokenizer_and_special_tokens_may_be_made(
     described = json.loads((to / "manifest.json").read_text())["tokenizer"]
     assert described["model"] == str(tmp_path / "tokenizer.json")
     assert described["special_tokens_in_text"] == "encode"
+    assert main([*command, "--no_bos"]) == 2
+    assert "recipe.tokenizer.special_tokens_in_text is gone" in capsys.readouterr().err
+    assert main([*command, "--no_bos", "--start_over"]) == 0
+    described = json.loads((to / "manifest.json").read_text())["tokenizer"]
+    assert "special_tokens_in_text" not in described
 
 
 def test_large_documents_are_encoded_by_themselves() -> None:
     n_chars = [10, 20, BATCH_CHARS, BATCH_CHARS + 1, 5, BATCH_CHARS - 5, 1]
     rows = pa.record_batch({"chars": pa.array(n_chars, pa.int64())})
-    parts = [part["chars"].to_pylist() for part in _bounded(rows)]
+    parts = [part["chars"].to_pylist() for part in bounded(rows)]
     assert parts == [[10, 20], [BATCH_CHARS], [BATCH_CHARS + 1], [5, BATCH_CHARS - 5], [1]]

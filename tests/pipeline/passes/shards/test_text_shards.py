@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,12 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.commands.main import main
+from pipeline.errors import RecipeError
 from pipeline.files.storage import json_bytes, sha256_of
 from pipeline.inspection.verify import verify
 from pipeline.output.layout import sealed
+from pipeline.output.shares import mixed_sources
+from pipeline.recipe.recipe import recipe_from_mapping
 from tests.support.byte_level import SEVERAL_SCRIPTS, tiktoken_bytes, train
 from tests.support.edited_recipes import edited, refused
-from tests.support.runs import digests, run_demo
+from tests.support.runs import digests, kill_when, run_demo, start
 from tokenizer.train import train_tokenizer
 from training.data.mixture import Mixture
 
@@ -174,6 +179,77 @@ def test_three_tokenizers_make_the_shards_of_direct_runs(text: Path, tmp_path: P
         found, expected = digests(to), digests(direct)
         assert any(name.endswith(".bin") for name in found)
         assert found == expected
+
+
+def gpt2_command(text: Path, to: Path, tokenizer: Path) -> list[str]:
+    if not tokenizer.exists():  # a run notes when it was written
+        tokenizer.write_bytes(train("gpt2", SEVERAL_SCRIPTS, 400).to_str().encode())
+    command = ["retokenize", str(text), "--tokenizer", str(tokenizer), "--output", str(to)]
+    return [*command, "--no_bos", "--no_eos"]
+
+
+def test_a_killed_command_goes_on_with_what_is_whole(text: Path, tmp_path: Path, capsys) -> None:
+    """It is killed in one process, and goes on in two, with a damaged shard that it makes again."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    one = gpt2_command(text, whole, tmp_path / "gpt2.json")
+    assert main([*one, "--workers", "1"]) == 0
+    again = gpt2_command(text, killed, tmp_path / "gpt2.json")
+    process = start(*again, "--workers", "1", module="pipeline.commands.main")
+    kill_when(process, lambda: len([*killed.glob("ledger/*/*.json")]) > 1)
+    assert not (killed / "manifest.json").exists()
+    damaged, *kept = sorted(killed.glob("ledger/*/*.json"))
+    broken = killed / f"shards/{damaged.parent.name}/train-{damaged.stem}.bin"
+    broken.write_bytes(b"x" + broken.read_bytes()[1:])
+    files = [*kept, *(killed / f"shards/{p.parent.name}/train-{p.stem}.bin" for p in kept)]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    assert main([*again, "--workers", "2"]) == 0
+    assert digests(killed) == digests(whole)
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+    capsys.readouterr()
+    assert main(again) == 0
+    assert "killed is complete already; nothing to do" in capsys.readouterr().out
+    assert main([*again[:-1], "--workers", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "holds a run of something else: recipe.tokenizer.eos was false, is now true" in said
+
+
+def with_domains(text: Path, to: Path, **domains: object) -> Path:
+    """Copy a run whose recipe has other domains of Wikipedia, by links."""
+    shutil.copytree(text, to, copy_function=os.link)
+    manifest = json.loads((text / "manifest.json").read_text())
+    manifest["recipe"]["sources"]["wikipedia"]["domains"] |= domains
+    (to / "manifest.json").unlink()
+    (to / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
+    return to
+
+
+def test_weights_that_do_not_fit_are_told_before_the_work(
+    text: Path, tmp_path: Path, capsys
+) -> None:
+    """Those that an earlier version let pass. A cap of epochs needs the tokens: told behind it."""
+    wrong = with_domains(text, tmp_path / "wrong", weights={"xx": 2.0})
+    command = gpt2_command(wrong, tmp_path / "to", tmp_path / "gpt2.json")
+    assert main(command) == 2
+    assert "sources.wikipedia.domains.weights: no domain is xx" in capsys.readouterr().err
+    assert not (tmp_path / "to").exists()
+    capped = with_domains(text, tmp_path / "capped", max_epochs=1e-9)
+    command = gpt2_command(capped, tmp_path / "to", tmp_path / "gpt2.json")
+    assert main([*command, "--workers", "1"]) == 2
+    assert "domains.max_epochs: 1e-09 epochs" in capsys.readouterr().err
+    ledgers = {path: path.stat().st_mtime_ns for path in tmp_path.glob("to/ledger/*/*.json")}
+    assert len(ledgers) == 3
+    mended = with_domains(text, tmp_path / "mended", max_epochs=1e9)
+    command = gpt2_command(mended, tmp_path / "to", tmp_path / "gpt2.json")
+    assert main([*command, "--workers", "1"]) == 0
+    assert verify(str(tmp_path / "to")) == []
+    assert {path: path.stat().st_mtime_ns for path in ledgers} == ledgers
+
+
+def test_a_mixture_of_shards_of_text_must_fit_their_domains(text: Path, tmp_path: Path) -> None:
+    manifest = json.loads((text / "manifest.json").read_text())
+    manifest["recipe"]["sources"]["wikipedia"]["domains"]["shares"] = {"xx": 1.0}
+    with pytest.raises(RecipeError, match=r"wikipedia\.domains\.shares: no share of"):
+        mixed_sources(recipe_from_mapping(manifest["recipe"]), manifest["shards"])
 
 
 def test_a_size_in_bytes_of_text_is_for_text(tmp_path: Path) -> None:
