@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import beam_runner
+from pipeline.output.ledger import read_ledger
 from pipeline.runners import spark
+from tests.support.across_sources import NEAR, write_recipe
 from tests.support.edited_recipes import edited
 from tests.support.runs import digests, run_demo, start
 from tests.support.work import work
@@ -44,6 +46,40 @@ def test_a_local_master_writes_the_bytes_of_the_direct_runner(job_server, tmp_pa
     assert process.returncode == 0, printed.decode()[-3000:]
     assert b"Traceback" not in printed
     assert digests(sparked) == digests(direct)
+
+
+@pytest.mark.slow
+def test_comparisons_of_all_kinds_have_the_bytes_of_the_direct_runner(job_server, tmp_path):
+    """Spans, clusters, sources and an earlier run's index, in one recipe over real pages."""
+    counted = {"index": True, "record": "cluster_size"}
+
+    def recipe(name: str, sources: list[str], cards: list[str]) -> str:
+        given = {"sources": sources, **counted}
+        exact = {**given, "keep": "first", "against": cards[:1]}
+        near = {**given, **NEAR, "against": cards[1:]}
+        listed = [{"deduplicate_documents": exact}, {"deduplicate_near": near}]
+        return write_recipe(tmp_path / name, listed)
+
+    spans = {"keep": "first", "min_bytes": 100, "max_removed_share": 0.9, "index": True}
+    steps = ["--set", f"sources.c4.steps={[{'deduplicate_spans': spans}]}"]
+    earlier = tmp_path / "earlier"
+    arguments = ["--sources", "c4", "--set", f"sources.c4.input=['{tmp_path}/old/c4/*00000-*']"]
+    assert run_demo(earlier, "--recipe", recipe("old", ["c4"], []), *arguments, *steps) == 0
+    cards = [f"{earlier}/indexes/c4/step{step}/card.json" for step in (1, 2)]
+    path = recipe("new", ["c4", "commoncrawl"], cards)
+    direct, sparked = tmp_path / "direct", tmp_path / "spark"
+    assert run_demo(direct, "--recipe", path, *steps) == 0
+    process = start(
+        "--runner=SparkRunner", "--output", str(sparked), "--workers", "2", "--recipe", path, *steps
+    )
+    printed, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, printed.decode()[-3000:]
+    assert digests(sparked) == digests(direct)
+    names = " ".join(digests(direct))
+    for kind in (".sizes", ".clusters.json", ".survivors", "indexes/c4/step0", "indexes/c4/step2"):
+        assert kind in names
+    reasons = {row["reason"] for row in read_ledger(str(direct)).to_pylist()}
+    assert {"duplicate_document", "near_duplicate", "repeated_spans"} <= reasons
 
 
 @pytest.mark.slow

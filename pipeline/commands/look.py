@@ -36,6 +36,8 @@ def add_commands(commands: Any) -> None:
     command("stats", _command_stats, "what became of every source's documents, and the mixture")
     one = command("explain", _command_explain, "every decision about a document, kept or dropped")
     one.add_argument("id", metavar="ID", help="a document's id, SOURCE/FILE#RECORD")
+    one.add_argument("--search_seconds", type=float, metavar="S",
+                     help="how long to look for other copies of repeated lines")  # fmt: skip
     command("verify", _command_verify, "check checksums, indexes, token ids and counts",
             "0 whole, 1 damaged")  # fmt: skip
 
@@ -125,9 +127,11 @@ def _domain_tables(sources: dict[str, Any]) -> Iterator[Any]:
 
 
 def _command_explain(options: argparse.Namespace) -> int:
+    from pipeline.inspection.copies import SEARCH_SECONDS
     from pipeline.inspection.explain import explain
 
-    explanation = explain(options.output, options.id)
+    seconds = SEARCH_SECONDS if options.search_seconds is None else options.search_seconds
+    explanation = explain(options.output, options.id, search_seconds=seconds)
     if options.json:
         return print_json(explanation)
     from pipeline.tables import show, table
@@ -154,12 +158,26 @@ def _command_explain(options: argparse.Namespace) -> int:
         if decision.get("removed_lines"):
             lines = [
                 [r["line"], " in ".join([r["reason"], *([r["index"]] if "index" in r else [])]),
-                 r["text"]]
+                 r["text"], _told_of_copy(r)]
                 for r in decision["removed_lines"]
             ]  # fmt: skip
-            title = f"Lines removed by {decision['step']}"
-            show("", table(title, ["line", "reason", "text"], lines))
+            headings = ["line", "reason", "text", "other copy"]
+            if not any(line[-1] for line in lines):
+                lines, headings = [line[:-1] for line in lines], headings[:-1]
+            show("", table(f"Lines removed by {decision['step']}", headings, lines))
+    if n_not_found := explanation.get("copies_not_found"):
+        show("", f"{n_not_found:,} of these lines have another copy that was not found in time, or "
+             "whose input cannot be read; --search_seconds looks longer")  # fmt: skip
     return 0
+
+
+def _told_of_copy(line: dict[str, Any]) -> str:
+    """Say where the other copy of a removed line stands."""
+    copy = line.get("copy")
+    if copy is None:
+        return ""
+    place = f"{copy['id']}, line {copy['line']}" if "line" in copy else str(copy["id"])
+    return place if copy["stays"] else f"{place}, which went too"
 
 
 def _command_verify(options: argparse.Namespace) -> int:

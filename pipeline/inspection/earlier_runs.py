@@ -15,7 +15,7 @@ from pipeline.files import storage
 from pipeline.inspection.survivors import Document, identifier_of
 from pipeline.output.key_indexes import seen_before
 from pipeline.output.layout import INDEXES_FOLDER, RUN_NAME
-from pipeline.recipe.across import Place, entries_of
+from pipeline.recipe.across import Place, places_of
 from pipeline.recipe.recipe import Step
 from transforms.dedup.deduplication import RemovedLine, unranked
 from transforms.dedup.indexed import IndexedDeduplication, read_card
@@ -96,9 +96,8 @@ def _named(card_path: str, copy: str, reference: int) -> dict[str, str]:
     source, step, _ = place.split("/")
     first = Place(source, int(step.removeprefix("step")))
     mapping = storage.read_json(storage.join(run, RUN_NAME))["recipe"]
-    places = next((e.across.places for e in entries_of(mapping) if first in e.across.places), ())
     rank, split = unranked(number)
-    other = (places or (first,))[rank]
+    other = places_of(mapping, first)[rank]
     document = Document(other, split, reference & 0xFFFFFFFF)
     try:
         return {"source": other.source, "id": identifier_of(run, mapping, document)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.files import storage
 from pipeline.files.trusted import expect, seals_of
+from pipeline.inspection.copies import SEARCH_SECONDS, Taken, name_copies
 from pipeline.inspection.earlier_runs import fell_to_earlier, name_indexes
 from pipeline.inspection.survivors import Document, survivors_of
 from pipeline.output.decisions import decision_name, read_decisions
@@ -20,6 +22,7 @@ from pipeline.output.ledger import Tally
 from pipeline.passes.process import check_all_found, process_split, splits_of
 from pipeline.recipe.across import Place
 from pipeline.recipe.recipe import Recipe, recipe_of_source
+from transforms.dedup.exact import ExactDeduplication
 
 
 class _AllSeen(Exception):  # noqa: N818  (no error: there is nothing left to watch for)
@@ -36,6 +39,8 @@ class History:
     text_before: str = ""  # ahead of the last step
     dropped_unit: Document | None = None  # what it was to the deduplication that dropped it
     earlier: dict[str, str] | None = None  # what it fell to in an earlier run, if it did
+    whole: Taken | None = None  # the same, if it was an exact one
+    taken: list[Taken] = field(default_factory=list)  # parts whose other copies are in this run
 
     @property
     def dropped_by(self) -> str | None:
@@ -49,6 +54,7 @@ class _Decided(NamedTuple):
 
     lines: dict[int, list[dict[str, Any]]]  # that it takes out; not where units are documents
     units: dict[int, Document]  # where they are
+    taken: dict[int, Taken]  # where it is exact, and something went
 
 
 class _Watcher:
@@ -70,7 +76,7 @@ class _Watcher:
             raise _AllSeen
         is_wanted = pc.is_in(before["id"], self.wanted).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(is_wanted).tolist()
-        removed = self._decided(step, before, rows)
+        decided = self._decided(step, before, rows)
         for row in rows:
             old, new = before.slice(row, 1).to_pylist()[0], after.slice(row, 1).to_pylist()[0]
             history = self.histories.setdefault(old["id"], History(self.split))
@@ -83,11 +89,14 @@ class _Watcher:
                 for name, value in new.items()
                 if value != known.get(name) and name not in ("id", "text", "dropped_by")
             }
-            lines = removed.lines.get(row)
-            if new["dropped_by"] is not None and row in removed.units:
-                history.dropped_unit = removed.units[row]
-                of_step = self.recipe.source(self.split.source).steps[removed.units[row].place.step]
+            lines = decided.lines.get(row)
+            if new["dropped_by"] is not None and row in decided.units:
+                history.dropped_unit = decided.units[row]
+                history.whole = decided.taken.get(row)
+                of_step = self.recipe.source(self.split.source).steps[decided.units[row].place.step]
                 history.earlier = fell_to_earlier(of_step, before.slice(row, 1))
+            elif row in decided.taken:
+                history.taken.append(decided.taken[row])
             if lines is None:
                 lines = _lines_taken_out(old["text"], new["text"], step)
             if lines is not None:
@@ -105,27 +114,37 @@ class _Watcher:
         source = self.recipe.source(self.split.source)
         names = [s.name for s in source.steps]
         if step not in names or not source.steps[names.index(step)].is_deduplication:
-            return _Decided({}, {})
+            return _Decided({}, {}, {})
         position = names.index(step)
         deduplication = source.steps[position].deduplication
         units = deduplication.count(before)
         at = self.units_before.get(step, 0)
         self.units_before[step] = at + int(units[-1])
         if not rows:
-            return _Decided({}, {})
+            return _Decided({}, {}, {})
         name = decision_name(source.name, position, self.split.split)
         kept = read_decisions(self.output, name)[at:]
-        removed = {}
-        numbers = {}
+        decided = _Decided({}, {}, {})
         for row in rows:
-            text = before["text"][row].as_py()
-            lines = deduplication.removed_lines(text, kept[units[row] : units[row + 1]])
-            if lines is not None:
-                removed[row] = name_indexes(source.steps[position], before.slice(row, 1), lines)
+            document = before.slice(row, 1)
+            first = Document(Place(source.name, position), self.split.split, at + int(units[row]))
+            mine = kept[units[row] : units[row + 1]]
+            lines = deduplication.removed_lines(document["text"][0].as_py(), mine)
+            if lines is None:
+                decided.units[row] = first
+                told: list[tuple[int, dict[str, Any]]] = [] if mine.all() else [(0, {})]
             else:
-                place = Place(source.name, position)
-                numbers[row] = Document(place, self.split.split, at + int(units[row]))
-        return _Decided(removed, numbers)
+                decided.lines[row] = name_indexes(source.steps[position], document, lines)
+                told = [
+                    (line.unit, said)
+                    for line, said in zip(lines, decided.lines[row], strict=True)
+                    if "index" not in said
+                ]
+            if told and isinstance(deduplication, ExactDeduplication):
+                keys = deduplication.units(document).keys
+                identifier, text = document["id"][0].as_py(), document["text"][0].as_py()
+                decided.taken[row] = Taken(identifier, first, text, keys, mine, told)
+        return decided
 
 
 def _lines_taken_out(before: str, after: str, step: str) -> list[dict[str, Any]] | None:
@@ -190,10 +209,17 @@ def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> 
     return max(i for i, name in enumerate(names) if name in steps)
 
 
-def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[str, Any]:
+def explain(
+    output: str,
+    identifier: str,
+    *,
+    with_texts: bool = False,
+    search_seconds: float = SEARCH_SECONDS,
+) -> dict[str, Any]:
     """Return every decision about a document, kept or dropped, and the lines that were removed.
 
-    Reads the input file again. ``with_texts`` adds the texts that lines were removed from. Raises
+    Reads the input file again, and for ``search_seconds`` at most those that other copies of
+    repeated lines may stand in. ``with_texts`` adds the texts that lines were removed from. Raises
     ValueError where there is no such document.
     """
     file, mark, _ = identifier.rpartition("#")
@@ -215,10 +241,9 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
         else "train"
     )
     kept = history.dropped_by is None
-    unit = history.dropped_unit
-    fell_to: list[dict[str, str]] = []
-    if unit and not kept:
-        fell_to = [history.earlier] if history.earlier else survivors_of(output, unit)
+    deadline = time.monotonic() + search_seconds
+    fell_to = _fell_to(output, history, deadline)
+    n_not_found = name_copies(output, history.taken, deadline)
     return {
         "id": identifier,
         "path": history.split.path,
@@ -228,6 +253,21 @@ def explain(output: str, identifier: str, *, with_texts: bool = False) -> dict[s
         "part": part if kept else None,
         "shard": history.split.shard if kept else None,
         **({"fell_to": fell_to} if fell_to else {}),
+        **({"copies_not_found": n_not_found} if n_not_found else {}),
         "decisions": history.decisions,
         "text": history.text,
     }
+
+
+def _fell_to(output: str, history: History, deadline: float) -> list[dict[str, str]]:
+    """Name what a document fell to: in an earlier run, as it was noted, or as it is found."""
+    if history.dropped_unit is None:
+        return []
+    if history.earlier:
+        return [history.earlier]
+    noted = survivors_of(output, history.dropped_unit)
+    if noted or history.whole is None:
+        return noted
+    name_copies(output, [history.whole], deadline)
+    ((_, told),) = history.whole.told
+    return [{name: told["copy"][name] for name in ("source", "id")}] if "copy" in told else []

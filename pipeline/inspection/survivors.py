@@ -1,8 +1,9 @@
-"""What dropped documents fell to, where a deduplication across sources has noted it."""
+"""What dropped documents fell to, as their deduplication has noted it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pipeline.files import storage
@@ -15,7 +16,7 @@ from pipeline.output.decisions import (
 from pipeline.output.layout import RUN_NAME, Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import process_split
-from pipeline.recipe.across import Place, entries_of
+from pipeline.recipe.across import Place, places_of
 from pipeline.recipe.recipe import recipe_of_source
 from transforms.dedup.deduplication import unranked
 
@@ -32,14 +33,19 @@ def survivors_of(output: str, document: Document) -> list[dict[str, str]]:
     """Return source and id of what a document fell to, and of what stays in the end.
 
     It is one document where that stays itself, or fell to an earlier run, and none where nothing is
-    noted. Their splits are read again.
+    noted. Their splits are read again; those that cannot be read name nothing.
     """
     mapping = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
     fallen = list(_chain(output, mapping, document))
     if fallen and not _stays(output, fallen[-1]):
         fallen = fallen[:1]
     ends = [fallen[0], fallen[-1]][: len(fallen)] if fallen else []
-    return [{"source": one.place.source, "id": identifier_of(output, mapping, one)} for one in ends]
+    named = []
+    for one in ends:
+        with suppress(ValueError, OSError):  # its input is gone, or has changed
+            identifier = identifier_of(output, mapping, one)
+            named.append({"source": one.place.source, "id": identifier})
+    return named
 
 
 def _stays(output: str, document: Document) -> bool:
@@ -49,9 +55,7 @@ def _stays(output: str, document: Document) -> bool:
 
 def _chain(output: str, mapping: Mapping[str, Any], document: Document) -> Iterator[Document]:
     """Yield what a document fell to, what that fell to, and so on."""
-    places = next(
-        (e.across.places for e in entries_of(mapping) if document.place in e.across.places), ()
-    )
+    places = places_of(mapping, document.place)
     while True:
         name = survivors_name(*document.place, document.split)
         reference = read_survivor(output, name, document.number)

@@ -8,7 +8,7 @@
 ``indexes/SOURCE/stepN/``                      keys that later runs compare with, and a card
 ``joined/SOURCE/part-N.parquet``               documents joined from several records
 ``decisions/SOURCE/stepN-splitN.bits``         lines or documents that deduplication drops
-``decisions/SOURCE/stepN-splitN.survivors``    what documents fell to, across sources
+``decisions/SOURCE/stepN-splitN.survivors``    what documents fell to
 ``shards/SOURCE/PART-N.{bin,idx,docs.parquet}``  tokens, their index, one row a document
 ``shards/SOURCE/PART-N.text.parquet``          in their place: one row a document, with text
 ``shards/SOURCE/dropped-N.parquet``            one row a document that a step dropped

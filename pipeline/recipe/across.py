@@ -68,6 +68,15 @@ def entries_of(mapping: Mapping[str, Any]) -> list[Entry]:
     return entries
 
 
+def places_of(mapping: Mapping[str, Any], place: Place) -> tuple[Place, ...]:
+    """Return the places of the deduplication at a place, of one within a source that place alone.
+
+    Across sources it is a place in each, the most preferred first.
+    """
+    shared = (one.across.places for one in entries_of(mapping))
+    return next((places for places in shared if place in places), (place,))
+
+
 def steps_of(mapping: Mapping[str, Any], source: str) -> Iterator[tuple[str, Any]]:
     """Yield the name and the entry of every step of a source, those across sources last."""
     for step in mapping["sources"][source]["steps"]:

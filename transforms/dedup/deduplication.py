@@ -90,7 +90,7 @@ class Deduplication(ABC):
 
     @property
     def names_survivors(self) -> bool:
-        """Whether a document that goes falls to one that can be named."""
+        """Whether the first pass notes what each document that goes fell to."""
         return True
 
     @property

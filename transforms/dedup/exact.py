@@ -74,6 +74,10 @@ class ExactDeduplication(IndexedDeduplication):
     def units(self, batch: pa.RecordBatch) -> Units:
         """Make the keys of the units of a batch."""
 
+    def lines_of_units(self, text: str) -> npt.NDArray[np.int64] | None:
+        """Return the line in which each unit of a text begins; None where units are documents."""
+        return None
+
 
 @dataclass(frozen=True)
 class DeduplicateLines(ExactDeduplication):
@@ -81,7 +85,7 @@ class DeduplicateLines(ExactDeduplication):
 
     @property
     def names_survivors(self) -> bool:
-        """Whether the other copy can be named: not of lines, which are many."""
+        """Whether the first pass notes the other copy: not of lines, which are many."""
         return False
 
     def units(self, batch: pa.RecordBatch) -> Units:
@@ -112,6 +116,10 @@ class DeduplicateLines(ExactDeduplication):
         lines = text.split("\n")
         return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays)
 
+    def lines_of_units(self, text: str) -> npt.NDArray[np.int64]:
+        """Return the lines, which are the units."""
+        return np.arange(text.count("\n") + 1)
+
     def removed_lines(self, text: str, kept: Kept) -> list[RemovedLine]:
         """List the lines of one text where ``kept`` is false."""
         lines = text.split("\n")
@@ -132,7 +140,7 @@ class DeduplicateDocuments(ExactDeduplication):
 
     @property
     def names_survivors(self) -> bool:
-        """Whether the other copy can be named: where one stays."""
+        """Whether the first pass notes the other copy: where one stays."""
         return self.keep == "first"
 
     @property

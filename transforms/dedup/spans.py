@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from transforms.dedup.deduplication import Kept, Offsets, RemovedLine
@@ -59,7 +60,7 @@ class DeduplicateSpans(ExactDeduplication):
 
     @property
     def names_survivors(self) -> bool:
-        """Whether the other copy can be named: not of spans, which are many."""
+        """Whether the first pass notes the other copy: not of spans, which are many."""
         return False
 
     def units(self, batch: pa.RecordBatch) -> Units:
@@ -90,6 +91,12 @@ class DeduplicateSpans(ExactDeduplication):
         column = pa.array([text], pa.string())
         rest: str = without_spans(column, spans(column, self.min_bytes), kept).texts[0].as_py()
         return rest
+
+    def lines_of_units(self, text: str) -> npt.NDArray[np.int64]:
+        """Return the line in which each span begins."""
+        found = spans(pa.array([text], pa.string()), self.min_bytes)
+        newlines = np.flatnonzero(np.frombuffer(text.encode(), np.uint8) == ord("\n"))
+        return np.searchsorted(newlines, found.starts)
 
     def removed_lines(self, text: str, kept: Kept) -> list[RemovedLine]:
         """List what goes of one text, by the lines that it stands in."""

@@ -112,9 +112,8 @@ def pairs_name(split: SplitKey) -> str:
 
 
 def names_survivors(recipe: Recipe, source: str, step: int) -> bool:
-    """Tell whether a deduplication names what each document fell to: across sources it does."""
-    one = recipe.source(source).steps[step]
-    return one.across is not None and one.deduplication.names_survivors
+    """Tell whether a deduplication notes what each document fell to."""
+    return recipe.source(source).steps[step].deduplication.names_survivors
 
 
 class FirstPass(beam.PTransform):

@@ -107,6 +107,9 @@ def test_documents_tell_what_was_taken_out(folder):
     (decision,) = (one for one in told["decisions"] if one["step"] == "deduplicate_spans")
     listed = decision["removed_lines"]
     assert {one["reason"] for one in listed} == {"repeated_span"}
+    for one in listed:
+        assert one["copy"]["id"] == NAMES[0][0] and one["copy"]["stays"]
+        assert one["text"] in PAGES[0][0].split("\n")[one["copy"]["line"]]
     assert decision["characters_before"] > decision["characters_after"] == len(told["text"])
     told = explain(output, DROPPED[0])
     assert (told["dropped_by"], told["dropped_at"]) == ("repeated_spans", "deduplicate_spans")

@@ -42,7 +42,8 @@ def test_a_deduplication_of_ones_own_is_run_and_looked_at(tmp_path):
 
     told = explain(str(output), third[0])
     assert told["text"] == "third"
-    removed = [{"line": 0, "text": "One title", "reason": REASON}]
+    copy = {"source": "c4", "id": "c4/0.json#0", "stays": True}
+    removed = [{"line": 0, "text": "One title", "reason": REASON, "copy": copy}]
     assert [one.get("removed_lines") for one in told["decisions"][:2]] == [None, removed]
 
     told = explain(str(output), short)
