@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from types import UnionType
 from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
+from training.data.packing import BEST_FIT
 from training.model import MODELS
 from training.parallelize import ACTIVATION_CHECKPOINTING
 
@@ -61,6 +62,16 @@ class TrainOptions:
     weight_decay: float = option("weight decay of matrices", 0.1)
     max_gradient_norm: float = option("gradients are clipped to this norm", 1.0)
     within_documents: bool = option("keep attention within documents", False)
+    packing: str = option(
+        "how documents make samples: one after the other, or so that none is cut that fits into a "
+        "sample",
+        "concatenate",
+        ("concatenate", BEST_FIT),
+    )
+    packing_folder: str | None = option(
+        "folder for the tables of packed samples, which runs may share (default: in the run's)",
+        None,
+    )
     fim_rate: float = option(
         "share of documents, or of their parts in samples, that are rearranged to fill in the "
         "middle; the tokenizer must have tokens for it",
@@ -118,6 +129,8 @@ class TrainOptions:
         for name in ("minimum_learning_rate_fraction", "fim_rate", "fim_spm_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"--{name}: must lie between 0 and 1")
+        if self.packing_folder is not None and self.packing != BEST_FIT:
+            raise ValueError(f"--packing_folder: holds nothing without --packing {BEST_FIT}")
         if self.fim_sources is not None and not self.fim_rate:
             raise ValueError("--fim_sources: rearranges nothing without --fim_rate")
 

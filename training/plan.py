@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -12,10 +13,12 @@ from tokenizer.checking import marks_of
 from tokenizer.fill_in_the_middle import middle_tokens
 from training.data.fill_in_the_middle import FillInTheMiddle
 from training.data.mixture import Mixture
+from training.data.packing import BEST_FIT
 from training.data.tokenizer_file import read_tokenizer
 from training.model import ModelConfig, model_config
 from training.optimiser import RECIPES, default_warmup_steps
 from training.options import TrainOptions
+from training.run_folder import PACKING_NAME
 
 MICRO_BATCH_SAMPLES = 8
 """Largest default micro-batch, in samples."""
@@ -62,14 +65,14 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ValueError("--wandb: not installed; run 'pip install wandb'")
 
-    mixture = _open(options, None)
+    mixture = _open(options, None, None)
     n_steps = options.max_steps or mixture.n_samples // batch_samples
     if n_steps < 1:
         raise ValueError(
             f"{options.data}: its budget of {mixture.token_budget:,} tokens is less than a step of "
             f"{batch_tokens:,}; give --max_steps, or a smaller --batch_tokens"
         )
-    mixture = _open(options, n_steps * batch_tokens)
+    mixture = _open(options, n_steps * batch_tokens, _packing_folder(options, mixture))
     if "://" not in options.data:
         mixture.check_files()
     if options.within_documents:
@@ -102,6 +105,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         "within_documents": options.within_documents,
         "seed": options.seed,
         "precision": precision,
+        **({} if options.packing != BEST_FIT else {"packing": BEST_FIT}),
         **_described(middle),
     }
     return Plan(
@@ -169,7 +173,23 @@ def describe(plan: Plan, n_processes: int, device: str) -> str:
     )
 
 
-def _open(options: TrainOptions, token_budget: int | None) -> Mixture:
+def _packing_folder(options: TrainOptions, mixture: Mixture) -> Path | None:
+    """Return the folder for tables of packed samples; None where samples are not packed.
+
+    Raises ValueError where what is left of two documents could not be told apart.
+    """
+    if options.packing != BEST_FIT:
+        return None
+    if (options.within_documents or options.fim_rate) and not mixture.tokenizer["eos"]:
+        name = "--within_documents" if options.within_documents else "--fim_rate"
+        raise ValueError(
+            f"--packing {BEST_FIT}: with {name} documents need a token at their end; set "
+            "tokenizer.eos in the recipe"
+        )
+    return Path(options.packing_folder or Path(options.output, PACKING_NAME))
+
+
+def _open(options: TrainOptions, token_budget: int | None, packing: Path | None) -> Mixture:
     return Mixture(
         options.data,
         sequence_length=options.sequence_length,
@@ -177,4 +197,5 @@ def _open(options: TrainOptions, token_budget: int | None) -> Mixture:
         token_budget=token_budget,
         cache=options.cache,
         mixture=options.mixture,
+        packing=packing,
     )

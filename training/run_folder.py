@@ -5,6 +5,7 @@
 ``metrics.jsonl``     one line a step, and one a validation
 ``tensorboard/``      the same for TensorBoard
 ``checkpoints/``      see :mod:`training.checkpoint`
+``packing/``          tables of packed samples, where no other folder was given for them
 ``collectives/``      the last operations between GPUs, where one of them timed out
 ====================  ============================================================================
 """
@@ -22,6 +23,7 @@ from typing import Any
 RUN_NAME = "run.json"
 METRICS_NAME = "metrics.jsonl"
 COLLECTIVES_NAME = "collectives"
+PACKING_NAME = "packing"
 
 
 def write_whole(path: Path, data: bytes) -> None:

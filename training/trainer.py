@@ -371,4 +371,6 @@ def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
     """
     described = mixture.tokenizer
     bos, eos = marks_of(read_tokenizer(described), str(described["model"]))
+    if mixture.is_packed:  # what is left of a long document has no begin
+        return None, eos
     return bos if described["bos"] else None, eos if described["eos"] else None

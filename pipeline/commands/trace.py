@@ -29,6 +29,9 @@ def add_commands(commands: Any) -> None:
         help="all tokens to train on (default: the recipe's)",
     )
     one.add_argument("--mixture", metavar="NAME", help="an earlier mixture (default: the newest)")
+    one.add_argument("--packing_folder", metavar="DIR",
+                     help="tables of packed samples, where the run was given such a "
+                     "folder")  # fmt: skip
     one.add_argument("--cache", metavar="DIR", help="folder to copy a corpus from a URL to")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(function=_command_trace)
@@ -45,6 +48,7 @@ def _command_trace(options: argparse.Namespace) -> int:
         token_budget=order["token_budget"],
         cache=options.cache,
         mixture=options.mixture,
+        packing=_packing(options, order),
     )
     if order.get("corpus", mixture.fingerprint) != mixture.fingerprint:
         raise ValueError(
@@ -66,6 +70,15 @@ def _command_trace(options: argparse.Namespace) -> int:
     title = f"Documents of step {options.step}, with the tokens of each that a sample holds"
     show(table(title, columns, [[row[name] for name in columns] for row in rows]))
     return 0
+
+
+def _packing(options: argparse.Namespace, order: dict[str, Any]) -> Path | None:
+    """Return the folder with the tables of a run's packed samples; they are made if it has none."""
+    from training.run_folder import PACKING_NAME
+
+    if "packing" not in order:
+        return None
+    return Path(options.packing_folder or Path(options.run, PACKING_NAME))
 
 
 def _order(options: argparse.Namespace) -> dict[str, Any]:

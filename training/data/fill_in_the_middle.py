@@ -86,9 +86,10 @@ def _fraction(draw: np.uint64) -> float:
 
 
 def _parts(sample: Int64s, marks: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of the parts between marks; none is empty."""
+    """Yield the bounds of the parts between marks; none is empty, or of what fills up a sample."""
     begin = 0
-    for at in [*np.flatnonzero(np.isin(sample, marks)).tolist(), len(sample)]:
+    n_tokens = int(np.count_nonzero(sample >= 0))
+    for at in [*np.flatnonzero(np.isin(sample, marks)).tolist(), n_tokens]:
         if begin < at:
             yield begin, at
         begin = at + 1

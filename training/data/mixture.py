@@ -10,6 +10,9 @@ next epoch, because streams are circular. So after whole epochs the numbers of p
 two tokens of a stream differ by at most one. A stream shorter than one sample has epochs of one
 sample, which repeats some of its tokens.
 
+Where samples are packed (:mod:`training.data.packing`), a stream's epoch is all its packed samples,
+and a sample is filled up with :data:`NO_TOKEN`.
+
 Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
 """
 
@@ -27,11 +30,13 @@ import numpy.typing as npt
 from training.data.files import corpus_files
 from training.data.manifest import MANIFEST_NAME, Manifest, manifest_name, parse_manifest
 from training.data.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
+from training.data.packed_streams import PackedStreams
+from training.data.packing import BEST_FIT
 from training.data.streams import DocumentSpan, Int64s, Stream, Streams
 
 NO_TOKEN = -100
-"""Value that fills up samples at the end of a validation stream. PyTorch's losses ignore it as a
-target."""
+"""Value that fills up packed samples, and those at the end of a validation stream. PyTorch's losses
+ignore it as a target."""
 
 
 class Draws(NamedTuple):
@@ -40,7 +45,7 @@ class Draws(NamedTuple):
     stream: Int64s  # index of the stream in the mixture's streams
     epoch: Int64s  # epoch of the stream, from 0
     sample: Int64s  # number of the sample in the epoch, in the stream's order
-    begin: Int64s  # location of the sample in the stream, in tokens
+    begin: Int64s  # location of the sample in the stream, in tokens; if packed, its number
 
 
 class Mixture:
@@ -63,13 +68,15 @@ class Mixture:
         token_budget: int | None = None,
         cache: str | Path | None = None,
         mixture: str | None = None,
+        packing: str | Path | None = None,
     ) -> None:
         """Open the corpus in a run's output folder, a path or a url that fsspec knows.
 
         ``token_budget`` is the manifest's by default. ``cache`` is a folder for the files of a
         remote corpus. ``mixture`` names one that the corpus has or had; by default it is the
-        newest. Only the manifest is read. Raises ValueError where it cannot be read, a
-        source has no tokens, or a length is out of range.
+        newest. ``packing`` is a folder for tables of packed samples; without it,
+        documents stand one after the other, and only the manifest is read. Raises ValueError where
+        it cannot be read, a source has no tokens, or a length is out of range.
         """
         files = corpus_files(output, cache)
         name = manifest_name(mixture)
@@ -108,8 +115,17 @@ class Mixture:
                 counts = _domain_samples(n_samples, names, of_domain, f"{output}: {source}")
             self._schedules.append(Schedule(counts) if source in manifest.domains else None)
             self.samples_of_stream += counts
+        self._packed = None
         self._samples_an_epoch = np.maximum(self._streams.n_tokens // sequence_length, 1)
+        if packing is not None:
+            self._packed = PackedStreams(self._streams, Path(packing), sequence_length)
+            self._samples_an_epoch = self._packed.n_samples
         self._keys = np.array([_key(seed, stream) for stream in self.streams], np.uint64)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether samples are packed, rather than documents standing one after the other."""
+        return self._packed is not None
 
     def draws(self, positions: npt.ArrayLike) -> Draws:
         """Return the samples that positions draw. Raises ValueError outside of the mixture."""
@@ -122,6 +138,8 @@ class Mixture:
         size = self._samples_an_epoch[stream]
         epoch = earlier // size
         sample = permuted(earlier % size, size, epoch_keys(self._keys[stream], epoch))
+        if self._packed is not None:
+            return Draws(stream, epoch, sample, sample)
         first = epoch * size * self.sequence_length  # where the epoch begins, modulo the stream
         begin = (first + sample * self.sequence_length) % self._streams.n_tokens[stream]
         return Draws(stream, epoch, sample, begin)
@@ -147,6 +165,8 @@ class Mixture:
         shard that is missing or damaged.
         """
         draws = self.draws(positions)
+        if self._packed is not None:
+            return self._packed.read(draws.stream, draws.sample, NO_TOKEN)
         return self._streams.read(draws.stream, draws.begin, self.sequence_length + 1)
 
     def sources_of(self, positions: npt.ArrayLike) -> list[str]:
@@ -157,6 +177,8 @@ class Mixture:
         """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
         draws = self.draws([position])
         stream, begin = int(draws.stream[0]), int(draws.begin[0])
+        if self._packed is not None:
+            return self._packed.documents(stream, begin)
         return self._streams.documents(stream, begin, self.sequence_length + 1)
 
     def positions_of_step(self, step: int, batch_tokens: int) -> range:
@@ -184,6 +206,7 @@ class Mixture:
             "sequence_length": self.sequence_length,
             "token_budget": self.token_budget,
             "position": position,
+            **({} if self._packed is None else {"packing": BEST_FIT}),
         }
 
     def position_in(self, state: dict[str, Any]) -> int:
@@ -194,11 +217,12 @@ class Mixture:
             ("seed", "another order (seed"),
             ("sequence_length", "other samples (sequence length"),
             ("token_budget", "another mixture (token budget"),
+            ("packing", "other samples (packing"),
         ):
-            if state[name] != own[name]:
+            if state.get(name) != own.get(name):
                 raise ValueError(
-                    f"cannot go on: the run was on {text} {state[name]}, here {own[name]}); "
-                    "give what it had, or start a new run"
+                    f"cannot go on: the run was on {text} {state.get(name)}, here "
+                    f"{own.get(name)}); give what it had, or start a new run"
                 )
         return int(own["position"])
 

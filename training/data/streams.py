@@ -51,11 +51,11 @@ class Stream(NamedTuple):
     domain: str | None = None
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
     """A part of a stream: consecutive tokens of one shard."""
 
     stream: Stream
-    shard: int
+    shard: int  # number of the shard
     begin: int  # in the shard, in tokens
     n_tokens: int
 
@@ -70,7 +70,7 @@ class Streams:
         source has one stream even where it is divided into domains.
         """
         self._files = files
-        self._shards = shards
+        self.shards = shards
         pieces = [
             piece
             for number, shard in enumerate(shards)
@@ -84,7 +84,8 @@ class Streams:
         self._piece_ends: Int64s = np.cumsum([piece.n_tokens for piece in pieces], dtype=int)
         ends = {piece.stream: int(end) for piece, end in zip(pieces, self._piece_ends, strict=True)}
         self.n_tokens = np.diff([ends[stream] for stream in self.streams], prepend=0)
-        self._stream_begins = np.cumsum(self.n_tokens) - self.n_tokens
+        self._stream_ends = np.cumsum(self.n_tokens)
+        self._stream_begins = self._stream_ends - self.n_tokens
         self._mapped: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
 
     def read(self, streams: Int64s, begins: Int64s, n_tokens: int) -> Int64s:
@@ -109,11 +110,11 @@ class Streams:
         for i in order.tolist():
             if fits[i]:
                 begin = begins_in_shard[i]
-                tokens_NT[i] = self._tokens(shard_numbers[i])[begin : begin + n_tokens]
+                tokens_NT[i] = self.tokens(shard_numbers[i])[begin : begin + n_tokens]
             else:
                 filled = 0
                 for shard, begin, end in self._pieces(int(streams[i]), token_begins[i], n_tokens):
-                    tokens_NT[i, filled : filled + end - begin] = self._tokens(shard)[begin:end]
+                    tokens_NT[i, filled : filled + end - begin] = self.tokens(shard)[begin:end]
                     filled += end - begin
         return tokens_NT
 
@@ -122,35 +123,76 @@ class Streams:
 
         Raises ValueError, with the file's name, where a file is missing or damaged.
         """
-        spans = []
+        spans: list[DocumentSpan] = []
         filled = 0
         for number, piece_begin, piece_end in self._pieces(stream, begin, n_tokens):
-            shard = self._shards[number]
-            for row in _documents_between(str(self._files.path(shard.documents)),
-                                          piece_begin, piece_end):  # fmt: skip
-                offset = row["token_offset"]
-                first = max(offset, piece_begin)
-                last = min(offset + row["token_count"], piece_end)
-                at = filled + first - piece_begin
-                spans.append(
-                    DocumentSpan(
-                        source=shard.source,
-                        domain=self.streams[stream].domain,
-                        shard=shard.tokens.name,
-                        id=row["id"],
-                        url=row["url"],
-                        begin=first - offset,
-                        end=last - offset,
-                        sample_begin=at,
-                        sample_end=at + last - first,
-                    )
-                )
+            spans += self.documents_of_piece(stream, number, piece_begin, piece_end, filled)
             filled += piece_end - piece_begin
         return spans
 
+    def documents_of_piece(
+        self, stream: int, number: int, begin: int, end: int, sample_begin: int
+    ) -> Iterator[DocumentSpan]:
+        """Yield the documents of a range of a shard's tokens, which stands at a place in a sample.
+
+        ``number`` is the shard's. Raises as :meth:`documents` does.
+        """
+        shard = self.shards[number]
+        path = str(self._files.path(shard.documents))
+        for row in _documents_between(path, begin, end, ["id", "url"]).to_pylist():
+            offset = row["token_offset"]
+            first = max(offset, begin)
+            last = min(offset + row["token_count"], end)
+            at = sample_begin + first - begin
+            yield DocumentSpan(
+                source=shard.source,
+                domain=self.streams[stream].domain,
+                shard=shard.tokens.name,
+                id=row["id"],
+                url=row["url"],
+                begin=first - offset,
+                end=last - offset,
+                sample_begin=at,
+                sample_end=at + last - first,
+            )
+
+    def lengths_of_documents(self, piece: Piece) -> tuple[Int64s, Int64s]:
+        """Return where the documents of a piece begin in its shard, and how many tokens they have.
+
+        Raises as :meth:`documents` does.
+        """
+        path = str(self._files.path(self.shards[piece.shard].documents))
+        rows = _documents_between(path, piece.begin, piece.begin + piece.n_tokens, [])
+        begins, lengths = (rows[name].to_numpy() for name in ("token_offset", "token_count"))
+        return begins.astype(np.int64), lengths.astype(np.int64)
+
+    @property
+    def n_streams(self) -> int:
+        """The number of streams."""
+        return len(self.streams)
+
+    @property
+    def n_pieces(self) -> int:
+        """The number of pieces of all streams, which stand stream after stream."""
+        return len(self._piece_ends)
+
+    def piece(self, number: int) -> Piece:
+        """Return a piece by its number."""
+        size = int(self._sizes(np.array([number]))[0])
+        end = int(self._piece_ends[number])
+        stream = self.streams[int(np.searchsorted(self._stream_ends, end))]
+        begin = int(self._piece_begins[number])
+        return Piece(stream, int(self._piece_shards[number]), begin, size)
+
+    def pieces_of(self, stream: int) -> range:
+        """Return the numbers of a stream's pieces."""
+        edges = [self._stream_begins[stream], self._stream_ends[stream]]
+        first, last = np.searchsorted(self._piece_ends, edges, "right").tolist()
+        return range(first, last)
+
     def check(self) -> None:
         """Find the file of every shard, and fetch remote ones. Raises as :meth:`read` does."""
-        for shard in self._shards:
+        for shard in self.shards:
             self._files.path(shard.tokens)
 
     def _sizes(self, pieces: Int64s) -> Int64s:
@@ -173,13 +215,13 @@ class Streams:
             n_tokens -= here
             begin = (begin + here) % stream_tokens
 
-    def _tokens(self, number: int) -> npt.NDArray[Any]:
+    def tokens(self, number: int) -> npt.NDArray[Any]:
         """Return a shard's mapped tokens. The least recently used mapping makes room."""
         tokens = self._mapped.get(number)
         if tokens is not None:
             self._mapped.move_to_end(number)
             return tokens
-        shard = self._shards[number]
+        shard = self.shards[number]
         with self._files.path(shard.tokens).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), shard.tokens.n_bytes, access=mmap.ACCESS_READ)
         mapped.madvise(mmap.MADV_RANDOM)  # otherwise each sample would read ahead around it
@@ -199,20 +241,21 @@ def _place(stream: Stream) -> tuple[str, str]:
     return stream.source, stream.domain or ""
 
 
-def _pieces_of(shard: Shard, number: int, *, by_domain: bool) -> Iterator[_Piece]:
+def _pieces_of(shard: Shard, number: int, *, by_domain: bool) -> Iterator[Piece]:
     """Yield the pieces that a shard has of streams; none is empty."""
     if not (by_domain and shard.domains):
-        yield _Piece(Stream(shard.source), number, 0, shard.n_tokens)
+        yield Piece(Stream(shard.source), number, 0, shard.n_tokens)
         return
     for domain, begin, n_tokens in shard.domains:
         if n_tokens:
-            yield _Piece(Stream(shard.source, domain), number, begin, n_tokens)
+            yield Piece(Stream(shard.source, domain), number, begin, n_tokens)
 
 
-def _documents_between(path: str, begin: int, end: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a ``docs.parquet`` that have tokens in a range of the shard's tokens.
+def _documents_between(path: str, begin: int, end: int, columns: list[str]) -> Any:
+    """Return the rows of a ``docs.parquet`` that have tokens in a range of the shard's tokens.
 
-    Only the row groups with such rows are read. Raises ValueError where the file is damaged.
+    It is a table with ``token_offset``, ``token_count`` and ``columns``. Only the row groups with
+    such rows are read. Raises ValueError where the file is damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -229,10 +272,9 @@ def _documents_between(path: str, begin: int, end: int) -> Iterator[dict[str, An
                 for i, first in enumerate(firsts)
                 if first < end and (i + 1 == len(firsts) or firsts[i + 1] > begin)
             ]
-            table = file.read_row_groups(groups, ["id", "url", "token_offset", "token_count"])
+            table = file.read_row_groups(groups, [*columns, "token_offset", "token_count"])
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path}: not readable: {error}") from None
     offsets = table["token_offset"].to_numpy()
     counts = table["token_count"].to_numpy()
-    here = np.flatnonzero((offsets < end) & (offsets + counts > begin) & (counts > 0))
-    yield from table.take(here).to_pylist()
+    return table.take(np.flatnonzero((offsets < end) & (offsets + counts > begin) & (counts > 0)))
