@@ -10,6 +10,7 @@ one by one, in Python.
 from __future__ import annotations
 
 import importlib.util
+import os
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -49,6 +50,8 @@ def _japanese() -> Callable[[str], list[str]]:
 
 
 def _thai() -> Callable[[str], list[str]]:
+    # Its import would make a folder in the home, which a worker need not have.
+    os.environ.setdefault("PYTHAINLP_READ_ONLY", "1")
     from pythainlp.tokenize import word_tokenize
 
     return lambda text: list(word_tokenize(text, engine="newmm-safe"))

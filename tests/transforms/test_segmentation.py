@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -92,6 +95,20 @@ def test_shingles_are_of_words_in_the_languages_that_have_a_segmenter():
     assert DeduplicateNear.made_with(**shared) != DeduplicateNear.made_with(
         **shared, segmenters={"zh": "chinese"}
     )
+
+
+@pytest.mark.slow
+def test_thai_is_cut_without_a_home(tmp_path):
+    code = (
+        "import pyarrow as pa; from transforms.segmentation import segmented; "
+        f"print(*segmented(pa.array(['{SENTENCES['thai'][0]}']), 'thai').to_pylist())"
+    )
+    (tmp_path / "file").write_text("")
+    environment = {**os.environ, "HOME": f"{tmp_path}/file", "PYTHONIOENCODING": "utf-8"}
+    made = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert made.stdout.strip() == SENTENCES["thai"][1], made.stderr
 
 
 def test_what_is_missing_is_told_with_what_installs_it(monkeypatch):
