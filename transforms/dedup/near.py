@@ -41,9 +41,16 @@ from transforms.dedup.deduplication import SPLIT_BITS, Kept, Offsets
 from transforms.dedup.exact import partition_bounds
 from transforms.dedup.indexed import IndexedDeduplication
 from transforms.dedup.near_kernels import LOW, band_keys, bucket_pairs, permutations, shared
-from transforms.dedup.shingles import WORDS_FORM, Hashes, Shingles, distinct_shingles
+from transforms.dedup.shingles import (
+    WORDS_FORM,
+    Hashes,
+    Shingles,
+    distinct_shingles,
+    with_shingles_of,
+)
 from transforms.dedup.sketch_files import Minima
 from transforms.documents import drop
+from transforms.segmentation import Segmented, check_segmenter, segmented
 
 CHUNK_PAIRS = 1 << 20
 """Most pairs that are worked out at a time, which bounds a worker's memory (24 MB, and copies)."""
@@ -103,7 +110,8 @@ class DeduplicateNear(IndexedDeduplication):
     goes, measured on pages of one template. A document whose minima all agree with another's goes
     without being compared, unless chance could well have made them agree. With ``record``,
     documents that stay are given the number of those that pairs which were found alike connect with
-    them, themselves counted.
+    them, themselves counted. In languages without white space between words every character is a
+    word, unless ``segmenters`` names what finds their words (:mod:`transforms.segmentation`).
 
     Documents of earlier runs (``against``) are preferred to all, and their texts are not read. In a
     band's bucket a document meets the last ``max_neighbours`` of each index, and it goes where the
@@ -123,6 +131,7 @@ class DeduplicateNear(IndexedDeduplication):
     max_partners: int
     _: KW_ONLY
     record: Literal["cluster_size"] | None = None  # into the metadata of documents that stay
+    segmenters: dict[str, Segmented] | None = None  # of words, by the code of the language
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,10 +142,24 @@ class DeduplicateNear(IndexedDeduplication):
                 raise ValueError(f"{name}: expected a number above 0, found {getattr(self, name)}")
 
     @classmethod
+    def check(cls, **parameters: Any) -> None:
+        """Raise ValueError as for any index, and where a segmenter is not installed."""
+        super().check(**parameters)
+        for language, name in (parameters.get("segmenters") or {}).items():
+            try:
+                check_segmenter(name)
+            except ValueError as error:
+                raise ValueError(f"segmenters.{language}: {error}") from None
+
+    @classmethod
     def made_with(cls, **parameters: Any) -> dict[str, Any]:
         """Return what the band keys and minima of two runs must have in common."""
-        return {name: parameters[name] for name in ("shingle_words", "bands", "rows")} | {
-            "words": WORDS_FORM
+        names = "shingle_words", "bands", "rows"
+        segmenters = parameters.get("segmenters")
+        return {
+            **{name: parameters[name] for name in names},
+            "words": WORDS_FORM,
+            **({"segmenters": segmenters} if segmenters else {}),
         }
 
     @property
@@ -164,7 +187,16 @@ class DeduplicateNear(IndexedDeduplication):
 
     def shingles(self, batch: pa.RecordBatch) -> Shingles:
         """Return the distinct shingles of every document of a batch."""
-        return distinct_shingles(batch["text"], shingle_words=self.shingle_words)
+        found = distinct_shingles(batch["text"], shingle_words=self.shingle_words)
+        for language, name in (self.segmenters or {}).items():
+            mine = pc.equal(batch["language"], language).fill_null(False)
+            if mine.true_count:
+                texts = segmented(batch["text"].filter(mine), name)
+                others = distinct_shingles(
+                    texts, shingle_words=self.shingle_words, are_segmented=True
+                )
+                found = with_shingles_of(found, mine.to_numpy(zero_copy_only=False), others)
+        return found
 
     def sketch(self, batch: pa.RecordBatch) -> Sketch:
         """Return the band keys and the sizes of every document of a batch."""

@@ -45,17 +45,33 @@ class Shingles(NamedTuple):
     offsets: npt.NDArray[np.int64]  # text t has hashes[offsets[t]:offsets[t + 1]]
 
 
-def distinct_shingles(texts: pa.StringArray, *, shingle_words: int) -> Shingles:
+def distinct_shingles(
+    texts: pa.StringArray, *, shingle_words: int, are_segmented: bool = False
+) -> Shingles:
     """Return the distinct shingles of ``shingle_words`` words of every text. Nulls are empty.
 
-    A text of fewer words than that is one shingle, one without words none.
+    A text of fewer words than that is one shingle, one without words none. Of texts that
+    ``are_segmented`` spaces separate words in any script.
     """
     data, offsets = text_buffers(texts)
-    words, word_offsets = word_hashes(_folds(), NO_ROWS, data, offsets)
+    folds = _folds_of_words() if are_segmented else _folds()
+    words, word_offsets = word_hashes(folds, NO_ROWS, data, offsets)
     hashes, bounds = _shingle_hashes(words, word_offsets, shingle_words)
     for start, end in pairwise(bounds.tolist()):
         hashes[start:end].sort()
     return Shingles(*_distinct(hashes, bounds))
+
+
+def with_shingles_of(found: Shingles, mine: npt.NDArray[np.bool_], others: Shingles) -> Shingles:
+    """Return shingles of texts where those marked in ``mine`` have the next of ``others`` each."""
+    sizes = np.diff(found.offsets)
+    sizes[mine] = np.diff(others.offsets)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    hashes = np.empty(offsets[-1], np.uint64)
+    is_mine = np.repeat(mine, sizes)
+    hashes[is_mine] = others.hashes
+    hashes[~is_mine] = found.hashes[np.repeat(~mine, np.diff(found.offsets))]
+    return Shingles(hashes, offsets)
 
 
 @cache
@@ -75,6 +91,12 @@ def _folds() -> npt.NDArray[np.uint32]:
             if is_word_alone(point):
                 folds[point] |= ALONE
     return folds
+
+
+@cache
+def _folds_of_words() -> npt.NDArray[np.uint32]:
+    """Return the same table where no character is a word by itself."""
+    return _folds() & ~ALONE
 
 
 def _folded(c: str) -> int:

@@ -33,8 +33,9 @@ from transforms.kernels.characters import (
     white_space,
 )
 
-Words = Literal["white_space", "punctuation_apart"]
-"""What a word is."""
+Words = Literal["white_space", "punctuation_apart", "chinese", "japanese", "thai"]
+"""What a word is: in a language by name, what its segmenter finds, with punctuation apart
+(:mod:`transforms.segmentation`)."""
 
 LETTERS = 1
 """Mark of a letter, as in ``str.isalpha``."""

@@ -14,10 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from transforms.documents import drop, text_buffers
+from transforms.documents import checked_by, drop, text_buffers
 from transforms.kernels.characters import SPACE, character_at, character_classes, ends_with_any
 from transforms.kernels.hashing import xxh64
 from transforms.kernels.words import Words, count_words_apart
+from transforms.segmentation import check_words, divided
 
 
 class LineMeasures(NamedTuple):
@@ -32,6 +33,12 @@ class LineMeasures(NamedTuple):
     words: npt.NDArray[np.int64]
 
 
+def check_fineweb_rules(*, words: str = "white_space", **_: object) -> None:
+    """Raise ValueError where ``words`` is unknown, or needs a library that is not installed."""
+    check_words(words)
+
+
+@checked_by(check_fineweb_rules)
 def apply_fineweb_rules(
     batch: pa.RecordBatch,
     *,
@@ -90,7 +97,9 @@ def measure_lines(
     data, offsets = text_buffers(texts)
     marks = text_buffers(pa.array(line_end_marks, pa.string()))
     measured = LineMeasures(*_measure(character_classes(), *marks, short_line_chars, data, offsets))
-    return measured if words == "white_space" else measured._replace(words=count_words_apart(texts))
+    if words == "white_space":
+        return measured
+    return measured._replace(words=count_words_apart(divided(texts, words)))
 
 
 @njit(cache=True, nogil=True)

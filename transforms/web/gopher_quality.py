@@ -5,7 +5,8 @@ leaves some details open. They are decided as in datatrove's published filter, u
 has a convention of its own:
 
 - White space separates *words* (``str.split``), and a word includes its punctuation; or punctuation
-  makes words of its own, as the parameter ``words`` says (:mod:`transforms.kernels.words`). Then
+  makes words of its own, as the parameter ``words`` says (:mod:`transforms.kernels.words`), also in
+  languages without white space between words (:mod:`transforms.segmentation`). Then
   words of punctuation alone are left out of the number of words and of the mean length, and
   included where a fraction of the words is asked for. Lengths are counted in characters.
 - Only ``"\\n"`` separates *lines*. Lines of white space alone do not count.
@@ -40,6 +41,7 @@ from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, mix
 from transforms.kernels.lines import line_end
 from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, word_tables
+from transforms.segmentation import check_words, divided
 
 BULLETS = "•‣▶►◀◦■□▪▫●○–-*"
 """Characters that mark an item of a list: RedPajama's, datatrove's hyphen, and the asterisk."""
@@ -62,8 +64,11 @@ class QualityMeasures(NamedTuple):
     stop_words: npt.NDArray[np.int64]  # different stop words, counted up to min_stop_words
 
 
-def check_gopher_quality(*, min_stop_words: int, stop_words: list[str], **_: object) -> None:
-    """Raise ValueError where more stop words are asked for than the list has."""
+def check_gopher_quality(
+    *, min_stop_words: int, stop_words: list[str], words: str = "white_space", **_: object
+) -> None:
+    """Raise ValueError where more stop words are asked for than the list has, or for ``words``."""
+    check_words(words)
     if min_stop_words > len(set(stop_words)):
         raise ValueError(
             f"min_stop_words: {min_stop_words} is more than there are stop_words, "
@@ -126,7 +131,7 @@ def measure_quality(
     words: Words = "white_space",
 ) -> QualityMeasures:  # fmt: skip
     """Count words, lines and symbols of every text, as the module's description defines them."""
-    data, offsets = text_buffers(texts)
+    data, offsets = text_buffers(divided(texts, words))
     hashes, longest = _stop_word_hashes(tuple(stop_words))
     tables = character_classes(), white_space(), lower_case(), _bullets()
     rows = _measure(*tables, *word_tables(words), hashes, longest, min_stop_words, data, offsets)

@@ -18,9 +18,8 @@ its own:
   n-gram. So no character counts twice. The n-grams that begin within such words are not remembered.
 
 Lines and n-grams are compared by 64-bit hashes. A longer n-gram can be repeated only where the
-shorter n-gram at its beginning is repeated. So each length looks only at the places that the
-previous length left. Time and memory grow with the number of words. Memory is up to 70 bytes a word
-of the longest document.
+shorter one at its beginning is, so each length looks only at the places that the previous one left.
+Time and memory grow with the number of words. Memory is up to 70 bytes a word of the longest text.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from transforms.kernels.codepoints import stripped
 from transforms.kernels.hashing import BASE, load_u64, mix, xxh64
 from transforms.kernels.lines import line_end
 from transforms.kernels.words import Words, chunk_core, chunk_end, next_word, word_tables
+from transforms.segmentation import SEGMENTERS, check_words, segmented
 
 
 class UnitMeasures(NamedTuple):
@@ -60,12 +60,11 @@ class RepetitionMeasures(NamedTuple):
 
 
 def check_gopher_repetition(
-    *,
-    max_top_n_gram_char_fraction: Mapping[int, float],
-    max_duplicate_n_gram_char_fraction: Mapping[int, float],
-    **_: object,
-) -> None:
-    """Raise ValueError for n-grams of less than one word."""
+    *, max_top_n_gram_char_fraction: Mapping[int, float],
+    max_duplicate_n_gram_char_fraction: Mapping[int, float], words: str = "white_space", **_: object
+) -> None:  # fmt: skip
+    """Raise ValueError for n-grams of less than one word, or for ``words``."""
+    check_words(words)
     for n in [*max_top_n_gram_char_fraction, *max_duplicate_n_gram_char_fraction]:
         if n < 1:
             raise ValueError(f"an n-gram has at least 1 word, found a limit for {n}")
@@ -129,14 +128,15 @@ def measure_repetition(
 
     ``top_n_grams`` and ``duplicate_n_grams`` list the sizes, in words, of the n-grams to count.
     """
-    data, offsets = text_buffers(texts)
     sizes = sorted({*top_n_grams, *duplicate_n_grams})
-    tables = white_space(), *word_tables(words)
-    rows, tops, duplicates = _measure(*tables, data, offsets, np.array(sizes, np.int64))
-    lines, paragraphs = rows[:, :3].T, rows[:, 3:].T
+    tables, of_n_grams = (white_space(), *word_tables(words)), np.array(sizes, np.int64)
+    rows, tops, duplicates = _measure(*tables, *text_buffers(texts), of_n_grams)
+    if words in SEGMENTERS:  # lines are those of the text as it is
+        buffers = text_buffers(segmented(texts, words))
+        _, tops, duplicates = _measure(*tables, *buffers, of_n_grams)
     return RepetitionMeasures(
-        UnitMeasures(*lines),
-        UnitMeasures(*paragraphs),
+        UnitMeasures(*rows[:, :3].T),
+        UnitMeasures(*rows[:, 3:].T),
         {n: tops[:, sizes.index(n)] for n in top_n_grams},
         {n: duplicates[:, sizes.index(n)] for n in duplicate_n_grams},
     )
