@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
     work.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--html", metavar="FILE", help="write a page with plots")
-    one.set_defaults(function=_command_judge)
+    one.set_defaults(function=_command_judge, ends_by_sigterm=True)  # which ends its trainer too
 
 
 def add_kenlm(one: argparse.ArgumentParser) -> None:

@@ -30,7 +30,12 @@ from pipeline.commands import (
     worker_pool,
 )
 from pipeline.commands.indexes import index
-from pipeline.commands.program import interrupted, noted_interrupts, survive_closed_pipes
+from pipeline.commands.program import (
+    INTERRUPTED,
+    interrupted,
+    noted_interrupts,
+    survive_closed_pipes,
+)
 from pipeline.errors import nearest
 from pipeline.files import storage
 
@@ -74,7 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
     that it raises is a user's mistake and is printed in one line, and so is an OSError. A command
     that runs pipelines gets the options for Beam in ``options.beam_arguments``. Any other error of
     such a command is printed in one line too, since the command can be given again to continue.
-    After Ctrl-C the status is 130. A pipe that is closed at its other end changes no status.
+    After Ctrl-C the status is 130. After SIGTERM it is 143, where ``ends_by_sigterm`` of the parsed
+    options lets the command end first what it has started. A pipe that is closed at its other end
+    changes no status.
     """
     parser = command_parser()
     if wrong := _unknown_command(parser, sys.argv[1:] if arguments is None else arguments):
@@ -91,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     if arguments is None:
         survive_closed_pipes()
-    with noted_interrupts() as was_interrupted:
+    goes_on = runs_pipelines or bool(getattr(options, "work", None))
+    with noted_interrupts(also_sigterm=getattr(options, "ends_by_sigterm", False)) as stopped_by:
         try:
             if runs_pipelines:
                 from pipeline.runners.beam_options import check_beam_arguments
@@ -99,13 +107,13 @@ def main(arguments: list[str] | None = None) -> int:
                 check_beam_arguments(others, vars(options), options.runner)
             return int(options.function(options))
         except KeyboardInterrupt:
-            return interrupted(arguments, goes_on=runs_pipelines)
+            return interrupted(arguments, goes_on=goes_on, status=stopped_by() or INTERRUPTED)
         except ValueError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except Exception as error:
-            if was_interrupted():
-                return interrupted(arguments, goes_on=runs_pipelines)
+            if stopped_by():
+                return interrupted(arguments, goes_on=goes_on, status=stopped_by())
             if not runs_pipelines and isinstance(error, OSError):
                 print(f"error: {error}", file=sys.stderr)
                 return 2

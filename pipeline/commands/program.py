@@ -16,6 +16,11 @@ from typing import Any
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as that of any program which SIGINT ends."""
 
+TERMINATED = 143
+"""Exit status after SIGTERM, as that of any program which it ends."""
+
+_STATUSES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+
 
 class _Outlet(io.FileIO):
     """A standard stream. What is written after its reader has gone is lost, and is no error."""
@@ -47,32 +52,37 @@ def survive_closed_pipes() -> None:
 
 
 @contextmanager
-def noted_interrupts() -> Iterator[Callable[[], bool]]:
-    """Tell within the block, by the function that is given, whether Ctrl-C has been pressed.
+def noted_interrupts(*, also_sigterm: bool = False) -> Iterator[Callable[[], int]]:
+    """Tell within the block, by the function that is given, the exit status that Ctrl-C calls for.
 
-    It raises KeyboardInterrupt as ever, of which Beam makes an error like others. Pressed again, it
-    ends the program at once: what it leaves is what a kill leaves, from which a run goes on too.
+    It is 0 until Ctrl-C is pressed. That raises KeyboardInterrupt as ever, of which Beam makes an
+    error like others. Pressed again, it ends the program at once: what it leaves is what a kill
+    leaves, from which a run goes on too. With ``also_sigterm``, SIGTERM counts as Ctrl-C does.
     """
-    presses: list[int] = []
+    statuses: list[int] = []
 
     def note(number: int, _: object) -> None:
-        presses.append(number)
-        if len(presses) > 1:
-            os._exit(INTERRUPTED)
+        statuses.append(_STATUSES[signal.Signals(number)])
+        if len(statuses) > 1:
+            os._exit(statuses[0])
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # which alone gets signals
-        yield lambda: False
+        yield lambda: 0
         return
-    before = signal.signal(signal.SIGINT, note)
+    signals = (signal.SIGINT, signal.SIGTERM) if also_sigterm else (signal.SIGINT,)
+    before = {number: signal.signal(number, note) for number in signals}
     try:
-        yield lambda: bool(presses)
+        yield lambda: statuses[0] if statuses else 0
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def interrupted(arguments: Sequence[str] | None, *, goes_on: bool) -> int:
-    """Say that Ctrl-C stopped the program, and what goes on from there; return the exit status.
+def interrupted(
+    arguments: Sequence[str] | None, *, goes_on: bool, status: int = INTERRUPTED
+) -> int:
+    """Say that the program was stopped, and what goes on from there; return the exit status.
 
     ``arguments`` are those of the program, None for those of the command line.
     """
@@ -82,4 +92,4 @@ def interrupted(arguments: Sequence[str] | None, *, goes_on: bool) -> int:
     called = ["python", str(program)] if program.suffix == ".py" else [program.name]
     line = f"stopped; to go on from here: {shlex.join([*called, *again])}" if goes_on else "stopped"
     print(line, file=sys.stderr, flush=True)
-    return INTERRUPTED
+    return status

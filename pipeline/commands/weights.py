@@ -89,7 +89,8 @@ def _command_weights(options: argparse.Namespace) -> int:
             progress=show_progress,
         )  # fmt: skip
     if options.to:
-        Path(options.to).write_bytes(recipe_with(manifest, found["proportions"], NGRAMS_MEANING))
+        note = f"Proportions by 'corpus weights'. {NGRAMS_MEANING}"
+        Path(options.to).write_bytes(recipe_with(manifest, found["proportions"], note))
     if options.json:
         return print_json(found)
     _show(options, found)

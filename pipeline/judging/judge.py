@@ -143,7 +143,7 @@ def compare(
             bits[text.name].append([])
         for number, documents in enumerate(one.draws, 1):
             progress(f"{one.name}, draw {number} of {n_draws}")
-            drawn = Draw(documents, encoder.vocabulary_size, *_marks(one.of, encoder))
+            drawn = Draw(documents, encoder.vocabulary_size, *marks_of(one.of, encoder))
             scored = scorer.score(drawn, passages)
             for text, of_passages in zip(left, scored.bits, strict=True):
                 bits[text.name][-1].append(of_passages)
@@ -172,7 +172,7 @@ def compare(
     }  # fmt: skip
 
 
-def _marks(one: Candidate, encoder: Encoder) -> list[tuple[int, ...]]:
+def marks_of(one: Candidate, encoder: Encoder) -> list[tuple[int, ...]]:
     """Return the marks that a run sets before and behind documents."""
     tokenizer = one.manifest["tokenizer"]
     empty = pa.array([""], pa.string())

@@ -33,13 +33,14 @@ def compare_mixtures(
     *,
     n_draws: int,
     seed: int,
+    tokens: int = MAX_TOKENS,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """Compare draws of mixtures as :func:`pipeline.judging.judge.judge` compares candidates.
 
-    Raises RunError where draws would be too small.
+    A draw has ``tokens`` tokens at most. Raises RunError where draws would be too small.
     """
-    total = drawn_tokens(parts, mixtures)
+    total = min(tokens, drawn_tokens(parts, mixtures))
     counts = {name: part_tokens(parts, mixture, total) for name, mixture in mixtures.items()}
     orders, texts = [], []
     for number, part in enumerate(parts):
@@ -67,7 +68,7 @@ def compare_mixtures(
 
 
 def drawn_tokens(parts: Sequence[Candidate], mixtures: Mapping[str, Mixture]) -> int:
-    """Return the tokens of a draw, of which no mixture needs more than half of a part.
+    """Return the most tokens of a draw for which no mixture needs more than half of a part.
 
     Raises RunError where that is too few, or a mixture has a part without tokens.
     """
@@ -84,7 +85,7 @@ def drawn_tokens(parts: Sequence[Candidate], mixtures: Mapping[str, Mixture]) ->
             f"a draw of the mixture {name!r} has {tokens:,} tokens, for {part} has "
             f"{sizes.get(part, 0):,}; a comparison needs {MIN_TOKENS:,}"
         )
-    return min(tokens, MAX_TOKENS)
+    return tokens
 
 
 def part_tokens(parts: Sequence[Candidate], mixture: Mixture, total: int) -> list[int]:

@@ -64,7 +64,8 @@ def rounded(shares: Floats, caps: Floats, digits: int) -> Floats:
 def recipe_with(manifest: Mapping[str, Any], proportions: Mapping[str, float], note: str) -> bytes:
     """Return a run's recipe with other proportions of its parts, as ``corpus mix`` takes it.
 
-    Raises RunError where a source would have none, which no recipe can say.
+    ``note`` is the comment in its first line. Raises RunError where a source would have none, which
+    no recipe can say.
     """
     parts = run_parts(manifest)
     sources: dict[str, dict[str, Any]] = {}
@@ -85,7 +86,7 @@ def recipe_with(manifest: Mapping[str, Any], proportions: Mapping[str, float], n
     mixture = {BUDGET_KEY: manifest[BUDGET_KEY], "sources": sources}
     recipe = with_mixture(manifest["recipe"], mixture)
     text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
-    return f"# Proportions by 'corpus weights'. {note}\n{text}".encode()
+    return f"# {note}\n{text}".encode()
 
 
 def _of_domains(shares: Mapping[Any, float], total: float) -> dict[str, float]:

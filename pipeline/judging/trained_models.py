@@ -13,7 +13,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +25,7 @@ import pyarrow.parquet as pq
 import pipeline
 from pipeline.errors import RunError
 from pipeline.files.storage import json_bytes
+from pipeline.judging.child_process import run_to_end
 from pipeline.judging.draws import joined_documents
 from pipeline.judging.scorers import Draw, Passages, Scored, Scorer, digest_of
 from pipeline.output.layout import DOCS_SCHEMA, MANIFEST_FORMAT, MANIFEST_NAME, sealed, shard_file
@@ -115,15 +115,7 @@ def _start(arguments: list[str], log: Path) -> None:
     root = str(Path(pipeline.__file__).parents[1])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "training.score", *arguments]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=os.environ | {"PYTHONPATH": paths}
-        )
-        try:
-            status = process.wait()
-        except KeyboardInterrupt:
-            process.wait()  # it got the signal as well, and writes a checkpoint
-            raise
+    status = run_to_end(command, log, {"PYTHONPATH": paths})
     if status:
         said = log.read_text("utf-8", "replace").splitlines()[-MESSAGE_LINES:]
         raise RunError(f"the trainer ended with status {status}: {' '.join(said)}")

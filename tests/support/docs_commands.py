@@ -41,6 +41,8 @@ COVERED = {
     "test_peers_come_to_results_that_compare",
     "python benchmarks/ablation.py": "tests/benchmarks/test_ablation.py::"
     "test_a_recipe_of_the_ablation_runs",
+    "python benchmarks/swarm.py out/demo": "tests/benchmarks/test_swarm.py::"
+    "test_a_quick_swarm_trains_models_and_goes_on",
     "corpus judge": "tests/pipeline/commands/test_judge_command.py::"
     "test_what_a_step_dropped_is_judged_beside_what_was_kept",
     "corpus weights": "tests/pipeline/commands/test_weights_command.py::"
@@ -65,6 +67,7 @@ COVERED = {
 """Beginnings of commands, with the test that runs a similar command with other arguments."""
 
 CANNOT_RUN = {
+    "CUDA_VISIBLE_DEVICES=0": "it needs a GPU",
     "make test": "it is what runs this test",
     "make quick": "it runs tests, as what runs this test does",
     ".venv/bin/pre-commit": BY_HAND,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.commands.main import main as corpus
@@ -19,9 +23,13 @@ from pipeline.judging.trained_models import (
     write_draw,
 )
 from tests.support.judged_runs import wikipedia_texts, write_run, write_texts
+from tests.support.runs import ROOT, start
 from tests.support.samples.corpora import plain_streams
+from tests.support.training_runs import rows
+from training.checkpoint import newest_whole
 
 STEPS = 3
+MODULE = ROOT / "pipeline" / "commands" / "main.py"
 
 
 def mixed_up(text: str) -> str:
@@ -55,6 +63,40 @@ def test_a_spoiled_run_is_judged_worse_by_trained_models(tmp_path, shared_data: 
     assert len([*work.iterdir()]) == 4  # scores of each draw, and no training
     assert corpus(command) == 0  # takes what is kept
     assert TRAINED_MEANING in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_comparison_that_is_stopped_leaves_no_trainer_but_a_checkpoint(tmp_path, monkeypatch):
+    outputs = [
+        str(write_run(tmp_path / name, {"web": [f"{name} {i} of many. " * 100 for i in range(99)]}))
+        for name in ("one", "other")
+    ]
+    held_out = write_texts(tmp_path / "held_out.jsonl", ["Some other words."] * 12)
+    command = [
+        "judge", *outputs, "--held_out", f"wiki={held_out}", "--model", "10M", "--draws", "2",
+        "--tokens", str(20 * BATCH_TOKENS["10M"]), "--work", str(tmp_path / "work"),
+    ]  # fmt: skip
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    process = start(*command, module="pipeline.commands.main")
+    wait_until_a_step(process, tmp_path / "work")
+    trainer = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()  # it alone
+    said = process.communicate(timeout=120)[0].decode().splitlines()
+    assert process.returncode == 143
+    assert [line for line in said if not line.endswith(" ...")] == [
+        f"stopped; to go on from here: python {MODULE} {shlex.join(command)}"
+    ]
+    _, alive = psutil.wait_procs(trainer, timeout=20)
+    assert not alive, f"{alive} outlive the command"
+    (run,) = (tmp_path / "work").glob("training-*/run")
+    assert newest_whole(run) == rows(run)[-1]["step"] < 20
+
+
+def wait_until_a_step(process: subprocess.Popen[bytes], work: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not any(rows(run) for run in work.glob("training-*/run")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_draw_is_a_corpus_with_the_marks_of_its_run(tmp_path):
