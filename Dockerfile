@@ -10,7 +10,10 @@ RUN apt-get update \
 
 WORKDIR /opt/llama-corpus
 COPY pyproject.toml constraints.txt README.md LICENSE beam_runner.py ./
+COPY llama_corpus llama_corpus
 COPY pipeline pipeline
+COPY recipes recipes
+COPY samples samples
 COPY tokenizer tokenizer
 COPY training training
 COPY transforms transforms

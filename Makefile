@@ -3,6 +3,8 @@
 #   make test   environment, linters, types, the whole suite
 # A third is for in between: tests alone, without those marked slow, in two minutes on two cores:
 #   make quick
+# One makes a file to install elsewhere, with recipes and samples in it:
+#   make wheel
 # Two make what some runs need:
 #   make kenlm-tools        the programs that train language models
 #   make spark-job-server   what hands pipelines to Spark; needs Java and Maven
@@ -17,7 +19,7 @@ KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
 EXPORT_READERS = build/envs/readers/.installed
 
-.PHONY: demo test quick lint kenlm-tools spark-job-server chromium clean
+.PHONY: demo test quick lint wheel kenlm-tools spark-job-server chromium clean
 
 demo: $(STAMP)
 	$(BIN)/python beam_runner.py --runner=DirectRunner --output out/demo
@@ -36,6 +38,11 @@ lint: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: $(STAMP)
+	rm -rf build/lib dist
+	$(BIN)/uv build --quiet --wheel --out-dir dist .
+	@ls dist/*.whl
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -82,4 +89,4 @@ chromium:
 	  echo "no Chromium here: the tests of pages will be skipped"
 
 clean:
-	rm -rf .venv out build
+	rm -rf .venv out build dist

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import psutil
 
-from beam_runner import NOTHING_KEPT
+from pipeline.commands.runs.run import NOTHING_KEPT
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -37,9 +37,10 @@ and the pages of the [sources](sources/web.md) say what the recipes here do with
 [adding.md](adding.md) how to write a step or a source of your own.
 
 A recipe is a YAML file; the smallest whole one is in [adding.md](adding.md). `variables` may name
-values for the rest, `${name}`; `${recipe_dir}` is the recipe's own folder, and other relative
-paths are taken from the folder of the command. `--set NAME=VALUE` fills a variable or overrides any
-value by its dotted name. Every key is required unless it has a default here.
+values for the rest, `${name}`; `${recipe_dir}` is the recipe's own folder, `${bundled_dir}` the one
+in which the bundled `recipes` and `samples` lie, and other relative paths are taken from the folder
+of the command. `--set NAME=VALUE` fills a variable or overrides any value by its dotted name. Every
+key is required unless it has a default here.
 """
 
 

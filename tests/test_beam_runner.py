@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import beam_runner
+from pipeline.commands.main import command_parser
 from pipeline.inspection.verify import verify
 from tests.support.runs import ROOT, digests, kill_when, run_demo, start
 
@@ -246,7 +247,8 @@ def test_another_environment_is_told_which_python_to_use():
 
 
 def test_options_that_are_unknown_here_go_to_beam():
-    _, others = beam_runner.parse_arguments(["--runner=SparkRunner", "--spark_master_url=local[2]"])
+    options = ["--runner=SparkRunner", "--spark_master_url=local[2]"]
+    _, others = command_parser().parse_known_args(["run", *options])
     assert others == ["--spark_master_url=local[2]"]
 
 

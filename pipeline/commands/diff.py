@@ -11,8 +11,6 @@ import shtab
 
 from pipeline.commands.common import add_output_command, print_json
 from pipeline.files import storage
-from pipeline.inspection.manifest import load_manifest
-from pipeline.output.layout import RUN_NAME, read_plan
 
 if TYPE_CHECKING:
     from pipeline.inspection.diff import Change
@@ -69,6 +67,7 @@ class _Summary:
 
 def _command_diff(options: argparse.Namespace) -> int:
     from pipeline.inspection.diff import diff_documents
+    from pipeline.inspection.manifest import load_manifest
 
     outputs = options.output, options.other
     manifests = load_manifest(outputs[0]), load_manifest(outputs[1])
@@ -91,6 +90,7 @@ def _run_differences(
     first: str, second: str, manifests: tuple[dict[str, Any], dict[str, Any]]
 ) -> list[str]:
     from pipeline.output.differences import what_changed
+    from pipeline.output.layout import RUN_NAME, read_plan
 
     old, new = (storage.read_json(storage.join(o, RUN_NAME)) for o in (first, second))
     for one, manifest in zip((old, new), manifests, strict=True):  # which has the newest mixture

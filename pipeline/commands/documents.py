@@ -12,9 +12,6 @@ from pipeline.commands.common import (
     print_json,
     record_rows,
 )
-from pipeline.inspection.document_rows import open_tokens
-from pipeline.inspection.manifest import find_document, load_manifest
-from pipeline.output.layout import refuse_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -68,6 +65,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _command_search(options: argparse.Namespace) -> int:
+    from pipeline.inspection.manifest import load_manifest
     from pipeline.inspection.search import search
 
     if options.tokens and (options.regex or options.ignore_case):
@@ -83,19 +81,19 @@ def _command_search(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"documents": documents, "more": more})
         return 0 if documents else 1
-    from pipeline.tables import show, shows_colours, table
+    from pipeline.tables import show, shows_colours
 
     what = f"the tokens {options.phrase}" if options.tokens else options.phrase
     if not documents:
         show(f"No document has {what}")
         return 1
     styled = shows_colours()
-    rows = [
-        [f"{h['shard']} {h['number']}", h["id"], h["hits"], h["position"], _snippet(h, styled)]
-        for h in documents
-    ]
-    columns = ["shard and number", "id", "hits", "token" if options.tokens else "character", "text"]
-    show(table(f"Documents with {what}", columns, rows))
+    place = "token" if options.tokens else "character"
+    show(f"Documents with {what}")
+    for hit in documents:  # a block each, so that ids stand whole on a line, to be copied
+        times = f"{hit['hits']:,} hits, the first" if hit["hits"] > 1 else "1 hit,"
+        where = f"{hit['shard']} {hit['number']}: {times} at {place} {hit['position']:,}"
+        show("", hit["id"], f"  {where}", _snippet(hit, styled))
     if more:
         show(f"\nThere are more than {len(documents)}; --limit N finds more of them.")
     return 0
@@ -111,13 +109,14 @@ def _snippet(hit: dict[str, Any], styled: bool) -> Text:
         printable(hit[name].replace("\n", " ")) for name in ("before", "found", "after")
     )
     if not styled:
-        return Text(f"{before}«{match}»{after}")
-    return Text.assemble(before, (match, HIT_STYLE), after)
+        return Text(f"  {before}«{match}»{after}")
+    return Text.assemble("  ", before, (match, HIT_STYLE), after)
 
 
 def _command_sample(options: argparse.Namespace) -> int:
     from pipeline.inspection.document_rows import Filter
     from pipeline.inspection.draw import sample_documents
+    from pipeline.inspection.manifest import load_manifest
 
     part = options.part
     if options.dropped or options.reason or options.step:
@@ -148,8 +147,11 @@ def _command_sample(options: argparse.Namespace) -> int:
 
 
 def _command_tokens(options: argparse.Namespace) -> int:
+    from pipeline.inspection.document_rows import open_tokens
+    from pipeline.inspection.manifest import find_document, load_manifest
     from pipeline.inspection.piece_table import load_piece_table
     from pipeline.inspection.token_view import describe_tokens
+    from pipeline.output.layout import refuse_text
 
     manifest = load_manifest(options.output)
     refuse_text(options.output, manifest)

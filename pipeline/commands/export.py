@@ -12,7 +12,6 @@ from typing import Any
 
 from pipeline.commands.common import print_json
 from pipeline.files import storage
-from pipeline.output.layout import PARTS
 
 FORMATS = ("olmo", "nanotron", "litdata", "mds", "hf", "megatron")
 """Formats that can be written, by the names that ``--format`` takes."""
@@ -28,7 +27,8 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--to", required=True, metavar="DIR", help="folder to write")
     one.add_argument("--source", action="append", metavar="NAME", dest="sources",
                      help="this source only; may be given several times")  # fmt: skip
-    one.add_argument("--part", choices=PARTS, default="train", help="(default: train)")
+    parts = ("train", "validation")  # as the layout has them, which is not imported for a help text
+    one.add_argument("--part", choices=parts, default="train", help="(default: train)")
     one.add_argument("--mixture", metavar="NAME",
                      help="proportions of an earlier mixture (default: the newest)")  # fmt: skip
     one.add_argument("--copy", action="store_true",

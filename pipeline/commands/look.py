@@ -16,7 +16,6 @@ from pipeline.commands.common import (
     record_rows,
 )
 from pipeline.files import storage
-from pipeline.inspection import manifest as inspect
 
 SHOWN_DOMAINS = 50
 """Most domains of a source whose share is printed."""
@@ -43,6 +42,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _command_ls(options: argparse.Namespace) -> int:
+    from pipeline.inspection import manifest as inspect
+
     rows = (inspect.list_domains if options.domains else inspect.list_shards)(options.output)
     if options.json:
         return print_json(rows)
@@ -62,6 +63,8 @@ def _command_ls(options: argparse.Namespace) -> int:
 
 
 def _command_show(options: argparse.Namespace) -> int:
+    from pipeline.inspection import manifest as inspect
+
     file, number = inspect.find_document(
         options.output, options.shard, options.n, options.id, options.random
     )
@@ -76,12 +79,20 @@ def _command_show(options: argparse.Namespace) -> int:
 
 
 def _command_stats(options: argparse.Namespace) -> int:
-    statistics = inspect.statistics(options.output)
+    from pipeline.inspection.manifest import statistics
+
     if options.json:
-        return print_json(statistics)
+        return print_json(statistics(options.output))
+    return print_statistics(options.output)
+
+
+def print_statistics(output: str) -> int:
+    """Print what became of every source's documents, and the mixture; returns the exit status."""
+    from pipeline.inspection.manifest import statistics
     from pipeline.tables import show, table
 
-    for name, source in statistics["sources"].items():
+    counted = statistics(output)
+    for name, source in counted["sources"].items():
         rows = [
             [r["step"], r["outcome"], r["reason"] or "", r["documents"] or None, r["characters"]]
             for r in source["funnel"]
@@ -97,14 +108,14 @@ def _command_stats(options: argparse.Namespace) -> int:
             counts["mixture"]["sampled_tokens"],
             counts["mixture"]["epochs"],
         ]
-        for name, counts in statistics["sources"].items()
+        for name, counts in counted["sources"].items()
     ]
     columns = ["source", "proportion", "train tokens", "validation tokens", "sampled tokens",
                "epochs"]  # fmt: skip
     show(
-        table(f"Mixture of {statistics['token_budget']:,} tokens", columns, rows),
-        *_domain_tables(statistics["sources"]),
-        *(f"warning: {warning}" for warning in statistics["warnings"]),
+        table(f"Mixture of {counted['token_budget']:,} tokens", columns, rows),
+        *_domain_tables(counted["sources"]),
+        *(f"warning: {warning}" for warning in counted["warnings"]),
     )
     return 0
 

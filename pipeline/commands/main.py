@@ -1,4 +1,4 @@
-"""The program ``corpus``: all commands but ``beam_runner.py``.
+"""The program ``corpus``, and ``beam_runner.py``, which is one command of it.
 
 Each module of this package has a function ``add_commands``, which adds its commands to the parser.
 The code behind a command is imported when that command runs, so each starts with the imports that
@@ -36,6 +36,7 @@ from pipeline.commands.program import (
     noted_interrupts,
     survive_closed_pipes,
 )
+from pipeline.commands.runs import init, run
 from pipeline.errors import nearest
 from pipeline.files import storage
 
@@ -49,6 +50,8 @@ def command_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for family in (
+        init,
+        run,
         look,
         documents,
         diff,
@@ -72,22 +75,29 @@ def command_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, *, command: str | None = None) -> int:
     """Run the command; returns the exit status, 2 for a user's mistake.
 
+    ``command`` is the command where the program is one alone, as ``beam_runner.py`` is.
+
     The function of a command takes the parsed options and returns the exit status. A ValueError
-    that it raises is a user's mistake and is printed in one line, and so is an OSError. A command
-    that runs pipelines gets the options for Beam in ``options.beam_arguments``. Any other error of
-    such a command is printed in one line too, since the command can be given again to continue.
+    that it raises is a user's mistake and is printed in one line, and so is an OSError; a command
+    may say in ``options.mistakes`` which errors are. A command that runs pipelines gets the options
+    for Beam in ``options.beam_arguments``. Any other error of such a command is printed in one line
+    too, since the command can be given again to continue.
     After Ctrl-C the status is 130. After SIGTERM it is 143, where ``ends_by_sigterm`` of the parsed
     options lets the command end first what it has started. A pipe that is closed at its other end
     changes no status.
     """
     parser = command_parser()
-    if wrong := _unknown_command(parser, sys.argv[1:] if arguments is None else arguments):
+    words = [
+        *([] if command is None else [command]),
+        *(sys.argv[1:] if arguments is None else arguments),
+    ]
+    if wrong := _unknown_command(parser, words):
         print(f"error: there is no command {wrong}", file=sys.stderr)
         return 2
-    options, others = parser.parse_known_args(arguments)
+    options, others = parser.parse_known_args(words)
     runs_pipelines = getattr(options, "takes_beam_options", False)
     if runs_pipelines:
         options.beam_arguments = others
@@ -101,17 +111,17 @@ def main(arguments: list[str] | None = None) -> int:
     goes_on = runs_pipelines or bool(getattr(options, "work", None))
     with noted_interrupts(also_sigterm=getattr(options, "ends_by_sigterm", False)) as stopped_by:
         try:
-            if runs_pipelines:
+            if others:
                 from pipeline.runners.beam_options import check_beam_arguments
 
                 check_beam_arguments(others, vars(options), options.runner)
             return int(options.function(options))
         except KeyboardInterrupt:
             return interrupted(arguments, goes_on=goes_on, status=stopped_by() or INTERRUPTED)
-        except ValueError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
         except Exception as error:
+            if isinstance(error, getattr(options, "mistakes", ValueError)):
+                print(f"error: {error}", file=sys.stderr)
+                return 2
             if stopped_by():
                 return interrupted(arguments, goes_on=goes_on, status=stopped_by())
             if not runs_pipelines and isinstance(error, OSError):

@@ -32,7 +32,7 @@ ROOMS = (
 """Folders of the package whose files have a part in what a run makes of its inputs."""
 
 _SUFFIXES = (".py", ".txt", ".yaml")
-_OWN = ("beam_runner", "pipeline", "tokenizer", "training", "transforms")
+_OWN = ("beam_runner", "llama_corpus", "pipeline", "tokenizer", "training", "transforms")
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.errors import RecipeError, nearest
 from pipeline.files import storage
+from pipeline.files.bundled import BUNDLED
 from pipeline.files.local_copy import local_copy
 from pipeline.files.trusted import forget, trusted
 from pipeline.recipe.across import narrowed, step_name
@@ -71,6 +72,7 @@ def load_recipe(
     raw = _unshared(raw)
     variables = dict(raw.pop("variables", None) or {})
     variables["recipe_dir"] = path.rsplit("/", 1)[0] if "/" in path else "."
+    variables["bundled_dir"] = str(BUNDLED)
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:

@@ -19,7 +19,11 @@ GOOGLE = "it needs an account at Google; tests/dataflow runs its jobs without on
 DOWNLOADS = "it downloads for hours or days"
 AFTER_DOWNLOADS = "it looks at what comes of terabytes of downloads; README.md has the like, run"
 
+OWN_FILES = "tests/pipeline/starting/test_own_files.py::test_the_recipe_for_json_lines_runs"
+
 COVERED = {
+    "corpus init": OWN_FILES,
+    "corpus run --recipe corpus.yaml": OWN_FILES,
     "make demo": "tests/test_beam_runner.py::test_the_demo_verifies_and_leaves_no_work_behind",
     "scripts/from_scratch.sh DATA OUT": FROM_SCRATCH,
     "corpus train-lm": FROM_SCRATCH,
@@ -74,6 +78,9 @@ CANNOT_RUN = {
     "py-spy record": BY_HAND,
     "pyinstrument": BY_HAND,
     "scripts/compare_runs.sh": "the scratch folder is no repository of git; tried by hand",
+    "make wheel": "it fetches what builds a wheel; tests/test_wheel.py builds one without",
+    "git clone": "there is no network",
+    "pip install": "it installs from the network; tests/test_wheel.py does the like",
     "make kenlm-tools": "it builds programs for minutes; make test has done so before this test",
     "make spark-job-server": "it builds a jar for minutes; make test has done so before this test",
     "$SPARK_HOME/bin/spark-submit": BY_HAND,

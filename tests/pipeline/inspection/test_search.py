@@ -166,7 +166,9 @@ def test_options_may_stand_anywhere(demo_run, capsys):
 
 def test_what_is_printed_marks_the_hit_and_steers_no_terminal(demo_run, capsys):
     assert main(["search", str(demo_run), "the garden", "--limit", "1"]) == 0
-    assert "«" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "«" in printed
+    assert re.search(r"^\w+/\S+#\S+$", printed, re.MULTILINE), "an id alone"
     from pipeline.tables import printable
 
     assert printable("a\x1b[2Jb\n\tc\x9b") == "a\u241b[2Jb\n\tc\ufffd"

@@ -1,0 +1,1 @@
+"""The Python interface of llama-corpus, and the recipes and samples that come with it."""

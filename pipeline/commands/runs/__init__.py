@@ -1,0 +1,1 @@
+"""Commands that begin runs: ``corpus init``, ``run`` and ``demo``."""
