@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +17,7 @@ from pipeline.files.trusted import FILE_STATES, Seal, expect, seals_of
 from pipeline.output import output_folder, whole_files
 from pipeline.output.differences import one_path
 from pipeline.output.layout import RUN_NAME, Split
-from pipeline.output.opt_out import given_list, replace_list
+from pipeline.output.opt_out import digest_of_list, given_list, list_of_run, replace_list
 from pipeline.output.progress import ProgressDisplay
 from pipeline.passes.kept_documents import stay_kept
 from pipeline.passes.plan import Plan, make_plan
@@ -74,19 +73,22 @@ class Session:
 def opened(
     recipe: Recipe, output: str, execution: Execution, *, start_over: bool,
     describe: Describe = output_folder.describe, products: Sequence[str] = (),
+    opt_out_removed: bool = False,
 ) -> Iterator[Session]:  # fmt: skip
     """Open the folder ``output`` for a run of ``recipe``, or to go on with one that was stopped.
 
     ``start_over`` removes what an earlier run left there, and ``products``, the files that the
-    command makes beside those of every run. When the block ends well, what a run needs while it
-    runs is removed. Raises RunError, before any work, where the folder holds a run of something
-    else, as ``describe`` tells it, or where a shuffle does not fit in memory.
+    command makes beside those of every run. The opt-out list of a run that is there stays in force
+    where the recipe names none, unless ``opt_out_removed`` takes it back. When the block ends well,
+    what a run needs while it runs is removed. Raises RunError, before any work, where the folder
+    holds a run of something else, as ``describe`` tells it, or where a shuffle does not fit in
+    memory.
     """
     plan = make_plan(recipe)
     plan.check_shuffle(execution.shuffle_limit)
     opt_out_list = given_list(recipe)
     described = describe(recipe, plan.splits)
-    if recipe.opt_out and hashlib.sha256(opt_out_list).hexdigest() != described["opt_out"]:
+    if recipe.opt_out and digest_of_list(opt_out_list) != described["opt_out"]:
         raise ChangedError(f"{recipe.opt_out} was written anew while it was read; try again")
     seals = seals_of(described)
     expect(seals)
@@ -95,6 +97,9 @@ def opened(
             for name in products:
                 storage.remove(output, name)
         output_folder.open_output(output, described, plan.splits, start_over)
+        if recipe.opt_out is None and not opt_out_removed:
+            opt_out_list = list_of_run(output)
+            described["opt_out"] = digest_of_list(opt_out_list)
         replace_list(output, opt_out_list)
         there = storage.read_json(storage.join(output, RUN_NAME))
         # It is the same run, but may have been begun with another mixture, which a manifest has.
