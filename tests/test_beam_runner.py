@@ -57,6 +57,15 @@ def test_a_finished_run_does_nothing(demo, capsys):
     assert {path: path.stat().st_mtime_ns for path in demo.rglob("*")} == before
 
 
+@pytest.mark.parametrize("recipe", ["recipes/demo.yaml", "./recipes/../recipes/demo.yaml"])
+def test_one_recipe_by_another_path_is_the_same_run(demo, monkeypatch, capsys, recipe):
+    monkeypatch.chdir(ROOT)
+    before = digests(demo)
+    assert run_demo(demo, "--recipe", recipe) == 0
+    assert "nothing was changed" in capsys.readouterr().out
+    assert digests(demo) == before and verify(str(demo)) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("moment", ["work/fingerprints/**/*.fp", "ledger/commoncrawl/*.json"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from pipeline.files import storage
 from pipeline.output.layout import Split, read_plan
 
 MAX_NAMED = 5
@@ -22,8 +25,10 @@ def what_changed(
     """Return the differences between the run in ``output`` and another, a line each.
 
     ``old`` is the ``run.json`` of the run in ``output``; ``new`` and ``plan`` are the other's. With
-    ``with_times``, an input file differs too where only its time of modification does.
+    ``with_times``, an input file differs too where only its time of modification does. Two paths
+    to one file are the same.
     """
+    old, new = resolved(old), resolved(new)
     changes = []
     if old["version"] != new["version"]:
         changes.append(f"llama-corpus was version {old['version']}, is now {new['version']}")
@@ -43,6 +48,39 @@ def what_changed(
         elif with_times and _is_anew(before[key], now[key]):
             changes.append(f"input {key[0]} was written anew")
     return changes
+
+
+def resolved(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a run with all paths of this machine absolute, without links."""
+    paths = {*described["files"], *_inputs(described["recipe"])}
+    true = {path: one_path(path) for path in paths}
+    files = {true[path]: digest for path, digest in described["files"].items()}
+    return {**described, "recipe": _with_paths(described["recipe"], true), "files": files}
+
+
+def _inputs(recipe: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the patterns of a recipe's inputs."""
+    for source in recipe.get("sources", {}).values():
+        yield from source.get("input", [])
+
+
+def one_path(path: str) -> str:
+    """Return the path, or pattern, that all spellings of it on this machine have in common.
+
+    It has no links and dots. Remote paths stay as they are.
+    """
+    if storage.is_remote(path):
+        return path
+    return str(Path(path).resolve()) + ("/" if path.endswith("/") else "")
+
+
+def _with_paths(value: Any, true: Mapping[str, str]) -> Any:
+    """Return a plain value with paths in the place of those that they are the same as."""
+    if isinstance(value, dict):
+        return {key: _with_paths(item, true) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_paths(item, true) for item in value]
+    return true.get(value, value) if isinstance(value, str) else value
 
 
 def _changed_code(old: dict[str, str] | None, new: dict[str, str] | None) -> list[str]:

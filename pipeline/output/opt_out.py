@@ -3,11 +3,13 @@
 The list is applied after all of a source's steps. Deduplication therefore decides as it did without
 the list, and no other document changes. The run keeps a copy of the list, ``opt_out.txt``. If the
 next run is given another list, the shards that contain one of its documents are removed and built
-again. All other shards stay as they are.
+again. All other shards stay as they are. A command that gives no list leaves the run's in force; to
+take it back, it has to say so.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +59,21 @@ def list_of_run(output: str) -> bytes:
     """Read the list with which the run in ``output`` was made; empty if it had none."""
     path = storage.join(output, OPT_OUT_NAME)
     return storage.read_bytes(path) if storage.exists(path) else b""
+
+
+def digest_of_list(data: bytes) -> str | None:
+    """Return the SHA-256 of a list that ``run.json`` has; None for an empty one, as for none."""
+    return hashlib.sha256(data).hexdigest() if data else None
+
+
+def left_out(output: str) -> int:
+    """Count the documents that the list of the run in ``output`` has left out so far."""
+    return sum(
+        row["documents"]
+        for name in storage.list_names(output, "ledger")
+        for row in storage.read_json(storage.join(output, name))["rows"]
+        if (row["step"], row["outcome"]) == (OPT_OUT_STEP, "dropped")
+    )
 
 
 def opt_out_warnings(output: str, ledger: pa.Table) -> list[str]:

@@ -23,14 +23,20 @@ class Finished(NamedTuple):
     mixture: NewMixture | None  # where a complete run was given another mixture
 
 
-def run(recipe: Recipe, output: str, execution: Execution, *, start_over: bool = False) -> Finished:
+def run(
+    recipe: Recipe, output: str, execution: Execution, *, start_over: bool = False,
+    opt_out_removed: bool = False,
+) -> Finished:  # fmt: skip
     """Run a recipe into the folder ``output``, or go on with a run that was stopped there.
 
-    A finished run is given the recipe's mixture, if it has another one: its shards stay. Raises
-    RunError, before any work, where the folder holds another run or a shuffle does not fit
-    in memory.
+    A finished run is given the recipe's mixture, if it has another one: its shards stay. Its
+    opt-out list stays in force where the recipe names none, unless ``opt_out_removed``. Raises
+    RunError, before any work, where the folder holds another run or a shuffle does not fit in
+    memory.
     """
-    with opened(recipe, output, execution, start_over=start_over) as session:
+    with opened(
+        recipe, output, execution, start_over=start_over, opt_out_removed=opt_out_removed
+    ) as session:
         was_complete, mixture = session.has(MANIFEST_NAME), None
         if not was_complete:
             with session.attempt():

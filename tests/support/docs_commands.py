@@ -79,7 +79,6 @@ CANNOT_RUN = {
     "pyinstrument": BY_HAND,
     "scripts/compare_runs.sh": "the scratch folder is no repository of git; tried by hand",
     "make wheel": "it fetches what builds a wheel; tests/test_wheel.py builds one without",
-    "git clone": "there is no network",
     "pip install": "it installs from the network; tests/test_wheel.py does the like",
     "make kenlm-tools": "it builds programs for minutes; make test has done so before this test",
     "make spark-job-server": "it builds a jar for minutes; make test has done so before this test",

@@ -49,6 +49,8 @@ def add_commands(commands: Any) -> None:
                      help="remove what an earlier run left in the output folder")  # fmt: skip
     one.add_argument("--no_report", action="store_true",
                      help="leave the report to 'corpus report', here or elsewhere")  # fmt: skip
+    one.add_argument("--opt_out_removed", action="store_true",
+                     help="take the run's opt-out list back: its documents return")  # fmt: skip
     one.set_defaults(function=_command_run, mistakes=MISTAKES)
 
     text = "run the demo on the bundled samples, and show what became of every source"
@@ -59,7 +61,8 @@ def add_commands(commands: Any) -> None:
     one.set_defaults(
         function=_command_demo, mistakes=MISTAKES, takes_beam_options=True, settings=[],
         recipe=bundled("recipes/demo.yaml"), sources=None, workers=None, memory_bytes=None,
-        runner="DirectRunner", dry_run=False, start_over=False, no_report=False, json=False,
+        runner="DirectRunner", dry_run=False, start_over=False, no_report=False,
+        opt_out_removed=False,
     )  # fmt: skip
 
 
@@ -68,6 +71,8 @@ def _command_run(options: argparse.Namespace) -> int:
     from pipeline.runners.choose import execution
 
     recipe = load_recipe(options.recipe, options.settings, options.sources)
+    if options.opt_out_removed and recipe.opt_out is not None:
+        raise RunError(f"--opt_out_removed: the recipe names a list, {recipe.opt_out}")
     how = execution(options, options.beam_arguments, options.output, recipe)
     if options.dry_run:
         return _dry_run(recipe, how, options.output)
@@ -90,13 +95,22 @@ def _whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> i
     from pipeline.commands.summary import print_summary
     from pipeline.output.layout import REPORT_NAME
     from pipeline.output.ledger import kept_some, ledger_warnings, read_ledger
-    from pipeline.output.opt_out import opt_out_warnings
+    from pipeline.output.opt_out import left_out, list_of_run, opt_out_warnings
     from pipeline.passes.run import run
 
     started = time.monotonic()
+    returning = left_out(options.output) if options.opt_out_removed else 0
     manifest, was_complete, mixture = run(
-        recipe, options.output, how, start_over=options.start_over
-    )
+        recipe, options.output, how, start_over=options.start_over,
+        opt_out_removed=options.opt_out_removed,
+    )  # fmt: skip
+    if options.opt_out_removed:
+        print(f"the opt-out list is taken back: {returning:,} documents that it left out return")
+    elif recipe.opt_out is None and list_of_run(options.output):
+        print(
+            f"the run's opt-out list stays in force, and leaves {left_out(options.output):,} "
+            "documents out; --opt_out_removed takes it back"
+        )
     if mixture is not None:
         print("\n".join(mixture_lines(options.output, mixture)))
     elif was_complete:

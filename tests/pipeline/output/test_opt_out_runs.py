@@ -20,11 +20,10 @@ ARGUMENTS = ["--sources", "commoncrawl,c4,stackexchange", "--set",
              "shards.target_shard_tokens=30000"]  # fmt: skip
 
 
-def run_with(output, entries: str | None, folder) -> int:
-    more = []
+def run_with(output, entries: str | None, folder, *more: str) -> int:
     if entries is not None:
         (folder / "list.txt").write_text(entries)
-        more = ["--set", f"opt_out={folder / 'list.txt'}"]
+        more = (*more, "--set", f"opt_out={folder / 'list.txt'}")
     return run_demo(output, *ARGUMENTS, *more)
 
 
@@ -93,8 +92,14 @@ def test_a_list_removes_its_documents_and_rebuilds_their_shards_alone(plain, tmp
     fresh = tmp_path / "fresh"
     assert run_with(fresh, f"{by_id}\n{url}\n", tmp_path) == 0
     assert digests(fresh) == digests(output)
-    # Without the list, all files are as before.
+    # A command without a list leaves this one in force, and says so.
+    capsys.readouterr()
     assert run_with(output, None, tmp_path) == 0
+    assert "stays in force, and leaves 2 documents out" in capsys.readouterr().out
+    assert digests(fresh) == digests(output)
+    # Where it is taken back, all files are as before.
+    assert run_with(output, None, tmp_path, "--opt_out_removed") == 0
+    assert "2 documents that it left out return" in capsys.readouterr().out
     assert verify(str(output)) == []
     assert digests(output) == digests(plain)
 
@@ -130,6 +135,11 @@ def test_a_list_changed_half_way_is_taken_up_again(plain, tmp_path, monkeypatch)
     assert not (output / "manifest.json").exists()
     assert run_with(output, identifier, tmp_path) == 0
     assert verify(str(output)) == [] and identifier not in documents(output)
+
+
+def test_a_list_is_not_given_and_taken_back_at_once(tmp_path, capsys):
+    assert run_with(tmp_path / "out", "a.test\n", tmp_path, "--opt_out_removed") == 2
+    assert "--opt_out_removed: the recipe names a list" in capsys.readouterr().err
 
 
 def test_mistakes_are_told_before_any_work(tmp_path, capsys):
