@@ -139,7 +139,7 @@ def _domain_tables(sources: dict[str, Any]) -> Iterator[Any]:
 
 def _command_explain(options: argparse.Namespace) -> int:
     from pipeline.inspection.copies import SEARCH_SECONDS
-    from pipeline.inspection.explain import explain
+    from pipeline.inspection.explain import explain, told_of
 
     seconds = SEARCH_SECONDS if options.search_seconds is None else options.search_seconds
     explanation = explain(options.output, options.id, search_seconds=seconds)
@@ -160,9 +160,7 @@ def _command_explain(options: argparse.Namespace) -> int:
         if not explanation["kept"]
         else f"kept, in {explanation['part']}-{explanation['shard']:05d}"
     )
-    if fell_to := explanation.get("fell_to"):
-        names = [" in ".join(one[k] for k in ("id", "index") if k in one) for one in fell_to]
-        outcome = f"{outcome} of {' and, in the end, of '.join(names)}"
+    outcome += told_of(explanation.get("fell_to", []))
     headings = ["step", "decision", "characters before", "after", "what it set"]
     show(table(f"{explanation['id']}: {outcome}", headings, rows))
     for decision in explanation["decisions"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -242,7 +242,7 @@ def explain(
     )
     kept = history.dropped_by is None
     deadline = time.monotonic() + search_seconds
-    fell_to = _fell_to(output, history, deadline)
+    fell_to = fell_to_of(output, history, deadline)
     n_not_found = name_copies(output, history.taken, deadline)
     return {
         "id": identifier,
@@ -259,8 +259,11 @@ def explain(
     }
 
 
-def _fell_to(output: str, history: History, deadline: float) -> list[dict[str, str]]:
-    """Name what a document fell to: in an earlier run, as it was noted, or as it is found."""
+def fell_to_of(output: str, history: History, deadline: float) -> list[dict[str, str]]:
+    """Name what a document fell to: in an earlier run, as it was noted, or as it is found.
+
+    ``deadline`` is by the monotonic clock; nothing is looked for after it.
+    """
     if history.dropped_unit is None:
         return []
     if history.earlier:
@@ -271,3 +274,9 @@ def _fell_to(output: str, history: History, deadline: float) -> list[dict[str, s
     name_copies(output, [history.whole], deadline)
     ((_, told),) = history.whole.told
     return [{name: told["copy"][name] for name in ("source", "id")}] if "copy" in told else []
+
+
+def told_of(fell_to: Sequence[Mapping[str, str]]) -> str:
+    """Say what a document fell to, and what stays in the end, as the end of a sentence."""
+    names = [" in ".join(one[k] for k in ("id", "index") if k in one) for one in fell_to]
+    return f" of {' and, in the end, of '.join(names)}" if names else ""

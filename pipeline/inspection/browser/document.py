@@ -47,11 +47,11 @@ def describe(
     and ``trouble`` says why. Raises DamagedFileError if the shard is damaged.
     """
     record = read_rows(file, [number])[number]
-    page: dict[str, Any] = {"record": record, "decisions": [], "trouble": None}
+    page: dict[str, Any] = {"record": record, "decisions": [], "trouble": None, "fell_to": ""}
     page["no_tokens"] = table if isinstance(table, str) and file.part != DROPPED else None
     texts: list[Text] = []
     try:
-        page["decisions"], last_text = _history(output, file, record)
+        page["decisions"], last_text, page["fell_to"] = _history(output, file, record)
         texts += _struck_texts(page["decisions"])
     except (OSError, ValueError) as error:
         page["trouble"] = str(error)
@@ -74,8 +74,9 @@ def describe(
 
 def _history(
     output: str, file: DocumentFile, record: dict[str, Any]
-) -> tuple[list[dict[str, Any]], str]:
-    from pipeline.inspection.explain import follow
+) -> tuple[list[dict[str, Any]], str, str]:
+    """Return the decisions, the text ahead of the last one, and what the document fell to."""
+    from pipeline.inspection.explain import fell_to_of, follow, told_of
 
     with _input_lock:
         history = follow(
@@ -86,7 +87,9 @@ def _history(
             dropped_by_steps={record["step"]} if file.part == DROPPED else None,
             with_texts=True,
         )[record["id"]]
-    return history.decisions, history.text_before
+        # Only what is noted, so that a page does not wait for a search.
+        fell_to = fell_to_of(output, history, deadline=0)
+    return history.decisions, history.text_before, told_of(fell_to)
 
 
 def _struck_texts(decisions: list[dict[str, Any]]) -> list[Text]:

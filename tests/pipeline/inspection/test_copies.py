@@ -12,7 +12,10 @@ import pytest
 import yaml
 
 from pipeline.commands.main import main
+from pipeline.inspection.browser.document import describe
+from pipeline.inspection.document_rows import document_files
 from pipeline.inspection.explain import explain
+from pipeline.inspection.manifest import load_manifest
 from pipeline.output.layout import read_plan
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import process_split
@@ -112,6 +115,16 @@ def test_of_equal_documents_the_first_is_named_whether_it_was_noted_or_not(outpu
     finally:
         for path in noted:
             path.with_suffix(".away").rename(path)
+
+
+def test_a_page_in_the_browser_names_what_is_noted(output):
+    manifest = load_manifest(str(output))
+    (file, *_) = document_files(str(output), manifest, source="c4", parts=["dropped"])
+    reasons = [row["reason"] for row in pq.read_table(file.path).to_pylist()]
+    number = reasons.index("duplicate_document")
+    page = describe(str(output), "no tokens", file, number)
+    (fell_to,) = explain(str(output), page["record"]["id"])["fell_to"]
+    assert page["fell_to"] == f" of {fell_to['id']}"
 
 
 def test_of_near_duplicates_one_that_is_alike_and_one_that_stays_are_named(output):
