@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     The function of a command takes the parsed options and returns the exit status. A ValueError
     that it raises is a user's mistake and is printed in one line, and so is an OSError. A command
     that runs pipelines gets the options for Beam in ``options.beam_arguments``. Any other error of
-    such a command is printed in one line too, since the command can be given again to continue.
+    such a command is printed in one line too, since the command can be given again to continue; so
+    is a ValueError of its workers.
     After Ctrl-C the status is 130. A pipe that is closed at its other end changes no status.
     """
     parser = command_parser()
@@ -101,6 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             return interrupted(arguments, goes_on=runs_pipelines)
         except ValueError as error:
+            if runs_pipelines and _is_of_a_worker(error):
+                return _stopped(options.output, error)
             print(f"error: {error}", file=sys.stderr)
             return 2
         except Exception as error:
@@ -111,10 +114,22 @@ def main(arguments: list[str] | None = None) -> int:
                 return 2
             if not runs_pipelines:
                 raise
-            from pipeline.runners.stops import note_stop
+            return _stopped(options.output, error)
 
-            print(note_stop(options.output, error), file=sys.stderr)
-            return 1
+
+def _is_of_a_worker(error: ValueError) -> bool:
+    """Tell whether a worker has raised an error, in this process: it is no mistake, but a stop."""
+    from pipeline.runners.stops import TOLD_ERRORS
+
+    return type(error).__name__ in TOLD_ERRORS
+
+
+def _stopped(output: str, error: Exception) -> int:
+    """Say what stopped a command with pipelines in the middle; return the exit status."""
+    from pipeline.runners.stops import note_stop
+
+    print(note_stop(output, error), file=sys.stderr)
+    return 1
 
 
 def _unknown_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> str:
