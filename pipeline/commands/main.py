@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None, *, command: str | None = None) -> i
     that it raises is a user's mistake and is printed in one line, and so is an OSError; a command
     may say in ``options.mistakes`` which errors are. A command that runs pipelines gets the options
     for Beam in ``options.beam_arguments``. Any other error of such a command is printed in one line
-    too, since the command can be given again to continue.
+    too, since the command can be given again to continue; so is a ValueError of its workers.
     After Ctrl-C the status is 130. After SIGTERM it is 143, where ``ends_by_sigterm`` of the parsed
     options lets the command end first what it has started. A pipe that is closed at its other end
     changes no status.
@@ -119,7 +119,8 @@ def main(arguments: list[str] | None = None, *, command: str | None = None) -> i
         except KeyboardInterrupt:
             return interrupted(arguments, goes_on=goes_on, status=stopped_by() or INTERRUPTED)
         except Exception as error:
-            if isinstance(error, getattr(options, "mistakes", ValueError)):
+            of_worker = runs_pipelines and _is_of_a_worker(error)
+            if isinstance(error, getattr(options, "mistakes", ValueError)) and not of_worker:
                 print(f"error: {error}", file=sys.stderr)
                 return 2
             if stopped_by():
@@ -129,10 +130,22 @@ def main(arguments: list[str] | None = None, *, command: str | None = None) -> i
                 return 2
             if not runs_pipelines:
                 raise
-            from pipeline.runners.stops import note_stop
+            return _stopped(options.output, error)
 
-            print(note_stop(options.output, error), file=sys.stderr)
-            return 1
+
+def _is_of_a_worker(error: Exception) -> bool:
+    """Tell whether a worker has raised an error, in this process: it is no mistake, but a stop."""
+    from pipeline.runners.stops import TOLD_ERRORS
+
+    return type(error).__name__ in TOLD_ERRORS
+
+
+def _stopped(output: str, error: Exception) -> int:
+    """Say what stopped a command with pipelines in the middle; return the exit status."""
+    from pipeline.runners.stops import note_stop
+
+    print(note_stop(output, error), file=sys.stderr)
+    return 1
 
 
 def _unknown_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> str:

@@ -130,8 +130,9 @@ def _command_convert(options: argparse.Namespace) -> int:
         return print_json({"model": options.model, "written": options.to, "bytes": len(made)})
     print(
         f"{options.to}: the ids of all texts are those of {options.model}, in the library\n"
-        "tokenizers with encode_special_tokens. LlamaTokenizer of transformers differs for a text\n"
-        "that begins with a space or that holds a special token spelt out."
+        "tokenizers with encode_special_tokens, and in PreTrainedTokenizerFast of transformers\n"
+        "with split_special_tokens. LlamaTokenizer differs for a text that begins with a space or\n"
+        "that holds a special token spelt out."
     )
     return 0
 

@@ -6,6 +6,7 @@ import io
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -89,6 +90,30 @@ def trained(**options: object) -> bytes:
 def test_ids_of_other_kinds(options: dict[str, object]) -> None:
     texts = [*SEVERAL_SCRIPTS, " two  spaces ", "\n\n", "a<sep>b", "ﬁ ½", "unknown: \u4e2d"]
     assert differing(trained(**options), texts) == []
+
+
+@pytest.mark.slow
+def test_which_loaders_of_transformers_agree(tmp_path: Path) -> None:
+    """As the page says: the file's own loader but for names of marks, LlamaTokenizer not quite."""
+    from transformers import LlamaTokenizer, PreTrainedTokenizerFast  # which takes seconds
+
+    model = train_tokenizer(SEVERAL_SCRIPTS * 3, 420)
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(convert_model(model))
+    expected = sentencepiece.SentencePieceProcessor(model_proto=model)
+    texts = {"words": "some words", "spaces": "  x", "names": "a <s> b", "mark": "a\u2581b"}
+
+    def differing(loaded: Any) -> set[str]:
+        ids = {
+            name: loaded(text, add_special_tokens=False).input_ids for name, text in texts.items()
+        }
+        return {name for name, text in texts.items() if ids[name] != expected.encode(text)}
+
+    file = str(path)
+    split = PreTrainedTokenizerFast(tokenizer_file=file, split_special_tokens=True)
+    assert differing(split) == set()
+    assert differing(PreTrainedTokenizerFast(tokenizer_file=file)) == {"names"}
+    assert differing(LlamaTokenizer.from_pretrained(tmp_path)) == {"spaces", "names", "mark"}
 
 
 @pytest.mark.parametrize(

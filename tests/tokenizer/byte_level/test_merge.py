@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -123,9 +124,15 @@ def test_ids_of_a_tiktoken_file(pair: Pair) -> None:
     assert_tiktokens_ids(pair, texts)
 
 
+def known(text: str) -> str:
+    """Leave out what ``regex`` knows by a later version of Unicode than ``tokenizers``."""
+    is_known = (unicodedata.category(one) != "Cn" and one != "\u0295" for one in text)
+    return "".join(itertools.compress(text, is_known))
+
+
 @pytest.mark.slow
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))
-@given(texts=st.lists(wild_text, min_size=1, max_size=8))
+@given(texts=st.lists(wild_text.map(known), min_size=1, max_size=8))
 def test_ids_of_a_tiktoken_file_for_wild_text(pair: Pair, texts: list[str]) -> None:
     assert_tiktokens_ids(pair, texts)
 

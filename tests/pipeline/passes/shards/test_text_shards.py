@@ -245,6 +245,26 @@ def test_weights_that_do_not_fit_are_told_before_the_work(
     assert {path: path.stat().st_mtime_ns for path in ledgers} == ledgers
 
 
+def test_a_text_that_is_lost_stops_the_command(text: Path, tmp_path: Path, capsys) -> None:
+    """It is named, and the command goes on when the text is back."""
+    damaged = tmp_path / "damaged"
+    shutil.copytree(text, damaged)
+    path = damaged / "shards/wikipedia/train-00000.text.parquet"
+    whole, table = path.read_bytes(), pq.read_table(path)
+    shorter = [one[:-1] if i == 3 else one for i, one in enumerate(table["text"].to_pylist())]
+    pq.write_table(table.set_column(1, table.schema.field("text"), pa.array(shorter)), path)
+    command = gpt2_command(damaged, tmp_path / "to", tmp_path / "gpt2.json")
+    assert main([*command, "--workers", "1"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    n = len(shorter[3])
+    assert f"{table['id'][3]}: {n:,} characters come back of {n + 1:,}; its text is lost" in said
+    assert "the same command goes on from here" in said
+    path.write_bytes(whole)
+    assert main([*command, "--workers", "1"]) == 0
+    assert verify(str(tmp_path / "to")) == []
+    assert not (tmp_path / "to" / "error.txt").exists()
+
+
 def test_a_mixture_of_shards_of_text_must_fit_their_domains(text: Path, tmp_path: Path) -> None:
     manifest = json.loads((text / "manifest.json").read_text())
     manifest["recipe"]["sources"]["wikipedia"]["domains"]["shares"] = {"xx": 1.0}
