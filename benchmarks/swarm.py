@@ -27,7 +27,9 @@ import numpy.typing as npt
 
 from benchmarks.judged.ranks import rank_correlation
 from benchmarks.judged.regression import Floats, fitted, optimum, random_mixtures
+from benchmarks.judged.training_here import train_here
 from pipeline.commands.judge import MODELS, named_file, show_judgement, show_progress
+from pipeline.commands.program import INTERRUPTED
 from pipeline.errors import RunError
 from pipeline.inspection.manifest import load_manifest
 from pipeline.inspection.piece_table import load_piece_table
@@ -54,7 +56,7 @@ ROOM = 4
 MAX_EPOCHS = 4.0
 """Most epochs of a part in the mixture that is found (Muennighoff et al., arXiv 2305.16264)."""
 
-QUICK = {"mixtures": 4, "tokens": 2048, "draws": 2}
+QUICK = {"mixtures": 3, "tokens": 1024, "draws": 2}
 """Settings of ``--quick``, which only shows that everything runs."""
 
 QUICK_PASSAGES = 10
@@ -249,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kind = (
         ngram_scorer(kenlm_tools(None))
         if options.model == NGRAMS
-        else trained_scorer(options.model, options.seed, options.work)
+        else trained_scorer(options.model, options.seed, options.work, train_here)
     )
     scorer = kept_in(options.work, kind)
     generator = np.random.default_rng(options.seed)
@@ -277,5 +279,9 @@ def _beginning(text: HeldOut) -> HeldOut:
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except ValueError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

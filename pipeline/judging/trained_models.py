@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,21 @@ BATCH_TOKENS = {"10M": 1024, "100M": 16384}
 
 LEARNING_RATE = {"10M": 2e-3, "100M": 1e-3}
 
+Train = Callable[[list[str], Path], None]
+"""What calls the trainer, with the arguments of ``training.score`` and a file for its output."""
+
 SOURCE = "draw"
 MESSAGE_LINES = 3
 
 
-def trained_scorer(model: str, seed: int, work: Path | None = None) -> Scorer:
+def trained_scorer(
+    model: str, seed: int, work: Path | None = None, train: Train | None = None
+) -> Scorer:
     """Return the scorer by trained models of a size; each is trained once over its draw.
 
-    ``work`` is a folder for unfinished trainings, in which the same comparison goes on. Raises
-    RunError where PyTorch is not installed.
+    ``work`` is a folder for unfinished trainings, in which the same comparison goes on. ``train``
+    calls the trainer, which without it is a program of its own. Raises RunError where PyTorch is
+    not installed.
     """
     if importlib.util.find_spec("torch") is None:
         raise RunError("--model needs the trainer: install llama-corpus[train]")
@@ -70,16 +77,18 @@ def trained_scorer(model: str, seed: int, work: Path | None = None) -> Scorer:
             raise RunError("--model: the run sets no mark of begin or end, which a model needs")
         if work is None:
             with tempfile.TemporaryDirectory() as scratch:
-                return _trained(draw, passages, settings, Path(scratch))
+                return _trained(draw, passages, settings, Path(scratch), train or _start)
         folder = work / f"training-{digest_of(settings, draw, passages)}"
-        scored = _trained(draw, passages, settings, folder)
+        scored = _trained(draw, passages, settings, folder, train or _start)
         shutil.rmtree(folder)
         return scored
 
     return Scorer(TRAINED_MEANING, settings, score)
 
 
-def _trained(draw: Draw, passages: Passages, settings: dict[str, Any], folder: Path) -> Scored:
+def _trained(
+    draw: Draw, passages: Passages, settings: dict[str, Any], folder: Path, train: Train
+) -> Scored:
     """Train in a folder, which may hold a training of the same that was stopped."""
     data, run = folder / "data", folder / "run"
     write_draw(draw, data)
@@ -95,7 +104,7 @@ def _trained(draw: Draw, passages: Passages, settings: dict[str, Any], folder: P
     begin = (draw.begin + draw.end)[0]
     np.savez(folder / "passages.npz", ids=ids, offsets=offsets, begin=np.array(begin))
     scores = folder / "scores.npy"
-    _start(
+    train(
         [str(folder / "passages.npz"), str(scores), "--data", str(data), "--output", str(run),
          "--model", settings["model"], "--seed", str(settings["training_seed"]),
          "--sequence_length", str(settings["sequence_length"]),

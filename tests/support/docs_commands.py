@@ -45,6 +45,8 @@ COVERED = {
     "test_peers_come_to_results_that_compare",
     "python benchmarks/ablation.py": "tests/benchmarks/test_ablation.py::"
     "test_a_recipe_of_the_ablation_runs",
+    "python benchmarks/target_weights.py": "tests/pipeline/judging/test_weights.py::"
+    "test_a_target_of_books_and_code_is_found",
     "python benchmarks/swarm.py out/demo": "tests/benchmarks/test_swarm.py::"
     "test_a_quick_swarm_trains_models_and_goes_on",
     "corpus judge": "tests/pipeline/commands/test_judge_command.py::"
