@@ -10,7 +10,9 @@ this process, each from fresh weights. Without ``--data`` the corpus has random 
 as long to load as real ones.
 
 Our side is the trainer's own step. Hugging Face's side runs under autocast, which is usual with
-float32 weights, with SDPA attention and its own loss.
+float32 weights, with SDPA attention and its own loss. Both sides prefer the same attention kernels.
+Ten steps warm up, and fifty are measured. Versions are told, and what nvidia-smi says of clocks and
+power in the last fifth of the steps.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import gc
 import hashlib
 import io
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +37,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tokenizer.shards import ShardWriter
@@ -57,6 +61,10 @@ VOCABULARY = 32_000
 WANTED_TOKENS_PER_SECOND, WANTED_RATIO, WANTED_DATA_WAIT = 65_000, 1.3, 0.005
 
 
+CLOCKS = ("clocks.sm", "clocks.mem", "clocks_throttle_reasons.active", "power.draw",
+          "power.limit", "temperature.gpu")  # fmt: skip
+
+
 class Timed(NamedTuple):
     """Measurements of one side."""
 
@@ -64,6 +72,38 @@ class Timed(NamedTuple):
     waited: float  # seconds of these that were spent waiting for data
     peak_bytes: int
     loss: float  # loss of the last step
+    clocks: str | None  # the GPU's in the last fifth of the steps
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of what is measured."""
+    return {
+        "python": sys.version.split()[0],
+        "torch": str(torch.__version__),
+        "cuda": torch.version.cuda,
+        "cudnn": str(torch.backends.cudnn.version()),
+        "transformers": transformers.__version__,
+        "driver": answer(asked("driver_version")),
+    }
+
+
+def asked(names: str) -> subprocess.Popen[str] | None:
+    """Ask nvidia-smi about the first GPU, without waiting. None where there is none to ask."""
+    command = ["nvidia-smi", "--id=0", f"--query-gpu={names}", "--format=csv,noheader"]
+    try:
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    except OSError:
+        return None
+
+
+def answer(query: subprocess.Popen[str] | None) -> str | None:
+    """Return what nvidia-smi answered, None where it did not."""
+    if query is None:
+        return None
+    said, _ = query.communicate()
+    return said.strip() if query.returncode == 0 else None
 
 
 def random_corpus(folder: Path, n_tokens: int) -> None:
@@ -108,14 +148,17 @@ def timed(
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     started, waited_before = time.perf_counter(), waited()
-    for _ in range(count):
+    query = None
+    for i in range(count):
+        if i == count - count // 5 and device.type == "cuda":
+            query = asked(",".join(CLOCKS))  # answers while steps are under way
         step()
     waited_after = waited()
     if device.type == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
-    return Timed(seconds, waited_after - waited_before, peak, loss())
+    return Timed(seconds, waited_after - waited_before, peak, loss(), answer(query))
 
 
 def ours(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes, warmup: int) -> Timed:
@@ -177,7 +220,9 @@ def hugging_face(
         optimiser.step()
         optimiser.zero_grad()
 
-    return timed(step, warmup, plan.n_steps - warmup, device, lambda: wait, lambda: float(last))
+    # Both sides have the same choice of attention kernels.
+    with attention_kernels():
+        return timed(step, warmup, plan.n_steps - warmup, device, lambda: wait, lambda: float(last))
 
 
 def hugging_face_config(config: ModelConfig, sequence_length: int) -> LlamaConfig:
@@ -207,6 +252,7 @@ def figures(result: Timed, plan: Plan, length: int, warmup: int, peak: float | N
         "data_wait_fraction": result.waited / result.seconds,
         "peak_memory_gb": result.peak_bytes / 1e9,
         "last_loss": result.loss,
+        "clocks": result.clocks,
     }
 
 
@@ -237,6 +283,9 @@ def show(results: dict[str, dict], device: str) -> None:
         print(f"{name:<32}{row['tokens_per_second']:>10,.0f}{mfu[0]:>9}{mfu[1]:>10}"
               f"{row['data_wait_fraction']:>11.2%}{row['peak_memory_gb']:>9.1f}"
               f"{row['last_loss']:>8.3f}")  # fmt: skip
+        if row["clocks"]:
+            print(f"    {', '.join(CLOCKS)}: {row['clocks']}")
+    print(", ".join(f"{name} {version}" for name, version in versions().items() if version))
     ratio = results["ours"]["tokens_per_second"] / results["hugging_face"]["tokens_per_second"]
     print(f"ratio {ratio:.2f}; wanted on an H100: {WANTED_TOKENS_PER_SECOND:,} tokens/s, ratio "
           f"{WANTED_RATIO}, data wait under {WANTED_DATA_WAIT:.1%}")  # fmt: skip
@@ -250,8 +299,8 @@ def main() -> None:
     parser.add_argument("--micro_batch_samples", type=int, default=8)
     parser.add_argument("--activation_checkpointing", default="none")
     parser.add_argument("--loss_chunk_tokens", type=int, default=0)
-    parser.add_argument("--warmup_steps", type=int, default=3, help="steps before the measurement")
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--warmup_steps", type=int, default=10, help="steps before the measurement")
+    parser.add_argument("--steps", type=int, default=50, help="measured steps")
     parser.add_argument("--small", action="store_true", help="a 10M model on a CPU")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -273,7 +322,8 @@ def main() -> None:
             gc.collect()
             torch.cuda.empty_cache()
     if given.json:
-        print(json.dumps({"device": device, "model": options.model, "results": results}, indent=1))
+        measured = {"device": device, "model": options.model, "versions": versions()}
+        print(json.dumps({**measured, "results": results}, indent=1))
     else:
         show(results, device)
 

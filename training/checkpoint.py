@@ -22,6 +22,8 @@ from typing import Any
 
 import torch.distributed as dist
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
+from torch.distributed.checkpoint.state_dict_saver import AsyncSaveResponse
 
 FOLDER = "checkpoints"
 CONTENTS = "contents.json"
@@ -74,10 +76,28 @@ def newest_whole(run: Path, set_aside: bool = False) -> int | None:
     return None
 
 
+def staging(*, on_gpu: bool) -> StagingOptions:
+    """Return how the state is copied to the host: in a thread, and by a GPU to pinned memory."""
+    return StagingOptions(
+        use_pinned_memory=on_gpu,
+        use_shared_memory=False,
+        use_async_staging=True,
+        use_non_blocking_copy=on_gpu,
+    )
+
+
 class CheckpointWriter:
     """A writer of a run's checkpoints. It keeps the newest ``keep``, and removes older ones."""
 
-    def __init__(self, run: Path, group: dist.ProcessGroup, *, keep: int, asynchronous: bool):
+    def __init__(
+        self,
+        run: Path,
+        group: dist.ProcessGroup,
+        *,
+        keep: int,
+        asynchronous: bool,
+        on_gpu: bool = False,
+    ) -> None:
         """Make the writer of one of the training processes.
 
         ``group`` holds all training processes, and must not be used for anything else, because a
@@ -86,7 +106,8 @@ class CheckpointWriter:
         self._run = run
         self._group = group
         self._keep = keep
-        self._asynchronous = asynchronous
+        self._stager = DefaultStager(staging(on_gpu=on_gpu)) if asynchronous else None
+        self._copied: Future[None] | None = None
         self._is_first = dist.get_rank(group) == 0
         self._under_way: tuple[int, Future[Any]] | None = None
         self._remover = Thread()
@@ -99,20 +120,40 @@ class CheckpointWriter:
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint. All processes must call this at the same step.
 
-        An earlier checkpoint is waited for first. With ``asynchronous`` the call returns when the
-        state is copied. Raises the errors of writing the earlier checkpoint or this one.
+        An earlier checkpoint is waited for first. With ``asynchronous`` the call returns at once,
+        and :meth:`wait_until_copied` tells when the state may change. What a GPU was asked to do
+        with the state must be done. Raises the errors of writing the earlier checkpoint or this
+        one.
         """
         self.finish()
         folder = self._unfinished(step)
-        if self._asynchronous:
-            future = state_dict_saver.async_save(
-                state, checkpoint_id=folder, process_group=self._group
+        if self._stager is not None:
+            response = state_dict_saver.async_save(
+                state,
+                checkpoint_id=folder,
+                process_group=self._group,
+                async_stager=self._stager,
             )
-            assert isinstance(future, Future)
-            self._under_way = step, future
+            assert isinstance(response, AsyncSaveResponse)
+            self._copied = response.staging_completion
+            self._under_way = step, response.upload_completion
         else:
             state_dict_saver.save(state, checkpoint_id=folder, process_group=self._group)
             self._publish(step)
+
+    def wait_until_copied(self) -> None:
+        """Wait until the state that is being saved is copied. Then its tensors may change.
+
+        Raises the errors of copying.
+        """
+        if self._copied is not None:
+            copied, self._copied = self._copied, None
+            copied.result()
+
+    def close(self) -> None:
+        """Free the memory that the state is copied to."""
+        if self._stager is not None:
+            self._stager.close()
 
     def poll(self) -> None:
         """Publish an asynchronous checkpoint if it is written. To be called now and then."""
@@ -141,11 +182,12 @@ class CheckpointWriter:
             file.flush()
             os.fsync(file.fileno())
         _sync_folder(folder)
+        removed = []
         if target.exists():  # a stop right after a checkpoint writes the checkpoint again
-            shutil.rmtree(target)
+            removed.append(target.with_name(f"removed-again-{step:08d}"))
+            target.rename(removed[-1])
         folder.rename(target)
         _sync_folder(target.parent)
-        removed = []
         for old in steps_with_checkpoints(self._run)[: -self._keep]:
             removed.append(target.with_name(f"removed-{old:08d}"))
             checkpoint_folder(self._run, old).rename(removed[-1])
@@ -157,7 +199,7 @@ def _remove(before: Thread, folders: list[Path]) -> None:
     if before.ident is not None:
         before.join()
     for folder in folders:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # the next start removes what is left
 
 
 def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup | None) -> None:

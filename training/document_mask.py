@@ -5,6 +5,10 @@ Shapes: B samples, T tokens of a sample.
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
+import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 
@@ -42,6 +46,12 @@ def causal_document_mask(documents_BT: Tensor) -> Tensor | BlockMask:
         same = documents_BT[sample, query] == documents_BT[sample, key]
         return (query >= key) & same
 
-    return create_block_mask(
-        allowed, n_samples, None, n_tokens, n_tokens, device=documents_BT.device, _compile=True
+    return _compiled_block_mask()(
+        allowed, n_samples, None, n_tokens, n_tokens, device=documents_BT.device
     )
+
+
+@functools.cache
+def _compiled_block_mask() -> Any:
+    # Compiled, it never holds the mask of all pairs of tokens.
+    return torch.compile(create_block_mask)

@@ -97,11 +97,7 @@ def chunked_loss(
 
 
 class LanguageModelLoss(nn.Module):
-    """A model and its loss as one module.
-
-    Sharding gathers the weights of a module for its forward pass. The loss uses the weights of the
-    head, so it has to be in the same module.
-    """
+    """A model and its loss as one module."""
 
     def __init__(self, model: Llama, chunk_tokens: int = 0, compiled: bool = False) -> None:
         """Make the module. ``compiled`` fuses the loss.
@@ -118,8 +114,11 @@ class LanguageModelLoss(nn.Module):
         self, inputs_BT: Tensor, targets_BT: Tensor, mask: Tensor | BlockMask | None = None
     ) -> Tensor:
         """Return the summed cross-entropy of all targets but NO_TOKEN, in nats, as float32."""
-        hidden_ND = self.model.hidden(inputs_BT, mask).flatten(0, 1)
-        head_VD, targets_N = self.model.head.weight, targets_BT.flatten()
-        if self.chunk_tokens:
-            return chunked_loss(hidden_ND, head_VD, targets_N, self.chunk_tokens, self._chunk)
-        return self._plain_loss(hidden_ND, head_VD, targets_N)
+        targets_N = targets_BT.flatten()
+
+        def loss(hidden_ND: Tensor, head_VD: Tensor) -> Tensor:
+            if self.chunk_tokens:
+                return chunked_loss(hidden_ND, head_VD, targets_N, self.chunk_tokens, self._chunk)
+            return self._plain_loss(hidden_ND, head_VD, targets_N)
+
+        return self.model.head(self.model.hidden(inputs_BT, mask).flatten(0, 1), loss)

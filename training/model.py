@@ -9,9 +9,11 @@ The names of tensors end in their shape:
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,15 +104,27 @@ def rotary_angles(
     return angles.cos(), angles.sin()
 
 
-def rotate(x_BHTK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate(x_BTHK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Apply rotary embeddings: rotate the pairs (i, i + K/2) of every head.
 
     Hugging Face pairs the halves in this way, too. Meta's own code pairs neighbours. That is the
     same model with the rows of the query and key weights in another order.
     """
-    first, second = x_BHTK.float().chunk(2, -1)
-    rotated_BHTK = torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
-    return rotated_BHTK.type_as(x_BHTK)
+    first, second = x_BTHK.float().chunk(2, -1)
+    cos, sin = cos[:, None], sin[:, None]
+    rotated_BTHK = torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+    return rotated_BTHK.type_as(x_BTHK)
+
+
+@functools.cache
+def _compiled_flex_attention() -> Any:
+    return torch.compile(flex_attention)
+
+
+def _flex_attention(*given: Any, block_mask: BlockMask) -> Any:
+    # FlexAttention that is not compiled would compute and keep the scores of all pairs of tokens.
+    function = flex_attention if torch.compiler.is_compiling() else _compiled_flex_attention()
+    return function(*given, block_mask=block_mask)
 
 
 class Attention(nn.Module):
@@ -133,16 +147,19 @@ class Attention(nn.Module):
         cache: KeyValueCache | None,
     ) -> Tensor:
         """Attend to earlier tokens, limited by ``mask`` if it is given."""
-        query_BHTK, key_BHSK, value_BHSK = (
-            projection(x_BTD).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        query_BTHK, key_BSHK, value_BSHK = (
+            projection(x_BTD).unflatten(-1, (-1, self.head_dim))
             for projection in (self.query, self.key, self.value)
         )
-        query_BHTK = rotate(query_BHTK, cos, sin)
-        key_BHSK = rotate(key_BHSK, cos, sin)
+        # Rotated ahead of the transposition, they lie in memory as the projections made them. The
+        # output of attention lies as its queries do, and needs no copy then.
+        query_BHTK = rotate(query_BTHK, cos, sin).transpose(1, 2)
+        key_BHSK = rotate(key_BSHK, cos, sin).transpose(1, 2)
+        value_BHSK = value_BSHK.transpose(1, 2)
         if cache is not None:
             key_BHSK, value_BHSK = cache.extend(key_BHSK, value_BHSK)
         if isinstance(mask, BlockMask):
-            y_BHTK = flex_attention(query_BHTK, key_BHSK, value_BHSK, block_mask=mask)
+            y_BHTK = _flex_attention(query_BHTK, key_BHSK, value_BHSK, block_mask=mask)
         else:
             # A single new token attends to the whole cache. With is_causal it would attend to
             # the oldest token alone.
@@ -194,6 +211,20 @@ class Block(nn.Module):
         return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
 
 
+class Head(nn.Linear):
+    """The layer that makes logits of the last hidden states.
+
+    A loss may compute the logits itself, a part at a time. It is called within this module, so that
+    whatever looks after the module's weights knows when they are used.
+    """
+
+    def forward(
+        self, input: Tensor, function: Callable[[Tensor, Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Return the logits, or what ``function`` makes of the input and the weights."""
+        return super().forward(input) if function is None else function(input, self.weight)
+
+
 class Llama(nn.Module):
     """The decoder-only transformer. Input embedding and output head do not share weights."""
 
@@ -203,7 +234,7 @@ class Llama(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary_size, config.dim)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.norm = nn.RMSNorm(config.dim, config.norm_eps)
-        self.head = nn.Linear(config.dim, config.vocabulary_size, bias=False)
+        self.head = Head(config.dim, config.vocabulary_size, bias=False)
 
     def hidden(
         self,

@@ -46,8 +46,8 @@ class TrainOptions:
         None,
     )
     micro_batch_samples: int | None = option(
-        "samples that a process computes at once; gradients are accumulated over a step "
-        "(default: up to 8)",
+        "most samples that a process computes at once; gradients are accumulated over a step "
+        "(default: as many as fit, at most 8)",
         None,
     )
     learning_rate: float | None = option(
@@ -91,11 +91,29 @@ class TrainOptions:
 
     device: str = option("auto: a GPU where there is one", "auto", choices=("auto", "cuda", "cpu"))
     compile: bool | None = option("use torch.compile (default: on a GPU)", None)
-    activation_checkpointing: str = option(
+    activation_checkpointing: str | None = option(
         "activations that the backward pass computes again: none, all but those of matrix products "
-        "and attention, or all",
-        "none",
+        "and attention, or all (default: as few as the device's memory allows)",
+        None,
         ACTIVATION_CHECKPOINTING,
+    )
+    reshard_after_forward: bool = option(
+        "free a layer's gathered weights between its forward and backward pass; without it they "
+        "are gathered once, and stay in memory",
+        True,
+    )
+    reduce_each_micro_batch: bool | None = option(
+        "reduce gradients over the processes after every micro-batch; without it once a step, "
+        "with whole gradients in memory (default: once if they fit)",
+        None,
+    )
+    device_memory_bytes: int | None = option(
+        "memory of a device, by which the above are chosen, and what does not fit is refused "
+        "(default: asked of the GPU)",
+        None,
+    )
+    estimate: bool = option(
+        "print the memory that training takes on each device, and end; nothing is started", False
     )
     loss_chunk_tokens: int = option(
         "number of tokens whose logits are computed at a time; 0: all at once, a little faster", 0
@@ -116,7 +134,7 @@ class TrainOptions:
         for name in (
             "max_steps", "sequence_length", "batch_tokens", "micro_batch_samples",
             "learning_rate", "max_gradient_norm", "checkpoint_every", "keep", "log_every",
-            "validation_samples",
+            "validation_samples", "device_memory_bytes",
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:

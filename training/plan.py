@@ -11,17 +11,21 @@ import torch
 
 from tokenizer.checking import marks_of
 from tokenizer.fill_in_the_middle import middle_tokens
+from training.data.files import corpus_files
 from training.data.fill_in_the_middle import FillInTheMiddle
+from training.data.manifest import manifest_name, parse_manifest
 from training.data.mixture import Mixture
 from training.data.packing import BEST_FIT
 from training.data.tokenizer_file import read_tokenizer
+from training.memory.choice import Wishes, choose, device_memory, table
+from training.memory.estimate import Setup
 from training.model import ModelConfig, model_config
 from training.optimiser import RECIPES, default_warmup_steps
 from training.options import TrainOptions
 from training.run_folder import PACKING_NAME
 
-MICRO_BATCH_SAMPLES = 8
-"""Largest default micro-batch, in samples."""
+ESTIMATED_PROCESSES = (8, 64, 512)
+"""Numbers of processes whose memory is told where torchrun started none."""
 
 
 class Plan(NamedTuple):
@@ -30,7 +34,10 @@ class Plan(NamedTuple):
     config: ModelConfig
     n_steps: int
     batch_samples: int  # samples of a step, over all processes
-    micro_batch_samples: int  # samples that a process computes at once
+    micro_batch_samples: int  # most samples that a process computes at once
+    n_micro_batches: int  # of a step, in each process
+    activation_checkpointing: str
+    reduce_each: bool  # gradients after every micro-batch, not once a step
     learning_rate: float  # the maximum of the schedule
     warmup_steps: int
     compute_dtype: torch.dtype
@@ -49,18 +56,9 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     length = options.sequence_length
     batch_tokens = options.batch_tokens or recipe.batch_tokens
     batch_samples = batch_tokens // length
-    if batch_tokens % length or batch_samples % n_processes:
+    if batch_tokens % length:
         raise ValueError(
-            f"--batch_tokens {batch_tokens}: must be a multiple of the sequence length times the "
-            f"processes, {length} x {n_processes}"
-        )
-    share = batch_samples // n_processes
-    micro = options.micro_batch_samples or next(
-        size for size in range(min(share, MICRO_BATCH_SAMPLES), 0, -1) if share % size == 0
-    )
-    if share % micro:
-        raise ValueError(
-            f"--micro_batch_samples {micro}: must divide the {share} samples of a process's step"
+            f"--batch_tokens {batch_tokens}: must be a multiple of the sequence length, {length}"
         )
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ValueError("--wandb: not installed; run 'pip install wandb'")
@@ -86,6 +84,14 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     if precision == "auto":
         precision = "bf16" if device_type == "cuda" else "fp32"
     config = model_config(options.model, mixture.tokenizer["vocabulary_size"])
+    wishes = Wishes(
+        options.activation_checkpointing,
+        options.micro_batch_samples,
+        options.reduce_each_micro_batch,
+    )
+    setup = _setup(options, config, n_processes, compute_bytes=2 if precision == "bf16" else 4)
+    device_bytes = options.device_memory_bytes or device_memory(device_type)
+    choice = choose(setup, -(-batch_samples // n_processes), wishes, device_bytes)
     maximum = options.learning_rate or recipe.learning_rate
     middle = _fill_in_the_middle(options, mixture) if options.fim_rate else None
     identity = {
@@ -112,7 +118,10 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         config,
         n_steps,
         batch_samples,
-        micro,
+        choice.micro_batch_samples,
+        choice.n_micro_batches,
+        choice.checkpointing,
+        choice.reduce_each,
         maximum,
         warmup_steps,
         torch.bfloat16 if precision == "bf16" else torch.float32,
@@ -164,11 +173,12 @@ def _described(middle: FillInTheMiddle | None) -> dict[str, Any]:
 
 def describe(plan: Plan, n_processes: int, device: str) -> str:
     """Return the line that is printed at the beginning of a run."""
-    accumulated = plan.batch_samples // plan.micro_batch_samples // n_processes
     length = plan.identity["sequence_length"]
+    computed = n_processes * plan.n_micro_batches * plan.micro_batch_samples
+    most = "" if computed == plan.batch_samples else "at most "
     return (
         f"{plan.config.n_parameters:,} weights; {plan.n_steps:,} steps of "
-        f"{plan.batch_samples * length:,} tokens ({n_processes} x {accumulated} x "
+        f"{plan.batch_samples * length:,} tokens ({n_processes} x {plan.n_micro_batches} x {most}"
         f"{plan.micro_batch_samples} samples of {length:,}); {plan.identity['precision']}, {device}"
     )
 
@@ -187,6 +197,34 @@ def _packing_folder(options: TrainOptions, mixture: Mixture) -> Path | None:
             "tokenizer.eos in the recipe"
         )
     return Path(options.packing_folder or Path(options.output, PACKING_NAME))
+
+
+def estimated(options: TrainOptions, n_processes: int) -> str:
+    """Return a table of the memory of each device. Of the data, only the manifest is read.
+
+    Without torchrun it is told for several numbers of processes. Raises ValueError where there is
+    no manifest.
+    """
+    files = corpus_files(options.data, options.cache)
+    manifest = parse_manifest(files.read_manifest(manifest_name(options.mixture)), "train")
+    config = model_config(options.model, manifest.tokenizer["vocabulary_size"])
+    worlds = [n_processes] if n_processes > 1 else list(ESTIMATED_PROCESSES)
+    # Runs of a size that needs an estimate are on GPUs, wherever the question is asked.
+    compute_bytes = 4 if options.precision == "fp32" else 2
+    return table(_setup(options, config, n_processes, compute_bytes), worlds)
+
+
+def _setup(
+    options: TrainOptions, config: ModelConfig, n_processes: int, compute_bytes: int
+) -> Setup:
+    return Setup(
+        config,
+        n_processes,
+        options.sequence_length,
+        compute_bytes=compute_bytes,
+        loss_chunk_tokens=options.loss_chunk_tokens,
+        reshard_after_forward=options.reshard_after_forward,
+    )
 
 
 def _open(options: TrainOptions, token_budget: int | None, packing: Path | None) -> Mixture:

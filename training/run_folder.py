@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from training.locks.exclusive import exclusive
 
 RUN_NAME = "run.json"
 METRICS_NAME = "metrics.jsonl"
@@ -75,10 +76,10 @@ def claim(run: Path, identity: Mapping[str, Any]) -> None:
 def locked(run: Path) -> Iterator[None]:
     """Lock a folder against other trainers. Raises ValueError where one has the lock."""
     run.mkdir(parents=True, exist_ok=True)
-    with (run / ".lock").open("w") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(exclusive(run / ".lock", wait=False))
+        except BlockingIOError:
             raise ValueError(
                 f"{run}: another process is training there; stop it, or give another --output"
             ) from None

@@ -7,9 +7,15 @@ import torch
 from training.model import ModelConfig
 
 PEAK_FLOPS = {
+    "GB300": 2.5e15,
+    "GB200": 2.5e15,
+    "B300": 2.25e15,
     "B200": 2.25e15,
     "GH200": 989e12,
     "H200": 989e12,
+    "H20": 148e12,
+    "H800 PCIe": 756e12,
+    "H800": 989e12,
     "H100 PCIe": 756e12,
     "H100 NVL": 835e12,
     "H100": 989e12,

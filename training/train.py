@@ -28,7 +28,7 @@ from training.checkpoint import newest_whole
 from training.data.mixture import Mixture
 from training.exported_tokenizer import why_not_exportable
 from training.options import TrainOptions, parse
-from training.plan import Plan, describe, make_plan
+from training.plan import Plan, describe, estimated, make_plan
 from training.processes import (
     Processes,
     is_first_here,
@@ -79,6 +79,10 @@ def _tell(message: str, *, of_all: bool) -> None:
 
 def _run(options: TrainOptions) -> int:
     try:
+        if options.estimate:
+            if is_first_process():
+                print(estimated(options, process_count()), flush=True)
+            return FINISHED
         device_type = choose_device(options.device)
         plan, mixture = make_plan(options, process_count(), device_type)
     except ValueError as error:
@@ -101,6 +105,7 @@ def choose_device(wish: str) -> str:
 
 def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) -> int:
     run = Path(options.output)
+    plan = _agreed(plan, own)
     with ExitStack() as stack:
         done_steps = _enter_run(run, plan, own, stack)
         if own.is_first:
@@ -121,6 +126,13 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
             flush=True,
         )
     return INTERRUPTED if request.by_ctrl_c else STOPPED
+
+
+def _agreed(plan: Plan, own: Processes) -> Plan:
+    """Return the first process's plan. Devices with other memory would choose other parts of it."""
+    plans = [plan]
+    dist.broadcast_object_list(plans, 0, own.for_messages)
+    return plans[0]
 
 
 def _warn_of_export(mixture: Mixture) -> None:

@@ -13,19 +13,18 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
-from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
 from tokenizer.checking import marks_of
 from training import checkpoint
-from training.data.loader import Loader, validation_batches
+from training.data.loader import Loader, share_of_batch, validation_batches
 from training.data.mixture import NO_TOKEN, Mixture, Validation
 from training.data.tokenizer_file import read_tokenizer
 from training.document_mask import causal_document_mask, document_numbers
@@ -33,10 +32,11 @@ from training.loss import LanguageModelLoss
 from training.model import Llama
 from training.optimiser import learning_rate, make_optimiser
 from training.options import TrainOptions
-from training.parallelize import attention_kernels, materialise, parallelize
+from training.parallelize import attention_kernels, free_gathered, materialise, parallelize
 from training.plan import Plan
 from training.processes import Processes, shorten_timeouts
 from training.run_log import RunLog, terminal_line
+from training.stepping.accumulation import accumulate
 from training.throughput import (
     attention_flops_per_token,
     device_name,
@@ -78,9 +78,10 @@ class Trainer:
         parallelize(
             self.module,
             own.mesh,
-            activation_checkpointing=options.activation_checkpointing,
+            activation_checkpointing=plan.activation_checkpointing,
             compiled=plan.compile,
             compute_dtype=plan.compute_dtype,
+            reshard_after_forward=options.reshard_after_forward,
         )
         materialise(self.module, own.device, options.seed)
         self._optimiser = make_optimiser(self.module, weight_decay=options.weight_decay)
@@ -97,7 +98,11 @@ class Trainer:
         )
         self._begin, self._end = _marks(mixture) if options.within_documents else (None, None)
         self._checkpoints = checkpoint.CheckpointWriter(
-            run, own.for_checkpoints, keep=options.keep, asynchronous=options.async_checkpoints
+            run,
+            own.for_checkpoints,
+            keep=options.keep,
+            asynchronous=options.async_checkpoints,
+            on_gpu=own.device.type == "cuda",
         )
         self._log: RunLog | None = None
         self.done_steps = 0
@@ -162,7 +167,8 @@ class Trainer:
         return self.done_steps == plan.n_steps
 
     def close(self) -> None:
-        """Close the logs."""
+        """Close the logs, and free what checkpoints are copied to."""
+        self._checkpoints.close()
         if self._log is not None:
             self._log.close()
 
@@ -185,25 +191,19 @@ class Trainer:
         asked = time.perf_counter()
         tokens_BT1 = next(batches)
         waited = time.perf_counter() - asked
-        tokens_BT1 = tokens_BT1.to(self._own.device, non_blocking=True)
-        micro_batches = tokens_BT1.split(plan.micro_batch_samples)
-        # Gradients are averaged over the processes, which all have the same number of tokens.
-        n_targets = tokens_BT1.shape[0] * options.sequence_length
-        losses = []
-        for i, micro_BT1 in enumerate(micro_batches):
-            if self._own.n_processes == 1:
-                # The weights, cast to the type of computation, are kept for the next micro-batch.
-                is_last = i == len(micro_batches) - 1
-                cast(FSDPModule, self.module).set_reshard_after_backward(is_last)
-            inputs_BT, targets_BT = micro_BT1[:, :-1], micro_BT1[:, 1:]
-            loss = self.module(inputs_BT, targets_BT, self._mask(inputs_BT)) / n_targets
-            loss.backward()
-            losses.append(loss.detach())
+        micro_losses = accumulate(
+            self.module,
+            tokens_BT1.to(self._own.device, non_blocking=True),
+            plan.n_micro_batches,
+            self._mask,
+            n_processes=self._own.n_processes,
+            reduce_each=plan.reduce_each,
+        )
         norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.max_gradient_norm)
+        self._checkpoints.wait_until_copied()
         self._optimiser.step()
         self._optimiser.zero_grad()
-        micro_losses = torch.stack(losses)
-        asked_to_stop = torch.full_like(losses[0], float(self._asked_to_stop))
+        asked_to_stop = torch.full_like(micro_losses[0], float(self._asked_to_stop))
         figures = torch.stack([micro_losses.sum(), _whole(norm), asked_to_stop])
         dist.all_reduce(figures)
         figures /= self._own.n_processes
@@ -292,7 +292,7 @@ class Trainer:
                 totals[1] += (targets_BT != NO_TOKEN).sum()
             dist.all_reduce(totals)
             losses[source] = float(totals[0] / totals[1])
-        cast(FSDPModule, self.module).reshard()  # forward passes alone leave the weights gathered
+        free_gathered(self.module)
         if self._log is not None:
             named = {f"validation_loss/{source}": loss for source, loss in losses.items()}
             self._log.figures(self.done_steps, named)
@@ -311,11 +311,17 @@ class Trainer:
         It names the documents of the samples with such a loss, or of all samples if there are none.
         """
         options, plan, own = self._options, self._plan, self._own
-        share = plan.batch_samples // own.n_processes
-        first = (step.number - 1) * plan.batch_samples + own.rank * share
-        bad = [i for i, value in enumerate(step.micro_losses.tolist()) if not math.isfinite(value)]
-        micro = plan.micro_batch_samples
-        mine = [first + i * micro + j for i in bad for j in range(micro)]
+        first = (step.number - 1) * plan.batch_samples
+        share = torch.tensor(share_of_batch(plan.batch_samples, own.rank, own.n_processes))
+        parts = zip(
+            share.tensor_split(plan.n_micro_batches), step.micro_losses.tolist(), strict=True
+        )
+        mine = [
+            first + number
+            for part, loss_of_part in parts
+            if not math.isfinite(loss_of_part)
+            for number in part.tolist()
+        ]
         of_processes: list[list[int]] = [[] for _ in range(own.n_processes)]
         dist.all_gather_object(of_processes, mine, own.for_messages)
         positions = sorted(position for part in of_processes for position in part)

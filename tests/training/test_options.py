@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.samples.corpora import write_corpus
 from training.options import TrainOptions, parse
-from training.plan import make_plan
+from training.plan import describe, make_plan
 from training.train import main
 
 NEEDED = ["--data", "out", "--model", "10M", "--output", "run"]
@@ -24,8 +24,9 @@ NEEDED = ["--data", "out", "--model", "10M", "--output", "run"]
         ([*NEEDED, "--learning_rate", "nan"], "--learning_rate nan"),
         ([*NEEDED, "--batch", "x"], "--batch"),
         ([*NEEDED, "--minimum_learning_rate_fraction", "2"], "between 0 and 1"),
-        ([*NEEDED, "--batch_tokens", "3000"], "multiple of the sequence length times the"),
-        ([*NEEDED, "--micro_batch_samples", "3"], "must divide the 32 samples"),
+        ([*NEEDED, "--batch_tokens", "3000"], "multiple of the sequence length, 2048"),
+        ([*NEEDED, "--micro_batch_samples", "0"], "--micro_batch_samples 0: must be more than 0"),
+        ([*NEEDED, "--device_memory_bytes", "0"], "--device_memory_bytes 0: must be more than 0"),
         ([*NEEDED, "--wandb"], "pip install wandb"),
         (NEEDED, "manifest.json"),
     ],
@@ -60,9 +61,57 @@ def test_the_budget_makes_the_steps(tmp_path: Path) -> None:
     plan, mixture = make_plan(options(tmp_path, *lengths), 2, "cpu")
     assert (plan.n_steps, plan.batch_samples, plan.micro_batch_samples) == (31, 4, 2)
     assert mixture.n_samples == 31 * 4
+    plan, _ = make_plan(options(tmp_path, *lengths), 3, "cpu")  # shares of one or two samples
+    assert (plan.batch_samples, plan.micro_batch_samples, plan.n_micro_batches) == (4, 2, 1)
     plan, mixture = make_plan(options(tmp_path, *lengths, "--max_steps", "50"), 1, "cpu")
     assert (plan.n_steps, mixture.n_samples) == (50, 200)
     with pytest.raises(ValueError, match=r"less than a step of 65,536; give --max_steps"):
         make_plan(options(tmp_path, *lengths[:2]), 1, "cpu")
     with pytest.raises(ValueError, match="the run has only 31 steps"):
         make_plan(options(tmp_path, *lengths, "--warmup_steps", "32"), 1, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("n_processes", "micro", "told"),
+    [
+        (8, None, "(8 x 32 x 8 samples of 8)"),
+        (48, None, "(48 x 6 x at most 8 samples of 8)"),
+        (504, "4", "(504 x 2 x at most 3 samples of 8)"),
+        (512, "4", "(512 x 1 x 4 samples of 8)"),
+    ],
+)
+def test_any_number_of_processes(tmp_path: Path, n_processes: int, micro, told: str) -> None:
+    """A run goes on with the same options after a node is lost."""
+    write_corpus(tmp_path, {"c4": [[range(100)]]}, {"c4": 1.0}, 2048 * 8)
+    given = ["--sequence_length", "8", "--batch_tokens", str(2048 * 8)]
+    given += ["--micro_batch_samples", micro] if micro else []
+    plan, _ = make_plan(options(tmp_path, *given), n_processes, "cpu")
+    assert told in describe(plan, n_processes, "CPU")
+
+
+def test_an_estimate_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shards are not there, nor is a GPU, and no folder is made."""
+    write_corpus(tmp_path, {"c4": [[range(100)]]}, {"c4": 1.0}, 1000)
+    (tmp_path / "shards").rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    given = ["--data", str(tmp_path), "--model", "65B", "--output", "run", "--estimate"]
+    assert main([*given, "--device", "cuda"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[:2] for line in printed.splitlines()[2:]] == [
+        [n, choice] for n in ("8", "64", "512") for choice in ("none", "selective", "full")
+    ]
+    assert not Path("run").exists()
+
+
+def test_what_cannot_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_corpus(tmp_path, {"c4": [[range(100)]]}, {"c4": 1.0}, 10**7)
+    given = ["--data", str(tmp_path), "--model", "7B", "--output", str(tmp_path / "run")]
+    given += ["--device", "cpu", "--device_memory_bytes", "80000000000", "--precision", "bf16"]
+    assert main(given) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "on 1 processes takes 1" in printed and "and 73.6 GB are there" in printed
+    assert "optimiser 5" in printed
+    assert not (tmp_path / "run").exists()

@@ -106,10 +106,10 @@ def test_an_error_of_another_rank_is_told(
 
 
 def test_a_mistake_of_all_is_told_once(corpus, tmp_path) -> None:
-    process = start(arguments(corpus, tmp_path, "--batch_tokens", "48"), 2)
+    process = start(arguments(corpus, tmp_path, "--batch_tokens", "40"), 2)
     printed, _ = process.communicate(timeout=120)
     assert sum(line.startswith(("error:", "rank ")) for line in printed.splitlines()) == 1
-    assert "error: --batch_tokens 48: must be a multiple" in printed
+    assert "error: --batch_tokens 40: must be a multiple" in printed
 
 
 def test_a_run_after_a_failed_one_in_the_same_process(corpus, tmp_path) -> None:

@@ -9,13 +9,13 @@ machine share a cache. A process that needs a file which another one is fetching
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 from training.data.manifest import MANIFEST_NAME, CorpusFile
+from training.locks.exclusive import exclusive
 
 CHUNK_BYTES = 1 << 20
 
@@ -71,8 +71,7 @@ class RemoteFiles:
         path = self.cache / file.sha256[:2] / f"{file.sha256}-{file.name.rsplit('/', 1)[-1]}"
         if not _is_whole(path, file):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # released when closed, or when killed
+            with exclusive(path.with_suffix(".lock"), wait=True):
                 if not _is_whole(path, file):
                     self._fetch(file, path)
         return path

@@ -1,8 +1,9 @@
 """The data loader: batches of a mixture's samples for one of several ranks, with any workers.
 
 Batch ``i`` of a run holds ``batch_samples`` positions from ``start + i * batch_samples`` on. Each
-rank gets one contiguous part of a batch. So the samples of a step do not depend on the number of
-ranks, and a run can continue at any position with any number of ranks and workers.
+rank gets one contiguous part of a batch. Parts differ by a sample at most. So the samples of a step
+do not depend on the number of ranks, and a run can continue at any position with any number of
+ranks and workers.
 
 Shapes: B samples of a rank's part of the batch, T1 = sequence_length + 1 tokens.
 """
@@ -20,6 +21,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from training.data.fill_in_the_middle import FillInTheMiddle
 from training.data.mixture import Mixture, Validation
 from training.stopping import requests_held
+
+
+def share_of_batch(batch_samples: int, rank: int, world_size: int) -> range:
+    """Return which samples of a batch are a rank's: numbers from 0 on. There may be none."""
+    return range(rank * batch_samples // world_size, (rank + 1) * batch_samples // world_size)
 
 
 class _Batches(IterableDataset[Tensor]):
@@ -75,20 +81,16 @@ class Loader:
 
         ``workers`` is the number of worker processes of this rank. Without workers, this process
         makes a batch when it is asked for. ``fill_in_the_middle`` rearranges documents. Raises
-        ValueError where the batch cannot be divided among the ranks.
+        ValueError for a batch without samples.
         """
-        if batch_samples < 1 or batch_samples % world_size:
-            raise ValueError(
-                f"a batch of {batch_samples} samples cannot be divided among {world_size} ranks; "
-                "choose a multiple"
-            )
+        if batch_samples < 1:
+            raise ValueError(f"a batch of {batch_samples} samples: must be more than 0")
         self.mixture = mixture
         self.batch_samples = batch_samples
         self.position = 0
         self._workers = workers
         self._middle = fill_in_the_middle
-        share = batch_samples // world_size
-        self._part = range(rank * share, (rank + 1) * share)
+        self._part = share_of_batch(batch_samples, rank, world_size)
 
     def __len__(self) -> int:
         """Return the number of batches that are left."""

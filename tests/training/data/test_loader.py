@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.support.samples.corpora import write_corpus
-from training.data.loader import Loader, validation_batches
+from training.data.loader import Loader, share_of_batch, validation_batches
 from training.data.mixture import NO_TOKEN, Mixture, Validation
 
 LENGTH = 6
@@ -43,7 +43,7 @@ def joined(mixture: Mixture, world_size: int, workers: int, state: dict | None =
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("world_size", [1, 2, 4])
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
 def test_all_ranks_together_see_the_mixture(mixture, world_size, workers) -> None:
     tokens_NT1, loaders = joined(mixture, world_size, workers)
     assert tokens_NT1.dtype == torch.int64
@@ -92,10 +92,21 @@ def test_a_state_of_another_seed_is_refused(mixture, tmp_path) -> None:
         )
 
 
-@pytest.mark.parametrize(("batch", "world_size"), [(8, 3), (0, 1), (2, 4)])
-def test_batches_that_cannot_be_divided(mixture, batch, world_size) -> None:
-    with pytest.raises(ValueError, match="choose a multiple"):
-        Loader(mixture, batch_samples=batch, world_size=world_size)
+@pytest.mark.parametrize("world_size", [1, 3, 48, 448, 504, 2048, 4096])
+def test_shares_of_a_batch_differ_by_a_sample(world_size) -> None:
+    shares = [share_of_batch(2048, rank, world_size) for rank in range(world_size)]
+    assert [number for share in shares for number in share] == list(range(2048))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_more_ranks_than_samples(mixture) -> None:
+    tokens_NT1, _ = joined(mixture, BATCH + 3, workers=0)
+    assert np.array_equal(tokens_NT1, mixture.samples(np.arange(176)))
+
+
+def test_a_batch_without_samples(mixture) -> None:
+    with pytest.raises(ValueError, match="a batch of 0 samples"):
+        Loader(mixture, batch_samples=0)
 
 
 def test_a_damaged_shard_reaches_the_user_through_a_worker(mixture, tmp_path) -> None:

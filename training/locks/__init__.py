@@ -1,0 +1,1 @@
+"""Locks between processes, also where the file system has none."""

@@ -1,0 +1,1 @@
+"""The memory that training takes on a device, and what is chosen by it."""

@@ -1,0 +1,1 @@
+"""What a training step is made of besides the model: accumulation, pauses, times, traces."""
