@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
 import beam_runner
 from pipeline.commands.main import command_parser
+from pipeline.inspection.status import status
 from pipeline.inspection.verify import verify
 from tests.support.runs import ROOT, digests, kill_when, run_demo, start
 
@@ -76,9 +79,18 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, workers, moment):
     command = ["--output", str(killed), "--workers", workers, *arguments]
     kill_when(start(*command), lambda: any(killed.glob(moment)))
     assert not (killed / "manifest.json").exists()
+    for _ in range(500):  # until the guard has ended what the killed command had started
+        if (found := status(str(killed)))["state"] != "running":
+            break
+        time.sleep(0.02)
+    assert found["state"] == "stopped" and found["go_on"].endswith(shlex.join(command))
+    counts = found["sources"]["commoncrawl"]
+    assert counts["shards_done"] == len(list(killed.glob("ledger/*/*.json"))) < counts["shards"]
     done = {path: path.stat().st_mtime_ns for path in killed.glob("ledger/*/*.json")}
     assert run_demo(killed, *arguments) == 0
     assert digests(killed) == digests(whole)
+    found = status(str(killed))
+    assert (found["state"], found["go_on"], found["passes"]) == ("finished", None, {})
     assert {path: path.stat().st_mtime_ns for path in done} == done, "a whole shard was built again"
 
 

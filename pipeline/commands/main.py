@@ -36,7 +36,7 @@ from pipeline.commands.program import (
     noted_interrupts,
     survive_closed_pipes,
 )
-from pipeline.commands.runs import init, run
+from pipeline.commands.runs import init, run, status
 from pipeline.errors import nearest
 from pipeline.files import storage
 
@@ -52,6 +52,7 @@ def command_parser() -> argparse.ArgumentParser:
     for family in (
         init,
         run,
+        status,
         look,
         documents,
         diff,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from pipeline.output.again import again
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as that of any program which SIGINT ends."""
@@ -86,10 +86,6 @@ def interrupted(
 
     ``arguments`` are those of the program, None for those of the command line.
     """
-    given = sys.argv[1:] if arguments is None else arguments
-    again = [one for one in given if one != "--start_over"]  # which would not go on, but begin
-    program = Path(sys.argv[0])
-    called = ["python", str(program)] if program.suffix == ".py" else [program.name]
-    line = f"stopped; to go on from here: {shlex.join([*called, *again])}" if goes_on else "stopped"
+    line = f"stopped; to go on from here: {again(arguments)}" if goes_on else "stopped"
     print(line, file=sys.stderr, flush=True)
     return status

@@ -17,6 +17,7 @@ from pipeline.errors import ERROR_NAME, RunError
 from pipeline.files import storage
 from pipeline.files.trusted import FILE_STATES, sealed, states_of
 from pipeline.output import whole_files
+from pipeline.output.again import COMMAND_NAME
 from pipeline.output.differences import what_changed
 from pipeline.output.guard import guarded
 from pipeline.output.layout import (
@@ -179,7 +180,15 @@ def open_output(
 
 def _has_made(output: str) -> bool:
     """Tell whether a run has made any result yet: files beside its description and logs."""
-    begun = {".lock", ERROR_NAME, OPT_OUT_NAME, PLAN_NAME, RUN_NAME, "work/workers.log"}
+    begun = {
+        ".lock",
+        ERROR_NAME,
+        OPT_OUT_NAME,
+        PLAN_NAME,
+        RUN_NAME,
+        COMMAND_NAME,
+        "work/workers.log",
+    }
     passing = (f"{whole_files.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
     names = {name.removeprefix("./") for name in storage.list_names(output, ".")}
     return any(name not in begun and not name.startswith(passing) for name in names)

@@ -15,8 +15,9 @@ from pipeline.errors import ERROR_NAME, ChangedError
 from pipeline.files import storage
 from pipeline.files.trusted import FILE_STATES, Seal, expect, seals_of
 from pipeline.output import output_folder, whole_files
+from pipeline.output.again import COMMAND_NAME, again
 from pipeline.output.differences import one_path
-from pipeline.output.layout import RUN_NAME, Split
+from pipeline.output.layout import MANIFEST_NAME, RUN_NAME, Split
 from pipeline.output.opt_out import digest_of_list, given_list, list_of_run, replace_list
 from pipeline.output.progress import ProgressDisplay
 from pipeline.passes.kept_documents import stay_kept
@@ -110,6 +111,8 @@ def opened(
         described[FILE_STATES] = _as_spelt(described.get(FILE_STATES, {}), there["files"])
         if there != described:
             whole_files.write_bytes(output, RUN_NAME, storage.json_bytes(described))
+        if not storage.exists(storage.join(output, MANIFEST_NAME)):
+            whole_files.write_bytes(output, COMMAND_NAME, f"{again()}\n".encode())
         try:
             yield Session(recipe, plan, output, execution, described, seals)
         finally:
