@@ -19,11 +19,12 @@ import psutil
 import pytest
 import torch
 
+from pipeline.commands.main import main as corpus
 from tests.support.runs import ROOT
 from tests.support.samples.corpora import write_corpus
 from tests.support.sentencepiece_models import trained
 from training.checkpoint import checkpoint_folder, newest_whole, steps_with_checkpoints
-from training.data.mixture import Mixture
+from training.data.mixture import NO_TOKEN, Mixture
 from training.run_folder import METRICS_NAME
 from training.train import FAILED, FINISHED, MISTAKEN, STOPPED, main
 
@@ -173,6 +174,30 @@ def test_one_process_gone_on_with_by_two(
     assert sorted(losses(tmp_path)) == list(range(1, stopped_at + 1))
     assert f"going on after step {stopped_at}" in finish(start(arguments(demo_run, tmp_path), 2))
     assert losses(tmp_path) == pytest.approx(losses(undisturbed), rel=2e-4)
+
+
+def test_packed_samples_give_one_curve_and_are_traced(
+    demo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Processes have different numbers of targets, since samples are not all full."""
+    more = ["--packing", "best_fit", "--sequence_length", "64", "--batch_tokens", "256"]
+    more += ["--max_steps", "6"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main(arguments(demo_run, one, *more, "--micro_batch_samples", "2")) == FINISHED
+    finish(start(arguments(demo_run, two, *more, "--packing_folder", str(one / "packing")), 2))
+    assert losses(two) == pytest.approx(losses(one), rel=2e-4)
+    assert not (two / "packing").exists()
+    mixture = Mixture(demo_run, sequence_length=64, seed=0, token_budget=6 * 256,
+                      packing=one / "packing")  # fmt: skip
+    assert (mixture.samples(np.arange(24)) == NO_TOKEN).any()
+    capsys.readouterr()
+    assert corpus(["trace", str(demo_run), "--run", str(one), "--step", "2", "--json"]) == 0
+    traced = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in traced] == [
+        span.id for position in range(4, 8) for span in mixture.documents_of(position)
+    ]
+    assert main(arguments(demo_run, one, *more, "--packing", "concatenate")) == MISTAKEN
+    assert "packing is 'best_fit' there and None here" in capsys.readouterr().err
 
 
 def test_damaged_and_unfinished_checkpoints_are_not_taken(
