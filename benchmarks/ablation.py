@@ -135,7 +135,7 @@ def main() -> None:
     if options.json:
         if options.json.exists():
             figures = json.loads(options.json.read_text()) | figures
-        options.json.write_text(json.dumps(figures, indent=1))
+        options.json.write_text(json.dumps(figures) + "\n")
 
 
 def show_correlation(both: dict[str, Any]) -> None:
