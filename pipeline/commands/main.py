@@ -31,7 +31,7 @@ from pipeline.commands import (
 )
 from pipeline.commands.indexes import index
 from pipeline.commands.program import interrupted, noted_interrupts, survive_closed_pipes
-from pipeline.commands.runs import init, run, status
+from pipeline.commands.runs import init, repair, run, status
 from pipeline.errors import nearest
 from pipeline.files import storage
 
@@ -48,6 +48,7 @@ def command_parser() -> argparse.ArgumentParser:
         init,
         run,
         status,
+        repair,
         look,
         documents,
         diff,
