@@ -199,4 +199,6 @@ def _command_verify(options: argparse.Namespace) -> int:
         print_json({"ok": not problems, "problems": problems})
     else:
         print("\n".join(problems) or f"{options.output}: everything is as the manifest says")
+        if any(problem.startswith(("shards/", "ledger/")) for problem in problems):
+            print(f"'corpus repair {options.output}' builds such shards again, and no other")
     return 1 if problems else 0

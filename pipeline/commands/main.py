@@ -36,7 +36,7 @@ from pipeline.commands.program import (
     noted_interrupts,
     survive_closed_pipes,
 )
-from pipeline.commands.runs import init, run, status
+from pipeline.commands.runs import init, repair, run, status
 from pipeline.errors import nearest
 from pipeline.files import storage
 
@@ -53,6 +53,7 @@ def command_parser() -> argparse.ArgumentParser:
         init,
         run,
         status,
+        repair,
         look,
         documents,
         diff,

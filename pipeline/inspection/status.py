@@ -35,14 +35,16 @@ def status(output: str) -> dict[str, Any]:
             counts["bytes_done"] += n_bytes
     is_whole = all(one["shards"] == one["shards_done"] for one in sources.values())
     state = "running" if _is_locked(output) else "stopped"
-    if state == "stopped" and is_whole and storage.exists(storage.join(output, MANIFEST_NAME)):
+    has_manifest = storage.exists(storage.join(output, MANIFEST_NAME))
+    if state == "stopped" and is_whole and has_manifest:
         state = "finished"
+    go_on = f"corpus repair {output}" if has_manifest else _last_line(output, COMMAND_NAME)
     return {
         "state": state,
         "sources": sources,
         "passes": {} if state == "finished" else _passes(output),
         "error": None if state == "finished" else _last_line(output, ERROR_NAME),
-        "go_on": _last_line(output, COMMAND_NAME) if state == "stopped" else None,
+        "go_on": go_on if state == "stopped" else None,
     }
 
 

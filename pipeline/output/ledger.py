@@ -40,6 +40,13 @@ LEDGER_NAME = "ledger.parquet"
 """Name of the file with the ledgers of all shards."""
 
 
+MAX_EPOCHS = 10
+"""Epochs of a source above which a warning tells of it: repeated so often, text teaches little."""
+
+MAX_DROPPED_SHARE = 0.99
+"""Share of a source's records that may be dropped before a warning tells of it."""
+
+
 class Entry(NamedTuple):
     """A key under which documents and characters are counted."""
 
@@ -118,7 +125,10 @@ def read_ledger(output: str) -> pa.Table:
 
 
 def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
-    """Return a warning for each source with empty files, and for each that kept no document.
+    """Return warnings of a run: what of it a user would rather know than find out.
+
+    They tell of sources with empty files, of those that kept no document or next to none, and of
+    those that are sampled for many epochs.
 
     For a source of joined records the ledger counts partitions, which are not the user's files. Its
     files are not checked.
@@ -135,9 +145,21 @@ def ledger_warnings(ledger: pa.Table, manifest: Mapping[str, Any]) -> list[str]:
         if empty and joined_folder(source) not in folders:
             names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
             warnings.append(f"{source}: {len(empty)} of {len(mine)} files held nothing: {names}")
+        n_read = sum(row["documents"] for row in mine)
+        dropped = [row for row in funnel(ledger, source) if row["outcome"] == "dropped"]
         if not kept_some(counts):
-            n_read = sum(row["documents"] for row in mine)
             warnings.append(f"{source}: none of its {n_read:,} records is a document that was kept")
+        elif (n_dropped := sum(row["documents"] for row in dropped)) > MAX_DROPPED_SHARE * n_read:
+            most = max(dropped, key=lambda row: row["documents"])
+            warnings.append(
+                f"{source}: {n_dropped:,} of its {n_read:,} records were dropped, most of them by "
+                f"{most['step']} as {most['reason']}"
+            )
+        if (epochs := counts.get("epochs") or 0) > MAX_EPOCHS:
+            warnings.append(
+                f"{source}: its text is sampled for {epochs:,.0f} epochs; a smaller proportion or "
+                "more of it would do better"
+            )
     return warnings
 
 

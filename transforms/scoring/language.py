@@ -19,11 +19,15 @@ CLASS_PROBABILITY = "class_probability"
 """Name of a classifier's score where the recipe gives none."""
 
 
-def check_identify_language(*, model: FilePath, languages: list[str], **_: object) -> None:
+def check_identify_language(
+    *, model: FilePath, languages: list[str], min_score: float, **_: object
+) -> None:
     """Raise ValueError for a file that is not a classifier, and for languages that it lacks.
 
-    A misspelt language would drop every document.
+    A misspelt language would drop every document, and so would a ``min_score`` above 1.
     """
+    if not 0 <= min_score <= 1:
+        raise ValueError(f"min_score: expected a number from 0 to 1, found {min_score:g}")
     _check_labels(model, classifier_labels(model), languages)
 
 

@@ -7,6 +7,7 @@ readers and steps, and only a run needs Beam.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +70,14 @@ def add_commands(commands: Any) -> None:
 def _command_run(options: argparse.Namespace) -> int:
     from pipeline.recipe.from_yaml import load_recipe
     from pipeline.runners.choose import execution
+    from pipeline.starting.missing_columns import missing_columns
 
     recipe = load_recipe(options.recipe, options.settings, options.sources)
     if options.opt_out_removed and recipe.opt_out is not None:
         raise RunError(f"--opt_out_removed: the recipe names a list, {recipe.opt_out}")
     how = execution(options, options.beam_arguments, options.output, recipe)
+    for warning in missing_columns(recipe):
+        print(f"warning: {warning}", file=sys.stderr)
     if options.dry_run:
         return _dry_run(recipe, how, options.output)
     return _whole_run(recipe, how, options)

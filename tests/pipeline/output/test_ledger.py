@@ -7,7 +7,15 @@ import pyarrow as pa
 import pytest
 
 from pipeline.output.decisions import read_decisions, write_decisions
-from pipeline.output.ledger import Tally, check_balance, imbalance, read_ledger, write_ledger
+from pipeline.output.ledger import (
+    LEDGER_SCHEMA,
+    Tally,
+    check_balance,
+    imbalance,
+    ledger_warnings,
+    read_ledger,
+    write_ledger,
+)
 
 
 def tally() -> Tally:
@@ -28,6 +36,26 @@ def test_a_complete_tally_balances():
         {"step": "drop_short", "outcome": "dropped", "reason": "too_short", "documents": 2,
          "characters": 7}
     ]  # fmt: skip
+
+
+def test_sources_of_many_epochs_and_those_that_lose_nearly_all_are_told_of():
+    read = {"source": "c4", "file": "c4/a", "split": 0, "shard": 0, "characters": 9}
+    rows = [
+        {**read, "step": "read", "outcome": "in", "reason": None, "documents": 1000},
+        {**read, "step": "read", "outcome": "dropped", "reason": "no_text", "documents": 900},
+        {**read, "step": "drop_short", "outcome": "dropped", "reason": "too_short",
+         "documents": 91},
+    ]  # fmt: skip
+    counts = {"train_documents": 9, "validation_documents": 0, "epochs": 10.5}
+    manifest = {"sources": {"c4": counts}, "files": {}}
+    ledger = pa.Table.from_pylist(rows, LEDGER_SCHEMA)
+    assert ledger_warnings(ledger, manifest) == [
+        "c4: 991 of its 1,000 records were dropped, most of them by read as no_text",
+        "c4: its text is sampled for 10 epochs; a smaller proportion or more of it would do better",
+    ]
+    rows[2]["documents"] = 90
+    manifest = {"sources": {"c4": {**counts, "epochs": 10.0}}, "files": {}}
+    assert ledger_warnings(pa.Table.from_pylist(rows, LEDGER_SCHEMA), manifest) == []
 
 
 @pytest.mark.parametrize(("documents", "characters"), [(1, 0), (0, 1), (-1, -5)])

@@ -136,6 +136,7 @@ def warned(tmp_path_factory):
     assert run_demo(output, "--sources", "c4,stackexchange",
                     "--set", f"sources.c4.input=['{folder}/c4/*.json']",
                     "--set", f"sources.stackexchange.input=['{folder}/posts/*/Posts.xml']",
+                    "--set", "token_budget=10",  # less than an epoch
                     "--set", "reading.joined_part_bytes=1000") == 3  # fmt: skip
     return output
 
