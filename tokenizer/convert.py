@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokenizer.character_map import reverses_escapes
@@ -66,33 +66,26 @@ def tokenizer_json(model: bytes, *, begin: int | None) -> dict[str, Any]:
     pieces = [piece.text.decode() for piece in parsed.pieces]
     kinds = [piece.kind for piece in parsed.pieces]
     symbols = [piece for piece, kind in zip(pieces, kinds, strict=True) if kind == USER_DEFINED]
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {"id": i, "content": pieces[i], "special": True, "normalized": False,
-             "single_word": False, "lstrip": False, "rstrip": False}
-            for i, kind in enumerate(kinds) if kind in (CONTROL, UNKNOWN)
-        ],
-        "normalizer": _sequence("normalizers", _normaliser(parsed)),
-        "pre_tokenizer": _isolated(symbols),
-        "post_processor": None if begin is None else begins_with(pieces[begin], begin),
-        "decoder": _sequence("decoders", _decoder(parsed, bool(denormaliser))),
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": pieces[kinds.index(UNKNOWN)],
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": True,
-            "byte_fallback": parsed.byte_fallback,
-            # A symbol of the user's is a part of its own, which no merges make.
-            "ignore_merges": bool(symbols),
-            "vocab": {piece: i for i, piece in enumerate(pieces)},
-            "merges": _merges(parsed),
-        },
-    }  # fmt: skip
+    special = {pieces[i]: i for i, kind in enumerate(kinds) if kind in (CONTROL, UNKNOWN)}
+    # SentencePiece merges the pair whose piece has the best score.
+    ranks = {
+        piece.text.decode(): (-piece.score, i)
+        for i, piece in enumerate(parsed.pieces)
+        if piece.kind == NORMAL
+    }
+    return json_of_bpe(
+        special,
+        {piece: i for i, piece in enumerate(pieces)},
+        ranks,
+        normalizer=_sequence("normalizers", _normaliser(parsed)),
+        pre_tokenizer=_isolated(symbols),
+        post_processor=None if begin is None else begins_with(pieces[begin], begin),
+        decoder=_sequence("decoders", _decoder(parsed, bool(denormaliser))),
+        unknown=pieces[kinds.index(UNKNOWN)],
+        byte_fallback=parsed.byte_fallback,
+        # A symbol of the user's is a part of its own, which no merges make.
+        ignore_merges=bool(symbols),
+    )
 
 
 def _unfit(parsed: ModelFile) -> str | None:
@@ -165,18 +158,62 @@ def _sequence(name: str, steps: list[Step]) -> Step:
     return {"type": "Sequence", name: steps}
 
 
-def _merges(parsed: ModelFile) -> list[list[str]]:
-    """Return the pairs of pieces that merge to a piece, those with the best score first.
+def json_of_bpe(
+    special: Mapping[str, int],
+    vocabulary: Mapping[str, int],
+    ranks: Mapping[str, Any],
+    *,
+    normalizer: Mapping[str, Any] | None,
+    pre_tokenizer: Mapping[str, Any] | None,
+    post_processor: Mapping[str, Any] | None,
+    decoder: Mapping[str, Any],
+    unknown: str | None,
+    byte_fallback: bool,
+    ignore_merges: bool,
+) -> dict[str, Any]:
+    """Return the content of the ``tokenizer.json`` of a byte pair encoding.
 
-    SentencePiece merges every pair that makes a piece, the leftmost first. Here pairs have an
-    order. Where ``xy`` and ``yz`` are the same piece, ``xyz`` must become ``xy`` and ``z``, so
-    such pairs ``x``, ``y`` come first.
+    ``ranks`` are of the tokens that merges make: the least is merged first.
     """
-    ids = {piece.text.decode(): i for i, piece in enumerate(parsed.pieces) if piece.kind == NORMAL}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": number, "content": token, "special": True, "normalized": False,
+             "single_word": False, "lstrip": False, "rstrip": False}
+            for token, number in sorted(special.items(), key=lambda one: one[1])
+        ],
+        "normalizer": normalizer,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": post_processor,
+        "decoder": decoder,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": unknown,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": unknown is not None,
+            "byte_fallback": byte_fallback,
+            "ignore_merges": ignore_merges,
+            "vocab": vocabulary,
+            "merges": _merges(ranks),
+        },
+    }  # fmt: skip
+
+
+def _merges(ranks: Mapping[str, Any]) -> list[list[str]]:
+    """Return all pairs of tokens that make a token, in the order of its rank.
+
+    SentencePiece and tiktoken merge the leftmost of the pairs that make the same token. Here pairs
+    have an order. Where ``xy`` and ``yz`` are the same token, ``xyz`` must become ``xy`` and ``z``,
+    so such pairs ``x``, ``y`` come first.
+    """
     pairs = [
-        (-parsed.pieces[i].score, i, not piece.startswith(piece[cut:]), cut, piece)
-        for piece, i in ids.items()
-        for cut in range(1, len(piece))
-        if piece[:cut] in ids and piece[cut:] in ids
+        (rank, not token.startswith(token[cut:]), cut, token)
+        for token, rank in ranks.items()
+        for cut in range(1, len(token))
+        if token[:cut] in ranks and token[cut:] in ranks
     ]
-    return [[piece[:cut], piece[cut:]] for _, _, _, cut, piece in sorted(pairs)]
+    return [[token[:cut], token[cut:]] for _, _, cut, token in sorted(pairs)]

@@ -87,27 +87,35 @@ def grown(table, n_bytes):  # type: ignore[no-untyped-def]
     return StringTable(slots, hashes, ends, arena, count)
 
 
-@njit(cache=True, nogil=True)
-def find_entry(table, data, start, end):  # type: ignore[no-untyped-def]
-    """Return the entry number of ``data[start:end]``, -1 where the table does not have it."""
-    value = hash_bytes(data, start, end)
-    mask = np.uint64(table.slots.size - 1)
+@njit(cache=True, nogil=True, inline="always")
+def _place_of(slots, hashes, ends, arena, value, data, start, end):  # type: ignore[no-untyped-def]
+    """Return the slot of ``data[start:end]``, whose hash is ``value``, or the free one for it."""
+    mask = np.uint64(slots.size - 1)
     at = value & mask
     length = end - start
-    while table.slots[at] != -1:
-        entry = table.slots[at]
-        if table.hashes[entry] == value:
-            first = table.ends[entry]
-            if table.ends[entry + 1] - first == length:
+    while True:
+        entry = slots[at]
+        if entry == -1:
+            return at
+        if hashes[entry] == value:
+            first = ends[entry]
+            if ends[entry + 1] - first == length:
                 same = True
                 for i in range(length):
-                    if table.arena[first + i] != data[start + i]:
+                    if arena[first + i] != data[start + i]:
                         same = False
                         break
                 if same:
-                    return entry
+                    return at
         at = (at + np.uint64(1)) & mask
-    return np.int32(-1)
+
+
+@njit(cache=True, nogil=True)
+def find_entry(table, data, start, end):  # type: ignore[no-untyped-def]
+    """Return the entry number of ``data[start:end]``, -1 where the table does not have it."""
+    slots, hashes, ends, arena, _ = table
+    value = hash_bytes(data, start, end)
+    return slots[_place_of(slots, hashes, ends, arena, value, data, start, end)]
 
 
 @njit(cache=True, nogil=True)
@@ -118,31 +126,16 @@ def find_or_insert(table, data, start, end):  # type: ignore[no-untyped-def]
     """
     slots, hashes, ends, arena, count = table
     value = hash_bytes(data, start, end)
-    mask = np.uint64(slots.size - 1)
-    at = value & mask
-    length = end - start
-    while True:
-        entry = slots[at]
-        if entry == -1:
-            break
-        if hashes[entry] == value:
-            first = ends[entry]
-            if ends[entry + 1] - first == length:
-                same = True
-                for i in range(length):
-                    if arena[first + i] != data[start + i]:
-                        same = False
-                        break
-                if same:
-                    return entry
-        at = (at + np.uint64(1)) & mask
+    at = _place_of(slots, hashes, ends, arena, value, data, start, end)
+    if slots[at] != -1:
+        return slots[at]
     entry = np.int32(count[0])
     slots[at] = entry
     hashes[entry] = value
     first = ends[entry]
-    for i in range(length):
+    for i in range(end - start):
         arena[first + i] = data[start + i]
-    ends[entry + 1] = first + length
+    ends[entry + 1] = first + end - start
     count[0] += 1
     return entry
 

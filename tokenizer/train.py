@@ -68,31 +68,21 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> bytes:
     vocabulary has no room for pieces of text.
     """
     check_vocabulary_size(vocabulary_size)
-    model = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         rules, back = Path(folder, "rules.tsv"), Path(folder, "back.tsv")
         escapes = [(_hex(character), _hex(escape)) for character, escape in ESCAPES.items()]
         rules.write_text("".join(f"{character}\t{escape}\n" for character, escape in escapes))
         back.write_text("".join(f"{escape}\t{character}\n" for character, escape in escapes))
-        try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=sentences(texts),
-                model_writer=model,
-                vocab_size=vocabulary_size,
-                normalization_rule_tsv=str(rules),
-                denormalization_rule_tsv=str(back),
-                add_dummy_prefix=False,  # :func:`sentences` adds it
-                max_sentence_length=MAX_LINE_BYTES,
-                num_threads=1,
-                minloglevel=2,
-                **OPTIONS,
-            )
-        except RuntimeError as error:
-            raise ValueError(_reason(str(error), vocabulary_size)) from None
-    return without_fields(
-        model.getvalue(),
-        {NORMALISER: {ADD_DUMMY_PREFIX, RULES_FILE}, DENORMALISER: {RULES_FILE}},
-    )
+        model = _trained(
+            sentences(texts),
+            vocabulary_size,
+            normalization_rule_tsv=str(rules),
+            denormalization_rule_tsv=str(back),
+            add_dummy_prefix=False,  # :func:`sentences` adds it
+            **OPTIONS,
+        )
+    fields = {NORMALISER: {ADD_DUMMY_PREFIX, RULES_FILE}, DENORMALISER: {RULES_FILE}}
+    return without_fields(model, fields)
 
 
 @functools.cache
@@ -107,16 +97,21 @@ def train_lm_pieces(lines: Iterable[str], n_pieces: int) -> bytes:
     Returns the SentencePiece model, without paths in it. Lines of more than 64 KiB are ignored.
     Raises ValueError as :func:`train_tokenizer` does.
     """
+    return _trained(iter(lines), n_pieces, **LM_PIECES)
+
+
+def _trained(lines: Iterator[str], n_pieces: int, **options: Any) -> bytes:
+    """Return the model that SentencePiece trains; ValueError says in one line why it does not."""
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=lines,
             model_writer=model,
             vocab_size=n_pieces,
             max_sentence_length=MAX_LINE_BYTES,
             num_threads=1,
             minloglevel=2,
-            **LM_PIECES,
+            **options,
         )
     except RuntimeError as error:
         raise ValueError(_reason(str(error), n_pieces)) from None

@@ -6,16 +6,13 @@ import argparse
 from typing import Any
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
+from pipeline.commands.run_options import add_making_command, recipe_and_execution
 
 
 def add_commands(commands: Any) -> None:
     """Add the command to the parser of ``corpus``."""
     text = "measure cut-offs that divide a source's tokens into equal buckets by a score"
-    one: argparse.ArgumentParser = commands.add_parser(
-        "cutoffs", help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
-    )
-    add_run_options(one)
+    one = add_making_command(commands, "cutoffs", _command_cutoffs, text)
     one.add_argument("--source", required=True, metavar="NAME", help="the recipe's source")
     one.add_argument("--score", required=True, metavar="NAME",
                      help="perplexity, language_score, or a number of the metadata")  # fmt: skip
@@ -23,10 +20,6 @@ def add_commands(commands: Any) -> None:
                      help="buckets of equal numbers of tokens (default: 20)")  # fmt: skip
     one.add_argument("--sample_bytes", type=float, default=100e6, metavar="N",
                      help="text to measure on (default: 100e6)")  # fmt: skip
-    one.add_argument("--output", required=True, metavar="DIR", help="folder of sample and card")
-    one.add_argument("--start_over", action="store_true", help="remove what is there already")
-    one.add_argument("--json", action="store_true", help="print the card as JSON")
-    one.set_defaults(function=_command_cutoffs)
 
 
 def _command_cutoffs(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.common import add_output_command, print_json
+from pipeline.commands.run_options import add_recipe_changes
 
 if TYPE_CHECKING:
     from pipeline.output.mixtures import NewMixture
@@ -21,11 +22,7 @@ def add_commands(commands: Any) -> None:
     one: argparse.ArgumentParser = add_output_command(commands, "mix", _command_mix, text)
     one.add_argument("--recipe", required=True, metavar="FILE",
                      help="the run's recipe, with other proportions or another budget")  # fmt: skip
-    one.add_argument("--sources", type=lambda names: names.split(","), metavar="A,B",
-                     help="only these of the recipe's sources, as the run was given")  # fmt: skip
-    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
-                     help="fill a variable of the recipe, or override a value by its dotted "
-                     "name; may be given several times")  # fmt: skip
+    add_recipe_changes(one)
     one.add_argument("--name", metavar="NAME",
                      help="name of the mixture (default: mixture- and a number)")  # fmt: skip
     one.add_argument("--no_report", action="store_true",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.recipe.recipe import Recipe
@@ -24,11 +24,7 @@ def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) 
     parser.set_defaults(takes_beam_options=True)
     parser.add_argument("--recipe", default=recipe, required=recipe is None, metavar="FILE",
                         help="the recipe" + (" (default: the demo)" if recipe else ""))  # fmt: skip
-    parser.add_argument("--sources", type=_names, metavar="A,B",
-                        help="only these of the recipe's sources")  # fmt: skip
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
-                        help="fill a variable of the recipe, or override a value by its dotted "
-                        "name; may be given several times")  # fmt: skip
+    add_recipe_changes(parser)
     parser.add_argument("--workers", type=int, metavar="N",
                         help="processes on the DirectRunner and on a local Spark master "
                         "(default: one a core, or none for little work)")  # fmt: skip
@@ -37,6 +33,33 @@ def add_run_options(parser: argparse.ArgumentParser, recipe: str | None = None) 
                         "(default: what is free now)")  # fmt: skip
     parser.add_argument("--runner", default="DirectRunner",
                         help="Beam runner: DirectRunner (default), SparkRunner, ...")  # fmt: skip
+
+
+def add_recipe_changes(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose sources of a recipe and override its values."""
+    parser.add_argument("--sources", type=_names, metavar="A,B",
+                        help="only these of the recipe's sources")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                        help="fill a variable of the recipe, or override a value by its dotted "
+                        "name; may be given several times")  # fmt: skip
+
+
+def add_making_command(
+    commands: Any, name: str, function: Any, text: str
+) -> argparse.ArgumentParser:
+    """Add a command that makes something of a recipe's documents, with a card.
+
+    ``text`` is its help text.
+    """
+    one: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
+    )
+    add_run_options(one)
+    one.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+    one.add_argument("--start_over", action="store_true", help="remove what is there already")
+    one.add_argument("--json", action="store_true", help="print the card as JSON")
+    one.set_defaults(function=function)
+    return one
 
 
 def recipe_and_execution(options: argparse.Namespace) -> tuple[Recipe, Execution]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
+from pipeline.commands.run_options import RUN_STATUS, add_making_command, recipe_and_execution
 from pipeline.runners.names import DIRECT_RUNNERS
 
 KINDS = ("sentencepiece", "byte_level_bpe")
@@ -26,12 +26,7 @@ SHOWN_LANGUAGES = 20
 def add_commands(commands: Any) -> None:
     """Add the command to the parser of ``corpus``."""
     text = "train a tokenizer on a sample of every source of a recipe"
-    one = commands.add_parser(
-        "train-tokenizer", help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
-    )
-    add_run_options(one)
-    one.add_argument("--output", required=True, metavar="DIR",
-                     help="folder of the sample, the tokenizer and its card")  # fmt: skip
+    one = add_making_command(commands, "train-tokenizer", _command_train_tokenizer, text)
     one.add_argument("--kind", choices=KINDS, default=KINDS[0],
                      help=f"kind of tokenizer (default: {KINDS[0]})")  # fmt: skip
     one.add_argument("--pattern", metavar="NAME",
@@ -45,10 +40,6 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--compare", metavar="MODEL",
                      help="a tokenizer of any kind to measure beside, or a folder with "
                      "one")  # fmt: skip
-    one.add_argument("--start_over", action="store_true",
-                     help="remove what an earlier command left in the output folder")  # fmt: skip
-    one.add_argument("--json", action="store_true", help="print the card as JSON")
-    one.set_defaults(function=_command_train_tokenizer)
     _add_convert(commands)
     _add_retokenize(commands)
 

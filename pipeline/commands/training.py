@@ -8,72 +8,40 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS, add_run_options, recipe_and_execution
+from pipeline.commands.run_options import add_making_command, recipe_and_execution
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser of ``corpus``."""
-
-    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
-        one: argparse.ArgumentParser = commands.add_parser(
-            name, help=text, description=text, allow_abbrev=False, epilog=RUN_STATUS
-        )
-        add_run_options(one)
-        one.add_argument("--output", required=True, metavar="DIR", help="folder to write")
-        one.add_argument("--start_over", action="store_true", help="remove what is there already")
-        one.add_argument("--json", action="store_true", help="print the card as JSON")
-        one.set_defaults(function=function)
-        return one
-
-    _add_train_lm(command("train-lm", _command_train_lm,
-                          "train CCNet's language model and measure its cut-offs"))  # fmt: skip
-    one = command("cited-urls", _command_cited_urls, "list the addresses that a Wikipedia cites")
+    text = "train CCNet's language model and measure its cut-offs"
+    _add_train_lm(add_making_command(commands, "train-lm", _command_train_lm, text))
+    text = "list the addresses that a Wikipedia cites"
+    one = add_making_command(commands, "cited-urls", _command_cited_urls, text)
     _option(one, "source", "wikipedia", "the recipe's source of wikitext")
     one.add_argument("--languages", metavar="A,B", help="only these of the source's languages")
-    _add_train_classifier(command("train-classifier", _command_train_classifier,
-                                  "train fastText to tell two sets apart"))  # fmt: skip
+    text = "train fastText to tell two sets apart"
+    one = add_making_command(commands, "train-classifier", _command_train_classifier, text)
+    _add_train_classifier(one)
 
 
 def _add_train_lm(one: argparse.ArgumentParser) -> None:
     one.add_argument("--language", required=True, help="the language's code, as in the recipe")
     _option(one, "source", "wikipedia", "the recipe's source that it learns from")
     _option(one, "web_source", "commoncrawl", "the recipe's source whose perplexities are cut")
-    _option(
-        one, "sample_bytes", 1_000_000_000, "bytes of text to learn from", type=_count, metavar="N"
-    )
-    _option(
-        one,
-        "pieces_bytes",
-        200_000_000,
-        "bytes of these to learn the pieces from",
-        type=_count,
-        metavar="N",
-    )
-    _option(
-        one,
-        "web_sample_bytes",
-        100_000_000,
-        "bytes of web text to measure the cut-offs on",
-        metavar="N",
-    )
-    _option(one, "held_out_fraction", 0.02, "part of the documents to test on", metavar="X")
-    _option(one, "pieces", 65_536, "SentencePiece pieces", metavar="N")
-    _option(one, "order", 5, "words in the longest n-grams", metavar="N")
-    _option(one, "prune", (0, 0, 0, 1, 1), "counts up to which n-grams of each order are removed",
-            type=_numbers, metavar="N,N,...")  # fmt: skip
-    _option(
-        one, "structure", "trie", "structure of KenLM's binary file", choices=("trie", "probing")
-    )
-    _option(
-        one,
-        "quantise_bits",
-        8,
-        "bits of each probability in a trie; 0: no quantisation",
-        metavar="N",
-    )
+    _option(one, "sample_bytes", 1_000_000_000, "bytes of text to learn from")
+    _option(one, "pieces_bytes", 200_000_000, "bytes of these to learn the pieces from")
+    _option(one, "web_sample_bytes", 100_000_000, "bytes of web text to measure the cut-offs on")
+    _option(one, "held_out_fraction", 0.02, "part of the documents to test on")
+    _option(one, "pieces", 65_536, "SentencePiece pieces")
+    _option(one, "order", 5, "words in the longest n-grams")
+    _option(one, "prune", (0, 0, 0, 1, 1), "counts up to which n-grams of each order are removed")
+    shapes = ("trie", "probing")
+    _option(one, "structure", shapes[0], "structure of KenLM's binary file", choices=shapes)
+    _option(one, "quantise_bits", 8, "bits of each probability in a trie; 0: no quantisation")
     _option(one, "memory", "1G", "memory in which lmplz sorts", metavar="SIZE")
     one.add_argument("--kenlm", metavar="DIR", help="folder of lmplz and build_binary")
 
@@ -88,28 +56,30 @@ def _add_train_classifier(one: argparse.ArgumentParser) -> None:
     one.add_argument("--languages", type=_names, default=(), metavar="A,B",
                      help="only documents in these languages")  # fmt: skip
     _option(one, "name", "wikipedia_references", "name of the model's file, without its suffix")
-    _option(one, "labels", ("wiki", "cc"), "labels of the two sets", type=_names,
-            metavar="A,B")  # fmt: skip
-    _option(
-        one, "sample_bytes", 1_500_000_000, "bytes of text of each set", type=_count, metavar="N"
-    )
-    _option(one, "max_documents", 300_000, "most documents of each set", metavar="N")
-    _option(
-        one, "min_positive_chars", 1_000, "fewest characters of a positive document", metavar="N"
-    )
-    _option(one, "held_out_fraction", 0.1, "part of the documents to test on", metavar="X")
-    _option(one, "lr", 0.1, "fastText's learning rate", metavar="X")
-    _option(one, "dim", 100, "size of fastText's vectors", metavar="N")
-    _option(one, "epoch", 5, "fastText's epochs", metavar="N")
-    _option(one, "min_count", 1, "fewest times that fastText must see a word", metavar="N")
-    _option(one, "word_ngrams", 1, "fastText's longest n-grams of words", metavar="N")
+    _option(one, "labels", ("wiki", "cc"), "labels of the two sets")
+    _option(one, "sample_bytes", 1_500_000_000, "bytes of text of each set")
+    _option(one, "max_documents", 300_000, "most documents of each set")
+    _option(one, "min_positive_chars", 1_000, "fewest characters of a positive document")
+    _option(one, "held_out_fraction", 0.1, "part of the documents to test on")
+    _option(one, "lr", 0.1, "fastText's learning rate")
+    _option(one, "dim", 100, "size of fastText's vectors")
+    _option(one, "epoch", 5, "fastText's epochs")
+    _option(one, "min_count", 1, "fewest times that fastText must see a word")
+    _option(one, "word_ngrams", 1, "fastText's longest n-grams of words")
     one.add_argument("--quantise", action="store_true", help="compress the model to .ftz")
 
 
 def _option(one: argparse.ArgumentParser, name: str, default: Any, text: str, **more: Any) -> None:
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    more.setdefault("type", type(default))
-    one.add_argument(f"--{name}", default=default, help=f"{text} (default: {shown})", **more)
+    """Add an option of its default's type; numbers of bytes may be written as 1e9."""
+    shown = default
+    read: Callable[[str], Any] = _count if name.endswith("_bytes") else type(default)
+    if isinstance(default, tuple):
+        shown = ",".join(map(str, default))
+        read = _numbers if isinstance(default[0], int) else _names
+    more.setdefault("metavar", _METAVARS.get(read))
+    one.add_argument(
+        f"--{name}", default=default, type=read, help=f"{text} (default: {shown})", **more
+    )
 
 
 def _count(text: str) -> int:
@@ -122,6 +92,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
+
+
+_METAVARS: dict[Any, str] = {
+    int: "N", _count: "N", float: "X", _numbers: "N,N,...", _names: "A,B"
+}  # fmt: skip
 
 
 def _show(card: dict[str, Any], options: argparse.Namespace) -> int:

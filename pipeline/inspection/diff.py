@@ -179,9 +179,9 @@ def _part_of(ids: pa.StringArray, part: int, n_parts: int) -> npt.NDArray[np.int
     """Return the indices of the ids that belong to part ``part`` of ``n_parts``."""
     if n_parts == 1:
         return np.arange(len(ids))
-    from transforms.kernels.lines import id_hashes
+    from transforms.kernels.lines import document_keys
 
-    return np.flatnonzero(id_hashes(ids) % np.uint64(n_parts) == part)
+    return np.flatnonzero(document_keys(ids) % np.uint64(n_parts) == part)
 
 
 def _dropped_by(rows: pa.Table) -> pa.ChunkedArray:

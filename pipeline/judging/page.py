@@ -69,14 +69,16 @@ def _plot(result: Mapping[str, Any], *, with_script: bool) -> str:
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
     )
-    figure.update_layout(
-        template="simple_white",
-        height=ROW_PIXELS * len(names) + 90,
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        xaxis_title="bits per byte",
-    )
+    figure.update_layout(height=ROW_PIXELS * len(names) + 90, xaxis_title="bits per byte")
+    figure.update_yaxes(autorange="reversed")
+    return _html(figure, with_script=with_script)
+
+
+def _html(figure: go.Figure, *, with_script: bool) -> str:
+    """Return a plot in the page's style, which cannot be zoomed."""
+    figure.update_layout(template="simple_white", margin={"l": 8, "r": 12, "t": 8, "b": 8})
     figure.update_xaxes(automargin=True, fixedrange=True)
-    figure.update_yaxes(automargin=True, fixedrange=True, autorange="reversed")
+    figure.update_yaxes(automargin=True, fixedrange=True)
     return str(figure.to_html(full_html=False, include_plotlyjs=with_script))
 
 
@@ -99,17 +101,12 @@ def _loss_section(curves: Mapping[str, Sequence[Sequence[float]]] | None) -> str
                 hovertemplate=f"draw {draw}, step %{{x}}: %{{y:.3f}}",
             )
     figure.update_layout(
-        template="simple_white",
         height=LOSS_PIXELS,
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
         xaxis_title="step",
         yaxis_title="loss on its own draw, nats a token",
         legend={"orientation": "h", "y": -0.2},
     )
-    figure.update_xaxes(automargin=True, fixedrange=True)
-    figure.update_yaxes(automargin=True, fixedrange=True)
-    plot = figure.to_html(full_html=False, include_plotlyjs=False)
-    return f"<h2>Losses of the trainings</h2>{plot}"
+    return f"<h2>Losses of the trainings</h2>{_html(figure, with_script=False)}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

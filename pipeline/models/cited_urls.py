@@ -24,9 +24,9 @@ from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.output_folder import describe
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.process import process_split
 from pipeline.passes.session import opened
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
@@ -62,7 +62,11 @@ def list_cited_urls(
             session.attempt(),
             session.pipeline(PROGRESS_NAME, "reading references", total) as pipeline,
         ):
-            _ = pipeline | CiteSplits(session.recipe_json, output)
+            _ = (
+                pipeline
+                | "ListSplits" >> FromPlan(output, read_plan)
+                | "CiteSplit" >> beam.ParDo(CiteSplit(session.recipe_json, output))
+            )
         counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
         inputs = session.described["inputs"]
         return write_card(
@@ -76,12 +80,8 @@ def list_cited_urls(
         )
 
 
-class CiteSplit(WritingDoFn):
+class CiteSplit(RecipeDoFn):
     """Read a split's articles and write the addresses that they cite."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
 
     def process(self, element: Split) -> None:
         """Write the split's file, if it is not there."""
@@ -90,7 +90,7 @@ class CiteSplit(WritingDoFn):
         if storage.exists(storage.join(self.output, name)):
             return
         progress = ProgressLog(self.output, PROGRESS_NAME, split)
-        batches = process_split(split, cached_recipe(self.recipe_json), self.output, Tally())
+        batches = process_split(split, self.recipe, self.output, Tally())
         found: set[str] = set()
         for batch in progress.watch(batches):
             texts, languages = batch["text"].to_pylist(), batch["language"].to_pylist()
@@ -99,23 +99,6 @@ class CiteSplit(WritingDoFn):
         lines = sorted(f"{url}\n" for url in found)
         whole_files.write_bytes(self.output, name, "".join(lines).encode())
         progress.done()
-
-
-class CiteSplits(beam.PTransform):
-    """From the output folder's plan to a file of addresses for every split."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
-
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """Spread the splits over the workers."""
-        return (
-            root
-            | "ListSplits" >> FromPlan(self.output, read_plan)
-            | "CiteSplit" >> beam.ParDo(CiteSplit(self.recipe_json, self.output))
-        )
 
 
 def _merge(output: str, names: Sequence[str]) -> dict[str, int]:

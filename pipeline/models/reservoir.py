@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.files import storage
 from transforms.documents import SCHEMA
-from transforms.kernels.lines import id_hashes
+from transforms.kernels.lines import document_keys
 
 RUN_BYTES = 64 << 20
 """Bytes of text that are sorted and written together, which bounds a worker's memory."""
@@ -60,7 +60,7 @@ def candidates(batches: Iterable[pa.RecordBatch], draw: Draw) -> Iterator[pa.Rec
         return run.take(pa.array(order))
 
     for batch in batches:
-        hashes = id_hashes(batch["id"])
+        hashes = document_keys(batch["id"])
         chosen = hashes <= np.uint64(bound)
         if not chosen.any():
             continue

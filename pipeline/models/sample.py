@@ -42,12 +42,12 @@ from pipeline.output.layout import RUN_NAME, Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.output_folder import describe
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.estimates import unpacked_bytes
 from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.plan import Plan
-from pipeline.passes.process import cached_recipe, process_split
+from pipeline.passes.process import process_split
 from pipeline.passes.session import Session, opened
 from pipeline.recipe.from_yaml import check_models
 from pipeline.recipe.mixture import DOMAINS_KEY
@@ -201,7 +201,7 @@ def _draw(session: Session, budget_bytes: Mapping[str, int]) -> None:
         wanted = {draw.source for draw in draws}
         total = sum(split.n_bytes for split in session.plan.documents if split.source in wanted)
         with session.pipeline(name, "sampling", total) as pipeline:
-            _ = pipeline | SampleSources(session.recipe_json, output, draws, name)
+            sample_sources(pipeline, session.recipe_json, output, draws, name)
         attempt += 1
 
 
@@ -228,16 +228,17 @@ def splits_of_sources(output: str, sources: set[str]) -> Iterator[Split]:
             yield split
 
 
-class WriteCandidates(WritingDoFn):
-    """Read a split and write the documents that can be in the sample."""
+class SamplingDoFn(RecipeDoFn):
+    """A DoFn that is told what is drawn of each source."""
 
-    def __init__(
-        self, recipe_json: str, output: str, draws: dict[str, Draw], progress_name: str
-    ) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
-        self.draws = draws
-        self.progress_name = progress_name
+    def __init__(self, recipe_json: str, output: str, draws: list[Draw], progress: str) -> None:
+        super().__init__(recipe_json, output)
+        self.draws = {draw.source: draw for draw in draws}
+        self.progress_name = progress
+
+
+class WriteCandidates(SamplingDoFn):
+    """Read a split and write the documents that can be in the sample."""
 
     def process(self, element: Split) -> Iterator[tuple[str, int]]:
         """Yield the split's number when its file is there, keyed by the source."""
@@ -246,14 +247,13 @@ class WriteCandidates(WritingDoFn):
         name = _candidates_name(draw, split.split)
         if not storage.exists(storage.join(self.output, name)):
             progress = ProgressLog(self.output, self.progress_name, split)
-            recipe = cached_recipe(self.recipe_json)
-            batches = process_split(split, recipe, self.output, Tally())
+            batches = process_split(split, self.recipe, self.output, Tally())
             with (
                 whole_files.write_whole(self.output, name) as file,
                 parquet_writer(file, CANDIDATE_SCHEMA) as writer,
             ):
                 for run in candidates(progress.watch(batches), draw):
-                    write_row_groups(writer, run, recipe.reading.batch_bytes)
+                    write_row_groups(writer, run, self.recipe.reading.batch_bytes)
             progress.done()
         yield split.source, split.split
 
@@ -262,18 +262,12 @@ def _candidates_name(draw: Draw, split: int) -> str:
     return f"{draw.folder}/split{split:06d}.parquet"
 
 
-class WriteSample(WritingDoFn):
+class WriteSample(SamplingDoFn):
     """Write the sample of a source from the candidates of its splits."""
-
-    def __init__(self, recipe_json: str, output: str, draws: dict[str, Draw]) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
-        self.draws = draws
 
     def process(self, element: tuple[str, Iterable[int]]) -> None:
         """Write the sample and what is known of it, or, if it is too small, how much was found."""
         draw = self.draws[element[0]]
-        reading = cached_recipe(self.recipe_json).reading
         paths = [
             storage.join(self.output, _candidates_name(draw, split)) for split in sorted(element[1])
         ]
@@ -291,7 +285,7 @@ class WriteSample(WritingDoFn):
             parts = np.cumsum(n_bytes[order]) // RUN_BYTES
             for part in np.unique(parts):
                 batch = take(paths, places[order[parts == part]])
-                write_row_groups(writer, batch, reading.batch_bytes)
+                write_row_groups(writer, batch, self.recipe.reading.batch_bytes)
         summary = {
             "documents": len(order),
             "text_bytes": total,
@@ -302,23 +296,16 @@ class WriteSample(WritingDoFn):
         )
 
 
-class SampleSources(beam.PTransform):
-    """From the output folder's plan to the samples of some sources."""
-
-    def __init__(
-        self, recipe_json: str, output: str, draws: list[Draw], progress_name: str
-    ) -> None:
-        super().__init__()
-        self.arguments = recipe_json, output, {draw.source: draw for draw in draws}
-        self.progress_name = progress_name
-
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """Read every split, keep what can be in the sample, choose by source."""
-        _, output, draws = self.arguments
-        return (
-            root
-            | "ListSampledSplits" >> FromPlan(output, splits_of_sources, set(draws))
-            | "WriteCandidates" >> beam.ParDo(WriteCandidates(*self.arguments, self.progress_name))
-            | "GroupBySource" >> beam.GroupByKey()
-            | "WriteSample" >> beam.ParDo(WriteSample(*self.arguments))
-        )
+def sample_sources(
+    pipeline: beam.Pipeline, recipe_json: str, output: str, draws: list[Draw], progress: str
+) -> None:
+    """Add to a pipeline: read every split, keep what can be in the sample, choose by source."""
+    arguments = recipe_json, output, draws, progress
+    sources = {draw.source for draw in draws}
+    _ = (
+        pipeline
+        | "ListSampledSplits" >> FromPlan(output, splits_of_sources, sources)
+        | "WriteCandidates" >> beam.ParDo(WriteCandidates(*arguments))
+        | "GroupBySource" >> beam.GroupByKey()
+        | "WriteSample" >> beam.ParDo(WriteSample(*arguments))
+    )

@@ -33,7 +33,7 @@ from pipeline.models.stages import open_training, whole_file
 from pipeline.output import whole_files
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
-from transforms.kernels.lines import id_hashes
+from transforms.kernels.lines import document_keys
 from transforms.scoring.language import classify, classify_top
 
 CLASSIFYING_STEPS = (classify.__name__, classify_top.__name__)
@@ -174,7 +174,7 @@ def _sets(samples: Mapping[str, Sample], options: ClassifierOptions) -> list[pa.
             raise RunError(f"the {role} set has no documents")
         table = pa.concat_tables(tables)
         table = table.filter(pc.greater_equal(pc.utf8_length(table["text"]), min_chars))
-        order = np.argsort(id_hashes(table["id"].combine_chunks()), kind="stable")
+        order = np.argsort(document_keys(table["id"].combine_chunks()), kind="stable")
         sets.append(table["text"].take(pa.array(order)))
     n = min(options.max_documents, *map(len, sets))
     return [texts[:n] for texts in sets]

@@ -27,7 +27,8 @@ import pyarrow as pa
 import yaml
 
 from pipeline.readers.batches import Row, batches, metadata_json, valid_utf8
-from pipeline.readers.containers.columnar import Unreadable, Watched, bytes_for_strings, is_string
+from pipeline.readers.containers.columnar import Unreadable, bytes_for_strings, is_string
+from pipeline.readers.containers.cursor import Watched
 from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
 from pipeline.readers.containers.parquet_rows import parquet_rows
 

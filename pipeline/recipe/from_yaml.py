@@ -61,15 +61,9 @@ def load_recipe(
     forget()  # a command begins, for which files are what they are now
     if not storage.exists(path) or storage.is_folder(path):
         raise RecipeError(f"{path}: there is no such recipe; give one with --recipe FILE")
-    try:
-        raw = parse_recipe(storage.read_bytes(path).decode())
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not YAML: {error}") from None
+    raw = _parsed(path, path)
     if not isinstance(raw, dict):
         raise RecipeError(f"{path}: expected a mapping of keys to values at the top")
-    raw = _unshared(raw)
     variables = dict(raw.pop("variables", None) or {})
     variables["recipe_dir"] = path.rsplit("/", 1)[0] if "/" in path else "."
     variables["bundled_dir"] = str(BUNDLED)
@@ -257,12 +251,17 @@ def _with_weights(mapping: dict[str, Any]) -> dict[str, Any]:
 def _weights_in(file: str, where: str) -> Any:
     if not storage.exists(file) or storage.is_folder(file):
         raise RecipeError(f"{where}: there is no file {file}")
+    return _parsed(file, f"{where}: {file}")
+
+
+def _parsed(file: str, where: str) -> Any:
+    """Parse a file of YAML; ``where`` begins the message of the RecipeError that it raises."""
     try:
         return _unshared(parse_recipe(storage.read_bytes(file).decode()))
     except RecipeError as error:
-        raise RecipeError(f"{where}: {file}: {error}") from None
+        raise RecipeError(f"{where}: {error}") from None
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{where}: {file}: not YAML: {error}") from None
+        raise RecipeError(f"{where}: not YAML: {error}") from None
 
 
 def _unshared(value: Any) -> Any:

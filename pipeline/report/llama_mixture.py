@@ -11,7 +11,6 @@ class LlamaSource(NamedTuple):
     title: str
     proportion: float
     epochs: float
-    disk_gb: int
 
 
 LLAMA_BYTES_A_TOKEN = 3.8
@@ -22,13 +21,13 @@ divided among the sources by proportion and each then by its epochs.
 """
 
 LLAMA_SOURCES = {
-    "commoncrawl": LlamaSource("CommonCrawl", 0.67, 1.10, 3300),
-    "c4": LlamaSource("C4", 0.15, 1.06, 783),
-    "github": LlamaSource("GitHub", 0.045, 0.64, 328),
-    "wikipedia": LlamaSource("Wikipedia", 0.045, 2.45, 83),
-    "books": LlamaSource("Books", 0.045, 2.23, 85),
-    "arxiv": LlamaSource("ArXiv", 0.025, 1.06, 92),
-    "stackexchange": LlamaSource("StackExchange", 0.02, 1.03, 78),
+    "commoncrawl": LlamaSource("CommonCrawl", 0.67, 1.10),
+    "c4": LlamaSource("C4", 0.15, 1.06),
+    "github": LlamaSource("GitHub", 0.045, 0.64),
+    "wikipedia": LlamaSource("Wikipedia", 0.045, 2.45),
+    "books": LlamaSource("Books", 0.045, 2.23),
+    "arxiv": LlamaSource("ArXiv", 0.025, 1.06),
+    "stackexchange": LlamaSource("StackExchange", 0.02, 1.03),
 }
 
 

@@ -11,8 +11,8 @@ from tests.support.runs import ROOT
 FOLDER = ROOT / "benchmarks"
 MODULES = sorted(
     ".".join(path.relative_to(FOLDER).with_suffix("").parts)
-    for pattern in ("*.py", "dedup/*.py")
-    for path in FOLDER.glob(pattern)
+    for folder in ("", "dedup", "web", "wikipedia")
+    for path in (FOLDER / folder).glob("*.py")
 )
 
 

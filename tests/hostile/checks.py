@@ -25,10 +25,11 @@ from pipeline.passes.process import characters, process_split, read_split
 from pipeline.recipe.from_yaml import load_recipe
 from pipeline.recipe.recipe import Recipe, Source, recipe_from_mapping
 from tests.conftest import ROOT, SHARED
+from tests.support.plain.near import find_near_duplicates
 from tokenizer.encode import load_encoder
 from transforms.code.licences import LICENCE_NAMES
-from transforms.dedup.exact import Part, decide
-from transforms.dedup.near import DeduplicateNear, find_near_duplicates
+from transforms.dedup.exact import Part, decide_with_firsts
+from transforms.dedup.near import DeduplicateNear
 
 SOURCE_OF = {
     "wet": "commoncrawl", "warc": "commoncrawl_warc", "json_lines": "c4",
@@ -205,7 +206,8 @@ class _Examination:
                     n_units += n
                     dropped.append(chunk.repeats)
                     part = Part(split.split, chunk.keys, chunk.firsts)
-                    dropped += [units for _, units in decide([part], deduplicate.keep)]
+                    decided = decide_with_firsts([part], deduplicate.keep, named=False)
+                    dropped += [one.units for one in decided]
             name = decision_name(split.source, position, split.split)
             write_decisions(self.output, name, n_units, dropped)
 

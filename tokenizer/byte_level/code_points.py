@@ -17,9 +17,6 @@ import numpy.typing as npt
 LAST = 0x10FFFF
 """The last code point."""
 
-SURROGATES = range(0xD800, 0xE000)
-"""Code points that no text holds."""
-
 ASKED = (range(0xD800), range(0xE000, 0x34000), range(0xE0000, 0xE1000))
 """Code points that are asked about. All others are unassigned or for private use; :data:`OTHERS`
 stands for them."""

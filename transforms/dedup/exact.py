@@ -301,18 +301,6 @@ def counts_of_keys(parts: Iterable[Part]) -> npt.NDArray[np.uint64]:
     return np.add.reduceat(counts[order].astype(np.uint64), starts)
 
 
-def decide(
-    parts: Iterable[Part], keep: Literal["none", "first"]
-) -> Iterator[tuple[int, UnitNumbers]]:
-    """Name the units of one partition that go, split by split.
-
-    The parts may come in any order. Splits are in the order of their numbers, so that ``first``
-    means the same on every runner.
-    """
-    for one in decide_with_firsts(parts, keep, named=False):
-        yield one.split, one.units
-
-
 def decide_with_firsts(
     parts: Iterable[Part],
     keep: Literal["none", "first"],
@@ -320,8 +308,10 @@ def decide_with_firsts(
     *,
     named: bool = True,
 ) -> Iterator[Decided]:
-    """Name the units of one partition that go, as :func:`decide` does, and what they repeat.
+    """Name the units of one partition that go, split by split, and what they repeat.
 
+    The parts may come in any order. Splits are in the order of their numbers, so that ``first``
+    means the same on every runner.
     ``older`` tells of each of the :func:`distinct_keys` whether an earlier run has it: then its
     units go, whatever is kept. Without ``named`` it is not said what they repeat.
     """

@@ -22,7 +22,7 @@ The first pass calls, in this order, :meth:`DeduplicateNear.sketch` and :func:`b
 packed arrays that are shuffled by band key, :meth:`DeduplicateNear.meetings` for the pairs of a
 partition, :meth:`DeduplicateNear.choose` for those pairs of a document that are compared,
 :func:`numbers_in_pairs` for the documents whose shingles that takes, and
-:meth:`DeduplicateNear.is_near` for the decision. :func:`find_near_duplicates` does all in memory.
+:meth:`DeduplicateNear.is_near` for the decision.
 """
 
 from __future__ import annotations
@@ -205,10 +205,6 @@ class DeduplicateNear(IndexedDeduplication):
         keys, minima = band_keys(hashes, offsets, *permutations(self.n_minima), self.bands)
         return Sketch(keys, np.diff(offsets), chars, minima)
 
-    def chance_to_meet(self, overlap: float) -> float:
-        """Return the probability that a pair of this overlap shares a band's key."""
-        return 1 - (1 - overlap**self.rows) ** self.bands
-
     def meetings(self, parts: Iterable[BandPart]) -> Iterator[Meetings]:
         """Yield the pairs that meet in one partition, :data:`CHUNK_PAIRS` at most at a time.
 
@@ -346,18 +342,3 @@ def numbers_in_pairs(
     numbers = (pairs[rows, sides] & LOW).astype(np.uint32)
     order = np.argsort(numbers, kind="stable")
     return numbers[order], rows[order]
-
-
-def find_near_duplicates(batches: Iterable[pa.RecordBatch], step: DeduplicateNear) -> set[str]:
-    """Return the ids of the documents that go, with everything in memory."""
-    parts: list[BandPart] = []
-    shingles: list[Hashes] = []
-    ids: list[str] = []
-    for batch in batches:
-        parts += (part for _, part in band_parts(step.sketch(batch), 0, len(ids), 1))
-        hashes, offsets = step.shingles(batch)
-        shingles += (hashes[start:end] for start, end in pairwise(offsets))
-        ids += batch["id"].to_pylist()
-    same, pairs = step.choose(np.concatenate([np.zeros((0, 3), np.uint64), *step.meetings(parts)]))
-    near = [a for a, b in pairs.tolist() if step.is_near(shingles[a], shingles[b])]
-    return {ids[number] for number in (*same[:, 0].tolist(), *near)}

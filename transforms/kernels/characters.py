@@ -104,6 +104,15 @@ def character_at(data, i):  # type: ignore[no-untyped-def]
     return decode(data, i)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def previous_character(data, i):  # type: ignore[no-untyped-def]
+    """Return where the character before ``i`` begins."""
+    i -= 1
+    while data[i] & 0xC0 == 0x80:
+        i -= 1
+    return i
+
+
 @njit(cache=True, nogil=True)
 def count_words(classes, data, start, end):  # type: ignore[no-untyped-def]
     """Count the words of ``data[start:end]``: runs of characters other than white space."""

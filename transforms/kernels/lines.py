@@ -155,10 +155,8 @@ def _text_keys(data, offsets):  # type: ignore[no-untyped-def]
 
 
 def document_keys(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Return the XXH64 of the bytes of each text, by which exact duplicates are found."""
+    """Return the XXH64 of the bytes of each text, by which exact duplicates are found.
+
+    Random orders and held-out sets go by this hash of the documents' ids.
+    """
     return _text_keys(*text_buffers(texts))
-
-
-def id_hashes(ids: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Return the XXH64 of each document's id. Random order and held-out sets go by this hash."""
-    return document_keys(ids)

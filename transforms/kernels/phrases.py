@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from transforms.kernels.characters import WORD, character_at
+from transforms.kernels.characters import WORD, character_at, previous_character
 
 _WHOLE_WORDS_END = 128
 """Flag of a state in which a phrase of whole words may end."""
@@ -149,17 +149,11 @@ def _ends_whole_word(scanner, classes, data, start, i, end, state):  # type: ign
     while state:
         first = i
         for _ in range(scanner.whole_word_chars[state]):
-            first = _previous(data, first)
-        if first == start or not classes[character_at(data, _previous(data, first))[0]] & WORD:
+            first = previous_character(data, first)
+        if (
+            first == start
+            or not classes[character_at(data, previous_character(data, first))[0]] & WORD
+        ):
             return True
         state = scanner.shorter[state]
     return False
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _previous(data, i):  # type: ignore[no-untyped-def]
-    """Return where the UTF-8 character before ``i`` begins."""
-    i -= 1
-    while data[i] & 0xC0 == 0x80:
-        i -= 1
-    return i

@@ -30,6 +30,7 @@ from transforms.kernels.characters import (
     UPPER,
     character_at,
     character_classes,
+    previous_character,
     white_space,
 )
 
@@ -226,15 +227,6 @@ def _count_words_apart(spaces, marks, known_units, data, offsets):  # type: igno
     return n_words
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _before(data, i):  # type: ignore[no-untyped-def]
-    """Return where the character before ``i`` begins."""
-    i -= 1
-    while data[i] & 0xC0 == 0x80:
-        i -= 1
-    return i
-
-
 @njit(cache=True, nogil=True)
 def _full_stops(data, i, end):  # type: ignore[no-untyped-def]
     k = i
@@ -264,7 +256,7 @@ def _apostrophe_bytes(data, start, end):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _suffix_bytes(marks, known_units, data, start, end):  # type: ignore[no-untyped-def]
     """Return the length of the word that the end of ``data[start:end]`` is; 0 for none."""
-    last = _before(data, end)
+    last = previous_character(data, end)
     point, _ = character_at(data, last)
     mark = marks[point]
     if (point | 0x20) == 0x73:  # an s
@@ -279,12 +271,14 @@ def _suffix_bytes(marks, known_units, data, start, end):  # type: ignore[no-unty
             return end - first
         if last == start:
             return 0
-        place = _before(data, last)
+        place = previous_character(data, last)
         before = marks[character_at(data, place)[0]]
         if before & BEFORE_FULL_STOP:
             return 1
         if before & CAPITAL and place > start:
-            return 1 if marks[character_at(data, _before(data, place))[0]] & CAPITAL else 0
+            return (
+                1 if marks[character_at(data, previous_character(data, place))[0]] & CAPITAL else 0
+            )
         return 0
     if mark & SUFFIX:
         return end - last
@@ -348,7 +342,7 @@ def _infix_bytes(marks, data, i, end):  # type: ignore[no-untyped-def]
             return length
     if i + length >= end:
         return 0
-    before = marks[character_at(data, _before(data, i))[0]]
+    before = marks[character_at(data, previous_character(data, i))[0]]
     after = marks[character_at(data, i + length)[0]]
     if point == _FULL_STOP:
         is_between = before & (SMALL | QUOTE) and after & (CAPITAL | QUOTE)

@@ -17,7 +17,6 @@ from transforms.latex.cut import body_of_paper
 from transforms.latex.macros import expanded
 from transforms.latex.scan import Scan, Span
 
-_CONTROL_WORD_END = re.compile(r"\\[A-Za-z@]+\*?\Z")
 # Ends of a line after which TeX skips spaces, or where a space makes no difference.
 _NEWLINE_MAY_STAY = re.compile(r"(?:\\[A-Za-z@]+\*?|\\\\|&|\\(?:begin|end)\{[^{}\n]{0,60}\})\Z")
 _LINE_END_CHARS = 80

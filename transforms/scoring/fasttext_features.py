@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from tokenizer.string_table import StringTable, empty_table, find_or_insert, hash_bytes
+from tokenizer.string_table import StringTable, hash_bytes, table_of
 from transforms.kernels.hashing import load_u64
 from transforms.scoring.fasttext_model import FastTextModel
 
@@ -271,12 +271,6 @@ def text_vectors(features, cache, data, offsets, delete_newlines):  # type: igno
     return vectors, has_rows
 
 
-@njit(cache=True)
-def _insert_all(table, data, offsets):  # type: ignore[no-untyped-def]
-    for i in range(offsets.size - 1):
-        find_or_insert(table, data, offsets[i], offsets[i + 1])
-
-
 def features_of(model: FastTextModel) -> Features:
     """Make the tables of a model that the kernel reads."""
     bucket = max(model.bucket, 1)
@@ -291,9 +285,11 @@ def features_of(model: FastTextModel) -> Features:
     bits = np.packbits(has_row, bitorder="little").view("<u8")
     per_word = has_row.reshape(-1, 64).sum(axis=1, dtype=np.uint64)
     words = model.entries[: model.n_words]
+    vocabulary = table_of(model.entries)
+    assert vocabulary.count[0] == len(model.entries), "a word stands twice in the model"
     return Features(
         matrix=model.input_rows,
-        vocabulary=_vocabulary(model.entries),
+        vocabulary=vocabulary,
         n_words=model.n_words,
         end_of_sentence=words.index(b"</s>") if b"</s>" in words else -1,
         minn=model.minn,
@@ -302,16 +298,6 @@ def features_of(model: FastTextModel) -> Features:
         kept=np.stack([bits, np.cumsum(per_word) - per_word], axis=1),
         row_of_kept=(row_of_kept + model.n_words).astype(np.int32),
     )
-
-
-def _vocabulary(entries: list[bytes]) -> StringTable:
-    # A table holds half as many entries as it has slots, and 8 bytes of words a slot.
-    slots = max(2 * len(entries), sum(map(len, entries)) // 8 + 1)
-    table = empty_table(1 << slots.bit_length())
-    offsets = np.cumsum([0, *map(len, entries)])
-    _insert_all(table, np.frombuffer(b"".join(entries), np.uint8), offsets)
-    assert table.count[0] == len(entries), "a word stands twice in the model"
-    return table
 
 
 def empty_cache() -> npt.NDArray[np.uint64]:

@@ -114,14 +114,6 @@ def clean_wikitext(
     return drop(batch, np.array([not text for text in texts], np.bool_), "empty")
 
 
-def wikitext_to_text(
-    wikitext: str, language: str | None, text_templates: Mapping[str, Sequence[int]]
-) -> str:
-    """Turn the wikitext of one article into text, as :func:`clean_wikitext` does."""
-    shown = {name.lower(): tuple(numbers) for name, numbers in text_templates.items()}
-    return _text(_put_aside(wikitext), language, shown)
-
-
 class _Aside(NamedTuple):
     """Wikitext with markers, and the verbatim text of each marker."""
 

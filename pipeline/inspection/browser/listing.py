@@ -48,7 +48,7 @@ def parse_place(text: str) -> Place:
 
 def page_from(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Page:
     """Return the page of the first matching documents from ``start`` on."""
-    matches, reached = _collect(_forwards(files, wanted, start))
+    matches, reached = _collect(_groups(files, wanted, start))
     more = len(matches) > PAGE_ROWS
     after = matches[PAGE_ROWS][0] if more else reached
     documents = [document for _, document in matches[:PAGE_ROWS]]
@@ -57,7 +57,7 @@ def page_from(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Pa
 
 def page_before(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Page:
     """Return the page of the last matching documents before ``stop``."""
-    matches, reached = _collect(_backwards(files, wanted, stop))
+    matches, reached = _collect(_groups(files, wanted, stop, backwards=True))
     if len(matches) <= PAGE_ROWS and reached is None:
         return page_from(files, wanted, Place(0, 0))  # a first page is always full
     more = len(matches) > PAGE_ROWS
@@ -87,33 +87,31 @@ def _collect(
     return matches, None
 
 
-def _forwards(files: Sequence[DocumentFile], wanted: Filter, start: Place) -> Iterator[_Group]:
-    """Yield row groups from ``start`` on, with the matching documents of each in order."""
-    for number in range(start.file, len(files)):
-        begin = start.row if number == start.file else 0
-        for first, rows in row_groups(files[number], _columns(files[number]), start=begin):
-            matching = np.flatnonzero(wanted.matches(rows)) + first
-            matching = matching[matching >= begin][: PAGE_ROWS + 1]
-            yield (
-                rows.num_rows,
-                Place(number, max(first, begin)),
-                _documents(files, number, first, rows, matching.tolist()),
-            )
+def _groups(
+    files: Sequence[DocumentFile], wanted: Filter, bound: Place, *, backwards: bool = False
+) -> Iterator[_Group]:
+    """Yield row groups from ``bound`` on, or from there back to the first.
 
-
-def _backwards(files: Sequence[DocumentFile], wanted: Filter, stop: Place) -> Iterator[_Group]:
-    """Yield row groups from ``stop`` back to the first, with matching documents in reverse."""
-    for number in range(min(stop.file, len(files) - 1), -1, -1):
-        end = stop.row if number == stop.file else files[number].documents
-        groups = row_groups(files[number], _columns(files[number]), stop=end, backwards=True)
-        for first, rows in groups:
+    The matching documents of each are in that order too.
+    """
+    to_last, to_first = (
+        range(bound.file, len(files)),
+        range(min(bound.file, len(files) - 1), -1, -1),
+    )
+    for number in to_first if backwards else to_last:
+        file, at_bound = files[number], number == bound.file
+        begin = bound.row if at_bound and not backwards else 0
+        end = bound.row if at_bound and backwards else file.documents
+        for first, rows in row_groups(
+            file, _columns(file), start=begin, stop=end, backwards=backwards
+        ):
+            last = first + rows.num_rows
             matching = np.flatnonzero(wanted.matches(rows)) + first
-            matching = matching[matching < end][::-1][: PAGE_ROWS + 1]
-            yield (
-                rows.num_rows,
-                Place(number, min(first + rows.num_rows, end)),
-                _documents(files, number, first, rows, matching.tolist()),
-            )
+            matching = matching[(matching >= begin) & (matching < end)]
+            matching = (matching[::-1] if backwards else matching)[: PAGE_ROWS + 1]
+            place = Place(number, min(last, end) if backwards else max(first, begin))
+            documents = _documents(files, number, first, rows, matching.tolist())
+            yield rows.num_rows, place, documents
 
 
 def _columns(file: DocumentFile) -> list[str]:

@@ -22,7 +22,7 @@ from pipeline.output.decisions import fell_to, packed_sizes
 from pipeline.output.key_indexes import seen_before, write_index_part
 from pipeline.output.layout import Split
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.first.rounds import (
     SIZES,
     SURVIVORS,
@@ -36,7 +36,7 @@ from pipeline.passes.first.rounds import (
     splits_of_rounds,
 )
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, documents_ahead
+from pipeline.passes.process import documents_ahead
 from transforms.dedup.exact import (
     ExactDeduplication,
     Fingerprint,
@@ -59,14 +59,13 @@ CHUNK_UNITS = 1 << 21
 """Units that are sorted and sent together, which bounds a worker's memory (some 100 MB)."""
 
 
-class FingerprintSplit(WritingDoFn):
+class FingerprintSplit(RecipeDoFn):
     """Reads a split and sends its fingerprints by partition, and its own repeats by split."""
 
     REPEATS = "repeats"
 
     def __init__(self, recipe_json: str, output: str, progress_name: str) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
+        super().__init__(recipe_json, output)
         self.progress_name = progress_name
 
     def process(
@@ -74,7 +73,7 @@ class FingerprintSplit(WritingDoFn):
     ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield packed parts keyed by round and partition; tagged, the repeats keyed by split."""
         one, split = Round(*element[0]), Split(*element[1])
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         place = one.place_of(recipe, split)
         assert place is not None
         number, step = place
@@ -113,7 +112,7 @@ class FingerprintSplit(WritingDoFn):
         )
 
     def _make(self, split: Split, step: int, name: str) -> None:
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         deduplication = recipe.source(split.source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         progress = ProgressLog(self.output, self.progress_name, split)
@@ -169,19 +168,15 @@ def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint
             )
 
 
-class DecidePartition(WritingDoFn):
+class DecidePartition(RecipeDoFn):
     """Sorts one partition's keys and says which units go; writes them for later runs."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield the numbers of units that go, packed, keyed by split; tagged, what they equal."""
         (source, step, window, partition), packed = element
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         deduplication = recipe.source(source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         named = names_survivors(recipe, source, step)

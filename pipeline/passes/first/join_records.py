@@ -21,9 +21,9 @@ from pipeline.output import whole_files
 from pipeline.output.documents import write_documents
 from pipeline.output.layout import Split, joined_name, read_plan
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, read_split
+from pipeline.passes.process import read_split
 from pipeline.readers import Join
 from transforms.documents import SCHEMA
 
@@ -56,15 +56,14 @@ def splits_of_records(output: str, source: str) -> Iterator[tuple[Split, int]]:
     yield from ((split, n_partitions) for split in mine if split.holds == "records")
 
 
-class PartitionRecords(WritingDoFn):
+class PartitionRecords(RecipeDoFn):
     """Writes a split's records by partition, and says where those of each partition lie.
 
     Files that a run which was killed has left whole are not written again.
     """
 
     def __init__(self, recipe_json: str, output: str, progress: str) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
+        super().__init__(recipe_json, output)
         self.progress = progress
 
     def process(self, element: tuple[Split, int]) -> Iterator[tuple[PartitionKey, Piece]]:
@@ -82,7 +81,7 @@ class PartitionRecords(WritingDoFn):
             yield (split.source, partition), Piece(f"{name}.records", offset, n_bytes)
 
     def _write(self, split: Split, n_partitions: int, name: str) -> None:
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         source = recipe.source(split.source)
         assert source.reader.join is not None, "the plan lists records of such sources only"
         progress = ProgressLog(self.output, self.progress, split)
@@ -120,12 +119,8 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from pa.Table.from_batches(held).combine_chunks().to_batches()
 
 
-class JoinPartition(WritingDoFn):
+class JoinPartition(RecipeDoFn):
     """Makes documents of a partition's records and writes them."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
 
     def process(self, element: tuple[PartitionKey, Iterable[Piece]]) -> None:
         """Write the file of documents that the element's key names, unless it is there."""
@@ -133,7 +128,7 @@ class JoinPartition(WritingDoFn):
         name = joined_name(source_name, partition)
         if storage.exists(storage.join(self.output, name)):
             return
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         source = recipe.source(source_name)
         assert source.reader.join is not None
         documents = pa.RecordBatch.from_pylist([], SCHEMA)
@@ -156,28 +151,19 @@ def read_pieces(output: str, pieces: Iterable[Piece]) -> Iterator[pa.RecordBatch
                 yield _from_bytes(file.read(piece.n_bytes))
 
 
-class JoinRecords(beam.PTransform):
-    """From the output folder's plan to a source's files of joined documents."""
-
-    def __init__(self, recipe_json: str, output: str, source: str, progress: str) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
-        self.source = source
-        self.progress = progress
-
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """Write records by partition, shuffle where they lie, join and write."""
-        return (
-            root
-            | "ListRecordSplits" >> FromPlan(self.output, splits_of_records, self.source)
-            | "PartitionRecords"
-            >> beam.ParDo(
-                PartitionRecords(self.recipe_json, self.output, self.progress)
-            ).with_output_types(tuple[PartitionKey, tuple[str, int, int]])
-            | "GroupByPartition" >> beam.GroupByKey()
-            | "JoinPartition" >> beam.ParDo(JoinPartition(self.recipe_json, self.output))
-        )
+def join_records(
+    pipeline: beam.Pipeline, recipe_json: str, output: str, source: str, progress: str
+) -> None:
+    """Add to a pipeline: write records by partition, shuffle where they lie, join and write."""
+    partition = beam.ParDo(PartitionRecords(recipe_json, output, progress))
+    _ = (
+        pipeline
+        | "ListRecordSplits" >> FromPlan(output, splits_of_records, source)
+        | "PartitionRecords"
+        >> partition.with_output_types(tuple[PartitionKey, tuple[str, int, int]])
+        | "GroupByPartition" >> beam.GroupByKey()
+        | "JoinPartition" >> beam.ParDo(JoinPartition(recipe_json, output))
+    )
 
 
 def _to_bytes(batch: pa.RecordBatch) -> bytes:

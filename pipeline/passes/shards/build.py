@@ -35,10 +35,10 @@ from pipeline.output.layout import (
 from pipeline.output.ledger import Tally, check_balance
 from pipeline.output.opt_out import list_of_run
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.kept_documents import is_kept, times_when_kept
-from pipeline.passes.process import cached_recipe, characters, process_split
+from pipeline.passes.process import characters, process_split
 from pipeline.passes.session import Session
 from pipeline.passes.shards.dropped import DroppedDocuments
 from pipeline.passes.shards.grouped_part import GroupedPart
@@ -61,7 +61,16 @@ def build_shards(session: Session) -> None:
     _remove_shards_without_ledger(output, there)
     total, already = (sum(split.n_bytes for split in splits) for splits in (documents, built))
     with session.pipeline("build", "second pass (build)", total, already) as pipeline:
-        _ = pipeline | BuildShards(session.recipe_json, output)
+        build_missing_shards(pipeline, session.recipe_json, output)
+
+
+def build_missing_shards(pipeline: beam.Pipeline, recipe_json: str, output: str) -> None:
+    """Add to a pipeline: list what is missing, spread it over the workers, build."""
+    _ = (
+        pipeline
+        | "ListMissingShards" >> FromPlan(output, missing_shards)
+        | "BuildShard" >> beam.ParDo(BuildShard(recipe_json, output))
+    )
 
 
 def _remove_shards_without_ledger(output: str, ledgers: set[str]) -> None:
@@ -80,38 +89,14 @@ def missing_shards(output: str) -> Iterator[Shard]:
             yield shard
 
 
-class BuildShard(WritingDoFn):
+class BuildShard(RecipeDoFn):
     """Builds one shard."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
 
     def process(self, element: Shard) -> None:
         """Build the shard that the element describes."""
         source, number, splits = element
-        build_shard(
-            Shard(source, number, [Split(*split) for split in splits]),
-            cached_recipe(self.recipe_json),
-            self.output,
-        )
-
-
-class BuildShards(beam.PTransform):
-    """The second pass: from the output folder's plan to all its shards."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
-
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """List what is missing, spread it over the workers, build."""
-        return (
-            root
-            | "ListMissingShards" >> FromPlan(self.output, missing_shards)
-            | "BuildShard" >> beam.ParDo(BuildShard(self.recipe_json, self.output))
-        )
+        shard = Shard(source, number, [Split(*split) for split in splits])
+        build_shard(shard, self.recipe, self.output)
 
 
 def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:

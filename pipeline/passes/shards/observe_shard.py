@@ -19,7 +19,7 @@ from pipeline.passes.first.frequent import FrequentItems
 from pipeline.passes.process import is_view_of
 from pipeline.passes.shards.step_times import StepTimes
 from transforms.documents import text_buffers, with_column
-from transforms.kernels.lines import document_keys, id_hashes
+from transforms.kernels.lines import document_keys
 from transforms.kernels.removed_lines import RemovedLines, removed_lines
 from transforms.privacy.opt_out import OptOutList
 from transforms.web.urls import hosts_of
@@ -61,7 +61,7 @@ class Samples:
 
     def add(self, step: str, reasons: pa.Array, batch: pa.RecordBatch) -> None:
         """Look at documents that left ``step`` under ``reasons``."""
-        hashes = id_hashes(batch["id"])
+        hashes = document_keys(batch["id"])
         for reason in pc.unique(reasons).to_pylist():
             heading = step, str(reason)
             if heading not in self._kept and len(self._kept) >= MAX_SAMPLED_REASONS:

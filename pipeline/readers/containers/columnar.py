@@ -8,9 +8,8 @@ bounded: what it holds in all (:class:`Expansion`), and what is made into Python
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +24,9 @@ HELD_BYTES = 1 << 25
 ROW_BYTES = 500
 """Of a row in what a file holds, whatever is in it: a row without a text takes time as well."""
 
-_READ_BYTES = 1 << 22  # asked for at once: as much is made room for
 _OBJECT_BYTES = 64  # of a value as Python has it
 FORMAT_ERRORS = (pa.ArrowException, OSError, ValueError, MemoryError)
-"""What Arrow raises for a damaged file, apart from what the stream raised (:class:`Watched`)."""
+"""What Arrow raises for a damaged file, apart from what the stream raised (``Watched``)."""
 
 
 class Unreadable(NamedTuple):
@@ -37,56 +35,6 @@ class Unreadable(NamedTuple):
     error: str
     rows: int | None  # how many, where it is known
     dropped_by: str = "damaged"
-
-
-class Watched(io.RawIOBase):
-    """A stream that remembers its own errors, which are not the file's."""
-
-    def __init__(self, stream: BinaryIO, head: bytes = b"") -> None:
-        self._stream = stream
-        self._head = head  # read already
-        self.read_bytes = 0
-        self.error: BaseException | None = None
-
-    def _try(self, call: Callable[..., Any], *arguments: int) -> Any:
-        try:
-            return call(*arguments)
-        except BaseException as error:
-            self.error = error
-            raise
-
-    def read(self, size: int) -> bytes:  # type: ignore[override]
-        """Read ``size`` bytes, fewer at the end: what a file says may be more than it has."""
-        parts = [self._head[:size]] if self._head else []
-        self._head = self._head[size:]
-        left = size - sum(map(len, parts))
-        while left and (part := self._try(self._stream.read, min(left, _READ_BYTES))):
-            parts.append(part)
-            left -= len(part)
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self.read_bytes += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Seek as the stream does."""
-        return self._try(self._stream.seek, offset, whence)
-
-    def tell(self) -> int:
-        """Return the stream's position."""
-        return self._try(self._stream.tell)
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say whether it can seek."""
-        return self._stream.seekable()
-
-    def raise_error(self) -> None:
-        """Raise the stream's error, if it had one."""
-        if self.error is not None:
-            raise self.error
 
 
 class Expansion:

@@ -6,15 +6,19 @@ memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 READ_BYTES = 1 << 20
 """Bytes of a raw file that are read at once."""
 
 CHUNK_BYTES = 1 << 18
 """Bytes, about, that a chunk of a plain or decompressed file holds."""
+
+
+_ROOM_BYTES = 1 << 22  # asked for at once by others: as much is made room for
 
 
 class Damage(NamedTuple):
@@ -24,6 +28,56 @@ class Damage(NamedTuple):
     error: str
     skipped_bytes: int  # raw bytes from ``offset`` to where reading continues
     recovered_bytes: int  # decompressed bytes of the damaged member, which came before this
+
+
+class Watched(io.RawIOBase):
+    """A stream that remembers its own errors, which are not the file's."""
+
+    def __init__(self, stream: BinaryIO, head: bytes = b"") -> None:
+        self._stream = stream
+        self._head = head  # read already
+        self.read_bytes = 0
+        self.error: BaseException | None = None
+
+    def _try(self, call: Callable[..., Any], *arguments: int) -> Any:
+        try:
+            return call(*arguments)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def read(self, size: int = -1) -> bytes:
+        """Read ``size`` bytes, or fewer: what a file says may be more than it has. -1: all."""
+        parts = [self._head[:size]] if self._head else []
+        self._head = self._head[size:]
+        left = size - sum(map(len, parts))
+        while left and (part := self._try(self._stream.read, min(left, _ROOM_BYTES))):
+            parts.append(part)
+            left -= len(part)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.read_bytes += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Seek as the stream does."""
+        return self._try(self._stream.seek, offset, whence)
+
+    def tell(self) -> int:
+        """Return the stream's position."""
+        return self._try(self._stream.tell)
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say whether it can seek."""
+        return self._stream.seekable()
+
+    def raise_error(self) -> None:
+        """Raise the stream's error, if it had one."""
+        if self.error is not None:
+            raise self.error
 
 
 class Cursor:

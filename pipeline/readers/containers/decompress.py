@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import bz2
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 import zstandard
 from isal import isal_zlib
@@ -42,24 +43,24 @@ class _BadMemberError(Exception):
     """The input is not a complete, valid member."""
 
 
-class _Member(Protocol):
+class _Member(ABC):
     """A decompressor of one member of any format."""
 
-    eof: bool
-    unused_data: bytes  # bytes of the last input that follow the member
-    wants_input: bool
+    def __init__(self) -> None:
+        self.eof = False
+        self.unused_data = b""  # bytes of the last input that follow the member
+        self.wants_input = True
 
+    @abstractmethod
     def pull(self, data: bytes, limit: int) -> bytes:
         """Take ``data``, empty unless ``wants_input``; return at most about ``limit`` bytes."""
 
 
-class _GzipMember:
+class _GzipMember(_Member):
     def __init__(self) -> None:
+        super().__init__()
         self._object: Any = isal_zlib.decompressobj(wbits=31)
         self._tail = b""
-        self.eof = False
-        self.unused_data = b""
-        self.wants_input = True
 
     def pull(self, data: bytes, limit: int) -> bytes:
         out: bytes = self._object.decompress(data or self._tail, limit)
@@ -70,12 +71,10 @@ class _GzipMember:
         return out
 
 
-class _Bzip2Member:
+class _Bzip2Member(_Member):
     def __init__(self) -> None:
+        super().__init__()
         self._object = bz2.BZ2Decompressor()
-        self.eof = False
-        self.unused_data = b""
-        self.wants_input = True
 
     def pull(self, data: bytes, limit: int) -> bytes:
         out = self._object.decompress(data, limit)
@@ -85,16 +84,14 @@ class _Bzip2Member:
         return out
 
 
-class _ZstdMember:
+class _ZstdMember(_Member):
     """A zstd frame (RFC 8878). Only small inputs bound its output: 4 bytes can make 128 KiB."""
 
     def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        super().__init__()
         decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
         self._object = decompressor.decompressobj()
         self._tail = b""
-        self.eof = False
-        self.unused_data = b""
-        self.wants_input = True
 
     def pull(self, data: bytes, limit: int) -> bytes:
         data = data or self._tail

@@ -16,10 +16,10 @@ from pipeline.readers.containers.columnar import (
     FORMAT_ERRORS,
     Expansion,
     Unreadable,
-    Watched,
     check_types,
     pieces,
 )
+from pipeline.readers.containers.cursor import Watched
 
 FILE_MAGIC = b"ARROW1"
 CONTINUATION = b"\xff\xff\xff\xff"

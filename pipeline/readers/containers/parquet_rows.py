@@ -19,10 +19,10 @@ from pipeline.readers.containers.columnar import (
     HELD_BYTES,
     Expansion,
     Unreadable,
-    Watched,
     check_types,
     pieces,
 )
+from pipeline.readers.containers.cursor import Watched
 from pipeline.readers.containers.decompress import MAX_EXPANSION
 
 MAX_HELD_EXPANSION = 25

@@ -22,7 +22,7 @@ from typing import IO, BinaryIO, cast
 import py7zr
 from py7zr.io import Py7zIO, WriterFactory
 
-from pipeline.readers.containers.cursor import CHUNK_BYTES, Damage
+from pipeline.readers.containers.cursor import CHUNK_BYTES, Damage, Watched
 from pipeline.readers.containers.decompress import MAX_EXPANSION, MIN_BOMB_BYTES
 
 MAX_NESTING = 2
@@ -82,27 +82,6 @@ class _Factory(WriterFactory):
         return self.pipe
 
 
-class _Watched(io.IOBase):
-    """A stream that records its own errors, to tell them from errors of the archive."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.error: Exception | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._stream.read(size)
-        except Exception as error:
-            self.error = error
-            raise
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-
 def member_of_7z(stream: BinaryIO, member: str) -> Iterator[bytes | Damage]:
     """Yield the content of the first member with the base name ``member``, in any letter case.
 
@@ -139,7 +118,7 @@ def _extracted(
     stream: BinaryIO, member: str, chosen: list[str], nesting: int
 ) -> Iterator[bytes | Damage]:
     """Yield the content of a member; puts the name of the member into ``chosen`` first."""
-    pipe, watched = _Pipe(), _Watched(stream)
+    pipe, watched = _Pipe(), Watched(stream)
     errors: list[str] = []
     n_bytes = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -159,8 +138,7 @@ def _extracted(
     finally:
         pipe.stopped.set()
         thread.join()
-    if watched.error is not None:
-        raise watched.error
+    watched.raise_error()
     if errors:
         yield Damage(0, errors[0], n_bytes, pipe.written)
 
@@ -181,7 +159,7 @@ def _choice(names: list[str], member: str, nesting: int) -> str | None:
 
 
 def _extract(
-    stream: _Watched,
+    stream: Watched,
     n_bytes: int,
     member: str,
     choose: Callable[[list[str]], str | None],

@@ -12,9 +12,10 @@ from pipeline.output.layout import read_plan
 from pipeline.output.ledger import Tally
 from pipeline.passes.process import process_split
 from pipeline.recipe.recipe import recipe_from_mapping
+from tests.support.plain.near import find_near_duplicates
 from tests.support.runs import run_demo
 from tests.test_other_sources import kept
-from transforms.dedup.near import DeduplicateNear, find_near_duplicates
+from transforms.dedup.near import DeduplicateNear
 
 STEP = (
     "[{deduplicate_near: {min_overlap: 0.8, shingle_words: 2, bands: 20, rows: 4, prefer: longest,"

@@ -19,7 +19,6 @@ from transforms.dedup.exact import (
     cluster_sizes,
     counts_of,
     counts_of_keys,
-    decide,
     decide_with_firsts,
     distinct_keys,
     pack,
@@ -51,8 +50,9 @@ def shuffled(corpus: Corpus, keep: str, n_partitions: int, batch: int, step=Dedu
                 if here.start < here.stop:
                     parts[p].append(pack(Part(split, chunk.keys[here], chunk.firsts[here])))
     for packed in parts.values():
-        for split, units in decide(map(unpack, reversed(packed)), keep):
-            dropped[split] += units.tolist()
+        read = map(unpack, reversed(packed))
+        for gone in decide_with_firsts(read, keep, named=False):
+            dropped[gone.split] += gone.units.tolist()
     result = []
     for split, texts in enumerate(corpus):
         whole = batch_of(texts)

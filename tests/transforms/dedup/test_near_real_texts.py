@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.readers.books import decode_book
-from tests.support.plain.near import BOOKS, batch_of, plain_overlap, plain_shingles
-from transforms.dedup.near import find_near_duplicates
+from tests.support.plain.near import (
+    BOOKS,
+    batch_of,
+    find_near_duplicates,
+    plain_overlap,
+    plain_shingles,
+)
 from transforms.gutenberg import without_frame
 
 pytestmark = pytest.mark.slow

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.support.plain.wikitext import wikitext_to_text
 from transforms.wikipedia import inline_templates
 from transforms.wikipedia.inline_templates import inline_template, rule_of
 from transforms.wikipedia.names import FILE_NAMES
-from transforms.wikipedia.wikitext import wikitext_to_text
 
 
 def cases(*rows: tuple[str, str, str]) -> pytest.MarkDecorator:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline.readers.wikipedia import read_wikipedia
 from tests.support.growth import assert_linear
+from tests.support.plain.wikitext import wikitext_to_text
 from transforms import documents
 from transforms.wikipedia.disambiguation import DISAMBIGUATION_TEMPLATES
 from transforms.wikipedia.names import CATEGORY_NAMES, FILE_NAMES
-from transforms.wikipedia.wikitext import clean_wikitext, wikitext_to_text
+from transforms.wikipedia.wikitext import clean_wikitext
 
 TEXT_TEMPLATES = {"lang": [2], "nowrap": [1], "convert": [1, 2]}
 MARKUP = ("[[", "{{", "<ref", "{|")

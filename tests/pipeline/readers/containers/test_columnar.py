@@ -12,10 +12,10 @@ from pipeline.readers.containers.columnar import (
     HELD_BYTES,
     Expansion,
     Unreadable,
-    Watched,
     check_types,
     pieces,
 )
+from pipeline.readers.containers.cursor import Watched
 from pipeline.readers.containers.decompress import MAX_EXPANSION, MIN_BOMB_BYTES
 from pipeline.readers.containers.lines import MAX_NESTING
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from pipeline.readers.containers.columnar import Unreadable, Watched
+from pipeline.readers.containers.columnar import Unreadable
+from pipeline.readers.containers.cursor import Watched
 from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
 from tests.hostile.crafted_columns import ipc
 from tests.hostile.lying_columns import lying_buffer

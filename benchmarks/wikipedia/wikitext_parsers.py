@@ -1,7 +1,7 @@
 """Comparison of wikitext parsers: the project's own, mwparserfromhell and wikitextparser.
 
     pip install mwparserfromhell wikitextparser
-    python benchmarks/wikitext_parsers.py DUMP... [--max-bytes 1_000_000]
+    python benchmarks/wikipedia/wikitext_parsers.py DUMP... [--max-bytes 1_000_000]
 
 For each parser it prints the MB of wikitext a second of one core, and the markup that is left in
 the text. Articles are taken from the dumps in turn, up to ``--max-bytes`` of wikitext in all.
@@ -16,11 +16,11 @@ from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pipeline.readers.wikipedia import read_wikipedia
+from tests.support.plain.wikitext import wikitext_to_text
 from transforms.wikipedia.names import FILE_NAMES
-from transforms.wikipedia.wikitext import wikitext_to_text
 
 MARKUP = ("[[", "{{", "{|", "<ref", "''", "|thumb")
 TEXT_TEMPLATES = {"lang": [2], "nowrap": [1], "convert": [1, 2]}

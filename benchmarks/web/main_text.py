@@ -1,6 +1,6 @@
 """How well and how fast extractors find the main text of pages, by Mozilla's readability tests.
 
-    python benchmarks/main_text.py ../shared/data [--ports PYTHON]
+    python benchmarks/web/main_text.py ../shared/data [--ports PYTHON]
 
 For each extractor it prints the mean and the median of the word F1 of a page, and pages a second of
 processor time, the best of three rounds in turns. The expected text is all text of the page that
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from resiliparse.extract.html2text import extract_plain_text
@@ -34,7 +34,7 @@ from pipeline.readers.containers.warc_records import Record, archive_records
 from pipeline.readers.html.page_text import HtmlError, html_page
 from tests.support.word_agreement import word_f1
 
-PORTS = Path(__file__).parent / "peer_systems" / "main_text_side.py"
+PORTS = Path(__file__).parents[1] / "peer_systems" / "main_text_side.py"
 
 ROUNDS = 3
 

@@ -1,6 +1,6 @@
 """Holes in sentences: templates of running text that are dropped, by language.
 
-    python benchmarks/wikitext_holes.py DUMP... [--names 20]
+    python benchmarks/wikipedia/wikitext_holes.py DUMP... [--names 20]
 
 A template is in a sentence if it stands on a line of text with other words beside it. It makes a
 hole if a reader of the page would see text there and a reader of the document sees none. Marks that
@@ -17,7 +17,7 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pipeline.readers.wikipedia import read_wikipedia
 from transforms.wikipedia.names import FILE_NAMES

@@ -1,6 +1,6 @@
 """Start-up time, memory and speed of the url filter, compared with a Python set of domains.
 
-    python benchmarks/url_filter.py [--domains 5_000_000] [--urls 200_000]
+    python benchmarks/web/url_filter.py [--domains 5_000_000] [--urls 200_000]
 
 Both sides look up synthetic urls, with all their parent domains, in a list of synthetic domains.
 Each runs in a process of its own. Both find the same urls.
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
