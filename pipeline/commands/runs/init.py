@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
+
+from pipeline.commands.common import print_json
 
 
 def add_commands(commands: Any) -> None:
@@ -18,6 +21,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("files", nargs="+", metavar="FILE|DIR", help="files, or folders with files")
     one.add_argument("--recipe", default="corpus.yaml", metavar="FILE",
                      help="the recipe to write (default: corpus.yaml)")  # fmt: skip
+    one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(function=_command_init)
 
 
@@ -35,6 +39,9 @@ def _command_init(options: argparse.Namespace) -> int:
     sources, passed_over = find(options.files)
     output = f"out/{recipe.stem}"
     recipe.write_text(recipe_text(sources, str(top), options.recipe, output), encoding="utf-8")
+    if options.json:
+        found = [dataclasses.asdict(one) for one in sources]
+        return print_json({"recipe": str(recipe), "sources": found, "passed_over": passed_over})
     rows = [
         [
             one.name,

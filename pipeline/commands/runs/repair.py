@@ -7,6 +7,7 @@ from typing import Any
 
 import shtab
 
+from pipeline.commands.common import print_json
 from pipeline.commands.run_options import RUN_STATUS
 from pipeline.commands.runs.run import MISTAKES
 
@@ -19,6 +20,7 @@ def add_commands(commands: Any) -> None:
     output.complete = shtab.DIRECTORY
     one.add_argument("--workers", type=int, metavar="N",
                      help="processes (default: one a core, or none for little work)")  # fmt: skip
+    one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(function=_command_repair, mistakes=MISTAKES, takes_beam_options=True,
                      runner="DirectRunner", memory_bytes=None)  # fmt: skip
 
@@ -30,6 +32,8 @@ def _command_repair(options: argparse.Namespace) -> int:
     recipe = recipe_of(options.output)
     how = execution(options, options.beam_arguments, options.output, recipe)
     built = repair(options.output, recipe, how)
+    if options.json:
+        return print_json({"built": built})
     print(
         f"{options.output}: built again: {', '.join(built)}"
         if built

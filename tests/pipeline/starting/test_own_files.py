@@ -80,6 +80,9 @@ def test_the_recipe_for_all_samples_loads_and_finds_every_file(tmp_path, monkeyp
     }
     assert planned == {str(path) for path in SAMPLES.rglob("*") if path.is_file()}
     assert "corpus run --recipe corpus.yaml --output out/corpus" in capsys.readouterr().out
+    assert main(["init", str(SAMPLES / "c4"), "--recipe", "c4.yaml", "--json"]) == 0
+    (source,) = json.loads(capsys.readouterr().out)["sources"]
+    assert (source["name"], source["reader"], source["n_files"]) == ("c4", "json_lines", 2)
     assert main(["init", str(SAMPLES)]) == 2, "a recipe that is there stays"
     assert "is there already" in capsys.readouterr().err
 

@@ -27,7 +27,7 @@ def _zip(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        ("application/gzip", gzip.compress(HTML)),
+        ("application/gzip", gzip.compress(HTML, mtime=0)),
         ("application/zstd", zstandard.compress(HTML)),
         ("application/x-bzip2", bz2.compress(HTML)),
         ("application/x-xz", lzma.compress(HTML)),
