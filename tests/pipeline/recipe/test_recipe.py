@@ -100,7 +100,8 @@ def test_numbers_that_cannot_be_are_refused_with_their_key(tmp_path, step, expec
 def test_numbers_that_may_be_negative_or_none_are_taken(tmp_path):
     steps = [
         {"identify_language": {"model": "${models}/lid.176.ftz", "languages": ["en"],
-                               "min_score": -1.0}},
+                               "min_score": 0.0}},
+        {"bucket_by_score": {"score": "language_score", "cutoffs": [-1.0, 0.5]}},
         {"apply_c4_rules": {
             "max_page_chars": None, "max_word_chars": None, "strip_citations": False,
             "line_end_marks": [], "refused_line_ends": [], "min_line_words": 0,
@@ -109,7 +110,7 @@ def test_numbers_that_may_be_negative_or_none_are_taken(tmp_path):
             "min_sentences": None}},
     ]  # fmt: skip
     path = edited(tmp_path, lambda raw: raw["sources"]["c4"].update(steps=steps))
-    assert len(load_recipe(path).source("c4").steps) == 2
+    assert len(load_recipe(path).source("c4").steps) == 3
 
 
 def test_sizes_of_the_recipe_itself_are_checked(tmp_path):
