@@ -233,6 +233,12 @@ def sha256_of(path: str) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_each(paths: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of files, which are read side by side, one a core."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return dict(zip(paths, pool.map(sha256_of, paths), strict=True))
+
+
 def list_names(output: str, folder: str) -> set[str]:
     """List the files below ``output/folder``, as paths relative to ``output``."""
     if is_remote(output):

@@ -64,13 +64,13 @@ def write_card_of(
 
     ``origins`` say of a file, by its name, where it comes from.
     """
+    names = sorted(storage.list_names(output, folder) - {f"{folder}/{CARD}".lstrip("/")})
+    sha256 = storage.sha256_of_each([storage.join(output, name) for name in names])
     files: dict[str, dict[str, Any]] = {}
-    for name in sorted(storage.list_names(output, folder)):
+    for name, (path, digest) in zip(names, sha256.items(), strict=True):
         short = name.removeprefix(f"{folder}/")
-        if short != CARD:
-            path = storage.join(output, name)
-            origin = {"from": origins[short]} if short in origins else {}
-            files[short] = {**_content(path), "sha256": storage.sha256_of(path), **origin}
+        origin = {"from": origins[short]} if short in origins else {}
+        files[short] = {**_content(path), "sha256": digest, **origin}
     card = {
         "format": CARD_FORMAT,
         **description,

@@ -24,6 +24,9 @@ from transforms.dedup.sketch_files import Minima, minima_of, packed_minima
 COMPARED_PAIRS = 1 << 14
 """Pairs whose minima are held at a time (some 8 MB with 112 minima)."""
 
+HELD_DOCUMENTS = 1 << 18
+"""Documents of an index that are held before those that are too many for a key go (4 MB)."""
+
 _LOW = np.uint64(0xFFFFFFFF)
 
 
@@ -67,11 +70,23 @@ def documents_with(
     """
     places = [np.zeros(0, np.int64)]
     documents = [np.zeros(0, np.uint64)]
+    n_held = 0
     for path, here in files_with(*card, keys):
         with open_part(path) as file:
             of_file, values = last_values(file, keys[here], most)
         places.append(of_file + here.start)
         documents.append(values)
+        n_held += len(values)
+        if n_held > 2 * HELD_DOCUMENTS:
+            last = _last_in_order(places, documents, most)
+            places, documents = [last[0]], [last[1]]
+            n_held = len(last[0])
+    return _last_in_order(places, documents, most)
+
+
+def _last_in_order(
+    places: list[npt.NDArray[np.int64]], documents: list[References], most: int
+) -> tuple[npt.NDArray[np.int64], References]:
     both = np.concatenate(places), np.concatenate(documents)
     order = np.lexsort(both[::-1])
     return last_of_each(both[0][order], both[1][order], most)
@@ -82,25 +97,19 @@ def are_near_older(
 ) -> npt.NDArray[np.bool_]:
     """Say of pairs whether their minima tell that they overlap by more than is allowed.
 
-    A pair is a row of ``own``, by its number in ``rows``, and a document of the index.
+    A pair is a row of ``own``, by its number in ``rows``, and a document of the index. Each file of
+    the index's minima is opened once, and of it those blocks are read that have such documents.
     """
     near = np.zeros(len(rows), bool)
     order = np.argsort(older, kind="stable")
-    for start in range(0, len(order), COMPARED_PAIRS):
-        here = order[start : start + COMPARED_PAIRS]
-        distinct, places = np.unique(older[here], return_inverse=True)
-        theirs = _minima_in(card, distinct, step.n_minima)
-        near[here] = step.are_near(own.take(rows[here]), theirs.take(places))
+    splits, starts = np.unique(older[order] >> np.uint64(32), return_index=True)
+    bounds = pairwise([*starts.tolist(), len(order)])
+    for split, (begin, end) in zip(splits.tolist(), bounds, strict=True):
+        with open_part(beside(card.path, minima_name(split))) as file:
+            for start in range(begin, end, COMPARED_PAIRS):
+                here = order[start : min(start + COMPARED_PAIRS, end)]
+                numbers = (older[here] & _LOW).astype(np.int64)
+                distinct, places = np.unique(numbers, return_inverse=True)
+                theirs = minima_of(file, distinct)
+                near[here] = step.are_near(own.take(rows[here]), theirs.take(places))
     return near
-
-
-def _minima_in(card: Card, documents: References, n_minima: int) -> Minima:
-    """Read the minima of distinct, ascending documents of an index."""
-    splits, starts = np.unique(documents >> np.uint64(32), return_index=True)
-    parts = [Minima(np.zeros((0, n_minima), np.uint16), np.zeros(0, np.uint32))]
-    for split, (begin, end) in zip(
-        splits.tolist(), pairwise([*starts.tolist(), len(documents)]), strict=True
-    ):
-        path = beside(card.path, minima_name(split))
-        parts.append(read_minima(path, (documents[begin:end] & _LOW).astype(np.int64)))
-    return Minima(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -205,6 +205,7 @@ def read_trailer(
     Raises ValueError where it does not begin with ``magic``, or is too short: it is none of
     ``what`` then.
     """
+    file.seek(0)
     begins_right = file.read(len(magic)) == magic
     size = file.seek(0, 2)
     file.seek(max(0, size - trailer.itemsize))

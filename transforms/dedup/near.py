@@ -71,8 +71,9 @@ splits that go in front of one another by the rank of their sources. A pair is a
 two, the less preferred document first, which goes if the two are found to overlap."""
 
 Meetings = npt.NDArray[np.uint64]
-"""Meetings of pairs, a row each: the pair, and the number of documents in the bucket where it met.
-A pair has a row for each band whose key the two documents share."""
+"""Meetings of pairs, a row each: the pair, and the number of documents in the bucket where it met,
+with the number of the preferred one's shingles in the upper half. A pair has a row for each band
+whose key the two documents share."""
 
 _WEIGHT = np.uint64(1 << 32)  # of meetings, shared by their bucket; whole numbers add up exactly
 
@@ -238,7 +239,9 @@ class DeduplicateNear(IndexedDeduplication):
         Documents are chosen for one by one, so ``met`` needs all meetings of a document in which it
         is the less preferred, and may have those of any number of documents, in any order. The
         likeliest partners are those with the largest sum, over the bands where the two met, of one
-        divided by the bucket's documents: who shares a key with half the corpus may be anyone.
+        divided by the bucket's documents: who shares a key with half the corpus may be anyone. With
+        ``prefer: first`` the last of several partners is the shortest document that is met, where
+        it is not among the others. What is shared being equal, that overlaps the most.
         """
         met = met[np.lexsort((met[:, 1], met[:, 0]))]
         is_first = np.ones(len(met), bool)
@@ -246,16 +249,24 @@ class DeduplicateNear(IndexedDeduplication):
         firsts = np.flatnonzero(is_first)
         pairs = met[firsts, :2]
         bands = np.diff(np.append(firsts, len(met)))
-        weights = np.add.reduceat(_WEIGHT // met[:, 2], firsts).astype(np.int64)
+        weights = np.add.reduceat(_WEIGHT // (met[:, 2] & LOW), firsts).astype(np.int64)
+        shingles = met[firsts, 2] >> np.uint64(32)
         certain = self.min_overlap**self.n_minima < MAX_CHANCE_OF_EQUAL_MINIMA
         same = pairs[certain & (bands == self.bands)]
         same = same[np.unique(same[:, 0], return_index=True)[1]]
         undecided = ~np.isin(pairs[:, 0], same[:, 0])
-        pairs, weights = pairs[undecided], weights[undecided]
-        pairs = pairs[np.lexsort((-weights, pairs[:, 0]))]  # stable: then by the other document
+        pairs, weights, shingles = pairs[undecided], weights[undecided], shingles[undecided]
+        order = np.lexsort((-weights, pairs[:, 0]))  # stable: then by the other document
+        pairs, shingles = pairs[order], shingles[order]
         _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
         rank = np.arange(len(pairs)) - np.repeat(starts, counts)
-        return same, pairs[rank < self.max_partners]
+        chosen = rank < self.max_partners
+        if self.prefer == "first" and self.max_partners > 1:
+            shortest = np.lexsort((shingles, pairs[:, 0]))[starts]
+            others = ~chosen[shortest]
+            chosen[starts[others] + self.max_partners - 1] = False
+            chosen[shortest[others]] = True
+        return same, pairs[chosen]
 
     def overlap(self, a: Hashes, b: Hashes) -> float:
         """Return the Jaccard similarity of two documents' distinct, ascending shingles."""

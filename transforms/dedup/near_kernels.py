@@ -65,7 +65,8 @@ def bucket_pairs(  # type: ignore[no-untyped-def]
 ):
     """Pair documents from ``begin`` on with some ahead in their bucket, while there is room.
 
-    ``starts`` and ``sizes`` are of each document's bucket. Return the number of pairs, and the
+    ``starts`` and ``sizes`` are of each document's bucket. Of a pair the bucket's size is noted,
+    and in the upper half the shingles of the document ahead. Return the number of pairs, and the
     first document that is not done.
     """
     bin_width = -math.log(min(max(min_overlap, 0.5), 0.99)) / BINS_OF_OVERLAP
@@ -74,7 +75,7 @@ def bucket_pairs(  # type: ignore[no-untyped-def]
     filled, bucket_of = np.zeros(len(smallest), np.int64), np.full(len(smallest), -1)
     n_pairs = 0
     for i in range(starts[begin] if n_small else begin, references.size):
-        size = shingles[i]
+        size, bucket_size = shingles[i], np.uint64(sizes[i])
         if i >= begin:
             if n_pairs + max_neighbours > len(pairs):
                 return n_pairs, i
@@ -85,7 +86,7 @@ def bucket_pairs(  # type: ignore[no-untyped-def]
                 if fewer / more > min_overlap and references[i] != references[j]:
                     pairs[n_pairs, 0] = references[i]
                     pairs[n_pairs, 1] = references[j]
-                    pairs[n_pairs, 2] = sizes[i]
+                    pairs[n_pairs, 2] = np.uint64(shingles[j]) << np.uint64(32) | bucket_size
                     n_pairs += 1
             at = int(math.log(max(size * min_overlap, 1.0)) / bin_width)
             last = min(int(math.log(size / max(min_overlap, 0.01)) / bin_width), n_bins - 1)
@@ -97,7 +98,7 @@ def bucket_pairs(  # type: ignore[no-untyped-def]
                     if n_left and j < ahead and close:
                         pairs[n_pairs, 0] = references[i]
                         pairs[n_pairs, 1] = references[j]
-                        pairs[n_pairs, 2] = sizes[i]
+                        pairs[n_pairs, 2] = np.uint64(shingles[j]) << np.uint64(32) | bucket_size
                         n_pairs += 1
                         n_left -= 1
                 at += 1

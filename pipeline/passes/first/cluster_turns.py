@@ -6,6 +6,9 @@ partition (``transforms.dedup.clusters``). No machine holds more than its partit
 are as many as in the first pass. After each turn a file says how far a round is, so that a run that
 was killed goes on with the next. When no node is unsettled any more, a last pipeline writes the
 sizes beside the decisions.
+
+Every split has a file of pairs, and every partition a file of each turn, even where there are no
+pairs. So one that is missing is never taken for documents without any like them.
 """
 
 from __future__ import annotations
@@ -109,9 +112,16 @@ def _write_sizes(
 
 def _reports(session: Session, one: Round, turn: int) -> list[dict[str, int]]:
     """Read what the partitions of a turn said of themselves."""
-    folder = one.cluster_name(f"turn{turn:03d}")
-    names = [name for name in storage.list_names(session.output, folder) if ".json" in name]
-    return [storage.read_json(storage.join(session.output, name)) for name in sorted(names)]
+    names = [_part_name(one, turn, partition, "json") for partition in range(one.n_partitions)]
+    there = storage.list_names(session.output, one.cluster_name(f"turn{turn:03d}"))
+    for name in names:
+        _check(name in there, name)
+    return [storage.read_json(storage.join(session.output, name)) for name in names]
+
+
+def _check(is_there: bool, name: str) -> None:
+    if not is_there:
+        raise ValueError(f"{name} is missing, so clusters cannot be measured; use --start_over")
 
 
 def _bytes(reports: Iterable[Mapping[str, int]]) -> int:
@@ -132,6 +142,15 @@ def files_of_rounds(
         if one not in first:
             for partition in range(one.n_partitions):
                 yield one, _part_name(one, turns[one[:3]] - 1, partition)
+
+
+def partitions_of_rounds(
+    output: str, recipe_json: str, rounds: list[Round]
+) -> Iterator[tuple[PartitionKey, bytes]]:
+    """Yield the key of every partition once, so that there is a file for one without pairs, too."""
+    for one in rounds:
+        for partition in range(one.n_partitions):
+            yield one.partition_key(partition), b""
 
 
 def _part_name(one: Round, turn: int, partition: int, suffix: str = "pairs") -> str:
@@ -161,10 +180,9 @@ class ReadPairs(_ClusterDoFn):
     """Reads pairs and sends them to the partitions of both nodes."""
 
     def process(self, element: tuple[Round, str]) -> Iterator[tuple[PartitionKey, bytes]]:
-        """Yield rows, packed, keyed by partition; a partition without pairs has no file."""
+        """Yield rows, packed, keyed by partition. Raises ValueError where the file is missing."""
         one, name = Round(*element[0]), element[1]
-        if not storage.exists(storage.join(self.output, name)):
-            return
+        _check(storage.exists(storage.join(self.output, name)), name)
         with storage.open_read(storage.join(self.output, name)) as file:
             while data := file.read(CHUNK_PAIRS * PAIR_BYTES):
                 yield from self.sent(both_ways(_rows([data])), one[:3])
@@ -183,6 +201,7 @@ class LargeStars(_ClusterDoFn):
         n_bytes = PAIR_BYTES * (len(rows) + len(stars.pairs))
         report = {"unsettled": stars.unsettled, "shuffle_bytes": n_bytes}
         self.write(key, "json", storage.json_bytes(report))
+        yield key, b""
         for start in range(0, len(stars.pairs), CHUNK_PAIRS):
             yield from self.sent(stars.pairs[start : start + CHUNK_PAIRS], key[:3])
 
@@ -256,18 +275,23 @@ class _OfRounds(beam.PTransform):
         self.rounds = rounds
         self.turns = turns
 
-    @property
-    def by_node(self) -> beam.PTransform:
-        """From nothing to the rows of every partition's nodes."""
-        listed = FromPlan(self.output, files_of_rounds, self.recipe_json, self.rounds, self.turns)
-        return (
-            "ListFiles" >> listed
+    def by_node(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Read the files, and bring together the rows of every partition's nodes."""
+        listed = self.recipe_json, self.rounds
+        rows = (
+            root
+            | "ListFiles" >> FromPlan(self.output, files_of_rounds, *listed, self.turns)
             | "ReadPairs"
             >> beam.ParDo(ReadPairs(self.output, self.rounds, self.turns)).with_output_types(
                 tuple[PartitionKey, bytes]
             )
-            | "GroupByNode" >> beam.GroupByKey()
         )
+        empty = (
+            root
+            | "ListPartitions" >> FromPlan(self.output, partitions_of_rounds, *listed)
+            | "TypedPartitions" >> beam.Map(_typed).with_output_types(tuple[PartitionKey, bytes])
+        )
+        return (rows, empty) | "AllRows" >> beam.Flatten() | "GroupByNode" >> beam.GroupByKey()
 
 
 class Turn(_OfRounds):
@@ -277,8 +301,7 @@ class Turn(_OfRounds):
         """Read, shuffle by both nodes, and then by the greater one."""
         arguments = self.output, self.rounds, self.turns
         return (
-            root
-            | self.by_node
+            self.by_node(root)
             | "LargeStars"
             >> beam.ParDo(LargeStars(*arguments)).with_output_types(tuple[PartitionKey, bytes])
             | "GroupByGreater" >> beam.GroupByKey()
@@ -291,14 +314,9 @@ class MeasureStars(_OfRounds):
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Read, shuffle by both nodes, and then the sizes by split."""
-        sizes = (
-            root
-            | self.by_node
-            | "StarSizes"
-            >> beam.ParDo(
-                StarSizes(self.output, self.rounds, self.turns, self.recipe_json)
-            ).with_output_types(tuple[SplitKey, bytes])
-        )
+        sizes = self.by_node(root) | "StarSizes" >> beam.ParDo(
+            StarSizes(self.output, self.rounds, self.turns, self.recipe_json)
+        ).with_output_types(tuple[SplitKey, bytes])
         empty = (
             root
             | "ListSplits" >> FromPlan(self.output, empty_sizes, self.recipe_json, self.rounds)
@@ -312,7 +330,7 @@ class MeasureStars(_OfRounds):
         )
 
 
-def _typed(element: tuple[SplitKey, bytes]) -> tuple[SplitKey, bytes]:
+def _typed(element: Any) -> Any:
     """Return the element: lists come untyped, and coders go by types."""
     return element
 

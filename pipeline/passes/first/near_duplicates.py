@@ -80,7 +80,10 @@ class SketchSplit(NearDoFn):
     def process(
         self, element: tuple[Round, Split]
     ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
-        """Yield packed parts keyed by round and partition; tagged, the number of documents."""
+        """Yield packed parts keyed by round and partition.
+
+        Tagged are the number of documents, and no pairs, where pairs are kept.
+        """
         one, split = Round(*element[0]), Split(*element[1])
         place = one.place_of(cached_recipe(self.recipe_json), split)
         assert place is not None
@@ -93,10 +96,11 @@ class SketchSplit(NearDoFn):
             while header := file.read(16):
                 partition, n_bytes = np.frombuffer(header, np.uint64).tolist()
                 yield one.partition_key(partition), file.read(n_bytes)
-        yield beam.pvalue.TaggedOutput(
-            COUNTS,
-            ((split.source, step, split.split), np.uint64(n_documents).tobytes()),
-        )
+        key = split.source, step, split.split
+        yield beam.pvalue.TaggedOutput(COUNTS, (key, np.uint64(n_documents).tobytes()))
+        if self.deduplication(one.source, one.step).records_sizes:
+            # So that there is a file for a split without pairs, too.
+            yield beam.pvalue.TaggedOutput(PAIRS, (key, b""))
 
     def _make(self, one: Round, split: Split, number: int, position: int, name: str) -> None:
         step = self.deduplication(one.source, one.step)
@@ -234,8 +238,12 @@ class FindNearDuplicates(FirstPass):
             | "ListSplits" >> FromPlan(self.output, splits_of_rounds, self.recipe_json, self.rounds)
             | "Sketch"
             >> beam.ParDo(SketchSplit(*arguments))
-            .with_output_types(tuple[PartitionKey, bytes], counts=tuple[SplitKey, bytes])
-            .with_outputs(COUNTS, main="parts")
+            .with_output_types(
+                tuple[PartitionKey, bytes],
+                counts=tuple[SplitKey, bytes],
+                pairs=tuple[SplitKey, bytes],
+            )
+            .with_outputs(COUNTS, PAIRS, main="parts")
         )
         met = (
             made.parts
@@ -283,12 +291,13 @@ class FindNearDuplicates(FirstPass):
                 >> beam.ParDo(CompareOlder(*arguments)).with_output_types(tuple[SplitKey, bytes])
             )
             units = (units, fallen) | "AllUnits" >> beam.Flatten()
+        pairs = (made[PAIRS], decided[PAIRS]) | "AllPairs" >> beam.Flatten()
         return (
             {
                 "own": made[COUNTS],
                 "decided": units,
                 SURVIVORS: decided[SURVIVORS],
-                PAIRS: decided[PAIRS],
+                PAIRS: pairs,
             }
             | "GroupBySplit" >> beam.CoGroupByKey()
             | "WriteDecisions" >> beam.ParDo(WriteDecisions(self.output))

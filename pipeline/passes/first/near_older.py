@@ -3,11 +3,13 @@
 Documents meet those of the indexes in the partition of a band's key, as they meet one another. The
 meetings go to the document's split, whose minima are compared with those of the indexes. What goes
 in this way is decided beside what goes for a document of the run, which no step here changes.
+
+A worker holds :data:`HELD_MEETINGS` meetings at a time, however large the indexes and the buckets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +30,17 @@ from transforms.dedup.key_files import REFERENCES, Rows
 from transforms.dedup.near import BandPart, DeduplicateNear, rows_by_split
 
 OLDER = "older"
-"""Tag of the meetings with documents of earlier runs: rows of the document, the number of the index
-among those that the step names, and the other document."""
+"""Tag of the meetings with documents of earlier runs: rows of :data:`MET`."""
 
-MEETINGS_AT_A_TIME = 1 << 16
-"""Band keys of a partition that are looked up at a time in an index, which bounds a worker's
-memory."""
+MET = np.dtype([("document", "<u4"), ("index", "<u4"), ("older", "<u8")])
+"""A meeting: the document's number in its split, the number of the index among those that the step
+names, and the reference of the other document there."""
+
+Met = npt.NDArray[np.void]
+"""Rows of :data:`MET`."""
+
+HELD_MEETINGS = 1 << 18
+"""Meetings that are held at a time, which bounds a worker's memory (4 MB, and copies)."""
 
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -92,9 +99,12 @@ def write_bands(output: str, key: PartitionKey, parts: Iterable[BandPart]) -> No
 
 
 def with_older(
-    parts: Iterable[BandPart], cards: list[Card], most: int
+    parts: Iterable[BandPart], cards: Sequence[Card], most: int
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the meetings of a partition's documents with those of indexes, packed, by split."""
+    """Yield the meetings of a partition's documents with those of indexes, packed, by split.
+
+    Each document meets the last ``most`` of each index that have its key.
+    """
     columns = [(part.keys, part.references) for part in parts] if cards else []
     if not columns:
         return
@@ -102,19 +112,78 @@ def with_older(
     order = np.argsort(keys, kind="stable")
     keys, references = keys[order], references[order]
     distinct, starts, counts = np.unique(keys, return_index=True, return_counts=True)
+    n_keys = max(1, HELD_MEETINGS // most)
     for number, card in enumerate(cards):
-        for begin in range(0, len(distinct), MEETINGS_AT_A_TIME):
-            here = slice(begin, begin + MEETINGS_AT_A_TIME)
+        for begin in range(0, len(distinct), n_keys):
+            here = slice(begin, begin + n_keys)
             places, older = documents_with(card, distinct[here], most)
-            # Each document of the bucket meets each of the index's.
-            n_own = counts[here][places]
-            own = np.arange(int(n_own.sum())) - np.repeat(np.cumsum(n_own) - n_own, n_own)
-            met = np.empty((len(own), 3), np.uint64)
-            met[:, 0] = references[own + np.repeat(starts[here][places], n_own)]
-            met[:, 1] = number
-            met[:, 2] = np.repeat(older, n_own)
-            for split, rows in rows_by_split(met[:, 0]):
-                yield split, met[rows].tobytes()
+            for rows, ours in _each_with_each(counts[here][places]):
+                documents = references[starts[here][places[rows]] + ours]
+                met = np.empty(len(rows), MET)
+                met["document"], met["index"], met["older"] = documents & _LOW, number, older[rows]
+                for split, mine in rows_by_split(documents):
+                    yield split, distinct_meetings(met[mine]).tobytes()
+
+
+def _each_with_each(
+    counts: npt.NDArray[np.int64],
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Yield each row as often as it counts, and numbers from 0 for each time, some at a time."""
+    ends = np.cumsum(counts)
+    n_meetings = int(counts.sum())
+    for begin in range(0, n_meetings, HELD_MEETINGS):
+        numbers = np.arange(begin, min(begin + HELD_MEETINGS, n_meetings))
+        rows = np.searchsorted(ends, numbers, side="right")
+        yield rows, numbers - (ends - counts)[rows]
+
+
+def distinct_meetings(met: Met) -> Met:
+    """Return meetings in order, each once: two documents may share several keys."""
+    met = met[np.lexsort((met["older"], met["index"], met["document"]))]
+    is_first = np.ones(len(met), bool)
+    is_first[1:] = met[1:] != met[:-1]
+    return met[is_first]
+
+
+def held_meetings(packed: Iterable[bytes]) -> Iterator[Met]:
+    """Yield the meetings of a split by parts that fit in memory, each once in its part.
+
+    What is packed together is never more than :data:`HELD_MEETINGS`, and neither is a part, by more
+    than that.
+    """
+    held = [np.zeros(0, MET)]
+    n_held = 0
+    for data in packed:
+        held.append(np.frombuffer(data, MET))
+        n_held += len(held[-1])
+        if n_held > HELD_MEETINGS:
+            held = [distinct_meetings(np.concatenate(held))]
+            n_held = len(held[0])
+            if n_held > HELD_MEETINGS // 2:
+                yield held[0]
+                held, n_held = [held[0][:0]], 0
+    if n_held:
+        yield distinct_meetings(np.concatenate(held))
+
+
+def fallen_to_older(
+    step: DeduplicateNear, cards: Sequence[Card], minima_path: str, packed: Iterable[bytes]
+) -> npt.NDArray[np.uint32]:
+    """Return the numbers of a split's documents that go for those that they met in indexes.
+
+    ``minima_path`` is that of the split's minima. A document that goes is compared no further.
+    """
+    goes = np.zeros(0, np.uint32)
+    for part in held_meetings(packed):
+        for number, card in enumerate(cards):
+            met = part[part["index"] == number]
+            met = met[~np.isin(met["document"], goes)]
+            if len(met):
+                documents, rows = np.unique(met["document"], return_inverse=True)
+                own = read_minima(minima_path, documents)
+                near = are_near_older(step, card, own, rows, met["older"])
+                goes = np.union1d(goes, documents[rows[near]])
+    return goes
 
 
 class CompareOlder(NearDoFn):
@@ -126,15 +195,9 @@ class CompareOlder(NearDoFn):
         """Yield the numbers that go, packed, keyed by the split in its own source."""
         (source, step, window, split), packed = element
         deduplication = self.deduplication(source, step)
-        met = np.unique(rows_of(packed, 3), axis=0)
-        numbers, rows = np.unique((met[:, 0] & _LOW).astype(np.uint32), return_inverse=True)
         name = minima_place(deduplication, Round(source, step, window, 0), split)
         assert name is not None, "the sketches were made with the minima"
-        own = read_minima(storage.join(self.output, name), numbers)
-        goes = np.zeros(len(numbers), bool)
-        for number, card in enumerate(self.cards(source, step)):
-            here = met[:, 1] == number
-            near = are_near_older(deduplication, card, own, rows[here], met[here, 2])
-            goes[rows[here][near]] = True
+        path = storage.join(self.output, name)
+        goes = fallen_to_older(deduplication, self.cards(source, step), path, packed)
         key = own_key(cached_recipe(self.recipe_json), source, step, split)
-        yield key, numbers[goes].tobytes()
+        yield key, goes.tobytes()

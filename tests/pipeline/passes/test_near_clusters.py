@@ -14,7 +14,9 @@ from pipeline.commands.summary import print_summary
 from pipeline.errors import RunError
 from pipeline.inspection.manifest import load_manifest
 from pipeline.inspection.verify import verify
+from pipeline.output import whole_files
 from pipeline.passes.first import cluster_turns
+from pipeline.passes.first.rounds import Round, pairs_name
 from pipeline.report.data import collect
 from tests.support.across_sources import (
     MIN_OVERLAP,
@@ -26,7 +28,7 @@ from tests.support.across_sources import (
 )
 from tests.support.plain.clusters import cluster_sizes
 from tests.support.plain.near import plain_overlap
-from tests.support.runs import digests, run_demo
+from tests.support.runs import digests, kill_when, run_demo, start
 from tests.test_other_sources import kept
 
 pytestmark = pytest.mark.slow
@@ -133,8 +135,13 @@ def test_domains_are_told_apart_by_the_size_of_clusters(output):
     assert found == dict(expected) and set(found) == {0, 1, 2, 3}
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_next_turn(recipe, output, tmp_path, monkeypatch):
-    """It has one worker where the other run had two, and makes the same bytes."""
+def test_a_run_that_was_stopped_goes_on_with_the_next_turn(
+    recipe, output, tmp_path, monkeypatch, capsys
+):
+    """It has one worker where the other run had two, and makes the same bytes.
+
+    Without a file of the turn before it stops, and says which.
+    """
     made: list[int] = []
 
     def stop_behind_the_first(session, one, turn):
@@ -150,11 +157,40 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_turn(recipe, output, tmp_p
     decisions = [path.stat().st_mtime_ns for path in sorted(again.rglob("*.bits"))]
     (state,) = again.rglob("state.json")
     assert json.loads(state.read_text())["turns"] == 1
+    assert len(list((again / "work/clusters/pairs").rglob("*.pairs"))) == len(decisions)
     monkeypatch.setattr(cluster_turns, "_reports", reports)
+    (part,) = again.rglob("turn001/part00000.pairs")
+    part.rename(tmp_path / "away.pairs")
+    capsys.readouterr()
+    assert run_demo(again, "--recipe", recipe) == 1
+    assert f"{part.relative_to(again)} is missing" in capsys.readouterr().err
+    (tmp_path / "away.pairs").rename(part)
     assert run_demo(again, "--recipe", recipe) == 0
     assert [path.stat().st_mtime_ns for path in sorted(again.rglob("*.bits"))] == decisions
     assert digests(again) == digests(output) and clusters(again) == clusters(output)
     assert not (again / "work").exists()
+
+
+def test_a_run_killed_in_a_turn_and_between_two_goes_on_to_the_same_bytes(recipe, output, tmp_path):
+    killed = tmp_path / "killed"
+    command = ["--output", str(killed), "--recipe", recipe, "--workers", "1"]
+    folder = killed / "work/clusters/turns/c4/step0/window00000"
+    state, first_turn = folder / "state.json", folder / "turn001"
+    kill_when(start(*command), lambda: first_turn.is_dir() and any(first_turn.glob("*.json")))
+    assert not state.exists() and list(killed.glob("decisions/*/*.bits"))
+    kill_when(start(*command), state.exists)
+    assert not (killed / "manifest.json").exists()
+    assert run_demo(killed, "--recipe", recipe) == 0
+    assert digests(killed) == digests(output) and clusters(killed) == clusters(output)
+
+
+def test_a_missing_file_is_named_and_never_taken_for_no_pairs(tmp_path):
+    one = Round("c4", 0, 0, 2)
+    whole_files.write_bytes(str(tmp_path), pairs_name(("c4", 0, 0)), b"")
+    reader = cluster_turns.ReadPairs(str(tmp_path), [one], {one[:3]: 1})
+    assert not list(reader.process((one, pairs_name(("c4", 0, 0)))))
+    with pytest.raises(ValueError, match=f"{pairs_name(('c4', 0, 1))} is missing"):
+        list(reader.process((one, pairs_name(("c4", 0, 1)))))
 
 
 def test_windows_have_clusters_of_their_own(recipe, tmp_path, capsys):

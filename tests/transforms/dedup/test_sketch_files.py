@@ -37,6 +37,13 @@ def test_documents_are_found_over_all_blocks_whatever_the_chunks():
     assert count_documents(io.BytesIO(data_of(7))) == N
 
 
+def test_a_file_that_is_open_is_read_again_and_again():
+    file = io.BytesIO(data_of(N))
+    for number in (N - 1, 0, 70):
+        read = minima_of(file, np.array([number]))
+        assert (read.minima[0] == ALL.minima[number]).all()
+
+
 def test_blocks_without_a_document_that_is_asked_for_are_not_read():
     data = bytearray(data_of(N))
     data[20] ^= 1  # in the first block
