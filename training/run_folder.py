@@ -5,6 +5,7 @@
 ``metrics.jsonl``     one line a step, and one a validation
 ``tensorboard/``      the same for TensorBoard
 ``checkpoints/``      see :mod:`training.checkpoint`
+``profile/``          traces of some steps, one file a process, with ``--profile``
 ``collectives/``      the last operations between GPUs, where one of them timed out
 ====================  ============================================================================
 """
