@@ -126,6 +126,15 @@ class TrainOptions:
     async_checkpoints: bool = option("write checkpoints while training goes on", True)
     validate_every: int = option("steps from one validation to the next; 0: never", 1000)
     validation_samples: int = option("samples of each source in a validation, at most", 64)
+    collect_every: int = option(
+        "steps from one of Python's garbage collections to the next, at the same step in all "
+        "processes; 0: whenever Python likes",
+        100,
+    )
+    deterministic: bool = option("use deterministic operations alone, which are slower", False)
+    profile: int = option(
+        "steps after the tenth that PyTorch's profiler traces, to the run's folder profile/", 0
+    )
     log_every: int = option("steps from one line on the terminal to the next", 10)
     wandb: bool = option("log to Weights & Biases too, which must be installed", False)
 
@@ -140,7 +149,7 @@ class TrainOptions:
             if value is not None and not value > 0:
                 raise ValueError(f"--{name} {value}: must be more than 0")
         for name in ("warmup_steps", "weight_decay", "loss_chunk_tokens", "workers",
-                     "validate_every", "seed"):  # fmt: skip
+                     "validate_every", "seed", "collect_every", "profile"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"--{name} {value}: must not be negative")

@@ -6,6 +6,7 @@
 ``tensorboard/``      the same for TensorBoard
 ``checkpoints/``      see :mod:`training.checkpoint`
 ``packing/``          tables of packed samples, where no other folder was given for them
+``profile/``          traces of some steps, one file a process, with ``--profile``
 ``collectives/``      the last operations between GPUs, where one of them timed out
 ====================  ============================================================================
 """

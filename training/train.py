@@ -38,6 +38,7 @@ from training.processes import (
     processes,
 )
 from training.run_folder import COLLECTIVES_NAME, claim, locked
+from training.stepping.determinism import deterministic
 from training.stopping import stop_requests
 from training.throughput import device_name
 from training.trainer import NonFiniteError, Trainer
@@ -89,7 +90,10 @@ def _run(options: TrainOptions) -> int:
         if is_first_here():
             raise
         raise ToldError(str(error)) from error
-    with processes(device_type, Path(options.output, COLLECTIVES_NAME)) as own:
+    with (
+        deterministic(options.deterministic),
+        processes(device_type, Path(options.output, COLLECTIVES_NAME)) as own,
+    ):
         return _train(options, plan, mixture, own)
 
 

@@ -37,6 +37,8 @@ from training.plan import Plan
 from training.processes import Processes, shorten_timeouts
 from training.run_log import RunLog, terminal_line
 from training.stepping.accumulation import accumulate
+from training.stepping.collection import collected_every
+from training.stepping.traces import traced
 from training.throughput import (
     attention_flops_per_token,
     device_name,
@@ -142,9 +144,16 @@ class Trainer:
         can_validate = options.validate_every > 0 and bool(self._validation.n_samples)
         started_after = self.done_steps
         self.clock = _Clock(time.perf_counter())
-        with attention_kernels():
+        run, rank = Path(options.output), self._own.rank
+        with (
+            attention_kernels(),
+            collected_every(options.collect_every) as collect_after,
+            traced(options.profile, run, rank) as trace,
+        ):
             while self.done_steps < plan.n_steps and not stopped:
                 step = self.step(batches)
+                collect_after(step.number)
+                trace()
                 if self.done_steps == started_after + 1:
                     shorten_timeouts(self._own)
                 if queued is not None:
