@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch.utils import deterministic as of_torch
 
 WORKSPACE_NAME = "CUBLAS_WORKSPACE_CONFIG"
 WORKSPACE = ":4096:8"
@@ -24,6 +24,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
         yield
         return
     before = torch.are_deterministic_algorithms_enabled()
+    of_torch: Any = torch.utils.deterministic
     fills = of_torch.fill_uninitialized_memory
     os.environ.setdefault(WORKSPACE_NAME, WORKSPACE)
     torch.use_deterministic_algorithms(True)
