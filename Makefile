@@ -26,9 +26,8 @@ demo: $(STAMP)
 	@echo
 	$(BIN)/corpus stats out/demo
 
-# A fifth of the time tests wait for programs that they have started, so one process more than cores.
 test: $(TEST_STAMP) $(DATAFLOW_STAMP) $(EXPORT_READERS) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 quick: $(TEST_STAMP)
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal

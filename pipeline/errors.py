@@ -11,6 +11,9 @@ ERROR_NAME = "error.txt"
 It lies in the command's output folder until the command has completed.
 """
 
+TOLD_ERRORS = ("StepError", "ChangedError")
+"""Errors of workers that are told whole: they name a file, and their length is bounded."""
+
 
 class RunError(ValueError):
     """A run or command cannot start; the message says why in one line."""

@@ -37,7 +37,7 @@ from pipeline.commands.program import (
     survive_closed_pipes,
 )
 from pipeline.commands.runs import init, repair, run, status
-from pipeline.errors import nearest
+from pipeline.errors import TOLD_ERRORS, nearest
 from pipeline.files import storage
 
 
@@ -137,8 +137,6 @@ def main(arguments: list[str] | None = None, *, command: str | None = None) -> i
 
 def _is_of_a_worker(error: Exception) -> bool:
     """Tell whether a worker has raised an error, in this process: it is no mistake, but a stop."""
-    from pipeline.runners.stops import TOLD_ERRORS
-
     return type(error).__name__ in TOLD_ERRORS
 
 

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import grpc
 
-from pipeline.errors import ERROR_NAME
+from pipeline.errors import ERROR_NAME, TOLD_ERRORS
 from pipeline.output import whole_files
 
 MAX_REASON_CHARS = 300
 """Longest reason printed, in characters."""
-
-TOLD_ERRORS = ("StepError", "ChangedError")
-"""Errors of workers that are told whole: they name a file, and their length is bounded."""
 
 WRAPPING = rf"^[\w.]*\b({'|'.join(TOLD_ERRORS)}): | \[while running '[^']*'\]$"
 """Pattern of what Python and Beam put before and after the message of such an error."""

@@ -72,14 +72,15 @@ def test_peers_come_to_results_that_compare(
 ) -> None:
     figures_file = tmp_path / "figures.json"
     command = [
-        sys.executable, str(ROOT / "benchmarks" / "peers.py"), "--quick", "--json",
+        sys.executable, str(ROOT / "benchmarks" / "peers.py"), "--quick", "--only", "minhash",
+        "web_path", "tokens", "--json",
         str(figures_file), "--data", str(shared_data), "--models", str(shared_models),
     ]  # fmt: skip
     said = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
     figures = json.loads(figures_file.read_text())
     assert said == page(figures) + "\n"
-    fineweb, minhash, web_path, tokens = figures["comparisons"]
-    assert [len(one["rows"]) for one in figures["comparisons"]] == [2, 1, 1, 8]
+    minhash, web_path, tokens = figures["comparisons"]
+    assert [len(one["rows"]) for one in figures["comparisons"]] == [1, 1, 8]
     for row in (row for one in figures["comparisons"] for row in one["rows"]):
         assert row["documents"] > 10 and min(row["here"]["median"], row["peer"]["median"]) > 0
 
@@ -87,8 +88,6 @@ def test_peers_come_to_results_that_compare(
         alone = sum(found["only_here"].values()) + sum(found["only_there"].values())
         return found["both"] / (found["both"] + alone)
 
-    of_filters, whole, *_ = fineweb["agreements"]
-    assert share(of_filters) > 0.5 and whole["both"] <= of_filters["both"]
     assert share(minhash["agreements"][0]) > 0.9 and share(web_path["agreements"][0]) > 0.9
     here, there = [int(n.replace(",", "")) for n in _numbers(web_path["remarks"][0])]
     assert abs(here - there) < 0.01 * here

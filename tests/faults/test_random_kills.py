@@ -17,7 +17,7 @@ from tests.support.spark_cluster import Cluster, spark_cluster
 
 pytestmark = pytest.mark.slow
 
-SEEDS = {"memory": "1", "processes": "13", "spark": "18", "cluster": "909"}
+SEEDS = {"memory": "1", "processes": "13", "cluster": "909"}
 
 
 @pytest.fixture
@@ -32,8 +32,6 @@ def cluster(spark_programs: None, tmp_path: Path) -> Iterator[Cluster]:
 def test_a_run_killed_at_random_comes_out_as_if_it_had_not_been(
     runner, whole_run, expected, tmp_path, capsys, request
 ):
-    if runner == "spark":
-        request.getfixturevalue("job_server")
     cluster = request.getfixturevalue("cluster") if runner == "cluster" else None
     for seed in os.environ.get("FAULTS_SEEDS", SEEDS[runner]).split(","):
         case = case_of(int(seed), [runner])

@@ -25,7 +25,7 @@ def test_the_speed_of_the_first_steps_is_true(
 
     def timed(*given):
         started = time.perf_counter()
-        time.sleep(0.5)
+        time.sleep(1)
         step = plain(*given)
         taken.append(time.perf_counter() - started)
         return step
@@ -35,7 +35,7 @@ def test_the_speed_of_the_first_steps_is_true(
     assert main(arguments(corpus, tmp_path / "run", "--max_steps", "4")) == FINISHED
     reported = [64 / row["tokens_per_second"] for row in rows(tmp_path / "run")]
     assert len(reported) == len(taken) == 4
-    assert reported[0] < taken[0] + taken[1] / 2, (reported, taken)
+    assert reported[0] < taken[0] + 0.7 * taken[1], (reported, taken)
     assert all(0.9 * mine < his for mine, his in zip(taken, reported, strict=True))
 
 
