@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.readers.containers.cursor import Damage
+from pipeline.readers.containers.columnar import Unreadable
+from pipeline.readers.containers.cursor import Damage, Watched
 from pipeline.readers.containers.decompress import SEVEN_ZIP_MAGIC, decompressed
-from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC
+from pipeline.readers.containers.ipc_batches import CONTINUATION, FILE_MAGIC, ipc_batches
+from pipeline.readers.containers.parquet_rows import parquet_rows
 from pipeline.readers.containers.tar import is_tar
 
 HEAD_BYTES = 1 << 20
@@ -52,19 +54,50 @@ def reader_of(path: str) -> str | None:
 
 
 def records_of(path: str) -> list[dict[str, Any]]:
-    """Return the first records of a file of JSON lines, Parquet or Arrow; [] of another."""
+    """Return the first records of a file of JSON lines, Parquet or Arrow; [] of another.
+
+    Columns are read by what bounds and checks them in a run. Raises ValueError where they are
+    damaged, or hold too much.
+    """
     with Path(path).open("rb") as stream:
-        raw = stream.read(8)
+        rows = _rows_of_columns(stream)
+        if rows is not None:
+            return _first_records(rows)
+    return list(islice(_objects(_head(path)), LOOKED_AT))
+
+
+def _rows_of_columns(stream: BinaryIO) -> Iterator[pa.RecordBatch | Unreadable] | None:
+    """Return what yields the rows of a file of columns, with all of them; None of another file."""
+    raw = stream.read(8)
     if raw.startswith(b"PAR1"):
-        batches: Iterator[pa.RecordBatch] = pq.ParquetFile(path).iter_batches(LOOKED_AT)
-    elif raw.startswith(FILE_MAGIC):
-        file = pa.ipc.open_file(path)
-        batches = (file.get_batch(i) for i in range(file.num_record_batches))
-    elif raw.startswith(CONTINUATION):
-        batches = iter(pa.ipc.open_stream(path))
-    else:
-        return list(islice(_objects(_head(path)), LOOKED_AT))
-    return next(iter(batches)).slice(0, LOOKED_AT).to_pylist()
+        names = pq.read_schema(stream).names
+        groups = parquet_rows(stream, start=0, end=None, columns=names, text="")
+        return (rows for _, rows in groups)
+    if raw.startswith((FILE_MAGIC, CONTINUATION)):
+        stream.seek(len(raw) if raw.startswith(FILE_MAGIC) else 0)
+        names = pa.ipc.open_stream(stream).schema.names
+        stream.seek(0)
+        return ipc_batches(Watched(stream), columns=names, text="")
+    return None
+
+
+def _first_records(parts: Iterator[pa.RecordBatch | Unreadable]) -> list[dict[str, Any]]:
+    """Return the records up to the first that cannot be read; ValueError where that is the first.
+
+    Where the first ones are large, they are enough.
+    """
+    records: list[dict[str, Any]] = []
+    n_bytes = 0
+    for part in parts:
+        if isinstance(part, Unreadable):
+            if not records:
+                raise ValueError(part.error)
+            break
+        records += part.slice(0, LOOKED_AT - len(records)).to_pylist()
+        n_bytes += part.nbytes
+        if len(records) >= LOOKED_AT or n_bytes >= HEAD_BYTES:
+            break
+    return records
 
 
 def _of_rows(records: list[dict[str, Any]], otherwise: str) -> str | None:
@@ -91,7 +124,7 @@ def _objects(head: bytes) -> Iterator[dict[str, Any]]:
     for line in head.split(b"\n"):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             yield value

@@ -17,7 +17,7 @@ from pipeline.files.bundled import bundled
 from pipeline.readers import READERS
 from pipeline.readers.containers.decompress import is_compressed
 from pipeline.starting.columns import Columns, columns_of
-from pipeline.starting.demo_sources import reader_parameters
+from pipeline.starting.demo_sources import WITH_COLUMNS, reader_parameters
 from pipeline.starting.kinds import LOOKED_AT, reader_of, records_of
 
 LANGUAGE_MODEL = "samples/models/lid.176.ftz"
@@ -116,7 +116,7 @@ def _look(files: list[Path], suffix: str) -> Found | None:
     if reader is None:
         return None
     columns = None
-    if reader in ("json_lines", "huggingface"):
+    if reader in WITH_COLUMNS:
         columns = columns_of(records_of(path))
     texts, looked_at = _texts(path, reader, columns)
     with files[0].open("rb") as stream:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.commands.main import main
 from pipeline.recipe.from_yaml import load_recipe
+from pipeline.starting.kinds import records_of
 from pipeline.starting.missing_columns import missing_columns
 from tests.support.runs import ROOT
 
@@ -39,6 +42,21 @@ def test_a_pipe_is_not_read(tmp_path):
     (tmp_path / "c4").mkdir()
     os.mkfifo(tmp_path / "c4" / "a.json.gz")
     assert warnings(f"data={tmp_path}", f"{READER}.text_field=txet") == []
+
+
+def test_json_that_nests_deep_is_left_to_the_run(tmp_path):
+    (tmp_path / "a.json").write_text("[" * 200_000 + '\n{"text": "a"}\n')
+    settings = [f"{READER}.text_field=txet", f"{READER}.url_field=null",
+                f"{READER}.metadata_fields=[]", f"sources.c4.input=[{tmp_path}/*]"]  # fmt: skip
+    (warning,) = warnings(*settings)
+    assert warning.endswith("have no such column; did you mean 'text'?")
+
+
+def test_a_look_holds_no_more_than_a_run_and_no_rows_are_no_error(tmp_path):
+    path, schema = tmp_path / "a.parquet", pa.schema({"text": pa.string()})
+    for texts, n_found in (([], 0), (["x" * 30_000_000] * 3, 1), (["a page"] * 200, 100)):
+        pq.write_table(pa.table({"text": texts}, schema), path)
+        assert len(records_of(str(path))) == n_found
 
 
 @pytest.mark.parametrize("score", ["5", "-0.1"])
