@@ -62,11 +62,7 @@ def list_cited_urls(
             session.attempt(),
             session.pipeline(PROGRESS_NAME, "reading references", total) as pipeline,
         ):
-            _ = (
-                pipeline
-                | "ListSplits" >> FromPlan(output, read_plan)
-                | "CiteSplit" >> beam.ParDo(CiteSplit(session.recipe_json, output))
-            )
+            _ = pipeline | CiteSplits(session.recipe_json, output)
         counts = _merge(output, sorted(storage.list_names(output, FOLDER)))
         inputs = session.described["inputs"]
         return write_card(
@@ -99,6 +95,23 @@ class CiteSplit(RecipeDoFn):
         lines = sorted(f"{url}\n" for url in found)
         whole_files.write_bytes(self.output, name, "".join(lines).encode())
         progress.done()
+
+
+class CiteSplits(beam.PTransform):
+    """From the output folder's plan to a file of addresses for every split."""
+
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Spread the splits over the workers."""
+        return (
+            root
+            | "ListSplits" >> FromPlan(self.output, read_plan)
+            | "CiteSplit" >> beam.ParDo(CiteSplit(self.recipe_json, self.output))
+        )
 
 
 def _merge(output: str, names: Sequence[str]) -> dict[str, int]:

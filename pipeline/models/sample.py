@@ -201,7 +201,7 @@ def _draw(session: Session, budget_bytes: Mapping[str, int]) -> None:
         wanted = {draw.source for draw in draws}
         total = sum(split.n_bytes for split in session.plan.documents if split.source in wanted)
         with session.pipeline(name, "sampling", total) as pipeline:
-            sample_sources(pipeline, session.recipe_json, output, draws, name)
+            _ = pipeline | SampleSources(session.recipe_json, output, draws, name)
         attempt += 1
 
 
@@ -296,16 +296,21 @@ class WriteSample(SamplingDoFn):
         )
 
 
-def sample_sources(
-    pipeline: beam.Pipeline, recipe_json: str, output: str, draws: list[Draw], progress: str
-) -> None:
-    """Add to a pipeline: read every split, keep what can be in the sample, choose by source."""
-    arguments = recipe_json, output, draws, progress
-    sources = {draw.source for draw in draws}
-    _ = (
-        pipeline
-        | "ListSampledSplits" >> FromPlan(output, splits_of_sources, sources)
-        | "WriteCandidates" >> beam.ParDo(WriteCandidates(*arguments))
-        | "GroupBySource" >> beam.GroupByKey()
-        | "WriteSample" >> beam.ParDo(WriteSample(*arguments))
-    )
+class SampleSources(beam.PTransform):
+    """From the output folder's plan to the samples of some sources."""
+
+    def __init__(self, recipe_json: str, output: str, draws: list[Draw], progress: str) -> None:
+        super().__init__()
+        self.arguments = recipe_json, output, draws, progress
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Read every split, keep what can be in the sample, choose by source."""
+        _, output, draws, _ = self.arguments
+        sources = {draw.source for draw in draws}
+        return (
+            root
+            | "ListSampledSplits" >> FromPlan(output, splits_of_sources, sources)
+            | "WriteCandidates" >> beam.ParDo(WriteCandidates(*self.arguments))
+            | "GroupBySource" >> beam.GroupByKey()
+            | "WriteSample" >> beam.ParDo(WriteSample(*self.arguments))
+        )

@@ -125,9 +125,9 @@ def test_a_run_is_one_job_a_pass_on_the_machines_that_were_given(submitted):
         assert (pool["machineType"], pool["diskSizeGb"]) == ("n2d-standard-4", 50)
     labels = [{t.unique_name for t in g.components.transforms.values()} for g in graphs(submitted)]
     joined, first, second = labels
-    assert "PartitionRecords" in joined
+    assert "JoinRecords/PartitionRecords" in joined
     assert {"FingerprintSplits/Decide", "FindNearDuplicates/Compare"} <= first
-    assert "BuildShard" in second
+    assert "BuildShards/BuildShard" in second
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pipeline.files import storage
 from pipeline.output.key_indexes import card_name, write_card
 from pipeline.passes.first.cluster_turns import measure_clusters
 from pipeline.passes.first.deduplications import first_pass_of
-from pipeline.passes.first.join_records import join_records, records_folder
+from pipeline.passes.first.join_records import JoinRecords, records_folder
 from pipeline.passes.first.rounds import FirstPass, Round
 from pipeline.passes.plan import Plan, Window
 from pipeline.passes.session import Session
@@ -85,7 +85,7 @@ def _join_records(session: Session) -> None:
         name = f"join-{source.name}"
         total = sum(split.n_bytes for split in mine if split.holds == "records")
         with session.pipeline(name, "joining records", total) as pipeline:
-            join_records(pipeline, session.recipe_json, session.output, source.name, name)
+            _ = pipeline | JoinRecords(session.recipe_json, session.output, source.name, name)
         storage.remove(session.output, records_folder(source.name))
 
 

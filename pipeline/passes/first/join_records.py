@@ -151,19 +151,28 @@ def read_pieces(output: str, pieces: Iterable[Piece]) -> Iterator[pa.RecordBatch
                 yield _from_bytes(file.read(piece.n_bytes))
 
 
-def join_records(
-    pipeline: beam.Pipeline, recipe_json: str, output: str, source: str, progress: str
-) -> None:
-    """Add to a pipeline: write records by partition, shuffle where they lie, join and write."""
-    partition = beam.ParDo(PartitionRecords(recipe_json, output, progress))
-    _ = (
-        pipeline
-        | "ListRecordSplits" >> FromPlan(output, splits_of_records, source)
-        | "PartitionRecords"
-        >> partition.with_output_types(tuple[PartitionKey, tuple[str, int, int]])
-        | "GroupByPartition" >> beam.GroupByKey()
-        | "JoinPartition" >> beam.ParDo(JoinPartition(recipe_json, output))
-    )
+class JoinRecords(beam.PTransform):
+    """From the output folder's plan to a source's files of joined documents."""
+
+    def __init__(self, recipe_json: str, output: str, source: str, progress: str) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output
+        self.source = source
+        self.progress = progress
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """Write records by partition, shuffle where they lie, join and write."""
+        return (
+            root
+            | "ListRecordSplits" >> FromPlan(self.output, splits_of_records, self.source)
+            | "PartitionRecords"
+            >> beam.ParDo(
+                PartitionRecords(self.recipe_json, self.output, self.progress)
+            ).with_output_types(tuple[PartitionKey, tuple[str, int, int]])
+            | "GroupByPartition" >> beam.GroupByKey()
+            | "JoinPartition" >> beam.ParDo(JoinPartition(self.recipe_json, self.output))
+        )
 
 
 def _to_bytes(batch: pa.RecordBatch) -> bytes:

@@ -61,16 +61,7 @@ def build_shards(session: Session) -> None:
     _remove_shards_without_ledger(output, there)
     total, already = (sum(split.n_bytes for split in splits) for splits in (documents, built))
     with session.pipeline("build", "second pass (build)", total, already) as pipeline:
-        build_missing_shards(pipeline, session.recipe_json, output)
-
-
-def build_missing_shards(pipeline: beam.Pipeline, recipe_json: str, output: str) -> None:
-    """Add to a pipeline: list what is missing, spread it over the workers, build."""
-    _ = (
-        pipeline
-        | "ListMissingShards" >> FromPlan(output, missing_shards)
-        | "BuildShard" >> beam.ParDo(BuildShard(recipe_json, output))
-    )
+        _ = pipeline | BuildShards(session.recipe_json, output)
 
 
 def _remove_shards_without_ledger(output: str, ledgers: set[str]) -> None:
@@ -97,6 +88,23 @@ class BuildShard(RecipeDoFn):
         source, number, splits = element
         shard = Shard(source, number, [Split(*split) for split in splits])
         build_shard(shard, self.recipe, self.output)
+
+
+class BuildShards(beam.PTransform):
+    """The second pass: from the output folder's plan to all its shards."""
+
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """List what is missing, spread it over the workers, build."""
+        return (
+            root
+            | "ListMissingShards" >> FromPlan(self.output, missing_shards)
+            | "BuildShard" >> beam.ParDo(BuildShard(self.recipe_json, self.output))
+        )
 
 
 def build_shard(shard: Shard, recipe: Recipe, output: str) -> None:

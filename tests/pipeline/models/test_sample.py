@@ -18,7 +18,7 @@ from pipeline.errors import RecipeError, RunError
 from pipeline.models import reservoir
 from pipeline.models import sample as sample_module
 from pipeline.models.reservoir import LARGEST_HASH, Draw, candidates, smallest
-from pipeline.models.sample import sample_documents, sample_sources
+from pipeline.models.sample import SampleSources, sample_documents
 from pipeline.output import whole_files
 from pipeline.output.layout import PLAN_NAME, Split, plan_bytes, read_plan
 from pipeline.output.ledger import Tally
@@ -126,12 +126,13 @@ def test_a_bound_that_was_too_low_is_raised(sampled, tmp_path, monkeypatch):
     monkeypatch.setattr(sample_module, "OVERSAMPLING", 0.02)
     budgets = {"c4": BUDGETS["c4"]}
     tries = []
+    made = SampleSources.__init__
 
-    def noted(pipeline, recipe_json, output, draws, name):
+    def noted(self, recipe_json, output, draws, name):
         tries.append(draws[0].bound / LARGEST_HASH)
-        sample_sources(pipeline, recipe_json, output, draws, name)
+        made(self, recipe_json, output, draws, name)
 
-    monkeypatch.setattr(sample_module, "sample_sources", noted)
+    monkeypatch.setattr(SampleSources, "__init__", noted)
     sample_documents(load_recipe(DEMO), str(tmp_path), how(tmp_path), budgets)
     assert len(tries) > 1 and tries == sorted(tries) and tries[-1] < 1
     name = "samples/c4.parquet"
@@ -246,7 +247,7 @@ def test_the_graph_does_not_grow_with_the_input(tmp_path):
         whole_files.write_bytes(str(tmp_path), PLAN_NAME, plan_bytes(plan))
         pipeline = beam.Pipeline()
         draws = [Draw("c4", 1_000, LARGEST_HASH)]
-        sample_sources(pipeline, recipe_json, str(tmp_path), draws, "sample")
+        _ = pipeline | SampleSources(recipe_json, str(tmp_path), draws, "sample")
         return str(pipeline.to_runner_api())
 
     assert len(graph(1)) == pytest.approx(len(graph(2_000)), rel=0.005)

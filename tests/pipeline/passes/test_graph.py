@@ -12,10 +12,10 @@ from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from pipeline.output import whole_files
 from pipeline.output.layout import PLAN_NAME, Split, plan_bytes
 from pipeline.passes.first.fingerprint import FingerprintSplits
-from pipeline.passes.first.join_records import join_records
+from pipeline.passes.first.join_records import JoinRecords
 from pipeline.passes.first.near_duplicates import FindNearDuplicates
 from pipeline.passes.first.rounds import Round
-from pipeline.passes.shards.build import build_missing_shards
+from pipeline.passes.shards.build import BuildShards
 from pipeline.recipe.from_yaml import load_recipe
 from tests.support.runs import ROOT
 from transforms.dedup.exact import MAX_UNITS
@@ -32,10 +32,10 @@ def pipeline_of(output: str, n_files: int) -> beam.Pipeline:
     recipe_json = json.dumps(load_recipe(str(ROOT / "recipes" / "demo.yaml")).mapping)
     pipeline = beam.Pipeline()
     rounds = [Round("c4", 0, 0, 8)]
-    join_records(pipeline, recipe_json, output, "stackexchange", "join")
+    _ = pipeline | JoinRecords(recipe_json, output, "stackexchange", "join")
     _ = pipeline | FingerprintSplits(recipe_json, output, rounds, "first")
     _ = pipeline | FindNearDuplicates(recipe_json, output, rounds, "first")
-    build_missing_shards(pipeline, recipe_json, output)
+    _ = pipeline | BuildShards(recipe_json, output)
     return pipeline
 
 
