@@ -18,16 +18,7 @@ from pipeline.inspection.document_rows import (
 )
 from pipeline.inspection.explain import explain
 from pipeline.inspection.manifest import find_document, load_manifest, show_document, statistics
-from pipeline.output.layout import (
-    DOCS_SCHEMA,
-    DOMAIN_SCHEMA,
-    DROPPED,
-    DROPPED_SCHEMA,
-    PARTS,
-    TEXT_DOMAIN_SCHEMA,
-    TEXT_SCHEMA,
-    refuse_text,
-)
+from pipeline.output.layout import DROPPED, DROPPED_SCHEMA, PARTS, kept_schema, refuse_text
 
 
 @dataclass(frozen=True)
@@ -98,10 +89,8 @@ class Corpus:
 
     def _columns(self, file: DocumentFile) -> list[str]:
         source = self.manifest["recipe"]["sources"][file.source]
-        divided = source.get("domains") is not None
-        if file.holds_text:
-            return list((TEXT_DOMAIN_SCHEMA if divided else TEXT_SCHEMA).names)
-        return list((DOMAIN_SCHEMA if divided else DOCS_SCHEMA).names)
+        is_divided = source.get("domains") is not None
+        return list(kept_schema(is_text=file.holds_text, is_divided=is_divided).names)
 
 
 def open_corpus(output: str) -> Corpus:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_corpus.corpus import Corpus, open_corpus
 from pipeline.recipe.from_yaml import load_recipe
-from pipeline.runners.choose import execution
+from pipeline.runners.choose import available_memory, direct_execution
 
 
 def run(
@@ -25,6 +24,5 @@ def run(
 
     given = [f"{name}={value}" for name, value in (settings or {}).items()]
     loaded = load_recipe(recipe, given, sources)
-    options = argparse.Namespace(runner="DirectRunner", workers=workers, memory_bytes=None)
-    run_recipe(loaded, output, execution(options, [], output, loaded))
+    run_recipe(loaded, output, direct_execution(workers, [], output, available_memory()))
     return open_corpus(output)

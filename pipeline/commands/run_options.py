@@ -44,6 +44,13 @@ def add_recipe_changes(parser: argparse.ArgumentParser) -> None:
                         "name; may be given several times")  # fmt: skip
 
 
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the number of processes of a command that runs on this machine alone."""
+    parser.add_argument("--workers", type=int, metavar="N",
+                        help="processes (default: one a core, or none for little "
+                        "work)")  # fmt: skip
+
+
 def add_making_command(
     commands: Any, name: str, function: Any, text: str
 ) -> argparse.ArgumentParser:

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS, add_making_command, recipe_and_execution
+from pipeline.commands.run_options import (
+    RUN_STATUS,
+    add_making_command,
+    add_workers,
+    recipe_and_execution,
+)
 from pipeline.runners.names import DIRECT_RUNNERS
 
 KINDS = ("sentencepiece", "byte_level_bpe")
@@ -60,8 +65,7 @@ def _add_retokenize(commands: Any) -> None:
                      "in a document (default: keep_as_text)")  # fmt: skip
     one.add_argument("--marks_are_spaces", action="store_true",
                      help="take U+2581, which LLaMA's tokenizer loses, for a space")  # fmt: skip
-    one.add_argument("--workers", type=int, metavar="N",
-                     help="processes (default: one a core, or none for little work)")  # fmt: skip
+    add_workers(one)
     one.add_argument("--start_over", action="store_true",
                      help="remove what an earlier command left in OUT2")  # fmt: skip
     one.add_argument("--json", action="store_true", help="print the counts as JSON")

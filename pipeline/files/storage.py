@@ -233,10 +233,20 @@ def sha256_of(path: str) -> str:
     return digest.hexdigest()
 
 
-def sha256_of_each(paths: Sequence[str]) -> dict[str, str]:
-    """Return the SHA-256 of files, which are read side by side, one a core."""
+def sha256_of_each(output: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files of a folder by their names, sorted.
+
+    They are read side by side, one a core.
+    """
+    ordered = sorted(names)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return dict(zip(paths, pool.map(sha256_of, paths), strict=True))
+        digests = pool.map(sha256_of, [join(output, name) for name in ordered])
+        return dict(zip(ordered, digests, strict=True))
+
+
+def has_sha256(path: str, sha256: str) -> bool:
+    """Tell whether a file is there, with this SHA-256."""
+    return exists(path) and sha256_of(path) == sha256
 
 
 def list_names(output: str, folder: str) -> set[str]:

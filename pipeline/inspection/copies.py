@@ -98,6 +98,7 @@ def _search(
     for place, split, recipe in takewhile(in_time, _compared(output, mapping, taken.document)):
         deduplication = _deduplication(recipe, place)
         try:
+            kept = read_decisions(output, decision_name(*place, split.split))
             for at, batch, units in takewhile(in_time, _units_of(output, place, split, recipe)):
                 is_wanted = np.isin(units.keys, missing)
                 if (place, split.split) == taken.document[:2]:
@@ -107,13 +108,12 @@ def _search(
                 found, firsts = np.unique(units.keys[numbers], return_index=True)
                 if not len(found):
                     continue
-                kept = read_decisions(output, decision_name(*place, split.split))[at:]
                 for key, unit in zip(found.tolist(), numbers[firsts].tolist(), strict=True):
                     row = int(np.searchsorted(units.offsets, unit, side="right")) - 1
                     lines = deduplication.lines_of_units(batch["text"][row].as_py())
                     line = _line(lines, unit - int(units.offsets[row]))
                     identifier = batch["id"][row].as_py()
-                    yield key, _Copy(place.source, identifier, line, bool(kept[unit]))
+                    yield key, _Copy(place.source, identifier, line, bool(kept[at + unit]))
                 missing = np.setdiff1d(missing, found)
                 if not len(missing):
                     return

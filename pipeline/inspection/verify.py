@@ -18,16 +18,13 @@ from pipeline.files import storage
 from pipeline.files.trusted import FILE_STATES
 from pipeline.output.arrow_values import added_up, numbers
 from pipeline.output.layout import (
-    DOCS_SCHEMA,
-    DOMAIN_SCHEMA,
     DROPPED_SCHEMA,
     MANIFEST_NAME,
     MIXTURES_FOLDER,
     RUN_NAME,
-    TEXT_DOMAIN_SCHEMA,
-    TEXT_SCHEMA,
     dropped_summary,
     holds_text,
+    kept_schema,
     sealed,
 )
 from pipeline.output.ledger import imbalance, read_ledger
@@ -133,7 +130,8 @@ def _contents(output: str, part: Mapping[str, Any], manifest: Mapping[str, Any])
     lengths = np.asarray(reader.lengths, np.int64)
     offsets = np.cumsum(lengths) - lengths
     groups = part.get("domains")
-    if docs.schema.names != (DOCS_SCHEMA if groups is None else DOMAIN_SCHEMA).names:
+    schema = kept_schema(is_text=False, is_divided=groups is not None)
+    if docs.schema.names != schema.names:
         yield f"{names['parquet']}: its columns are {', '.join(docs.schema.names)}"
     elif not (
         docs["token_count"].equals(pa.chunked_array([numbers(lengths)]))
@@ -159,7 +157,7 @@ def _texts(output: str, part: Mapping[str, Any]) -> Iterator[str]:
     wrong = 0
     with storage.open_read(storage.join(output, name)) as stream:
         file = pq.ParquetFile(stream)
-        if file.schema_arrow != (TEXT_SCHEMA if groups is None else TEXT_DOMAIN_SCHEMA):
+        if file.schema_arrow != kept_schema(is_text=True, is_divided=groups is not None):
             yield f"{name}: its columns are {', '.join(file.schema_arrow.names)}"
             return
         for batch in file.iter_batches(use_threads=False):

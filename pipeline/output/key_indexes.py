@@ -64,13 +64,12 @@ def write_card_of(
 
     ``origins`` say of a file, by its name, where it comes from.
     """
-    names = sorted(storage.list_names(output, folder) - {f"{folder}/{CARD}".lstrip("/")})
-    sha256 = storage.sha256_of_each([storage.join(output, name) for name in names])
+    names = storage.list_names(output, folder) - {f"{folder}/{CARD}".lstrip("/")}
     files: dict[str, dict[str, Any]] = {}
-    for name, (path, digest) in zip(names, sha256.items(), strict=True):
+    for name, digest in storage.sha256_of_each(output, names).items():
         short = name.removeprefix(f"{folder}/")
         origin = {"from": origins[short]} if short in origins else {}
-        files[short] = {**_content(path), "sha256": digest, **origin}
+        files[short] = {**_content(storage.join(output, name)), "sha256": digest, **origin}
     card = {
         "format": CARD_FORMAT,
         **description,

@@ -89,6 +89,14 @@ TEXT_SCHEMA = pa.schema(
 TEXT_DOMAIN_SCHEMA = TEXT_SCHEMA.append(pa.field("domain", pa.string()))
 """Columns of ``text.parquet`` of a source that is divided into domains."""
 
+
+def kept_schema(*, is_text: bool, is_divided: bool) -> pa.Schema:
+    """Return the columns of documents that were kept: with their text, with their domain."""
+    if is_text:
+        return TEXT_DOMAIN_SCHEMA if is_divided else TEXT_SCHEMA
+    return DOMAIN_SCHEMA if is_divided else DOCS_SCHEMA
+
+
 DROPPED_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -143,6 +151,12 @@ def read_shards(output: str) -> Iterator[Shard]:
     documents = (split for split in read_plan(output) if split.holds == "documents")
     for (source, shard), splits in groupby(documents, lambda s: (s.source, s.shard)):
         yield Shard(source, shard, list(splits))
+
+
+def shard_of(element: Shard) -> Shard:
+    """Return a shard that came as an element of a pipeline, whose coders leave plain tuples."""
+    source, number, splits = element
+    return Shard(source, number, [Split(*split) for split in splits])
 
 
 def joined_folder(source: str) -> str:

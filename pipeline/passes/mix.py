@@ -39,11 +39,11 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
     """
     shards: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    first_pass = sorted(
+    first_pass = {
         name
         for folder in ("decisions", "joined", INDEXES_FOLDER)
         for name in storage.list_names(output, folder)
-    )
+    }
     for shard in read_shards(output):
         name = shard_ledger_name(shard.source, shard.shard)
         path = storage.join(output, name)
@@ -63,7 +63,6 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
                 "ledger": {"name": name, "sha256": storage.sha256_of(path)},
             }
         )
-    sha256 = storage.sha256_of_each([storage.join(output, name) for name in first_pass])
     manifest = {
         "format": MANIFEST_FORMAT,
         "run": {key: value for key, value in described.items() if key != FILE_STATES},
@@ -76,7 +75,7 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
             LEDGER_NAME: write_ledger(output, rows),
             PLAN_NAME: storage.sha256_of(storage.join(output, PLAN_NAME)),
             **_opt_out_list(output),
-            **dict(zip(first_pass, sha256.values(), strict=True)),
+            **storage.sha256_of_each(output, first_pass),
         },
     }
     whole_files.write_bytes(output, MANIFEST_NAME, storage.json_bytes(sealed(manifest)))

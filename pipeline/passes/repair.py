@@ -56,7 +56,10 @@ def _damaged(output: str, manifest: Mapping[str, Any]) -> list[Mapping[str, Any]
     return [
         shard
         for shard in manifest["shards"]
-        if any(_differs(output, name, sha256) for name, sha256 in _files(shard).items())
+        if not all(
+            storage.has_sha256(storage.join(output, name), sha256)
+            for name, sha256 in _files(shard).items()
+        )
     ]
 
 
@@ -64,11 +67,6 @@ def _files(shard: Mapping[str, Any]) -> dict[str, str]:
     summaries = [*shard["parts"].values(), dropped_summary(shard)]
     files = {name: file["sha256"] for one in summaries for name, file in one["files"].items()}
     return {shard["ledger"]["name"]: shard["ledger"]["sha256"], **files}
-
-
-def _differs(output: str, name: str, sha256: str) -> bool:
-    path = storage.join(output, name)
-    return not storage.exists(path) or storage.sha256_of(path) != sha256
 
 
 def _name(shard: Mapping[str, Any]) -> str:

@@ -63,10 +63,39 @@ def direct_execution(
 ) -> Execution:
     """Return how the pipelines of a command run on this machine alone.
 
-    ``workers`` None leaves their number to the work. Raises RunError if it is below 1.
+    ``workers`` None leaves their number to the work. Beam is imported when the first pipeline is
+    made. Raises RunError if the number is below 1.
     """
     _prepare(workers)
-    return _direct_execution(workers, beam_arguments, worker_log(output), memory)
+    server = ForkServer(worker_log(output))
+
+    @functools.cache
+    def processes() -> WorkerProcesses:
+        from pipeline.runners.worker_processes import WorkerProcesses
+
+        return WorkerProcesses(server)
+
+    def begin() -> None:
+        if workers and workers > 1:
+            server.begin(EARLY_MODULES)
+
+    def make_pipeline(work: Work) -> beam.Pipeline:
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+        number = workers or worth_of_workers(work.core_seconds)
+        return beam.Pipeline(
+            FnApiRunner() if number == 1 else processes().runner(),
+            PipelineOptions([f"--direct_num_workers={number}", *beam_arguments]),
+        )
+
+    def close() -> None:
+        if processes.cache_info().currsize:
+            processes().close()
+        server.close()
+
+    return Execution(make_pipeline, True, memory, close, begin)
 
 
 def _prepare(workers: int | None) -> None:
@@ -78,41 +107,6 @@ def _prepare(workers: int | None) -> None:
         raise RunError(f"--workers: expected a number above 0, found {workers}")
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     threading.excepthook = _unless_a_connection_broke
-
-
-def _direct_execution(
-    given: int | None, beam_arguments: list[str], log: str, memory: int
-) -> Execution:
-    """Return how pipelines run on this machine. Beam is imported when the first of them is made."""
-    server = ForkServer(log)
-
-    @functools.cache
-    def processes() -> WorkerProcesses:
-        from pipeline.runners.worker_processes import WorkerProcesses
-
-        return WorkerProcesses(server)
-
-    def begin() -> None:
-        if given and given > 1:
-            server.begin(EARLY_MODULES)
-
-    def make_pipeline(work: Work) -> beam.Pipeline:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
-        workers = given or worth_of_workers(work.core_seconds)
-        return beam.Pipeline(
-            FnApiRunner() if workers == 1 else processes().runner(),
-            PipelineOptions([f"--direct_num_workers={workers}", *beam_arguments]),
-        )
-
-    def close() -> None:
-        if processes.cache_info().currsize:
-            processes().close()
-        server.close()
-
-    return Execution(make_pipeline, True, memory, close, begin)
 
 
 def _other_execution(

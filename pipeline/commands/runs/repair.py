@@ -8,7 +8,7 @@ from typing import Any
 import shtab
 
 from pipeline.commands.common import print_json
-from pipeline.commands.run_options import RUN_STATUS
+from pipeline.commands.run_options import RUN_STATUS, add_workers
 from pipeline.commands.runs.run import MISTAKES
 
 
@@ -18,8 +18,7 @@ def add_commands(commands: Any) -> None:
     one = commands.add_parser("repair", help=text, description=text, epilog=RUN_STATUS)
     output = one.add_argument("output", metavar="OUT", help="the output folder of a finished run")
     output.complete = shtab.DIRECTORY
-    one.add_argument("--workers", type=int, metavar="N",
-                     help="processes (default: one a core, or none for little work)")  # fmt: skip
+    add_workers(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(function=_command_repair, mistakes=MISTAKES, takes_beam_options=True,
                      runner="DirectRunner", memory_bytes=None)  # fmt: skip

@@ -45,7 +45,7 @@ from pipeline.passes.first.rounds import (
     splits_of_rounds,
 )
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe, documents_ahead
+from pipeline.passes.process import documents_ahead
 from transforms.dedup.near import (
     band_parts,
     numbers_in_pairs,
@@ -85,7 +85,7 @@ class SketchSplit(NearDoFn):
         Tagged are the number of documents, and no pairs, where pairs are kept.
         """
         one, split = Round(*element[0]), Split(*element[1])
-        place = one.place_of(cached_recipe(self.recipe_json), split)
+        place = one.place_of(self.recipe, split)
         assert place is not None
         number, step = place
         name = one.work_name(split, "sketch")
@@ -105,7 +105,7 @@ class SketchSplit(NearDoFn):
     def _make(self, one: Round, split: Split, number: int, position: int, name: str) -> None:
         step = self.deduplication(one.source, one.step)
         progress = ProgressLog(self.output, self.progress_name, split)
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         n_documents = 0
         body: list[bytes] = []
         minima: list[Minima] = []
@@ -173,7 +173,7 @@ class ShinglesOfPairs(NearDoFn):
     def process(self, element: tuple[SplitKey, Iterable[bytes]]) -> Iterator[tuple[PairKey, bytes]]:
         """Yield a document's reference and shingles, keyed by the pair."""
         (source, step, number), packed = element
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         of_source, own_step, own_number = own_key(recipe, source, step, number)
         deduplication = self.deduplication(source, step)
         pairs = rows_of(packed, 2)
@@ -215,7 +215,7 @@ class NameWhatGoes(NearDoFn):
     ) -> Iterator[tuple[SplitKey, bytes] | beam.pvalue.TaggedOutput]:
         """Yield the numbers that go, keyed by their split; tagged, what they fell to, and pairs."""
         (source, step, number), pairs = element
-        recipe = cached_recipe(self.recipe_json)
+        recipe = self.recipe
         key = own_key(recipe, source, step, number)
         goes, stays = rows_of([pairs], 2).T
         units = (goes & _LOW).astype(np.uint32)

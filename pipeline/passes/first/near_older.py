@@ -23,7 +23,7 @@ from pipeline.output.near_indexes import (
     minima_name,
     read_minima,
 )
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.first.rounds import PartitionKey, Round, SplitKey, WindowSplitKey, own_key
 from pipeline.passes.process import cached_recipe
 from transforms.dedup.key_files import REFERENCES, Rows
@@ -50,23 +50,22 @@ def rows_of(packed: Iterable[bytes], n_columns: int) -> npt.NDArray[np.uint64]:
     return np.frombuffer(b"".join(packed), np.uint64).reshape(-1, n_columns)
 
 
-class NearDoFn(WritingDoFn):
-    """A part of the first pass: it knows the recipe, and where the run writes."""
+class NearDoFn(RecipeDoFn):
+    """A part of the first pass, which knows the steps that it is of."""
 
     def __init__(self, recipe_json: str, output: str, progress_name: str = "") -> None:
-        super().__init__(output)
-        self.recipe_json = recipe_json
+        super().__init__(recipe_json, output)
         self.progress_name = progress_name
 
     def deduplication(self, source: str, position: int) -> DeduplicateNear:
         """Return the step at a position among a source's steps."""
-        made = cached_recipe(self.recipe_json).source(source).steps[position].deduplication
+        made = self.recipe.source(source).steps[position].deduplication
         assert isinstance(made, DeduplicateNear)
         return made
 
     def cards(self, source: str, position: int) -> list[Card]:
         """Return the cards of the indexes that a step compares with."""
-        step = cached_recipe(self.recipe_json).source(source).steps[position]
+        step = self.recipe.source(source).steps[position]
         copies = self.deduplication(source, position).against or []
         paths = step.parameters.get("against") or []
         return [Card(*both) for both in zip(paths, copies, strict=True)]
@@ -199,5 +198,5 @@ class CompareOlder(NearDoFn):
         assert name is not None, "the sketches were made with the minima"
         path = storage.join(self.output, name)
         goes = fallen_to_older(deduplication, self.cards(source, step), path, packed)
-        key = own_key(cached_recipe(self.recipe_json), source, step, split)
+        key = own_key(self.recipe, source, step, split)
         yield key, goes.tobytes()

@@ -24,12 +24,12 @@ from pipeline.output.layout import (
     DROPPED_SCHEMA,
     PARTS,
     Shard,
-    Split,
     dropped_name,
     is_validation,
     observed_name,
     read_shards,
     shard_ledger_name,
+    shard_of,
     shard_of_file,
 )
 from pipeline.output.ledger import Tally, check_balance
@@ -85,9 +85,7 @@ class BuildShard(RecipeDoFn):
 
     def process(self, element: Shard) -> None:
         """Build the shard that the element describes."""
-        source, number, splits = element
-        shard = Shard(source, number, [Split(*split) for split in splits])
-        build_shard(shard, self.recipe, self.output)
+        build_shard(shard_of(element), self.recipe, self.output)
 
 
 class BuildShards(beam.PTransform):

@@ -18,15 +18,14 @@ from pipeline.output import whole_files
 from pipeline.output.layout import (
     PARTS,
     Shard,
-    Split,
     read_shards,
     shard_file,
     shard_ledger_name,
+    shard_of,
 )
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeDoFn
 from pipeline.passes.from_plan import FromPlan
-from pipeline.passes.process import cached_recipe
 from pipeline.passes.shards.finished_texts import finished_documents
 from pipeline.passes.shards.units import open_part, token_units
 from pipeline.recipe.recipe import Recipe
@@ -56,19 +55,17 @@ class EncodeAgain(beam.PTransform):
         )
 
 
-class EncodeShard(WritingDoFn):
+class EncodeShard(RecipeDoFn):
     """Encodes the documents of one shard."""
 
     def __init__(self, first: str, output: str, recipe_json: str, decoder: str | None) -> None:
-        super().__init__(output)
-        self.first, self.recipe_json, self.decoder = first, recipe_json, decoder
+        super().__init__(recipe_json, output)
+        self.first, self.decoder = first, decoder
 
     def process(self, element: Shard) -> None:
         """Encode the shard that the element describes."""
-        source, number, splits = element
-        shard = Shard(source, number, [Split(*split) for split in splits])
-        recipe = cached_recipe(self.recipe_json)
-        encode_shard(shard, self.first, self.output, recipe, self.decoder)
+        shard = shard_of(element)
+        encode_shard(shard, self.first, self.output, self.recipe, self.decoder)
         for split in shard.splits:
             ProgressLog(self.output, PASS, split).done()
 
@@ -112,8 +109,7 @@ def _is_whole(output: str, name: str, first: dict[str, Any]) -> bool:
     files = {
         n: one["sha256"] for part in ledger["parts"].values() for n, one in part["files"].items()
     }
-    paths = {storage.join(output, n): sha256 for n, sha256 in files.items()}
-    return all(storage.exists(p) and storage.sha256_of(p) == sha for p, sha in paths.items())
+    return all(storage.has_sha256(storage.join(output, n), sha) for n, sha in files.items())
 
 
 def _documents_of(ledger: dict[str, Any]) -> dict[str, Any]:

@@ -243,8 +243,7 @@ def _copy_rest(
 
 
 def _copy(first: str, output: str, name: str, sha256: str | None) -> None:
-    there = storage.join(output, name)
-    if sha256 and storage.exists(there) and storage.sha256_of(there) == sha256:
+    if sha256 and storage.has_sha256(storage.join(output, name), sha256):
         return
     source = storage.join(first, name)
     with storage.open_read(source) as read, whole_files.write_whole(output, name) as file:

@@ -11,13 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.output.layout import (
-    DOCS_SCHEMA,
-    DOMAIN_SCHEMA,
-    TEXT_DOMAIN_SCHEMA,
-    TEXT_SCHEMA,
-    Shard,
-)
+from pipeline.output.layout import Shard, kept_schema
 from pipeline.passes.shards.grouped_part import GroupedPart
 from pipeline.passes.shards.part_files import PartWriter
 from pipeline.passes.shards.text_part import TextPartWriter
@@ -50,12 +44,11 @@ def open_part(
 ) -> PartWriter | TextPartWriter | GroupedPart:
     """Open the files of a part, which is grouped where the source has domains."""
     domains = recipe.source(shard.source).domains
+    schema = kept_schema(is_text=recipe.shards.is_text, is_divided=domains is not None)
     writer: PartWriter | TextPartWriter
     if recipe.shards.is_text:
-        schema = TEXT_SCHEMA if domains is None else TEXT_DOMAIN_SCHEMA
         writer = TextPartWriter(shard, part, output, stack, schema)
     else:
-        schema = DOCS_SCHEMA if domains is None else DOMAIN_SCHEMA
         uint16 = units.vocabulary_size <= 1 << 16
         writer = PartWriter(shard, part, output, stack, uint16, schema)
     return writer if domains is None else GroupedPart(writer, domains.columns, output, stack)
