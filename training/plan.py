@@ -70,7 +70,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
             f"{options.data}: its budget of {mixture.token_budget:,} tokens is less than a step of "
             f"{batch_tokens:,}; give --max_steps, or a smaller --batch_tokens"
         )
-    mixture = _open(options, n_steps * batch_tokens, _packing_folder(options, mixture))
+    packing = _packing_folder(options, mixture)
     if "://" not in options.data:
         mixture.check_files()
     if options.within_documents:
@@ -114,6 +114,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         **({} if options.packing != BEST_FIT else {"packing": BEST_FIT}),
         **_described(middle),
     }
+    mixture = _open(options, n_steps * batch_tokens, packing)  # which makes tables: checks are done
     return Plan(
         config,
         n_steps,

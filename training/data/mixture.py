@@ -32,7 +32,7 @@ from training.data.manifest import MANIFEST_NAME, Manifest, manifest_name, parse
 from training.data.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
 from training.data.packed_streams import PackedStreams
 from training.data.packing import BEST_FIT
-from training.data.streams import DocumentSpan, Int64s, Stream, Streams
+from training.data.streams import Concatenated, DocumentSpan, Int64s, Stream, Streams
 
 NO_TOKEN = -100
 """Value that fills up packed samples, and those at the end of a validation stream. PyTorch's losses
@@ -115,17 +115,13 @@ class Mixture:
                 counts = _domain_samples(n_samples, names, of_domain, f"{output}: {source}")
             self._schedules.append(Schedule(counts) if source in manifest.domains else None)
             self.samples_of_stream += counts
-        self._packed = None
-        self._samples_an_epoch = np.maximum(self._streams.n_tokens // sequence_length, 1)
-        if packing is not None:
-            self._packed = PackedStreams(self._streams, Path(packing), sequence_length)
-            self._samples_an_epoch = self._packed.n_samples
+        self._samples: Concatenated | PackedStreams = (
+            Concatenated(self._streams, sequence_length)
+            if packing is None
+            else PackedStreams(self._streams, Path(packing), sequence_length, NO_TOKEN)
+        )
+        self.is_packed = packing is not None
         self._keys = np.array([_key(seed, stream) for stream in self.streams], np.uint64)
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether samples are packed, rather than documents standing one after the other."""
-        return self._packed is not None
 
     def draws(self, positions: npt.ArrayLike) -> Draws:
         """Return the samples that positions draw. Raises ValueError outside of the mixture."""
@@ -135,14 +131,10 @@ class Mixture:
                 f"positions {at.min()} to {at.max()} of a mixture of {self.n_samples} samples"
             )
         stream, earlier = self._stream_draws(at)
-        size = self._samples_an_epoch[stream]
+        size = self._samples.n_samples[stream]
         epoch = earlier // size
         sample = permuted(earlier % size, size, epoch_keys(self._keys[stream], epoch))
-        if self._packed is not None:
-            return Draws(stream, epoch, sample, sample)
-        first = epoch * size * self.sequence_length  # where the epoch begins, modulo the stream
-        begin = (first + sample * self.sequence_length) % self._streams.n_tokens[stream]
-        return Draws(stream, epoch, sample, begin)
+        return Draws(stream, epoch, sample, self._samples.places(stream, epoch, sample))
 
     def _stream_draws(self, positions: Int64s) -> tuple[Int64s, Int64s]:
         """Return each position's stream, and the number of earlier positions with that stream.
@@ -165,9 +157,7 @@ class Mixture:
         shard that is missing or damaged.
         """
         draws = self.draws(positions)
-        if self._packed is not None:
-            return self._packed.read(draws.stream, draws.sample, NO_TOKEN)
-        return self._streams.read(draws.stream, draws.begin, self.sequence_length + 1)
+        return self._samples.read(draws.stream, draws.begin)
 
     def sources_of(self, positions: npt.ArrayLike) -> list[str]:
         """Return the source of the sample at each position. Raises as :meth:`draws` does."""
@@ -176,10 +166,7 @@ class Mixture:
     def documents_of(self, position: int) -> list[DocumentSpan]:
         """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
         draws = self.draws([position])
-        stream, begin = int(draws.stream[0]), int(draws.begin[0])
-        if self._packed is not None:
-            return self._packed.documents(stream, begin)
-        return self._streams.documents(stream, begin, self.sequence_length + 1)
+        return self._samples.documents(int(draws.stream[0]), int(draws.begin[0]))
 
     def positions_of_step(self, step: int, batch_tokens: int) -> range:
         """Return the positions of a training step. The first step is 1.
@@ -206,7 +193,7 @@ class Mixture:
             "sequence_length": self.sequence_length,
             "token_budget": self.token_budget,
             "position": position,
-            **({} if self._packed is None else {"packing": BEST_FIT}),
+            **({"packing": BEST_FIT} if self.is_packed else {}),
         }
 
     def position_in(self, state: dict[str, Any]) -> int:

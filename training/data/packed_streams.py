@@ -24,10 +24,13 @@ MAX_OPEN_TABLES = 128
 
 
 class PackedStreams:
-    """The packed samples of streams, by their numbers in the streams' order."""
+    """The packed samples of streams, by their numbers in the streams' order.
 
-    def __init__(self, streams: Streams, folder: Path, sequence_length: int) -> None:
-        """Make the tables that are not in ``folder`` yet.
+    It is used as :class:`training.data.streams.Concatenated` is.
+    """
+
+    def __init__(self, streams: Streams, folder: Path, sequence_length: int, filler: int) -> None:
+        """Make the tables that are not in ``folder`` yet. Samples are filled up with ``filler``.
 
         Raises ValueError, with the file's name, where a list of documents is missing or damaged,
         or a table is.
@@ -35,6 +38,7 @@ class PackedStreams:
         self._streams = streams
         self._folder = folder
         self._sequence_length = sequence_length
+        self._filler = filler
         self._tables: OrderedDict[int, PackedShard] = OrderedDict()
         folder.mkdir(parents=True, exist_ok=True)
         first = os.getpid() % max(streams.n_pieces, 1)
@@ -43,33 +47,38 @@ class PackedStreams:
         of_piece = [self._table(number).n_samples for number in range(streams.n_pieces)]
         # As tokens in the streams, samples stand on one line, piece after piece.
         self._piece_ends: Int64s = np.cumsum(of_piece, dtype=int)
-        ends = self._piece_ends[[streams.pieces_of(i).stop - 1 for i in range(streams.n_streams)]]
+        ends = self._piece_ends[streams.last_pieces()]
         self.n_samples: Int64s = np.diff(ends, prepend=0)
         self._stream_begins = ends - self.n_samples
 
-    def read(self, streams: Int64s, samples: Int64s, filler: int) -> Int64s:
-        """Read samples of streams as ``tokens_NT1``, filled up at their ends with ``filler``."""
-        tokens_NT1 = np.full((len(samples), self._sequence_length + 1), filler, np.int64)
-        locations = self._stream_begins[streams] + samples
+    def places(self, streams: Int64s, epochs: Int64s, samples: Int64s) -> Int64s:
+        """Return the samples' numbers: all epochs of a stream have the same samples."""
+        return samples
+
+    def read(self, streams: Int64s, places: Int64s) -> Int64s:
+        """Read samples of streams as ``tokens_NT1``, filled up at their ends."""
+        size = len(places), self._sequence_length + 1
+        tokens_NT1 = np.full(size, self._filler, np.int64)
+        locations = self._stream_begins[streams] + places
         pieces = np.searchsorted(self._piece_ends, locations, "right")
+        shards = self._streams.shards_of(pieces)
         for i in np.argsort(pieces, kind="stable").tolist():  # each shard is opened once
-            number = int(pieces[i])
-            tokens = self._streams.tokens(self._streams.piece(number).shard)
+            tokens = self._streams.tokens(int(shards[i]))
             filled = 0
-            for begin, end in self._parts(number, int(locations[i])):
+            for begin, end in self._parts(int(pieces[i]), int(locations[i])):
                 tokens_NT1[i, filled : filled + end - begin] = tokens[begin:end]
                 filled += end - begin
         return tokens_NT1
 
-    def documents(self, stream: int, sample: int) -> list[DocumentSpan]:
+    def documents(self, stream: int, place: int) -> list[DocumentSpan]:
         """Return the documents of a sample, in order. Raises as :meth:`Streams.documents` does."""
-        location = int(self._stream_begins[stream]) + sample
+        location = int(self._stream_begins[stream]) + place
         number = int(np.searchsorted(self._piece_ends, location, "right"))
-        piece = self._streams.piece(number)
+        shard = int(self._streams.shards_of(np.array([number]))[0])
         spans: list[DocumentSpan] = []
         filled = 0
         for begin, end in self._parts(number, location):
-            spans += self._streams.documents_of_piece(stream, piece.shard, begin, end, filled)
+            spans += self._streams.documents_of_piece(stream, shard, begin, end, filled)
             filled += end - begin
         return spans
 

@@ -5,7 +5,7 @@ with its begin and end tokens. Where a source is divided into domains, each doma
 pieces of these shards. Locations in a stream are counted in tokens. A stream is circular: its
 beginning follows its end.
 
-Shapes: N ranges, T tokens of a range.
+Shapes: N ranges, T tokens of a range, T1 = sequence_length + 1 tokens of a sample.
 """
 
 from __future__ import annotations
@@ -167,11 +167,6 @@ class Streams:
         return begins.astype(np.int64), lengths.astype(np.int64)
 
     @property
-    def n_streams(self) -> int:
-        """The number of streams."""
-        return len(self.streams)
-
-    @property
     def n_pieces(self) -> int:
         """The number of pieces of all streams, which stand stream after stream."""
         return len(self._piece_ends)
@@ -184,11 +179,14 @@ class Streams:
         begin = int(self._piece_begins[number])
         return Piece(stream, int(self._piece_shards[number]), begin, size)
 
-    def pieces_of(self, stream: int) -> range:
-        """Return the numbers of a stream's pieces."""
-        edges = [self._stream_begins[stream], self._stream_ends[stream]]
-        first, last = np.searchsorted(self._piece_ends, edges, "right").tolist()
-        return range(first, last)
+    def shards_of(self, pieces: Int64s) -> Int64s:
+        """Return the numbers of the shards of pieces."""
+        return self._piece_shards[pieces]
+
+    def last_pieces(self) -> Int64s:
+        """Return the number of each stream's last piece."""
+        lasts: Int64s = np.searchsorted(self._piece_ends, self._stream_ends, "left")
+        return lasts
 
     def check(self) -> None:
         """Find the file of every shard, and fetch remote ones. Raises as :meth:`read` does."""
@@ -234,6 +232,31 @@ class Streams:
     def __getstate__(self) -> dict[str, Any]:
         """Copy without the mappings, as for a loader's worker process."""
         return {**self.__dict__, "_mapped": OrderedDict()}
+
+
+class Concatenated:
+    """The samples of streams, document after document. They overlap by a token."""
+
+    def __init__(self, streams: Streams, sequence_length: int) -> None:
+        self._streams = streams
+        self._sequence_length = sequence_length
+        self.n_samples: Int64s = np.maximum(streams.n_tokens // sequence_length, 1)
+
+    def places(self, streams: Int64s, epochs: Int64s, samples: Int64s) -> Int64s:
+        """Return the locations in their streams, in tokens, where samples of epochs begin."""
+        firsts = epochs * self.n_samples[streams]  # an epoch begins where the last one ended
+        begins: Int64s = (
+            (firsts + samples) * self._sequence_length % self._streams.n_tokens[streams]
+        )
+        return begins
+
+    def read(self, streams: Int64s, places: Int64s) -> Int64s:
+        """Read samples as ``tokens_NT1``. Raises as :meth:`Streams.read` does."""
+        return self._streams.read(streams, places, self._sequence_length + 1)
+
+    def documents(self, stream: int, place: int) -> list[DocumentSpan]:
+        """Return the documents of a sample, in order. Raises as :meth:`Streams.documents` does."""
+        return self._streams.documents(stream, place, self._sequence_length + 1)
 
 
 def _place(stream: Stream) -> tuple[str, str]:
