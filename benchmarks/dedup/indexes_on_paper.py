@@ -13,10 +13,9 @@ import hashlib
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.dedup.dumps import STEPS
+from benchmarks.measuring import best_seconds
 from benchmarks.scale_on_paper import Assumptions
 from pipeline.output.key_indexes import card_name, seen_before, write_card, write_index_part
 from pipeline.output.near_indexes import (
@@ -44,7 +44,6 @@ DUMPS_BEFORE = 4
 FOUND = 0.2
 """Part of a dump's documents that have a band in common with an earlier one."""
 PAGE_WORDS = 600
-REPEATS = 3
 UNITS = {"us": 1e-6, "ns": 1e-9}
 """Seconds of the units in which rates are told."""
 
@@ -61,32 +60,22 @@ class Rates(NamedTuple):
     byte_hashed: float
 
 
-def best(work: Callable[[], Any]) -> float:
-    """Return the least processor time of a few runs, in seconds."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
 def measured(output: str, n_keys: int, n_documents: int) -> Rates:
     """Measure the rates with one index of lines and one of near-duplicates."""
     random = np.random.default_rng(0)
     keys = np.unique(random.integers(0, 1 << 64, n_keys, np.uint64))
     asked = np.unique(random.integers(0, 1 << 64, n_keys, np.uint64))
-    written = best(
+    written = best_seconds(
         lambda: write_index_part(output, "a", 0, 0, 0, Rows(keys, saturated(np.ones_like(keys))))
     )
     write_card(output, "a", 0, {"unit": "DeduplicateLines", "made_with": {}})
     card = f"{output}/{card_name('a', 0)}"
-    looked_up = best(lambda: seen_before([card], [card], asked))
+    looked_up = best_seconds(lambda: seen_before([card], [card], asked))
 
     words = random.integers(0, 50_000, (2_000, PAGE_WORDS)).astype("U8")
     batch = documents([str(i) for i in range(len(words))], [" ".join(page) for page in words])
     NEAR.sketch(batch)  # which compiles the kernels
-    sketch = best(lambda: NEAR.sketch(batch)) / len(words)
+    sketch = best_seconds(lambda: NEAR.sketch(batch)) / len(words)
 
     bands = random.integers(0, 1 << 64, (n_documents, NEAR.bands), np.uint64)
     minima = random.integers(0, 1 << 16, (n_documents, NEAR.n_minima), np.uint16)
@@ -100,19 +89,19 @@ def measured(output: str, n_keys: int, n_documents: int) -> Rates:
         write_index_part(output, "a", 1, 0, 0, rows)
         write_minima(output, f"indexes/a/step1/{minima_name(0)}", [made], NEAR.n_minima)
 
-    near_written = best(write) / n_documents
+    near_written = best_seconds(write) / n_documents
     write_card(output, "a", 1, {"unit": "DeduplicateNear", "made_with": {}})
     near = Card(*2 * [f"{output}/{card_name('a', 1)}"])
     n_found = int(FOUND * n_documents)
     new = random.integers(0, 1 << 64, (n_documents, NEAR.bands), np.uint64)
     new[:n_found] = bands[:n_found]
     distinct = np.unique(new)
-    near_looked_up = best(lambda: documents_with(near, distinct, NEAR.max_neighbours))
+    near_looked_up = best_seconds(lambda: documents_with(near, distinct, NEAR.max_neighbours))
     own = made.take(np.arange(n_found))
     rows, older = np.arange(n_found), np.arange(n_found, dtype=np.uint64)
-    compared = best(lambda: are_near_older(NEAR, near, own, rows, older)) / n_found
+    compared = best_seconds(lambda: are_near_older(NEAR, near, own, rows, older)) / n_found
     data = bytes(1 << 27)
-    hashed = best(lambda: hashlib.sha256(data)) / len(data)
+    hashed = best_seconds(lambda: hashlib.sha256(data)) / len(data)
     return Rates(
         written / len(keys), looked_up / len(asked), sketch, near_written,
         near_looked_up / n_documents, compared, hashed,

@@ -130,10 +130,10 @@ def measure_repetition(
     """
     sizes = sorted({*top_n_grams, *duplicate_n_grams})
     tables, of_n_grams = (white_space(), *word_tables(words)), np.array(sizes, np.int64)
-    rows, tops, duplicates = _measure(*tables, *text_buffers(texts), of_n_grams)
-    if words in SEGMENTERS:  # lines are those of the text as it is
-        buffers = text_buffers(segmented(texts, words))
-        _, tops, duplicates = _measure(*tables, *buffers, of_n_grams)
+    of_lines = of_n_grams[:0] if words in SEGMENTERS else of_n_grams  # lines need no segmenter
+    rows, tops, duplicates = _measure(*tables, *text_buffers(texts), of_lines)
+    if words in SEGMENTERS:
+        _, tops, duplicates = _measure(*tables, *text_buffers(segmented(texts, words)), of_n_grams)
     return RepetitionMeasures(
         UnitMeasures(*rows[:, :3].T),
         UnitMeasures(*rows[:, 3:].T),
