@@ -5,6 +5,7 @@ A folder stands for the tokenizer in it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -83,9 +84,11 @@ def marks_of(data: bytes, path: str) -> tuple[int | None, int | None]:
     return file.bos, file.eos
 
 
+@lru_cache(maxsize=2)
 def opened_sentencepiece(model_proto: bytes) -> tuple[ModelFile, Any]:
     """Return a parsed model file, and SentencePiece's processor with the model.
 
+    The last two are kept, since a model that was checked is mostly encoded with next.
     Raises ValueError or RuntimeError where the bytes are not a model.
     """
     return parse_model(model_proto), sentencepiece.SentencePieceProcessor(model_proto=model_proto)

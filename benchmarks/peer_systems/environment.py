@@ -15,7 +15,7 @@ def peers_python() -> Path:
     """Return the Python of the environment, which is made where it is not there or not up to date.
 
     Every package is pinned and taken as it is: CCNet's asks for a fastText and a KenLM that no
-    registry has. They come from the package index alone.
+    registry has. They come from the package index alone, and are compiled as ours are.
     """
     python, stamp = FOLDER / "bin" / "python", FOLDER / ".installed"
     if stamp.exists() and stamp.read_text() == REQUIREMENTS.read_text():
@@ -26,8 +26,8 @@ def peers_python() -> Path:
         [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(FOLDER)], check=True
     )
     subprocess.run(
-        [*uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), "--requirements",
-         str(REQUIREMENTS)],
+        [*uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode",
+         "--python", str(python), "--requirements", str(REQUIREMENTS)],
         check=True,
     )  # fmt: skip
     stamp.write_text(REQUIREMENTS.read_text())

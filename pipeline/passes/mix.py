@@ -82,10 +82,12 @@ def write_manifest(recipe: Recipe, output: str, described: Mapping[str, Any]) ->
 
 
 def _tokenizer(tokenizer: Tokenizer, described: Mapping[str, Any]) -> dict[str, Any]:
+    # Opened as for the shards: a process that wrote some has it.
+    encoder = open_encoder(trusted(tokenizer.model), special_in_text=tokenizer.special_in_text)
     return {
         "model": tokenizer.model,
         "sha256": described["files"][tokenizer.model],
-        "vocabulary_size": open_encoder(trusted(tokenizer.model)).vocabulary_size,
+        "vocabulary_size": encoder.vocabulary_size,
         "bos": tokenizer.bos,
         "eos": tokenizer.eos,
         **_special_tokens(tokenizer),
