@@ -22,7 +22,7 @@ EXPORT_READERS = build/envs/readers/.installed
 # Compiled as it is installed. Where an image forbids Python to write what it compiles, every process
 # would compile the 2,000 modules of Beam and what it needs again, which takes it two seconds.
 export UV_COMPILE_BYTECODE = 1
-export PYTHONDONTWRITEBYTECODE =
+OURS = beam_runner.py llama_corpus pipeline tokenizer training transforms
 
 .PHONY: demo test quick lint wheel kenlm-tools spark-job-server chromium clean
 
@@ -53,6 +53,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing the environment, which takes a minute or two ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(INSTALL) '.[huggingface]'
+	$(BIN)/python -m compileall -q $(OURS)
 	@touch $@
 
 # PyTorch, with which training is tested, is most of it: the demo does without.

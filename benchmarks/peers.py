@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.peer_systems import fineweb, minhash, tokens, web_path
 from benchmarks.peer_systems.comparison import Comparison
 from benchmarks.peer_systems.environment import lists_folder, peers_python
-from benchmarks.peer_systems.inputs import all_texts, json_lines
+from benchmarks.peer_systems.inputs import all_texts, json_lines, with_other_letters
 from benchmarks.peer_systems.setting import Setting
 from benchmarks.peer_systems.sides import Bench
 from benchmarks.peer_systems.table import machine, page, versions
@@ -38,7 +38,8 @@ QUICK_EVERY = 40
 
 def compare(setting: Setting, names: list[str]) -> list[Comparison]:
     """Run the comparisons that are named."""
-    given = json_lines(all_texts(setting.data, setting.every_text), setting.scratch / "texts")
+    texts = with_other_letters(all_texts(setting.data, setting.every_text), setting.copies)
+    given = json_lines(texts, setting.scratch / "texts")
     tokens.make_tokenizers(setting, given)
     by_name = {
         "fineweb": lambda: fineweb.compare(setting),
@@ -64,6 +65,9 @@ def parse_arguments() -> argparse.Namespace:
                         help="cores for FineWeb and near-duplicates (default: 1 2)")  # fmt: skip
     parser.add_argument("--every_page", type=int, default=8, metavar="N",
                         help="every Nth page of WARC; with 1 it takes an hour")  # fmt: skip
+    parser.add_argument("--copies", type=int, default=1, metavar="N", choices=range(1, 27),
+                        help="texts N times, each time in other letters; with 10, near-duplicates"
+                        " take ten minutes a round")  # fmt: skip
     parser.add_argument("--quick", action="store_true",
                         help="few documents, once, on one core: to see that it works")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE",
@@ -85,6 +89,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             every_page=QUICK_EVERY if options.quick else options.every_page,
             every_wet_page=QUICK_EVERY if options.quick else 1,
             every_text=QUICK_EVERY if options.quick else 2,
+            copies=options.copies,
             bench=Bench(scratch, 1, False) if options.quick else Bench(scratch, options.repeats),
         )  # fmt: skip
         made = [one.figures() for one in compare(setting, list(options.only))]

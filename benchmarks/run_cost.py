@@ -28,18 +28,24 @@ class RunCost(NamedTuple):
 
 def run_cost(
     source: str, data: Path, models: Path, output: Path, *, runner: str = "DirectRunner",
-    settings: dict[str, str] | None = None,
+    workers: int = 2, settings: dict[str, str] | None = None,
 ) -> RunCost:  # fmt: skip
-    """Run a source with two worker processes, and measure it. ``settings`` override recipe values.
+    """Run a source with some worker processes, and measure it. ``settings`` override recipe values.
 
     Raises RuntimeError where the run fails.
     """
     command = [
-        sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}", "--workers", "2",
+        sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}",
+        "--workers", str(workers),
         "--sources", source, "--recipe", str(ROOT / "recipes" / "samples.yaml"),
         "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
         *(word for name, text in (settings or {}).items() for word in ("--set", f"{name}={text}")),
     ]  # fmt: skip
+    return cost_of(command)
+
+
+def cost_of(command: list[str]) -> RunCost:
+    """Run a command, and measure it whole. Raises RuntimeError where it fails."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)

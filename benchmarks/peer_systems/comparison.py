@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.peer_systems.inputs import Input
 from benchmarks.peer_systems.sides import Timed
@@ -72,6 +72,17 @@ class Agreement:
         }
 
 
+class NearPair(NamedTuple):
+    """Two documents that are near-duplicates, or that a peer takes for such."""
+
+    first: str
+    second: str
+    overlap: float  # share of their 5-grams that both have
+    gone_here: bool  # at least one of them
+    gone_there: bool
+    in_a_bucket: bool  # of the peer's
+
+
 @dataclass
 class Comparison:
     """Lines of the table, with what was kept and remarks in words."""
@@ -80,6 +91,7 @@ class Comparison:
     rows: list[Row] = field(default_factory=list)
     agreements: list[Agreement] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    pairs: list[NearPair] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
         """Return all of it for JSON."""
@@ -88,6 +100,7 @@ class Comparison:
             "rows": [row.figures() for row in self.rows],
             "agreements": [one.figures() for one in self.agreements],
             "remarks": self.remarks,
+            **({"pairs": [pair._asdict() for pair in self.pairs]} if self.pairs else {}),
         }
 
 

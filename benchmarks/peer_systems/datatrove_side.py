@@ -120,12 +120,12 @@ def outcomes(output: Path) -> dict[str, str]:
     return found | dict.fromkeys(ids(output / "kept"), "kept")
 
 
-def pairs(output: Path) -> int:
-    """Return how many pairs of documents share a bucket, as stage 2 has it."""
+def pairs(output: Path) -> list[tuple[int, ...]]:
+    """Return the pairs that share a bucket, as stage 2 has them: task and number, of either."""
     found: set[tuple[int, ...]] = set()
     for path in (output / "buckets").glob("*.dups"):
         found.update(struct.iter_unpack("<4I", path.read_bytes()))
-    return len(found)
+    return sorted(found)
 
 
 def extraction(output: Path) -> dict[str, int]:

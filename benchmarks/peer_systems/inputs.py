@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import string
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -133,6 +134,26 @@ def all_texts(data: Path, every: int) -> Iterator[str]:
     yield from (article.partition(">")[2].strip() for article in articles[::every])
     news = (data / "near_dup" / "minhash_articles_1000.train").read_text(encoding="utf-8")
     yield from (line.partition(" ")[2] for line in news.splitlines())
+
+
+def with_other_letters(texts: Iterable[str], copies: int) -> Iterator[str]:
+    """Yield all texts, and copies of those in Latin letters with each letter moved on in ABC.
+
+    A copy has the near-duplicates among its own documents that the given texts have among theirs,
+    and as many words of each length; none of it is near what another copy has.
+    """
+    kept = list(texts)
+    yield from kept
+    lower = string.ascii_lowercase
+    for by in range(1, copies):
+        moved = lower[by:] + lower[:by]
+        letters = str.maketrans(lower + lower.upper(), moved + moved.upper())
+        yield from (text.translate(letters) for text in kept if _is_latin(text))
+
+
+def _is_latin(text: str) -> bool:
+    """Say whether most letters of a text are in ASCII."""
+    return sum(map(str.isalpha, text)) < 1.1 * sum(c.isascii() and c.isalpha() for c in text)
 
 
 def json_lines(texts: Iterable[str], folder: Path) -> Input:

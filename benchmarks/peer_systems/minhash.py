@@ -8,15 +8,23 @@ from typing import Any
 
 import yaml
 
-from benchmarks.peer_systems.comparison import KEPT, Agreement, Comparison, Row, agreement
+from benchmarks.peer_systems.comparison import (
+    KEPT,
+    Agreement,
+    Comparison,
+    NearPair,
+    Row,
+    agreement,
+)
 from benchmarks.peer_systems.inputs import Input, json_lines, tiny_texts
-from benchmarks.peer_systems.near_truth import near_pairs
+from benchmarks.peer_systems.near_truth import near_pairs, overlaps
 from benchmarks.peer_systems.our_outcomes import read_run
 from benchmarks.peer_systems.setting import Setting
 from benchmarks.peer_systems.sides import HERE, ROOT, Side, beam_runner, read_done
 
 SOURCE = "texts"
 NEAR = "near-duplicates"
+MIN_OVERLAP = 0.75
 
 
 def recipe_of(setting: Setting) -> Path:
@@ -81,27 +89,48 @@ def compare(setting: Setting, given: Input) -> Comparison:
         made.rows.append(Row("near-duplicates", cores, given, here, there))
         if cores == setting.cores[0]:
             made.agreements.append(removed("near-duplicates", here.found, there.found))
-            made.remarks.append(remark(given, here.found, there.found))
+            made.pairs = pairs_of_either(given, cores, here.found, there.found)
+            made.remarks.append(remark(made.pairs, given, here.found, there.found))
     return made
 
 
-def remark(given: Input, here: dict[str, Any], there: dict[str, Any]) -> str:
-    """Say how many pairs there are in truth, and how many each leaves standing."""
-    texts: dict[str, str] = {}
-    for path in sorted(given.folder.glob("*.jsonl")):
-        with path.open(encoding="utf-8") as file:
-            texts.update((row["id"], row["text"]) for row in map(json.loads, file))
-    pairs = near_pairs(texts, 0.75)
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the documents of a file."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(row) for row in file]
+
+
+def pairs_of_either(
+    given: Input, cores: int, here: dict[str, Any], there: dict[str, Any]
+) -> list[NearPair]:
+    """List the pairs that overlap by more than 0.75, and those of which datatrove has a bucket."""
+    files = [rows_of(path) for path in sorted(given.folder.glob("*.jsonl"))]
+    tasks = [[row["id"] for file in files[task::cores] for row in file] for task in range(cores)]
+    texts = {row["id"]: row["text"] for file in files for row in file}
+    in_buckets = {_pair(tasks[t][i], tasks[u][j]) for t, i, u, j in there["pairs"]}
+    pairs = sorted(in_buckets | {_pair(*names) for names in near_pairs(texts, MIN_OVERLAP)})
     ours, theirs = gone(here), gone(there)
+    return [
+        NearPair(*pair, round(overlap, 3), bool({*pair} & ours), bool({*pair} & theirs),
+                 pair in in_buckets)
+        for pair, overlap in zip(pairs, overlaps(texts, pairs), strict=True)
+    ]  # fmt: skip
 
-    def left(dropped: set[str]) -> int:
-        return sum(not {a, b} & dropped for a, b in pairs)
 
-    in_pairs = {name for pair in pairs for name in pair}
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return min(one, other), max(one, other)
+
+
+def remark(pairs: list[NearPair], given: Input, here: dict[str, Any], there: dict[str, Any]) -> str:
+    """Say how many pairs there are in truth, and how many each leaves standing."""
+    near = [pair for pair in pairs if pair.overlap > MIN_OVERLAP]
+    in_pairs = {name for pair in near for name in (pair.first, pair.second)}
+    ours, theirs = gone(here), gone(there)
     return (
-        f"Of {len(texts):,} documents {len(pairs):,} pairs overlap by more than 0.75: "
-        f"{left(ours):,} of them both stay here, {left(theirs):,} there. "
+        f"Of {given.documents:,} documents {len(near):,} pairs overlap by more than {MIN_OVERLAP}: "
+        f"{sum(not pair.gone_here for pair in near):,} of them both stay here, "
+        f"{sum(not pair.gone_there for pair in near):,} there. "
         f"Dropped: {len(ours):,} here, {len(ours - in_pairs):,} of them in no such pair; "
         f"{len(theirs):,} there, {len(theirs - in_pairs):,} of them in no such pair. "
-        f"datatrove's buckets hold {there['pairs']:,} pairs."
+        f"datatrove's buckets hold {len(there['pairs']):,} pairs."
     )

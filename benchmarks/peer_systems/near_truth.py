@@ -34,3 +34,16 @@ def near_pairs(texts: dict[str, str], min_overlap: float) -> list[tuple[str, str
         for a, b in sorted(candidates)
         if len(sets[a] & sets[b]) > min_overlap * len(sets[a] | sets[b])
     ]
+
+
+def overlaps(texts: dict[str, str], pairs: list[tuple[str, str]]) -> list[float]:
+    """Return the share of their 5-grams that the two documents of each pair have in common."""
+    names = sorted({name for pair in pairs for name in pair})
+    hashes, offsets = distinct_shingles(
+        pa.array([texts[name] for name in names], pa.string()), shingle_words=5
+    )
+    sets = {
+        name: set(hashes[offsets[row] : offsets[row + 1]].tolist())
+        for row, name in enumerate(names)
+    }
+    return [len(sets[a] & sets[b]) / max(1, len(sets[a] | sets[b])) for a, b in pairs]

@@ -23,6 +23,7 @@ class Setting:
     every_page: int  # WARC's pages, of which extraction takes its time
     every_wet_page: int  # of the web path
     every_text: int  # that near-duplicates are looked for in, and that are tokenised
+    copies: int  # of these texts, each in other letters
     bench: Bench
 
     @property
