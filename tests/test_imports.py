@@ -20,7 +20,7 @@ NO_RUN = {"apache_beam", "datasets", "fasttext", "grpc", "pandas", "plotly", "py
     [
         (["--help"], 0, NO_RUN | {"numba", "numpy", "psutil", "pyarrow", "yaml"}),
         (["--set", "shards.target_shard_token=1"], 2, NO_RUN | {"numba"}),
-        (["--dry_run"], 0, NO_RUN),
+        (["--dry_run"], 0, NO_RUN - {"pandas"}),  # pyarrow takes it in with the first array
     ],
 )
 def test_an_answer_without_a_run_imports_little(tmp_path, arguments, status, spared):

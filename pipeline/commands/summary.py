@@ -6,13 +6,19 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.files import storage
 from pipeline.output.clusters import FoundClusters, found_clusters
 from pipeline.output.layout import REPORT_NAME, holds_text
 from pipeline.passes.estimates import Estimate
-from pipeline.tables import show, table
+from pipeline.tables import printable, show, table
+
+if TYPE_CHECKING:
+    from pipeline.starting.trial import Trial
+
+EXCERPT_CHARS = 70
+"""Longest excerpt of a document that is shown, in characters."""
 
 
 def print_estimates(estimates: Sequence[Estimate]) -> None:
@@ -99,3 +105,19 @@ def _corpus_program() -> str:
     if shutil.which("corpus") or not program.exists():
         return "corpus"
     return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
+
+
+def print_trial(trial: Trial) -> None:
+    """Print what became of a source's first records: what is kept, and an example of each drop."""
+    without = f"; not tried: {', '.join(trial.left_out)}" if trial.left_out else ""
+    time_over = ", as time was over" if trial.is_cut_short else ""
+    tried = f"of the first {trial.read} records{time_over}, {trial.kept} are kept"
+    print(f"\n{trial.source}: {tried}{without}")
+    for (step, reason), n in trial.drops.most_common():
+        example = trial.examples[step, reason]
+        what = reason if step in ("read", reason) else f"{step}: {reason}"
+        print(f"{n:>6}  {what}, such as {printable(example.id)}")
+        if excerpt := " ".join(example.text[: 4 * EXCERPT_CHARS].split())[:EXCERPT_CHARS]:
+            print(f"        {printable(excerpt)}")
+    if trial.error:
+        print(f"  a run would stop: {printable(trial.error)}")

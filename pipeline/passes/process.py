@@ -288,7 +288,7 @@ def _documents(
     source = recipe.source(split.source)
 
     def apply(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return _applied(step, batch, split)
+        return applied(step, batch, split)
 
     if are_kept(output, split):
         yield from recall(output, split, steps, apply)
@@ -302,7 +302,7 @@ def _documents(
         yield batch, lambda position, before: apply(steps[position], before)
 
 
-def _applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
+def applied(step: Step, batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
     """Run a step on a batch. Raises StepError, with the record where one alone is to blame."""
     try:
         after = step.target(batch, **step.local_parameters)

@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--output", default=DEMO_OUTPUT, metavar="DIR",
                      help=f"folder of what is written (default: {DEMO_OUTPUT})")  # fmt: skip
     one.add_argument("--dry_run", action="store_true",
-                     help="list what would be done, and start nothing")  # fmt: skip
+                     help="tell what would be done, and try the steps on some records")  # fmt: skip
     one.add_argument("--start_over", action="store_true",
                      help="remove what an earlier run left in the output folder")  # fmt: skip
     one.add_argument("--no_report", action="store_true",
@@ -143,19 +143,22 @@ def _report(output: str) -> None:
 
 
 def _dry_run(recipe: Recipe, how: Execution, output: str) -> int:
-    """Print what a run would do; returns 1 where it would be refused."""
-    from pipeline.commands.summary import print_estimates
-    from pipeline.output.opt_out import given_list
+    """Print what a run would do; returns 1 where it would be refused, or would stop."""
+    from pipeline.commands.summary import print_estimates, print_trial
     from pipeline.output.output_folder import check_output
     from pipeline.passes.plan import make_plan
+    from pipeline.starting.trial import try_recipe
 
     plan = make_plan(recipe, with_checksums=False)
-    given_list(recipe)  # is one, or is refused
     print_estimates([plan.estimate(source) for source in recipe.sources])
+    status = 0
     try:
         check_output(output)
         plan.check_shuffle(how.shuffle_limit)
     except RunError as error:
         print(f"would be refused: {error}")
-        return 1
-    return 0
+        status = 1
+    for trial in try_recipe(recipe, plan):
+        print_trial(trial)
+        status = 1 if trial.error else status
+    return status
