@@ -192,6 +192,7 @@ def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path
     [
         (["--recipe", "nowhere.yaml"], "no such recipe"),
         (["--sources", "c5"], "did you mean 'c4'"),
+        (["--sources", "c4", "books"], "books: this word belongs to no option"),
         (["--set", "models=/nowhere"], "/nowhere/"),
         (["--set", "data=/nowhere"], "no file matches"),
         (["--workers", "0"], "--workers"),

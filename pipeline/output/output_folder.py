@@ -142,13 +142,18 @@ def _taken(path: Path) -> TextIO:
         lock.close()
 
 
+START_OVER = "or --start_over to remove what is there"
+"""What to do about a folder that holds another run, beside giving another one."""
+
+
 def open_output(
-    output: str, described: dict[str, Any], plan: list[Split], start_over: bool
-) -> None:
+    output: str, described: dict[str, Any], plan: list[Split], start_over: bool,
+    advice: str = START_OVER,
+) -> None:  # fmt: skip
     """Open a locked output folder for a run: a new one, or the same run begun before.
 
     ``described`` and ``plan`` are this run's. ``start_over`` removes what the folder holds first.
-    Raises RunError if the folder holds results of another run, or other files.
+    Raises RunError, with ``advice``, if the folder holds results of another run, or other files.
     """
     path = storage.join(output, RUN_NAME)
     if start_over:
@@ -165,7 +170,7 @@ def open_output(
             more = f" (and {len(changes) - 5} more)" if len(changes) > 5 else ""
             raise RunError(
                 f"{output} holds a run of something else: {'; '.join(changes[:5])}{more}. "
-                "Give another --output, or --start_over to remove what is there"
+                f"Give another --output, {advice}"
             )
     elif not storage.is_remote(output) and any(
         child.name not in (".lock", ERROR_NAME, PLAN_NAME, "work")

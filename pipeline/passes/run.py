@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 from pipeline.files import storage
 from pipeline.output.layout import MANIFEST_NAME
 from pipeline.output.mixtures import NewMixture, change_mixture, has_mixture
+from pipeline.output.output_folder import START_OVER
 from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.mix import mix
 from pipeline.passes.session import opened
 from pipeline.passes.shards.build import build_shards
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
+
+REBUILD = "--rebuild_changed to keep the sources that are as they were"
 
 
 class Finished(NamedTuple):
@@ -35,8 +38,9 @@ def run(
     memory.
     """
     with opened(
-        recipe, output, execution, start_over=start_over, opt_out_removed=opt_out_removed
-    ) as session:
+        recipe, output, execution, start_over=start_over, opt_out_removed=opt_out_removed,
+        advice=f"{REBUILD}, {START_OVER}",
+    ) as session:  # fmt: skip
         was_complete, mixture = session.has(MANIFEST_NAME), None
         if not was_complete:
             with session.attempt():

@@ -74,7 +74,7 @@ class Session:
 def opened(
     recipe: Recipe, output: str, execution: Execution, *, start_over: bool,
     describe: Describe = output_folder.describe, products: Sequence[str] = (),
-    opt_out_removed: bool = False,
+    opt_out_removed: bool = False, advice: str = output_folder.START_OVER,
 ) -> Iterator[Session]:  # fmt: skip
     """Open the folder ``output`` for a run of ``recipe``, or to go on with one that was stopped.
 
@@ -83,7 +83,7 @@ def opened(
     where the recipe names none, unless ``opt_out_removed`` takes it back. When the block ends well,
     what a run needs while it runs is removed. Raises RunError, before any work, where the folder
     holds a run of something else, as ``describe`` tells it, or where a shuffle does not fit in
-    memory.
+    memory. ``advice`` says what else to do in the first case.
     """
     plan = make_plan(recipe)
     plan.check_shuffle(execution.shuffle_limit)
@@ -97,7 +97,7 @@ def opened(
         if start_over:
             for name in products:
                 storage.remove(output, name)
-        output_folder.open_output(output, described, plan.splits, start_over)
+        output_folder.open_output(output, described, plan.splits, start_over, advice)
         if recipe.opt_out is None and not opt_out_removed:
             opt_out_list = list_of_run(output)
             described["opt_out"] = digest_of_list(opt_out_list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -16,7 +17,7 @@ SIMILAR = 0.8
 
 
 def check_beam_arguments(arguments: Sequence[str], own: Iterable[str], runner: str) -> None:
-    """Raise RunError if one of ``arguments`` is an unknown option.
+    """Raise RunError if one of ``arguments`` is an unknown option, or a word of no option.
 
     ``own`` are the names of the command's own options. On the DirectRunner, an option that Beam's
     Python package does not know is an error. Other runners have more options, in Java, so there
@@ -24,7 +25,13 @@ def check_beam_arguments(arguments: Sequence[str], own: Iterable[str], runner: s
     """
     known = _options_of_beam()
     ours = {f"--{name}" for name in own}
-    for argument in arguments:
+    for before, argument in pairwise(["", *arguments]):
+        is_value = before.startswith("--") and "=" not in before
+        if not argument.startswith("-") and not is_value:
+            raise RunError(
+                f"{argument}: this word belongs to no option; several values of one have commas "
+                "between them, as in --sources A,B"
+            )
         option = argument.partition("=")[0]
         if option in known:
             continue

@@ -46,8 +46,11 @@ def add_commands(commands: Any) -> None:
                      help=f"folder of what is written (default: {DEMO_OUTPUT})")  # fmt: skip
     one.add_argument("--dry_run", action="store_true",
                      help="tell what would be done, and try the steps on some records")  # fmt: skip
-    one.add_argument("--start_over", action="store_true",
-                     help="remove what an earlier run left in the output folder")  # fmt: skip
+    earlier = one.add_mutually_exclusive_group()
+    earlier.add_argument("--start_over", action="store_true",
+                         help="remove what an earlier run left in the output folder")  # fmt: skip
+    earlier.add_argument("--rebuild_changed", action="store_true",
+                         help="build sources that have changed again, keep others")  # fmt: skip
     one.add_argument("--no_report", action="store_true",
                      help="leave the report to 'corpus report', here or elsewhere")  # fmt: skip
     one.add_argument("--opt_out_removed", action="store_true",
@@ -62,8 +65,8 @@ def add_commands(commands: Any) -> None:
     one.set_defaults(
         function=_command_demo, mistakes=MISTAKES, takes_beam_options=True, settings=[],
         recipe=bundled("recipes/demo.yaml"), sources=None, workers=None, memory_bytes=None,
-        runner="DirectRunner", dry_run=False, start_over=False, no_report=False,
-        opt_out_removed=False,
+        runner="DirectRunner", dry_run=False, start_over=False, rebuild_changed=False,
+        no_report=False, opt_out_removed=False,
     )  # fmt: skip
 
 
@@ -103,6 +106,8 @@ def _whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> i
     from pipeline.passes.run import run
 
     started = time.monotonic()
+    if options.rebuild_changed:
+        _remove_changed(recipe, options.output)
     returning = left_out(options.output) if options.opt_out_removed else 0
     manifest, was_complete, mixture = run(
         recipe, options.output, how, start_over=options.start_over,
@@ -127,6 +132,21 @@ def _whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> i
     warnings = ledger_warnings(ledger, manifest) + opt_out_warnings(options.output, ledger)
     print_summary(manifest, options.output, seconds, warnings)
     return 0 if all(map(kept_some, manifest["sources"].values())) else NOTHING_KEPT
+
+
+def _remove_changed(recipe: Recipe, output: str) -> None:
+    """Make room for what has changed, and tell what is kept, and why not all of it."""
+    from pipeline.passes.rebuild import rebuild_changed
+
+    rebuild = rebuild_changed(recipe, output)
+    if rebuild.kept and not (rebuild.again or rebuild.removed):
+        print("nothing has changed: all sources are kept")
+        return
+    print(f"kept, as nothing of theirs has changed: {', '.join(rebuild.kept)}")
+    for source, reason in rebuild.again.items():
+        print(f"built again: {source}: {reason}")
+    for source in rebuild.removed:
+        print(f"removed: {source}: the recipe has no such source any more")
 
 
 def _report(output: str) -> None:
