@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -30,14 +30,16 @@ class RunTimes(NamedTuple):
 def timed(output: str) -> Iterator[None]:
     """Note the time that the block takes, if it ends well, for the command that runs it.
 
-    It adds to what earlier commands noted. A command that is stopped notes nothing.
+    It adds to what earlier commands noted. A command that is stopped notes nothing. What cannot be
+    written is left out, since the run is whole without it.
     """
     started = time.monotonic()
     yield
     ended = datetime.now(timezone.utc).isoformat(timespec="seconds")
     row = {"ended": ended, "seconds": time.monotonic() - started, "command": again()}
     told = storage.json_bytes({"commands": [*_rows(output), row]})
-    whole_files.write_bytes(output, RUN_TIMES_NAME, told)
+    with suppress(OSError):
+        whole_files.write_bytes(output, RUN_TIMES_NAME, told)
 
 
 def run_times(output: str) -> RunTimes | None:

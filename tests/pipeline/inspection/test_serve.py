@@ -165,6 +165,9 @@ def test_markup_of_documents_stays_text(hostile_run, browser):
             assert page.locator("main").text_content().count(SCRIPT) >= 3  # url, metadata, text
             assert page.title().startswith("c4/")
             assert page.locator("script, b").count() == 0
+        page.goto(f"{server}documents?text={quote(SCRIPT)}")
+        assert page.locator("mark").first.inner_text() == SCRIPT
+        assert page.locator("script, b").count() == 0
         page.goto(f"{server}documents?source={quote(SCRIPT)}")
         assert SCRIPT in page.inner_text("main")
         assert page.locator("script, b").count() == 0

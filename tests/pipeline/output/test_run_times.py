@@ -28,3 +28,10 @@ def test_a_command_that_is_stopped_notes_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), timed(str(tmp_path)):
         raise KeyboardInterrupt
     assert not (tmp_path / RUN_TIMES_NAME).exists()
+
+
+def test_a_note_that_cannot_be_written_is_left_out(tmp_path):
+    (tmp_path / "observed").touch()  # a file where the folder would be
+    with timed(str(tmp_path)):
+        pass
+    assert run_times(str(tmp_path)) is None
