@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -36,6 +38,7 @@ def render(report: dict[str, Any]) -> str:
         anchor=anchor,
         served=served,
         moment=moment,
+        recipe_name=recipe_name,
         duration=duration,
     )
     script = (TEMPLATES / "report.js").read_text()
@@ -153,3 +156,10 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:,.1f} h"
+
+
+def recipe_name(command: str) -> str | None:
+    """Return the file name of the recipe that a command names, if it names one."""
+    words = shlex.split(command.replace("--recipe=", "--recipe "))
+    following = dict(pairwise(words))
+    return PurePath(following["--recipe"]).name if "--recipe" in following else None

@@ -23,8 +23,8 @@ from pipeline.inspection.manifest import load_manifest, number_of, statistics
 from pipeline.inspection.piece_table import PieceTable, load_piece_table
 from pipeline.output.layout import DROPPED, PARTS
 
-KEPT_COUNTS, KEPT_ORDERS = 64, 4
-"""Counts, and orders of documents (16 MB each at most), that are kept for later pages."""
+KEPT_LISTS, KEPT_COUNTS, KEPT_ORDERS = 16, 64, 4
+"""Lists of files, counts, and orders of documents (16 MB each) that are kept for later pages."""
 
 CHOICES = ("language", "bucket")
 """Columns whose values one chooses among."""
@@ -40,6 +40,7 @@ class OpenedRun:
         self.reasons = _reasons(output)
         has_dropped = all(DROPPED in shard for shard in self.manifest["shards"])
         self._parts = (*PARTS, DROPPED) if has_dropped else PARTS
+        self._listed = functools.lru_cache(KEPT_LISTS)(self._list)
         self.table = functools.cache(self._load_table)
         self.choices = functools.cache(self._choices)
         self.count = functools.lru_cache(KEPT_COUNTS)(self._count)
@@ -47,7 +48,7 @@ class OpenedRun:
 
     def files(self, asked: Asked) -> list[DocumentFile]:
         """Return the files with the documents that are asked for, whatever their values."""
-        files = document_files(self.output, self.manifest, source=asked.source, parts=asked.parts)
+        files = self._listed(asked.source, asked.parts)
         numbers = {asked.sort, *(one.column for one in asked.wanted.ranges)}
         if "token_count" in numbers and any(
             file.holds_text or file.part == DROPPED for file in files
@@ -57,7 +58,7 @@ class OpenedRun:
 
     def file(self, name: str) -> DocumentFile:
         """Return a file by its name; raises ValueError where there is none."""
-        for file in document_files(self.output, self.manifest, parts=self._parts):
+        for file in self._listed(None, self._parts):
             if file.name == name:
                 return file
         raise ValueError("there is no such document in the run")
@@ -136,8 +137,10 @@ class OpenedRun:
             return str(error)
 
     def _choices(self) -> dict[str, list[str]]:
-        files = document_files(self.output, self.manifest, parts=self._parts)
-        return values_seen(files, CHOICES)
+        return values_seen(self._listed(None, self._parts), CHOICES)
+
+    def _list(self, source: str | None, parts: tuple[str, ...]) -> list[DocumentFile]:
+        return document_files(self.output, self.manifest, source=source, parts=parts)
 
     def _count(self, asked: Asked) -> Count | None:
         return count(self.files(asked), asked.wanted)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.report.data import collect
 from pipeline.report.llama_mixture import LLAMA_SOURCES, is_llama
-from pipeline.report.page import render
+from pipeline.report.page import recipe_name, render
 from tests.support.browser import watched
 
 
@@ -30,13 +30,25 @@ def test_the_page_begins_with_when_how_long_by_what_and_how_much_was_kept(
                 page.page.locator(".tiles dd").all_inner_texts(), strict=True)
         )  # fmt: skip
         assert tiles["done, UTC"] == times.ended[:16].replace("T", " ")
-        assert tiles["took"] == f"{times.seconds:.0f} s" and tiles["recipe"] == "8 sources"
+        assert tiles["took"] == f"{times.seconds:.0f} s" and tiles["recipe"] == "as below"
         share = totals["documents_kept"] / totals["documents_in"]
         assert tiles["share kept"] == f"{share:.1%}"
         assert times.command in page.page.locator("header code").inner_text()
         navigation = page.page.locator("body > nav")
         page.page.locator("#versions").scroll_into_view_if_needed()
         assert navigation.bounding_box()["y"] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("corpus run --recipe 'my files/a b.yaml' --output out", "a b.yaml"),
+        ("python beam_runner.py --recipe=recipes/llama.yaml", "llama.yaml"),
+        ("corpus demo", None),
+    ],
+)
+def test_the_recipe_is_called_as_the_command_has_it(command, name):
+    assert recipe_name(command) == name
 
 
 def test_where_the_text_went_adds_up_to_what_was_read(report):
