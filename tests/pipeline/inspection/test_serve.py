@@ -207,9 +207,9 @@ def test_texts_are_searched_and_hits_are_gone_through(server, browser, demo_run)
     loose = {identifier for identifier, text in texts if phrase in text.lower()}
     with watched(browser, server) as seen:
         page = seen.page
-        page.goto(f"{server}documents")
+        page.goto(server)
         page.fill("input[name=text]", phrase)
-        follow(page, page.get_by_role("button", name="Filter"))
+        follow(page, page.get_by_role("button", name="Search"))
         assert set(page.locator("mark").all_inner_texts()) == {phrase}
         first = page.url
         shown = all_pages(page)

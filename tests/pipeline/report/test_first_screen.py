@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -77,3 +78,27 @@ def test_the_ids_of_samples_lead_to_the_documents(report):
             shard = f"commoncrawl/{part}-{sample['shard']:05d}"
             asked = urlencode({"shard": shard, "id": sample["id"]}).replace("&", "&amp;")
             assert f'href="http://127.0.0.1:8321/document?{asked}"' in page
+
+
+def test_a_speed_is_that_after_the_first_use(report):
+    speed = render(report).split('<section id="speed">')[1].split("<tbody>")[1]
+    web = next(one for one in report["sources"] if one["name"] == "commoncrawl")
+    for step in (one for one in web["steps"] if one["text_bytes"]):
+        first = step["first_processor_seconds"]
+        seconds = step["processor_seconds"] - first
+        rows = [one for one in speed.split("<tr>") if ">commoncrawl<" in one]
+        (row,) = [one for one in rows if f">{step['step']}<" in one]
+        cells = re.findall(r'data-value="([^"]*)"', row)
+        assert float(cells[3]) == first
+        assert float(cells[5]) == pytest.approx(step["text_bytes"] / 1e6 / seconds)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_heat_map_stands_out_from_the_page_where_most_documents_are(demo_run, browser, scheme):
+    url = (demo_run / "report.html").as_uri()
+    with watched(browser, url, color_scheme=scheme) as page:
+        page.page.goto(url)
+        colours = "e => getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number)"
+        field = sum(page.page.locator("#chart-lengths .cells i").first.evaluate(colours))
+        back = sum(page.page.locator("body").evaluate(colours))
+        assert (field > back) == (scheme == "dark") and abs(field - back) > 200

@@ -201,6 +201,10 @@ def test_the_numbers_are_those_of_the_ledger_and_the_shards(run, report):
     assert report["totals"]["tokens"] == sum(one["tokens"] for one in report["sources"])
 
 
+def test_some_of_llama_s_sources_are_not_set_beside_it(run, report):
+    assert report["llama"] == [] and "Beside LLaMA" not in (run / "report.html").read_text()
+
+
 def test_bytes_a_token_are_those_of_the_text(run, report):
     """ASCII text has as many bytes as characters."""
     github = source(report, "github")
