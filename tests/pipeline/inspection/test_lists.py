@@ -59,6 +59,18 @@ def test_mistakes_are_told_in_a_line(given, told):
         parse(given)
 
 
+def test_ranges_have_their_ends_and_no_documents_without_the_number(opened, documents):
+    of = {one.row["id"]: one.row for one in documents}
+    first = next(row for row in of.values() if row["perplexity"] is not None)
+    for column in ("chars", "perplexity"):
+        value = repr(first[column])
+        expected = {name for name, row in of.items() if row[column] == first[column]}
+        found = collected(opened, parse({f"min_{column}": value, f"max_{column}": value}))[0]
+        assert set(found) == expected
+    scored = {name for name, row in of.items() if row["perplexity"] is not None}
+    assert set(collected(opened, parse({"min_perplexity": "0"}))[0]) == scored != set(of)
+
+
 def collected(opened: OpenedRun, asked: Asked) -> tuple[list[str], int]:
     """Return the ids on all pages, and how many of these were cut short."""
     place: Place | None = BEGIN
@@ -80,7 +92,8 @@ def test_a_search_in_texts_stops_and_goes_on(opened, documents, monkeypatch):
 
 
 def test_what_is_next_to_a_document_is_found_both_ways(opened, documents, monkeypatch):
-    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 50)
+    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 5)
+    monkeypatch.setattr(listing, "SEARCHED_CHARS", 9_000)
     asked = parse({"text": "garden", "min_chars": "400"})
     expected = [
         one.row["id"] for one in documents if "garden" in one.text and one.row["chars"] >= 400
