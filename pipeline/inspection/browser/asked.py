@@ -69,12 +69,12 @@ def parse(arguments: Mapping[str, str]) -> Asked:
         raise ValueError(f"there is no part {part!r}")
     if "text" in given and part == DROPPED:
         raise ValueError("texts of dropped documents are not kept; search among the others")
+    if "text" in given:
+        given.pop("sort", None)  # hits are in the order of the files, where a search can stop
     order = given.get("sort", "")
     sort = order.removeprefix("-") or None
     if sort is not None and sort not in NUMBERS:
         raise ValueError(f"documents cannot be sorted by {sort!r}")
-    if sort is not None and "text" in given:
-        raise ValueError("hits of a search stand in the order of the files; leave the order out")
     wanted = Filter(
         language=given.get("language"),
         bucket=given.get("bucket"),
