@@ -39,11 +39,14 @@ def add_choice_of_document(one: argparse.ArgumentParser) -> None:
 
 
 def record_rows(record: dict[str, Any]) -> list[list[str]]:
-    """Return a document's record as rows for a table: column and value, nulls left out."""
+    """Return a document's record as rows for a table: column and value, nulls left out.
+
+    The id is left out too: it stands above the table, whole on a line, to be copied.
+    """
     return [
         [name, json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)]
         for name, value in record.items()
-        if value is not None
+        if value is not None and name != "id"
     ]
 
 

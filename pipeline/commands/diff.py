@@ -117,12 +117,11 @@ def _show(differences: list[str], alike: dict[str, int], rows: list[dict[str, An
             show(f"  and in {len(differences) - SHOWN_DIFFERENCES} more points")
         show("")
     if rows:
-        columns = ["source", "in the first run", "in the second run", "documents", "such as"]
-        cells = [
-            [r["source"], r["first"], r["second"], r["documents"], "\n".join(r["ids"])]
-            for r in rows
-        ]
+        columns = ["source", "in the first run", "in the second run", "documents"]
+        cells = [[r["source"], r["first"], r["second"], r["documents"]] for r in rows]
         show(table("Documents that became something else", columns, cells), "")
+        for row in rows:  # ids stand whole on a line, to be copied
+            show(f"{row['first']}, then {row['second']}, such as", *row["ids"], "")
     counts = [
         [name, same, sum(r["documents"] for r in rows if r["source"] == name)]
         for name, same in alike.items()

@@ -139,7 +139,8 @@ def _command_sample(options: argparse.Namespace) -> int:
         text = document["text"]
         shown = text[: options.chars] if options.chars else text
         title = f"Document {document['number']} of {document['shard']}"
-        show(table(title, ["column", "value"], record_rows(document["record"])), "", shown)
+        record = document["record"]
+        show(record["id"], table(title, ["column", "value"], record_rows(record)), "", shown)
         left = len(text) - len(shown)
         show(f"... and {left:,} more characters\n" if left else "")
     show(f"{len(documents):,} of {total:,} documents that match")

@@ -74,7 +74,8 @@ def _command_show(options: argparse.Namespace) -> int:
     from pipeline.tables import show, table
 
     title = f"Document {document['number']} of {document['shard']}"
-    show(table(title, ["column", "value"], record_rows(document["record"])), "", document["text"])
+    record = document["record"]
+    show(record["id"], table(title, ["column", "value"], record_rows(record)), "", document["text"])
     return 0
 
 
@@ -162,7 +163,7 @@ def _command_explain(options: argparse.Namespace) -> int:
     )
     outcome += told_of(explanation.get("fell_to", []))
     headings = ["step", "decision", "characters before", "after", "what it set"]
-    show(table(f"{explanation['id']}: {outcome}", headings, rows))
+    show(explanation["id"], table(outcome, headings, rows))
     for decision in explanation["decisions"]:
         if decision.get("removed_lines"):
             lines = [

@@ -9,9 +9,7 @@ import socket
 from typing import Any
 
 from pipeline.commands.common import add_output_command
-
-DEFAULT_PORT = 8321
-"""Port that the browser connects to."""
+from pipeline.inspection.browser.address import DEFAULT_PORT
 
 
 def add_commands(commands: Any) -> None:

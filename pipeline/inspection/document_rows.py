@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.files import storage
 from pipeline.inspection.text_shards import TextReader
 from pipeline.output.arrow_values import scalar, truths
-from pipeline.output.layout import DROPPED, PARTS, TEXT_SUFFIX
+from pipeline.output.layout import DROPPED, PARTS, TEXT_SUFFIX, shard_title
 from tokenizer.shards import ShardReader
 
 
@@ -44,6 +44,14 @@ EQUAL = ("language", "bucket", "reason", "step", "domain")
 """Columns of which a filter wants one value."""
 
 
+class Range(NamedTuple):
+    """Values of a column of numbers that are wanted; None stands for no bound."""
+
+    column: str
+    low: float | None
+    high: float | None
+
+
 class Filter(NamedTuple):
     """Values that a row must have; None matches any value."""
 
@@ -53,12 +61,14 @@ class Filter(NamedTuple):
     step: str | None = None  # which step dropped it
     domain: str | None = None  # of a source that is divided; dropped documents have none
     contains: str | None = None  # text in the id or the url
+    ranges: tuple[Range, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """Columns that the filter needs."""
         equal = [name for name in EQUAL if getattr(self, name) is not None]
-        return [*equal, *(["id", "url"] if self.contains else [])]
+        between = [one.column for one in self.ranges]
+        return [*equal, *(["id", "url"] if self.contains else []), *between]
 
     def matches(self, rows: pa.Table) -> npt.NDArray[np.bool_]:
         """Return for each row whether it has all the values."""
@@ -69,7 +79,16 @@ class Filter(NamedTuple):
         if self.contains:
             within = [pc.match_substring(rows[name], self.contains) for name in ("id", "url")]
             matching &= truths(within[0].combine_chunks()) | truths(within[1].combine_chunks())
+        for column, low, high in self.ranges:
+            values = float_values(rows[column])  # what has none is in no range
+            matching &= values >= (-np.inf if low is None else low)
+            matching &= values <= (np.inf if high is None else high)
         return matching
+
+
+def float_values(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Return the values of a column of numbers; NaN stands for null."""
+    return pc.cast(column, pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
 
 
 def document_files(
@@ -99,7 +118,7 @@ def document_files(
         for part, summary in summaries.items():
             if part in parts:
                 (path,) = (name for name in summary["files"] if name.endswith(".parquet"))
-                name = f"{shard['source']}/{part}-{shard['shard']:05d}"
+                name = shard_title(shard["source"], part, shard["shard"])
                 files.append(
                     DocumentFile(name, shard["source"], part, shard["shard"],
                                  storage.join(output, path), summary["documents"])

@@ -18,7 +18,7 @@ from pipeline.inspection.document_rows import (
     read_rows,
     row_groups,
 )
-from pipeline.output.layout import DROPPED, PARTS
+from pipeline.output.layout import DROPPED, PARTS, shard_title
 
 
 def sample_documents(
@@ -74,7 +74,7 @@ def _files_with_domain(
 ) -> list[DocumentFile]:
     """Return those files that hold documents of a domain. Raises ValueError if there is none."""
     there: dict[str, set[str]] = {
-        f"{shard['source']}/{part}-{shard['shard']:05d}": {one["domain"] for one in groups}
+        shard_title(shard["source"], part, shard["shard"]): {one["domain"] for one in groups}
         for shard in manifest["shards"]
         for part, summary in shard["parts"].items()
         if (groups := summary.get("domains")) is not None

@@ -22,6 +22,7 @@ from pipeline.output.layout import (
     OPT_OUT_STEP,
     TEXT_SUFFIX,
     mixture_name,
+    shard_title,
 )
 from pipeline.recipe.across import steps_of
 
@@ -57,7 +58,7 @@ def list_shards(output: str) -> list[dict[str, Any]]:
     """Return one row for each part of each shard."""
     return [
         {
-            "shard": f"{shard['source']}/{part}-{shard['shard']:05d}",
+            "shard": shard_title(shard["source"], part, shard["shard"]),
             "documents": summary["documents"],
             "tokens": summary["tokens"],
             "characters": summary["characters"],
@@ -71,7 +72,7 @@ def list_shards(output: str) -> list[dict[str, Any]]:
 def list_domains(output: str) -> list[dict[str, Any]]:
     """Return one row for each domain of each part of each shard of the sources that are divided."""
     return [
-        {"shard": f"{shard['source']}/{part}-{shard['shard']:05d}", **group}
+        {"shard": shard_title(shard["source"], part, shard["shard"]), **group}
         for shard in load_manifest(output)["shards"]
         for part, summary in shard["parts"].items()
         for group in summary.get("domains", ())
@@ -95,7 +96,7 @@ def find_document(
         raise ValueError(f"{output}: no shard {shard!r}; there are {', '.join([*files][:8])} ...")
     file = files[name]
     if identifier is not None:
-        number = _number_of(file, identifier)
+        number = number_of(file, identifier)
         if number is None:
             raise ValueError(
                 f"{identifier} is not in {name}; 'corpus explain {output} {identifier}' tells why"
@@ -114,7 +115,7 @@ def _document_of_id(output: str, identifier: str | None) -> tuple[DocumentFile, 
         raise ValueError("give a shard, as 'corpus ls' names it, or an id with --id")
     for file in document_files(output, load_manifest(output)):
         if identifier.startswith(f"{file.source}/"):
-            number = _number_of(file, identifier)
+            number = number_of(file, identifier)
             if number is not None:
                 return file, number
     raise ValueError(
@@ -122,7 +123,8 @@ def _document_of_id(output: str, identifier: str | None) -> tuple[DocumentFile, 
     )
 
 
-def _number_of(file: DocumentFile, identifier: str) -> int | None:
+def number_of(file: DocumentFile, identifier: str) -> int | None:
+    """Return the number of the document with an id in a file; None where it is not there."""
     for first, rows in row_groups(file, ["id"]):
         place = pc.index(rows["id"], scalar(identifier)).as_py()
         if place >= 0:

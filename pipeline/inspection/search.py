@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
@@ -38,9 +38,9 @@ class Hit(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """Consecutive documents of a shard, decoded."""
+    """Documents of a shard, decoded."""
 
-    numbers: range
+    numbers: Sequence[int]
     decoded: DecodedTokens
     starts: npt.NDArray[np.int64]  # offsets of the documents' texts in the bytes of ``decoded``
     ends: npt.NDArray[np.int64]
@@ -101,6 +101,19 @@ def find_text(reader: ShardReader | TextReader, table: PieceTable, find: Finder)
         decoded = decode_tokens(table, reader.tokens[bounds[first] : bounds[last]])
         starts = text_starts(table, decoded, offsets)
         yield from find(_Chunk(range(first, last), decoded, starts, decoded.offsets[offsets[1:]]))
+
+
+def find_among(
+    reader: ShardReader | TextReader, table: PieceTable, find: Finder, numbers: Sequence[int]
+) -> Iterator[Hit]:
+    """Search the texts of some documents of a shard, which are all in memory at once."""
+    if not numbers:
+        return
+    ids = [reader[number] for number in numbers]
+    offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
+    decoded = decode_tokens(table, np.concatenate(ids))
+    starts = text_starts(table, decoded, offsets)
+    yield from find(_Chunk(numbers, decoded, starts, decoded.offsets[offsets[1:]]))
 
 
 def _chunks(bounds: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -164,7 +177,7 @@ def search(
         refuse_text(output, manifest)
         wanted = _wanted_ids(table, phrase)
     elif regex or ignore_case:
-        finder = pattern_finder(_compiled(phrase, regex, ignore_case))
+        finder = pattern_finder(compiled(phrase, regex, ignore_case))
     else:
         finder = phrase_finder(phrase)
     for file in document_files(output, manifest, source=source):
@@ -181,7 +194,7 @@ def search(
                 "number": hit.number,
                 "hits": hit.hits,
                 "position": hit.first,
-                **_snippet(table, reader[hit.number], hit, in_tokens=tokens),
+                **snippet(table, reader[hit.number], hit, in_tokens=tokens),
             }
 
 
@@ -207,7 +220,8 @@ def _wanted_ids(table: PieceTable, tokens: str) -> npt.NDArray[np.int64]:
     return np.array(ids, np.int64)
 
 
-def _compiled(phrase: str, regex: bool, ignore_case: bool) -> re.Pattern[str]:
+def compiled(phrase: str, regex: bool, ignore_case: bool) -> re.Pattern[str]:
+    """Compile a phrase, or a regular expression; raises ValueError if it is none."""
     flags = re.MULTILINE | (re.IGNORECASE if ignore_case else 0)
     try:
         pattern = re.compile(phrase if regex else re.escape(phrase), flags)
@@ -216,8 +230,8 @@ def _compiled(phrase: str, regex: bool, ignore_case: bool) -> re.Pattern[str]:
     return pattern
 
 
-def _snippet(
-    table: PieceTable, ids: npt.NDArray[Any], hit: Hit, *, in_tokens: bool
+def snippet(
+    table: PieceTable, ids: npt.NDArray[Any], hit: Hit, *, in_tokens: bool = False
 ) -> dict[str, str]:
     """Return the text of the first hit, and the text before and after it."""
     text = document_text(table, ids)

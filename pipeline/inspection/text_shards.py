@@ -26,16 +26,22 @@ class TextReader:
             metadata = pq.ParquetFile(stream).metadata
             sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         self._ends = np.cumsum([0, *sizes])
+        self._last: tuple[int, pa.ChunkedArray] | None = None  # a row group and its texts
 
     def __len__(self) -> int:
         return int(self._ends[-1])
 
     def __getitem__(self, number: int) -> Bytes:
-        """Return a document's bytes; reads its row group. IndexError beyond the last."""
+        """Return a document's bytes; reads its row group, unless it was read last.
+
+        Raises IndexError beyond the last document.
+        """
         if not 0 <= number < len(self):
             raise IndexError(f"document {number} of {len(self)}")
         group = int(np.searchsorted(self._ends, number, "right")) - 1
-        text = self._texts([group])[number - int(self._ends[group])].as_buffer()
+        if self._last is None or self._last[0] != group:
+            self._last = group, self._texts([group])
+        text = self._last[1][number - int(self._ends[group])].as_buffer()
         return np.frombuffer(text, np.uint8) if text.size else np.zeros(0, np.uint8)
 
     @cached_property

@@ -17,6 +17,7 @@
 ``manifest.json``                              totals, mixture, SHA-256 of every file
 ``mixtures/NAME.json``                         manifests of this mixture and of earlier ones
 ``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
+``observed/run.json``                          when commands ended the run, and how long they took
 ``report.html``, ``DATACARD.md``               the report and the data card, to read
 ``work/``                                      temporary files of a run
 ``work/documents/SOURCE/splitN.arrow``         documents that are kept between the passes
@@ -42,6 +43,7 @@ MANIFEST_FORMAT = "llama-corpus manifest, version 1"
 MIXTURES_FOLDER = "mixtures"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"
+RUN_TIMES_NAME = f"{OBSERVED_FOLDER}/run.json"
 INDEXES_FOLDER = "indexes"
 KEPT_FOLDER = "work/documents"
 REPORT_NAME = "report.html"
@@ -203,6 +205,11 @@ def shard_file(source: str, part: str, shard: int, suffix: str) -> str:
     It is ``bin``, ``idx`` or ``docs.parquet``, or :data:`TEXT_SUFFIX` for a shard of text.
     """
     return f"shards/{source}/{part}-{shard:05d}.{suffix}"
+
+
+def shard_title(source: str, part: str, shard: int) -> str:
+    """Return the name by which people call a part of a shard, ``SOURCE/PART-NNNNN``."""
+    return f"{source}/{part}-{shard:05d}"
 
 
 def holds_text(manifest: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import RunError
 from pipeline.files import storage
 from pipeline.output.layout import MANIFEST_NAME, dropped_summary, read_plan
+from pipeline.output.run_times import timed
 from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.session import opened
 from pipeline.passes.shards.build import build_shards
@@ -42,7 +43,7 @@ def repair(output: str, recipe: Recipe, execution: Execution) -> list[str]:
         if damaged:
             for shard in damaged:
                 storage.remove(output, shard["ledger"]["name"])
-            with session.attempt():
+            with session.attempt(), timed(output):
                 first_passes(session)
                 build_shards(session)
         if left := _damaged(output, manifest):

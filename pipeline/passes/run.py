@@ -8,6 +8,7 @@ from pipeline.files import storage
 from pipeline.output.layout import MANIFEST_NAME
 from pipeline.output.mixtures import NewMixture, change_mixture, has_mixture
 from pipeline.output.output_folder import START_OVER
+from pipeline.output.run_times import timed
 from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.mix import mix
 from pipeline.passes.session import opened
@@ -43,7 +44,7 @@ def run(
     ) as session:  # fmt: skip
         was_complete, mixture = session.has(MANIFEST_NAME), None
         if not was_complete:
-            with session.attempt():
+            with session.attempt(), timed(output):
                 first_passes(session)
                 build_shards(session)
                 mix(session)

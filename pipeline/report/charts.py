@@ -1,99 +1,126 @@
-"""Charts of the report, as Plotly figures. The page sets the colours of text and lines."""
+"""Charts of the report. Names that come from the data are escaped where the page is rendered."""
 
 from __future__ import annotations
 
-import html
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import plotly.graph_objects as go
 
-from pipeline.report.distributions import LENGTH_EDGES, PERPLEXITY_EDGES, Histogram
+from pipeline.report.distributions import (
+    KEPT,
+    LENGTH_EDGES,
+    OF_LANGUAGE,
+    OTHERWISE,
+    PERPLEXITY_EDGES,
+    SCORE_EDGES,
+    Histogram,
+)
+from pipeline.report.marks import (
+    Axis,
+    Bar,
+    Bars,
+    Cell,
+    Columns,
+    Heat,
+    Legend,
+    Part,
+    Rectangle,
+    Row,
+)
 
-PALETTE = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8866", "#999999"]
-BUCKET_COLOURS = {"head": "#228833", "middle": "#ccbb44", "tail": "#ee6677"}
-KEPT, DROPPED = "#4477aa", "#ee6677"
-ROW_PIXELS = 26
-"""Height of one row of bars, in pixels."""
+STEP_COLOURS = ("s0", "s1", "s2", "s3", "s4", "s5", "s6")
+"""Colours of the steps that took most; the others share :data:`OTHER_COLOUR`."""
+OTHER_COLOUR = "other"
+BUCKET_COLOURS = {"head": "head", "middle": "middle", "tail": "tail"}
 LABEL_CHARS = 18
-"""Longest name of a domain beside its bars; a longer one is whole where one points at them."""
+"""Longest name of a domain beside its bars; a longer one is whole where one points at it."""
+FAINTEST = 0.08
+"""Strength of the colour of a field of a heat map that holds next to nothing."""
+MAX_TICKS = 7
+"""Most numbers on an axis; more would run into each other on a narrow page."""
 
 
-def _figure(traces: Sequence[go.Bar | go.Heatmap], height: int, **layout: Any) -> go.Figure:
-    figure = go.Figure(traces)
-    figure.update_layout(
-        template="none",
-        colorway=PALETTE,
-        height=height,
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        legend={
-            "orientation": "h",
-            "yanchor": "bottom",
-            "y": 1.0,
-            "x": 0,
-            "xanchor": "left",
-            "traceorder": "normal",
-        },
-        dragmode=False,
-        bargap=0.25,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"namelength": -1},
-    )
-    figure.update_xaxes(automargin=True, fixedrange=True)
-    figure.update_yaxes(automargin=True, fixedrange=True)
-    figure.update_layout(**layout)
-    return figure
+def overview(sources: Sequence[Mapping[str, Any]]) -> Bars:
+    """Bars of what became of the characters that were read, of all sources and of each."""
+    total: Counter[str] = Counter()
+    for source in sources:
+        total.update(source["gone"])
+    colours = dict(zip((step for step, _ in total.most_common()), STEP_COLOURS, strict=False))
+    kept = sum(source["characters"] for source in sources)
+    rows = [_went("all sources", kept, total, colours)] if len(sources) > 1 else []
+    rows += [_went(one["name"], one["characters"], one["gone"], colours) for one in sources]
+    legend = [("kept", "kept"), *colours.items()]
+    if len(total) > len(colours):
+        legend.append(("other steps", OTHER_COLOUR))
+    return Bars(rows, legend)
 
 
-def _rows(n: int, more: int = 70) -> int:
-    return ROW_PIXELS * n + more
-
-
-def mixture(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Bars of the paper's sources: proportions of this run beside those of the paper."""
-    titles = [row["title"] for row in rows]
-    series = [
-        ("this run, sampled", "proportion", PALETTE[0]),
-        ("this run, unique tokens", "unique_share", PALETTE[4]),
-        ("LLaMA, table 1", "llama_proportion", PALETTE[6]),
+def _went(name: str, kept: int, gone: Mapping[str, int], colours: Mapping[str, str]) -> Row:
+    whole = kept + sum(gone.values())
+    others = sum(n for step, n in gone.items() if step not in colours)
+    found = [("kept", kept, "kept")]
+    found += [(step, gone[step], colour) for step, colour in colours.items() if step in gone]
+    found += [("other steps", others, OTHER_COLOUR)] if others else []
+    parts = [
+        Part(n / whole, colour, f"{what}: {n:,} characters, {n / whole:.1%}")
+        for what, n, colour in found
+        if n
     ]
-    return _figure(
+    text = f"{kept / whole:.1%} of {_short(whole)}" if whole else "nothing"
+    return Row(name, name, [Bar(parts, text)])
+
+
+def _short(n: int) -> str:
+    """Write a large number in few letters."""
+    for size, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if n >= size:
+            return f"{n / size:.3g} {letter}"
+    return str(n)
+
+
+def mixture(rows: Sequence[Mapping[str, Any]]) -> Bars:
+    """Bars of the paper's sources: proportions of this run beside those of the paper."""
+    series = [
+        ("this run, sampled", "proportion", "kept"),
+        ("this run, unique tokens", "unique_share", "s4"),
+        ("LLaMA, table 1", "llama_proportion", "s3"),
+    ]
+    widest = max((row[key] or 0 for row in rows for _, key, _ in series), default=0) or 1
+    return Bars(
         [
-            go.Bar(name=name, y=titles, x=[row[key] for row in rows], orientation="h",
-                   marker_color=colour, hovertemplate="%{y}: %{x:.1%}")
-            for name, key, colour in series
+            Row(row["title"], row["title"],
+                [_single((row[key] or 0) / widest, colour, f"{row['title']}, {name}",
+                         "-" if row[key] is None else f"{row[key]:.1%}")
+                 for name, key, colour in series])
+            for row in rows
         ],
-        _rows(2 * len(rows)),
-        barmode="group",
-        xaxis_tickformat=".0%",
-        yaxis_autorange="reversed",
+        [(name, colour) for name, _, colour in series],
     )  # fmt: skip
 
 
-def domains(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+def domains(rows: Sequence[Mapping[str, Any]]) -> Bars:
     """Bars of a source's domains: what is drawn of each beside what there is, and its epochs."""
-    names = [label(row["domain"]) for row in rows]
-    epochs = ["-" if row["epochs"] is None else f"{row['epochs']:.3g} epochs" for row in rows]
-    return _figure(
-        [
-            go.Bar(name="sampled", y=names, x=[row["proportion"] for row in rows], orientation="h",
-                   marker_color=PALETTE[0], text=epochs, textposition="auto", textangle=0,
-                   cliponaxis=False, customdata=epochs,
-                   hovertemplate="%{y}: %{x:.1%}, %{customdata}"),
-            go.Bar(name="unique tokens", y=names, x=[row["unique_share"] for row in rows],
-                   orientation="h", marker_color=PALETTE[4], hovertemplate="%{y}: %{x:.1%}"),
-        ],
-        _rows(2 * len(rows)),
-        barmode="group",
-        xaxis={"tickformat": ".0%", "nticks": 5, "tickangle": 0},
-        yaxis={"autorange": "reversed", "type": "category", "tickvals": names,
-               "ticktext": [label(_shortened(row["domain"])) for row in rows]},
-    )  # fmt: skip
+    widest = max((max(row["proportion"], row["unique_share"]) for row in rows), default=0) or 1
+    made = []
+    for row in rows:
+        name, epochs = row["domain"], row["epochs"]
+        drawn = f"{row['proportion']:.1%}, " + ("-" if epochs is None else f"{epochs:.3g} epochs")
+        there = f"{row['unique_share']:.1%}"
+        bars = [
+            _single(row["proportion"] / widest, "kept", f"{name}, sampled", drawn),
+            _single(row["unique_share"] / widest, "s4", f"{name}, unique tokens", there),
+        ]
+        made.append(Row(_shortened(name), name, bars))
+    return Bars(made, [("sampled", "kept"), ("unique tokens", "s4")])
+
+
+def _single(share: float, colour: str, name: str, text: str) -> Bar:
+    """Return a bar of one part, whose title is its name and the text beside it."""
+    return Bar([Part(share, colour, f"{name}: {text}")], text)
 
 
 def _shortened(name: str) -> str:
@@ -102,122 +129,141 @@ def _shortened(name: str) -> str:
     return name if len(name) <= LABEL_CHARS else f"{name[:half]}…{name[-half:]}"
 
 
-def funnel(left: Sequence[Mapping[str, Any]]) -> go.Figure:
+def funnel(left: Sequence[Mapping[str, Any]]) -> Bars:
     """Bars of the number of documents left after each step."""
-    documents = [row["documents"] for row in left]
-    bars = go.Bar(
-        y=[label(row["step"]) for row in left],
-        x=documents,
-        orientation="h",
-        marker_color=KEPT,
-        text=[f"{n:,}" for n in documents],
-        textposition="auto",
-        hovertemplate="%{y}: %{x:,} documents left<extra></extra>",
-    )
-    return _figure([bars], _rows(len(left), 40), xaxis_tickformat=",", yaxis_autorange="reversed")
-
-
-def lengths(by_source: Mapping[str, Histogram]) -> go.Figure:
-    """A heat map of document lengths: one row a source, darker where more documents are."""
-    shown = {name: histogram for name, histogram in by_source.items() if histogram.total}
-    edges = LENGTH_EDGES
-    low, high = _held(shown.values(), edges)
-    shares = [(h.counts[low:high] / h.total).tolist() for h in shown.values()]
-    heat = go.Heatmap(
-        x=np.log10(edges[low : high + 1]).tolist(),
-        y=[label(name) for name in shown],
-        z=[[share or None for share in row] for row in shares],
-        customdata=[_ranges(edges[low : high + 1])] * len(shown),
-        hovertemplate="%{y}, %{customdata[0]:,} to %{customdata[1]:,} characters: %{z:.1%}"
-        "<extra></extra>",
-        colorscale=[[0, "#cfe0f1"], [1, "#1d4a7a"]],
-        colorbar={"tickformat": ".0%", "thickness": 12, "outlinewidth": 0},
-        hoverongaps=False,
-        xgap=1,
-        ygap=3,
-    )
-    return _figure(
-        [heat], _rows(len(shown), 90), xaxis=_logarithmic("characters", shown.values(), edges),
-        yaxis_autorange="reversed",
+    most = max((row["documents"] for row in left), default=0) or 1
+    return Bars(
+        [
+            Row(row["step"], row["step"],
+                [_single(row["documents"] / most, "kept", f"left after {row['step']}",
+                         f"{row['documents']:,}")])
+            for row in left
+        ],
+        [],
     )  # fmt: skip
+
+
+def lines_by_domain(domains: Sequence[Mapping[str, Any]]) -> Bars:
+    """Bars of the lines of each domain: those left and those removed."""
+    most = max((row["lines"] for row in domains), default=0) or 1
+    made = []
+    for row in domains:
+        name, lines, gone = row["domain"], row["lines"], row["removed_lines"]
+        parts = [
+            Part((lines - gone) / most, "kept", f"{name}: {lines - gone:,} lines left"),
+            Part(gone / most, "dropped", f"{name}: {gone:,} lines removed"),
+        ]
+        made.append(Row(_shortened(name), name, [Bar(parts, f"{gone:,} of {lines:,}")]))
+    return Bars(made, [("lines left", "kept"), ("lines removed", "dropped")])
+
+
+def times(sources: Sequence[Mapping[str, Any]]) -> Bars:
+    """Bars of processor time; all steps of a recipe are one part, and first uses another."""
+    colours = {"first use": OTHER_COLOUR, "read": "s4", "steps of the recipe": "kept",
+               "tokenise": "s1", "write": "s5", "record": "s2"}  # fmt: skip
+    seconds = {source["name"]: _seconds(source["steps"], colours) for source in sources}
+    most = max((sum(mine.values()) for mine in seconds.values()), default=0) or 1
+    return Bars(
+        [
+            Row(name, name,
+                [Bar([Part(mine[part] / most, colour, f"{name}, {part}: {mine[part]:.2f} s")
+                      for part, colour in colours.items() if mine[part]],
+                     f"{sum(mine.values()):,.3g} s")])
+            for name, mine in seconds.items()
+        ],
+        [*colours.items()],
+    )  # fmt: skip
+
+
+def _seconds(steps: Iterable[Mapping[str, Any]], parts: Iterable[str]) -> Counter[str]:
+    """Add up the processor seconds of steps by the parts of a bar."""
+    added: Counter[str] = Counter()
+    for row in steps:
+        first = row.get("first_processor_seconds", 0.0)
+        added["first use"] += first
+        part = row["step"] if row["step"] in parts else "steps of the recipe"
+        added[part] += row["processor_seconds"] - first
+    return added
+
+
+def lengths(by_source: Mapping[str, Histogram]) -> Heat:
+    """A heat map of document lengths, a row a source."""
+    shown = {name: histogram for name, histogram in by_source.items() if histogram.total}
+    low, high = _held(shown.values(), LENGTH_EDGES)
+    edges = LENGTH_EDGES[low : high + 1]
+    places = _places(np.log10(edges))
+    shares = {name: h.counts[low:high] / h.total for name, h in shown.items()}
+    most = max((float(mine.max()) for mine in shares.values()), default=1.0)
+    rows = []
+    for name, mine in shares.items():
+        cells = [
+            Cell(places[i], places[i + 1] - places[i], FAINTEST + (1 - FAINTEST) * share / most,
+                 f"{name}, {edges[i]:,.0f} to {edges[i + 1]:,.0f} characters: {share:.1%}")
+            for i, share in enumerate(mine.tolist())
+            if share
+        ]  # fmt: skip
+        rows.append((name, cells))
+    return Heat(rows, most, _logarithmic("characters", edges))
 
 
 def perplexities(
     by_bucket: Mapping[str, Histogram], cutoffs: Mapping[str, Sequence[float]]
-) -> go.Figure:
-    """Stacked bars of documents by perplexity and bucket, with the cut-offs between buckets."""
+) -> Columns:
+    """A histogram of documents by perplexity and bucket, with the cut-offs between buckets."""
+    low, high = _held(by_bucket.values(), PERPLEXITY_EDGES)
+    edges = PERPLEXITY_EDGES[low : high + 1]
     others = sorted(set(by_bucket) - set(BUCKET_COLOURS))
     order = [bucket for bucket in [*BUCKET_COLOURS, *others] if bucket in by_bucket]
-    figure = _figure(
-        [_columns(by_bucket[bucket], np.log10(by_bucket[bucket].edges), bucket,
-                  BUCKET_COLOURS.get(bucket, PALETTE[-1]))
-         for bucket in order],
-        330, barmode="stack", bargap=0, yaxis_title="documents",
-        xaxis=_logarithmic("perplexity", by_bucket.values(), PERPLEXITY_EDGES),
-    )  # fmt: skip
-    for limit in [limit for limits in cutoffs.values() for limit in limits if limit > 0]:
-        figure.add_vline(math.log10(limit), line_dash="dot", line_width=1.5)
-    return figure
-
-
-def scores(by_outcome: Mapping[str, Histogram], cutoff: float | None) -> go.Figure:
-    """Stacked bars of documents, kept and dropped, by their language score."""
-    figure = _figure(
-        [_columns(by_outcome[outcome], by_outcome[outcome].edges, outcome, colour)
-         for outcome, colour in (("kept", KEPT), ("dropped", DROPPED))],
-        300, barmode="stack", bargap=0, xaxis={"title": "language score", "range": [0, 1]},
-        yaxis={"title": "documents", "type": "linear"},
-    )  # fmt: skip
-    if cutoff is not None:
-        figure.add_vline(cutoff, line_dash="dot", line_width=1.5)
-    return figure
-
-
-def lines_by_domain(domains: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Stacked bars of the lines of each domain: those left and those removed."""
-    names = [label(row["domain"]) for row in domains]
-    removed = [row["removed_lines"] for row in domains]
-    stayed = [row["lines"] - row["removed_lines"] for row in domains]
-    return _figure(
-        [go.Bar(name="lines left", y=names, x=stayed, orientation="h", marker_color=KEPT),
-         go.Bar(name="lines removed", y=names, x=removed, orientation="h", marker_color=DROPPED)],
-        _rows(len(names)),
-        barmode="stack",
-        yaxis_autorange="reversed",
+    colours = {bucket: BUCKET_COLOURS.get(bucket, OTHER_COLOUR) for bucket in order}
+    limits = [math.log10(one) for limits in cutoffs.values() for one in limits if one > 0]
+    return _columns(
+        {bucket: by_bucket[bucket].counts[low:high] for bucket in order}, colours,
+        np.log10(edges), edges, limits, _logarithmic("perplexity", edges),
     )  # fmt: skip
 
 
-def times(sources: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Stacked bars of processor time, a bar a source; all steps of its recipe are one part."""
-    parts = ("read", "steps of the recipe", "tokenise", "write", "record")
-    names = [label(source["name"]) for source in sources]
-    seconds: dict[str, list[float]] = {part: [0.0] * len(sources) for part in parts}
-    for number, source in enumerate(sources):
-        for row in source["steps"]:
-            part = row["step"] if row["step"] in parts else "steps of the recipe"
-            seconds[part][number] += row["processor_seconds"]
-    return _figure(
-        [go.Bar(name=part, y=names, x=mine, orientation="h", hovertemplate="%{y}: %{x:.2f} s")
-         for part, mine in seconds.items()],
-        _rows(len(names), 110), barmode="stack", xaxis_title="seconds of processor time",
-        yaxis_autorange="reversed",
+def scores(by_outcome: Mapping[str, Histogram], cutoff: float | None) -> Columns:
+    """A histogram of documents by their language score, and what became of them."""
+    colours = {KEPT: "kept", OF_LANGUAGE: "dropped", OTHERWISE: OTHER_COLOUR}
+    return _columns(
+        {outcome: by_outcome[outcome].counts for outcome in colours}, colours, SCORE_EDGES,
+        SCORE_EDGES, [] if cutoff is None else [cutoff],
+        Axis("language score", [(tenths / 10, f"{tenths / 10:g}") for tenths in range(0, 11, 2)]),
     )  # fmt: skip
 
 
 def _columns(
-    histogram: Histogram, edges: npt.NDArray[np.float64], name: str, colour: str
-) -> go.Bar:
-    """Draw a histogram as bars that stand between ``edges`` on the axis."""
-    return go.Bar(
-        name=label(name), x=edges[:-1].tolist(), y=histogram.counts.tolist(), offset=0,
-        width=np.diff(edges).tolist(), marker={"color": colour, "line": {"width": 0}},
-        customdata=_ranges(histogram.edges),
-        hovertemplate="%{customdata[0]} to %{customdata[1]}: %{y:,}",
-    )  # fmt: skip
+    counts: Mapping[str, npt.NDArray[np.int64]],
+    colours: Mapping[str, str],
+    ends: npt.NDArray[np.float64],
+    edges: npt.NDArray[np.float64],
+    limits: Iterable[float],
+    axis: Axis,
+) -> Columns:
+    """Stack counts between ``ends`` on the axis; ``edges`` are what these stand for."""
+    places = _places(ends)
+    most = int(sum(counts.values(), np.zeros(len(ends) - 1, np.int64)).max(initial=0))
+    below = [0] * (len(ends) - 1)
+    rectangles = []
+    for name, mine in counts.items():
+        for i, n in enumerate(mine.tolist()):
+            if n:
+                title = f"{name}, {edges[i]:.3g} to {edges[i + 1]:.3g}: {n:,}"
+                rectangles.append(
+                    Rectangle(places[i], places[i + 1] - places[i], below[i] / most, n / most,
+                              colours[name], title)
+                )  # fmt: skip
+                below[i] += n
+    span = ends[-1] - ends[0]
+    within = [float((limit - ends[0]) / span) for limit in limits if ends[0] <= limit <= ends[-1]]
+    legend: Legend = [(name, colours[name]) for name, mine in counts.items() if mine.any()]
+    return Columns(rectangles, within, most, axis, legend)
 
 
-def _ranges(edges: npt.NDArray[np.float64]) -> list[list[float]]:
-    return [[float(f"{low:.3g}"), float(f"{high:.3g}")] for low, high in pairwise(edges)]
+def _places(ends: npt.NDArray[np.float64]) -> list[float]:
+    """Return where the ends of bins lie in the width of a chart."""
+    places: list[float] = ((ends - ends[0]) / (ends[-1] - ends[0])).tolist()
+    return places
 
 
 def _held(histograms: Iterable[Histogram], edges: npt.NDArray[np.float64]) -> tuple[int, int]:
@@ -226,20 +272,14 @@ def _held(histograms: Iterable[Histogram], edges: npt.NDArray[np.float64]) -> tu
     return (int(held[0]), int(held[-1]) + 1) if len(held) else (0, len(edges) - 1)
 
 
-def _logarithmic(
-    title: str, histograms: Iterable[Histogram], edges: npt.NDArray[np.float64]
-) -> dict[str, Any]:
-    """Return the description of a logarithmic axis over just the bins with counts."""
-    low, high = np.log10(edges)[[*_held(histograms, edges)]].tolist()
-    marks = [m * 10**e for e in range(9) for m in ((1, 2, 5) if high - low < 2.5 else (1,))]
-    return {
-        "title": title,
-        "range": [low, high],
-        "tickvals": [math.log10(mark) for mark in marks],
-        "ticktext": [f"{mark:,}" if mark < 10**6 else f"{mark // 10**6:,} M" for mark in marks],
-    }
-
-
-def label(name: str) -> str:
-    """Escape a name that comes from the data, so that Plotly finds no markup in it."""
-    return html.escape(name, quote=False)
+def _logarithmic(title: str, edges: npt.NDArray[np.float64]) -> Axis:
+    """Return a logarithmic axis from the first to the last edge, with round numbers on it."""
+    low, high = math.log10(edges[0]), math.log10(edges[-1])
+    for leading in ((1, 2, 5), (1, 3), (1,)):
+        marks = [m * 10**e for e in range(9) for m in leading]
+        inside = [mark for mark in marks if low <= math.log10(mark) <= high]
+        if len(inside) <= MAX_TICKS:
+            break
+    texts = [f"{mark:,}" if mark < 10**6 else f"{mark // 10**6:,} M" for mark in inside]
+    places = [(math.log10(mark) - low) / (high - low) for mark in inside]
+    return Axis(title, list(zip(places, texts, strict=True)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,13 +13,14 @@ import yaml
 from pipeline.inspection.manifest import load_manifest, statistics
 from pipeline.output.clusters import found_clusters
 from pipeline.output.layout import dropped_summary, holds_text
+from pipeline.output.run_times import run_times
 from pipeline.report.distributions import TABLE_ITEMS, Distributions, distributions
 from pipeline.report.domains import domain_rows
-from pipeline.report.llama_mixture import LLAMA_SOURCES, llama_source
+from pipeline.report.llama_mixture import LLAMA_SOURCES, is_llama, llama_source
 from pipeline.report.observations import Observations, observations
 
 PACKAGES = ("apache-beam", "datasets", "fasttext", "isal", "kenlm", "llama-corpus",
-            "numba", "numpy", "plotly", "pyarrow", "resiliparse", "sentencepiece")  # fmt: skip
+            "numba", "numpy", "pyarrow", "resiliparse", "sentencepiece")  # fmt: skip
 """Packages whose versions the report lists."""
 LINES, DOMAINS, LANGUAGES = 40, 20, 20
 """Rows of the tables of removed lines, domains and languages."""
@@ -43,7 +45,8 @@ def collect(output: str) -> dict[str, Any]:
         "sources": sorted(sources, key=lambda source: -source["mixture"]["proportion"]),
         "totals": _totals(sources),
         "warnings": stats["warnings"],
-        "llama": _llama(sources),
+        "times": run_times(output),
+        "llama": _llama(sources) if is_llama(stats["sources"]) else [],
         "clusters": [found._asdict() for found in found_clusters(output, manifest)],
         "shards": len(manifest["shards"]),
         "bytes": sum(
@@ -94,6 +97,7 @@ def _source(
         "bytes_a_token": text_bytes / tokens if tokens and whole else None,
         "funnel": _funnel(stats["funnel"], counts, characters / tokens if tokens else None),
         "left": _left(stats["funnel"], entered),
+        "gone": _gone(stats["funnel"]),
         "samples": _in_order(observed.samples(), stats["funnel"]),
         "removed_lines": observed.removed_lines(LINES),
         "line_domains": observed.domains(DOMAINS),
@@ -162,6 +166,18 @@ def _left(rows: list[dict[str, Any]], entered: int) -> list[dict[str, Any]]:
     return left
 
 
+def _gone(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the characters that each step took, with documents or out of them.
+
+    A step that added more than it took is left out.
+    """
+    gone: Counter[str] = Counter()
+    for row in rows:
+        if row["outcome"] in ("dropped", "changed"):
+            gone[row["step"]] += row["characters"]
+    return dict(+gone)
+
+
 def _in_order(
     samples: dict[str, dict[str, list[dict[str, Any]]]], funnel: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -198,7 +214,9 @@ def _cutoffs(steps: list[Any]) -> dict[str, list[float]]:
 
 def _totals(sources: list[dict[str, Any]]) -> dict[str, Any]:
     keys = ("documents_in", "documents_kept", "tokens", "characters")
-    return {key: sum(source[key] for source in sources) for key in keys}
+    sums = {key: sum(source[key] for source in sources) for key in keys}
+    entered = sums["documents_in"]
+    return {**sums, "share_kept": sums["documents_kept"] / entered if entered else None}
 
 
 def _llama(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -29,6 +29,12 @@ TABLE_ITEMS = 1 << 16
 
 COLUMNS = ["chars", "url", "language", "language_score", "perplexity", "bucket"]
 
+LANGUAGE_REASONS = ("low_language_score", "other_language")
+"""Reasons for which steps drop documents that are not in a language that is wanted."""
+
+KEPT, OF_LANGUAGE, OTHERWISE = "kept", "dropped for the language", "dropped otherwise"
+"""What became of documents with a language score."""
+
 LENGTH_EDGES = 10 ** (np.arange(0, 8 * 5 + 1) / 5)
 PERPLEXITY_EDGES = 10 ** (np.arange(0, 6 * 20 + 1) / 20)
 SCORE_EDGES = np.arange(0, 51) / 50
@@ -61,7 +67,9 @@ class Distributions:
 
     def __init__(self) -> None:
         self.lengths = {outcome: Histogram(LENGTH_EDGES) for outcome in ("kept", "dropped")}
-        self.scores = {outcome: Histogram(SCORE_EDGES) for outcome in ("kept", "dropped")}
+        self.scores = {
+            outcome: Histogram(SCORE_EDGES) for outcome in (KEPT, OF_LANGUAGE, OTHERWISE)
+        }
         self.perplexities: dict[str, Histogram] = {}  # by bucket
         self.languages = FrequentItems(TABLE_ITEMS, 2)  # documents, of which kept
         self.domains = FrequentItems(TABLE_ITEMS, 3)  # documents, of which kept, tokens
@@ -69,7 +77,7 @@ class Distributions:
     def add(self, outcome: str, batch: pa.RecordBatch) -> None:
         """Count documents; ``outcome`` is ``kept`` or ``dropped``. Kept ones have tokens."""
         self.lengths[outcome].add(_floats(batch["chars"]))
-        self.scores[outcome].add(_floats(batch["language_score"]))
+        self._add_scores(batch)
         scored = batch.filter(pc.is_valid(batch["perplexity"]))
         buckets = pc.fill_null(scored["bucket"], "no bucket")
         for bucket in pc.unique(buckets).to_pylist():
@@ -82,6 +90,17 @@ class Distributions:
         tokens = batch["token_count"].to_numpy() if has_tokens else np.zeros_like(ones)
         _count(self.languages, batch["language"], [ones, is_kept])
         _count(self.domains, hosts_of(batch["url"]), [ones, is_kept, tokens])
+
+    def _add_scores(self, batch: pa.RecordBatch) -> None:
+        """Count the language scores of documents, and what became of these."""
+        scores = _floats(batch["language_score"])
+        if "reason" not in batch.schema.names:
+            self.scores[KEPT].add(scores)
+            return
+        reasons = pa.array(LANGUAGE_REASONS, pa.string())
+        is_of_language = pc.is_in(batch["reason"], reasons).to_numpy(zero_copy_only=False)
+        self.scores[OF_LANGUAGE].add(scores[is_of_language])
+        self.scores[OTHERWISE].add(scores[~is_of_language])
 
 
 def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
@@ -107,7 +126,7 @@ def distributions(output: str, manifest: Mapping[str, Any]) -> dict[str, Distrib
             for batch in _batches(output, docs, [*COLUMNS, *counted]):
                 mine.add("kept", batch)
         for name in dropped_summary(shard)["files"]:
-            for batch in _batches(output, name, COLUMNS):
+            for batch in _batches(output, name, [*COLUMNS, "reason"]):
                 mine.add("dropped", batch)
     return by_source
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -37,3 +38,8 @@ def llama_source(name: str) -> str | None:
     So a recipe may divide a source: ``commoncrawl_warc`` counts as ``commoncrawl``.
     """
     return next((known for known in LLAMA_SOURCES if name.lower().startswith(known)), None)
+
+
+def is_llama(names: Iterable[str]) -> bool:
+    """Tell whether sources of these names are all of the paper's, and no others."""
+    return {llama_source(name) for name in names} == set(LLAMA_SOURCES)

@@ -43,8 +43,8 @@ class Observations:
         self.worker_peak_bytes = max(self.worker_peak_bytes, observed["worker_peak_bytes"])
         self.letters.update(observed.get("letters", {}))
         for row in observed["steps"]:
-            total = self.steps.setdefault(row["step"], dict.fromkeys(row, 0))
-            total.update({k: total[k] + v for k, v in row.items() if k != "step"}, step=row["step"])
+            total = self.steps.setdefault(row["step"], {"step": row["step"]})
+            total.update({k: total.get(k, 0) + v for k, v in row.items() if k != "step"})
         for sample in observed["samples"]:
             mine = self._samples.setdefault((sample["step"], sample["reason"]), [])
             mine.append(sample)
@@ -125,5 +125,8 @@ def observations(output: str, manifest: Mapping[str, Any]) -> dict[str, Observat
     for shard in manifest["shards"]:
         name = observed_name(shard["source"], shard["shard"])
         if name in there:
-            by_source[shard["source"]].add(storage.read_json(storage.join(output, name)))
+            observed = storage.read_json(storage.join(output, name))
+            for sample in observed["samples"]:
+                sample["shard"] = shard["shard"]
+            by_source[shard["source"]].add(observed)
     return by_source

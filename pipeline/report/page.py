@@ -1,25 +1,30 @@
 """The report of a run: one self-contained HTML page that loads nothing from the network.
 
-The template escapes the text of documents. The page's Content-Security-Policy names its scripts by
-their digests besides, so that no other script runs.
+The template escapes the text of documents. The page's Content-Security-Policy names its script by
+its digest besides, so that no other script runs.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from pathlib import Path
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import urlencode
 
-import plotly.graph_objects as go
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
+from pipeline.inspection.browser.address import DEFAULT_PORT
 from pipeline.inspection.templates import load_templates
+from pipeline.output.layout import DROPPED, shard_title
 from pipeline.report import charts
 from pipeline.report.domains import TABLE_DOMAINS, charted
 from pipeline.report.llama_mixture import LLAMA_BYTES_A_TOKEN
+from pipeline.report.marks import Chart
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,8 +32,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render(report: dict[str, Any]) -> str:
     """Render the page; ``report`` is what :func:`pipeline.report.data.collect` returns."""
     templates = load_templates(TEMPLATES, is_html=True)
-    templates.filters.update(percent=percent, megabytes=megabytes, anchor=anchor)
-    scripts = [get_plotlyjs(), (TEMPLATES / "report.js").read_text()]
+    templates.filters.update(
+        percent=percent,
+        megabytes=megabytes,
+        anchor=anchor,
+        served=served,
+        moment=moment,
+        recipe_name=recipe_name,
+        duration=duration,
+    )
+    script = (TEMPLATES / "report.js").read_text()
     return templates.get_template("report.html").render(
         report=report,
         **_rows(report),
@@ -36,8 +49,8 @@ def render(report: dict[str, Any]) -> str:
         table_domains=TABLE_DOMAINS,
         llama_bytes_a_token=LLAMA_BYTES_A_TOKEN,
         style=Markup((TEMPLATES / "report.css").read_text()),
-        scripts=[Markup(script) for script in scripts],
-        digests=[_digest(script) for script in scripts],
+        script=Markup(script),
+        digest=_digest(script),
     )
 
 
@@ -56,9 +69,8 @@ def _rows(report: dict[str, Any]) -> dict[str, Any]:
                 "source": source["name"],
                 **step,
                 "text_mb": step["text_bytes"] / 1e6,
-                "mb_per_second": step["text_bytes"] / 1e6 / step["processor_seconds"]
-                if step["text_bytes"] and step["processor_seconds"]
-                else None,
+                "first_processor_seconds": step.get("first_processor_seconds"),
+                "mb_per_second": _speed(step),
             }
             for source in sources
             for step in source["steps"]
@@ -77,14 +89,22 @@ def _rows(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _charts(report: dict[str, Any]) -> dict[str, Any]:
+def _speed(step: Mapping[str, Any]) -> float | None:
+    """Return the MB of text a second of processor time of a step, without its first use."""
+    seconds = step["processor_seconds"] - step.get("first_processor_seconds", 0.0)
+    return step["text_bytes"] / 1e6 / seconds if step["text_bytes"] and seconds > 0 else None
+
+
+def _charts(report: dict[str, Any]) -> dict[str, Chart]:
     """Return the charts by the names that the template uses."""
     sources = report["sources"]
-    made = {
-        "mixture": charts.mixture(report["llama"]),
+    made: dict[str, Chart] = {
+        "overview": charts.overview(sources),
         "times": charts.times(sources),
         "lengths": charts.lengths({s["name"]: s["distributions"].lengths["kept"] for s in sources}),
     }
+    if report["llama"]:
+        made["mixture"] = charts.mixture(report["llama"])
     for source in sources:
         name, spread = source["name"], source["distributions"]
         made[f"funnel-{name}"] = charts.funnel(source["left"])
@@ -92,18 +112,11 @@ def _charts(report: dict[str, Any]) -> dict[str, Any]:
             made[f"domains-{name}"] = charts.domains(charted(source["mixture_domains"]))
         if spread.perplexities:
             made[f"perplexity-{name}"] = charts.perplexities(spread.perplexities, source["cutoffs"])
-        if spread.scores["kept"].total or spread.scores["dropped"].total:
+        if any(histogram.total for histogram in spread.scores.values()):
             made[f"scores-{name}"] = charts.scores(spread.scores, source["min_score"])
         for listed in source["line_domains"]:
             made[f"lines-{name}-{listed['step']}"] = charts.lines_by_domain(listed["domains"])
-    return {name: _plain(figure) for name, figure in made.items()}
-
-
-def _plain(figure: go.Figure) -> dict[str, Any]:
-    """Return a figure as plain values, without its Plotly template, which the page sets."""
-    values = json.loads(figure.to_json(validate=False, engine="json"))
-    del values["layout"]["template"]
-    return {"data": values["data"], "layout": values["layout"]}
+    return made
 
 
 def _digest(script: str) -> str:
@@ -124,3 +137,29 @@ def megabytes(value: float) -> str:
 def anchor(name: str) -> str:
     """Return the HTML id of a source's section, which links name."""
     return f"source-{name}"
+
+
+def served(sample: Mapping[str, Any], source: str) -> str:
+    """Return the address of a sampled document where ``corpus serve`` shows the run."""
+    part = sample["reason"] if sample["step"] == "write" else DROPPED
+    asked = {"shard": shard_title(source, part, sample["shard"]), "id": sample["id"]}
+    return f"http://127.0.0.1:{DEFAULT_PORT}/document?{urlencode(asked)}"
+
+
+def moment(text: str) -> str:
+    """Format a time in the form of ISO 8601 for people."""
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """Format a duration in seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:,.1f} h"
+
+
+def recipe_name(command: str) -> str | None:
+    """Return the file name of the recipe that a command names, if it names one."""
+    words = shlex.split(command.replace("--recipe=", "--recipe "))
+    following = dict(pairwise(words))
+    return PurePath(following["--recipe"]).name if "--recipe" in following else None

@@ -16,9 +16,9 @@ def assert_report_opens(browser: Browser, report: Path) -> None:
         size = {"width": width, "height": 844}
         with watched(browser, url, viewport=size, color_scheme=scheme) as page:
             page.page.goto(url)
-            page.page.wait_for_function(
-                "[...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))"
+            heights = page.page.evaluate(
+                "[...document.querySelectorAll('.plot')].map(p => p.getBoundingClientRect().height)"
             )
+            assert len(heights) > 3 and min(heights) > 20
             assert page.errors == [] and page.requests == []
             assert page.overflow() == 0
-            assert page.page.locator(".plot").count() > 3

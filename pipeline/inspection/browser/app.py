@@ -7,22 +7,22 @@ refuses requests from other sites whose domain name points to this machine (DNS 
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import socket
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, request, send_file
+from flask import Flask, Response, abort, redirect, request, send_file
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from pipeline.files import storage
+from pipeline.inspection.browser.asked import KEPT, NUMBERS, Asked, parse
 from pipeline.inspection.browser.document import MAX_TOKENS, describe
-from pipeline.inspection.browser.listing import Place, page_before, page_from, parse_place
-from pipeline.inspection.document_rows import DamagedFileError, Filter, document_files
-from pipeline.inspection.manifest import load_manifest, statistics
-from pipeline.inspection.piece_table import PieceTable, load_piece_table
+from pipeline.inspection.browser.listing import BEGIN, PAGE_ROWS, Place, parse_place
+from pipeline.inspection.browser.opened import OpenedRun
+from pipeline.inspection.document_rows import DamagedFileError
 from pipeline.inspection.templates import load_templates
 from pipeline.output.layout import DROPPED, PARTS, REPORT_NAME, dropped_summary
 
@@ -40,26 +40,13 @@ STYLES = (
     Path(__file__).parents[2] / "report" / "templates" / "report.css",
     Path(__file__).parent / "browser.css",
 )
-FIELDS = ("source", "part", "language", "bucket", "reason", "contains")
-"""Parameters of a list of documents, by which it is filtered."""
-
-KEPT = "kept"
-"""Value of ``part`` for all documents that were kept."""
 
 
 def make_app(output: str, host: str) -> Flask:
     """Make the application for a run's output folder; ``host`` is the name it listens at."""
-    manifest = load_manifest(output)
+    run = OpenedRun(output)
     app = Flask(__name__, static_folder=None)
     templates = load_templates(Path(__file__).parent / "templates", is_html=True)
-    reasons = _reasons(output)
-
-    @functools.cache
-    def table() -> PieceTable | str:
-        try:
-            return load_piece_table(manifest)
-        except ValueError as error:
-            return str(error)
 
     def render(name: str, **values: Any) -> str:
         return templates.get_template(name).render(values)
@@ -84,7 +71,9 @@ def make_app(output: str, host: str) -> Flask:
 
     @app.errorhandler(ValueError)
     def show_mistake(error: ValueError) -> tuple[str, int]:
-        return render("error.html", error={"name": "Not found", "description": error}), 404
+        return render(
+            "error.html", error={"name": "This cannot be shown", "description": error}
+        ), 404
 
     @app.errorhandler(DamagedFileError)
     def show_damage(error: DamagedFileError) -> tuple[str, int]:
@@ -98,7 +87,7 @@ def make_app(output: str, host: str) -> Flask:
     def index() -> str:
         has_report = storage.exists(storage.join(output, REPORT_NAME))
         return render(
-            "index.html", output=output, sources=_sources(manifest), has_report=has_report
+            "index.html", output=output, sources=_sources(run.manifest), has_report=has_report
         )
 
     @route("/report")
@@ -116,51 +105,96 @@ def make_app(output: str, host: str) -> Flask:
 
     @route("/documents")
     def documents() -> str:
-        asked = {name: request.args.get(name, "").strip() for name in FIELDS}
-        if asked["reason"]:
-            asked["part"] = DROPPED
-        part = asked["part"] or KEPT
-        if part not in (KEPT, DROPPED, *PARTS):
-            raise ValueError(f"there is no part {part!r}")
-        files = document_files(
-            output, manifest, source=asked["source"] or None,
-            parts=PARTS if part == KEPT else (part,),
-        )  # fmt: skip
-        wanted = Filter(
-            language=asked["language"] or None, bucket=asked["bucket"] or None,
-            reason=asked["reason"] or None, contains=asked["contains"] or None,
-        )  # fmt: skip
-        if "before" in request.args:
-            page = page_before(files, wanted, parse_place(request.args["before"]))
-        else:
-            page = page_from(files, wanted, parse_place(request.args.get("from", str(Place(0, 0)))))
-
-        def link(name: str, place: Place) -> str:
-            kept = {name: value for name, value in asked.items() if value}
-            return "/documents?" + urlencode({**kept, name: str(place)})
-
+        asked = parse(request.args)
+        context = _sorted_list(run, asked) if asked.sort else _list(run, asked)
         return render(
-            "documents.html", page=page, asked={**asked, "part": part}, link=link,
-            sources=list(manifest["sources"]), parts=(KEPT, *PARTS, DROPPED), reasons=reasons,
-            total=sum(file.documents for file in files) if wanted == Filter() else None,
+            "documents.html", asked=asked, numbers=NUMBERS, count=run.count(asked),
+            sources=list(run.manifest["sources"]), parts=(KEPT, *PARTS, DROPPED),
+            reasons=run.reasons, choices=run.choices(), **context,
         )  # fmt: skip
+
+    @route("/random")
+    def random() -> ResponseReturnValue:
+        asked = parse(request.args)
+        found = run.random(asked)
+        if found is None:
+            return render("nothing.html", asked=asked, on=None)
+        return redirect(_address(asked, found))
+
+    @route("/beside")
+    def beside() -> ResponseReturnValue:
+        asked, backwards = parse(request.args), "backwards" in request.args
+        place = parse_place(request.args.get("place", ""))
+        found, reached = run.beside(asked, place, backwards=backwards)
+        if found is not None:
+            return redirect(_address(asked, found))
+        return render("nothing.html", asked=asked, on=_beside(asked, reached, backwards))
 
     @route("/document")
     def document() -> str:
-        shard, number = request.args.get("shard", ""), request.args.get("number", "")
-        has_dropped = all(DROPPED in one for one in manifest["shards"])
-        parts = (*PARTS, DROPPED) if has_dropped else PARTS
-        files = {file.name: file for file in document_files(output, manifest, parts=parts)}
-        if shard not in files or not number.isdecimal() or len(number) > 15:
-            raise ValueError("there is no such document in the run")
-        if int(number) >= files[shard].documents:
-            raise ValueError(f"{shard} has {files[shard].documents} documents")
+        asked = parse(request.args)
+        file, number = run.document(
+            request.args.get("shard", ""), request.args.get("number", ""),
+            request.args.get("id", ""),
+        )  # fmt: skip
+        place = run.place_of(asked, file, number)
+        after = None if place is None else Place(place.file, place.row + 1)
         return render(
-            "document.html", file=files[shard], number=int(number), max_tokens=MAX_TOKENS,
-            **describe(output, table(), files[shard], int(number)),
+            "document.html", file=file, number=number, max_tokens=MAX_TOKENS, asked=asked,
+            place=place, before=_beside(asked, place, True), after=_beside(asked, after, False),
+            **describe(output, run.table(), file, number),
         )  # fmt: skip
 
     return app
+
+
+def _list(run: OpenedRun, asked: Asked) -> dict[str, Any]:
+    """Return what a list in the order of the files shows."""
+    before = request.args.get("before")
+    place = parse_place(before or request.args.get("from", str(BEGIN)))
+    page = run.page(asked, place, before=before is not None)
+    return {
+        "documents": page.documents,
+        "is_cut_short": page.is_cut_short,
+        "previous": page.before and asked.address("/documents", before=page.before),
+        "next": page.after and asked.address("/documents", **{"from": page.after}),
+        "rest": None,
+        "address": lambda one: _address(asked, one),
+    }
+
+
+def _sorted_list(run: OpenedRun, asked: Asked) -> dict[str, Any]:
+    """Return what a list in the order of a number shows."""
+    start = parse_place(request.args.get("from", str(BEGIN)))
+    given = request.args.get("page", "0")
+    if not given.isdecimal() or len(given) > 9:
+        raise ValueError(f"{given!r} is no number of a page")
+    number = int(given)
+    documents, order = run.sorted_page(asked, start, number)
+
+    def link(page: int) -> str:
+        return asked.address("/documents", **{"from": start}, page=page)
+
+    return {
+        "documents": documents,
+        "is_cut_short": False,
+        "previous": link(number - 1) if number else None,
+        "next": link(number + 1) if (number + 1) * PAGE_ROWS < len(order.rows) else None,
+        "rest": order.rest and asked.address("/documents", **{"from": order.rest}),
+        "address": lambda one: _address(asked, one),
+    }
+
+
+def _address(asked: Asked, document: dict[str, Any]) -> str:
+    """Return the address of a document's page, which knows the list that it is in."""
+    return asked.address("/document", shard=document["shard"], number=document["number"])
+
+
+def _beside(asked: Asked, place: Place | None, backwards: bool) -> str | None:
+    """Return the address that leads to the document next to a place, if there is a place."""
+    if place is None or (backwards and place == BEGIN):
+        return None
+    return asked.address("/beside", place=place, **({"backwards": 1} if backwards else {}))
 
 
 def _is_this_machine(asked: str, host: str) -> bool:
@@ -173,16 +207,6 @@ def _is_this_machine(asked: str, host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _reasons(output: str) -> list[str]:
-    reasons = {
-        row["reason"]
-        for source in statistics(output)["sources"].values()
-        for row in source["funnel"]
-        if row["outcome"] == "dropped"
-    }
-    return sorted(reasons)
 
 
 def _sources(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,12 +23,14 @@ from pipeline.output.layout import (
     OBSERVED_FOLDER,
     PLAN_NAME,
     RUN_NAME,
+    RUN_TIMES_NAME,
     dropped_summary,
     holds_text,
     read_plan,
 )
 from pipeline.output.ledger import LEDGER_NAME
 from pipeline.output.progress import ProgressDisplay
+from pipeline.output.run_times import timed
 from pipeline.output.shares import check_weights
 from pipeline.passes.mix import write_manifest
 from pipeline.passes.process import CODE, SEALS
@@ -110,7 +112,7 @@ def retokenise(
         if not was_complete:
             told = {SEALS: seals, CODE: code_digest(all_code(recipe))}
             encode = EncodeAgain(first, output, json.dumps({**recipe.mapping, **told}), decoder)
-            with output_folder.attempt(output):
+            with output_folder.attempt(output), timed(output):
                 _copy_rest(first, output, manifest, described)
                 try:
                     _run(encode, output, manifest, execution)
@@ -226,7 +228,8 @@ def _copy_rest(
 
     The cards of indexes say of which run they are: of the new one.
     """
-    digests: dict[str, str | None] = dict.fromkeys(storage.list_names(first, OBSERVED_FOLDER))
+    observed = storage.list_names(first, OBSERVED_FOLDER) - {RUN_TIMES_NAME}
+    digests: dict[str, str | None] = dict.fromkeys(observed)
     digests |= {n: sha for n, sha in manifest["files"].items() if n not in (PLAN_NAME, LEDGER_NAME)}
     for shard in manifest["shards"]:
         files = dropped_summary(shard)["files"]

@@ -1,38 +1,5 @@
 "use strict";
 (() => {
-  const plots = [...document.querySelectorAll(".plot")];
-  const config = { displayModeBar: false, responsive: true };
-
-  // Plotly does not know the page's colours; they change with the scheme, and in print.
-  function template() {
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const axis = { gridcolor: colour("--line"), linecolor: colour("--line"), zerolinecolor: colour("--line") };
-    return {
-      layout: {
-        font: { color: colour("--text"), family: "system-ui, sans-serif", size: 12 },
-        xaxis: axis,
-        yaxis: axis,
-        shapedefaults: { line: { color: colour("--text") } },
-        hoverlabel: { bgcolor: colour("--raised"), bordercolor: colour("--line"), font: { color: colour("--text") } },
-      },
-    };
-  }
-
-  function draw(width) {
-    const colours = template();
-    for (const plot of plots) {
-      const chart = JSON.parse(document.getElementById(plot.dataset.chart).textContent);
-      const layout = { ...chart.layout, template: colours, autosize: width === undefined };
-      if (width !== undefined) layout.width = width;
-      Plotly.react(plot, chart.data, layout, config);
-    }
-  }
-
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
-  matchMedia("print").addEventListener("change", (event) => draw(event.matches ? 640 : undefined));
-
   function sort(button) {
     const head = button.closest("th");
     const body = button.closest("table").tBodies[0];
@@ -64,4 +31,12 @@
     const button = event.target.closest("th button");
     if (button) sort(button);
   });
+
+  // 'corpus serve' shows this page too, at whatever port: links to it stay with the one that does.
+  if (location.protocol === "http:" && location.pathname === "/report") {
+    for (const link of document.querySelectorAll("a.served")) {
+      link.href = link.pathname + link.search;
+      link.hidden = false;
+    }
+  }
 })();

@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from pipeline.commands.main import main
 from pipeline.inspection.verify import verify
@@ -54,6 +56,20 @@ def test_show_by_number_id_and_at_random(demo, capsys):
     assert any_one["record"]["id"] in {row["id"] for row in docs}
     assert main(["show", str(demo), shard]) == 0
     assert docs[0]["id"] in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ids_stand_whole_on_a_line_of_a_narrow_terminal(demo, capsys, monkeypatch):
+    """A console of 80 columns stands in for the terminal."""
+    monkeypatch.setattr("pipeline.tables.Console", partial(Console, width=80, force_terminal=True))
+    shard = "commoncrawl/train-00000"
+    rows = pq.read_table(demo / "shards" / f"{shard}.docs.parquet").to_pylist()
+    first = rows[0]["id"]
+    assert len(first) > 65, "it would not fit beside the name of its column"
+    for arguments in (["show", shard, "0"], ["explain", first], ["search", "the", "--limit", "0"],
+                      ["sample", "-n", "1000", "--source", "commoncrawl"]):  # fmt: skip
+        assert main([arguments[0], str(demo), *arguments[1:]]) == 0
+        assert first in capsys.readouterr().out.splitlines(), arguments[0]
 
 
 def test_stats_add_up(demo, capsys):

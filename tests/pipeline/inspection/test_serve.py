@@ -98,8 +98,9 @@ def test_filter_page_and_open_documents(server, browser, demo_run):
         follow(page, page.get_by_role("link", name="Documents kept"))
         assert f"{len(kept)} documents" in page.inner_text("main")
         page.select_option("select[name=source]", "commoncrawl")
-        page.fill("input[name=bucket]", "head")
+        page.select_option("select[name=bucket]", "head")
         follow(page, page.get_by_role("button", name="Filter"))
+        assert f"{len(head)} documents" in page.inner_text("main")
         shown = rows_shown(page)
         assert len(shown) == PAGE_ROWS
         while page.get_by_role("link", name="next page").count():
@@ -164,6 +165,9 @@ def test_markup_of_documents_stays_text(hostile_run, browser):
             assert page.locator("main").text_content().count(SCRIPT) >= 3  # url, metadata, text
             assert page.title().startswith("c4/")
             assert page.locator("script, b").count() == 0
+        page.goto(f"{server}documents?text={quote(SCRIPT)}")
+        assert page.locator("mark").first.inner_text() == SCRIPT
+        assert page.locator("script, b").count() == 0
         page.goto(f"{server}documents?source={quote(SCRIPT)}")
         assert SCRIPT in page.inner_text("main")
         assert page.locator("script, b").count() == 0
@@ -175,14 +179,90 @@ def test_the_report_opens(server, browser):
     with watched(browser, server) as seen:
         seen.page.goto(server)
         follow(seen.page, seen.page.get_by_role("link", name="The report"))
-        seen.page.wait_for_selector(".plot .main-svg")
+        seen.page.wait_for_selector(".plot svg")
+        seen.page.locator("#source-commoncrawl summary").first.click()
+        sample = seen.page.locator("#source-commoncrawl article a").first
+        identifier = sample.inner_text()
+        follow(seen.page, sample)
+        assert seen.page.inner_text("h1") == identifier
+        follow(seen.page, seen.page.get_by_role("link", name="Report", exact=True))
+        follow(seen.page, seen.page.get_by_role("link", name="Documents", exact=True))
+        assert "Documents by source" in seen.page.inner_text("main")
+        assert seen.errors == [] and seen.requests == []
+
+
+def all_pages(page):
+    """Return the ids on all pages of a list, the shown one being the first."""
+    shown = rows_shown(page)
+    while page.get_by_role("link", name="next page").count():
+        follow(page, page.get_by_role("link", name="next page").first)
+        shown += rows_shown(page)
+    return shown
+
+
+def test_texts_are_searched_and_hits_are_gone_through(server, browser, demo_run):
+    phrase = "the garden"
+    texts = [(d.row["id"], d.text) for d in plain_documents(demo_run)]
+    exact = {identifier for identifier, text in texts if phrase in text}
+    loose = {identifier for identifier, text in texts if phrase in text.lower()}
+    with watched(browser, server) as seen:
+        page = seen.page
+        page.goto(server)
+        page.fill("input[name=text]", phrase)
+        follow(page, page.get_by_role("button", name="Search"))
+        assert set(page.locator("mark").all_inner_texts()) == {phrase}
+        first = page.url
+        shown = all_pages(page)
+        assert set(shown) == exact and len(shown) == len(exact) > 2
+        page.goto(first)
+        follow(page, page.get_by_role("link", name=shown[0], exact=True))
+        assert phrase in page.locator("pre.text").first.text_content()
+        for identifier in shown[1:3]:
+            follow(page, page.get_by_role("link", name="next", exact=False).first)
+            assert page.inner_text("h1") == identifier
+        follow(page, page.get_by_role("link", name="previous", exact=False).first)
+        assert page.inner_text("h1") == shown[1]
+        follow(page, page.get_by_role("link", name="random", exact=True))
+        assert page.inner_text("h1") in exact
+        follow(page, page.get_by_role("link", name="the list", exact=True))
+        page.check("input[name=any_case]")
+        page.fill("input[name=text]", phrase.upper())
+        follow(page, page.get_by_role("button", name="Filter"))
+        assert set(all_pages(page)) == loose
+        assert seen.errors == [] and seen.requests == []
+
+
+def test_documents_are_sorted_within_ranges_of_their_scores(server, browser, demo_run):
+    rows = [
+        d.row for d in plain_documents(demo_run)
+        if (d.row["language_score"] or 0) >= 0.9 and 300 <= d.row["chars"] <= 2000
+    ]  # fmt: skip
+    assert len(rows) > PAGE_ROWS
+    with watched(browser, server) as seen:
+        page = seen.page
+        page.goto(f"{server}documents")
+        page.select_option("select[name=sort]", "-perplexity")
+        page.locator("summary", has_text="Ranges").click()
+        page.fill("input[name=min_language_score]", "0.9")
+        page.fill("input[name=min_chars]", "300")
+        page.fill("input[name=max_chars]", "2000")
+        follow(page, page.get_by_role("button", name="Filter"))
+        assert f"{len(rows)} documents" in page.inner_text("main")
+        assert page.locator(".preview").first.inner_text()
+        shown = all_pages(page)
+        assert sorted(shown) == sorted(row["id"] for row in rows)
+        of = {row["id"]: -1 if row["perplexity"] is None else row["perplexity"] for row in rows}
+        found = [of[identifier] for identifier in shown]
+        assert found == sorted(found, reverse=True) and len(set(found)) > 10
         assert seen.errors == [] and seen.requests == []
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_is_wider_than_its_window(server, browser, width):
     with watched(browser, server, viewport={"width": width, "height": 800}) as seen:
-        for path in ("", "documents", "documents?part=dropped",
+        for path in ("", "documents", "documents?part=dropped", "documents?min_chars=9",
+                     "documents?text=the", "documents?text=no+such+text+at+all",
+                     "beside?place=0-0&backwards=1",
                      "document?shard=commoncrawl/train-00000&number=0",
                      "document?shard=github/train-00000&number=1"):  # fmt: skip
             seen.page.goto(server + path)
@@ -213,6 +293,11 @@ def test_only_get_and_only_this_machine(server):
         "/document?shard=commoncrawl/train-00000&number=99999", "/document", "/documents?part=x",
         "/documents?source=x", "/documents?from=1", "/documents?before=-1-2", "/report/x",
         f"/documents?from={'9' * 60}-1", "/document?shard=%00&number=0",
+        "/documents?sort=id", "/documents?min_chars=x", "/documents?max_perplexity=nan",
+        "/documents?text=a&part=dropped", "/random?source=x",
+        "/documents?sort=chars&page=-1", "/documents?sort=token_count&part=dropped",
+        "/beside", "/beside?place=1", "/document?shard=c4/train-00000&id=none",
+        f"/documents?text={'a' * 501}",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_not_found(server, path):

@@ -17,6 +17,7 @@ from pipeline.inspection.verify import verify
 from pipeline.output.layout import KEPT_FOLDER
 from pipeline.passes import process
 from pipeline.passes.first import near_duplicates
+from pipeline.passes.shards.step_times import SECONDS
 from tests.support.runs import ROOT, digests, run_demo
 
 pytestmark = pytest.mark.slow
@@ -72,7 +73,8 @@ def observed(one: Ran) -> list[dict[str, object]]:
         made = json.loads(path.read_text())
         del made["worker_peak_bytes"]
         for step in made["steps"]:
-            del step["processor_seconds"], step["elapsed_seconds"]
+            for name in SECONDS:
+                del step[name]
         found.append(made)
     return found
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 import pytest
 
 from pipeline.report.charts import LABEL_CHARS, domains
@@ -45,9 +43,10 @@ def test_small_domains_are_added_up_and_large_ones_left_out_stay() -> None:
 
 def test_bars_stand_for_each_domain_though_names_are_shortened() -> None:
     names = [f"<b>-a-long-name-{i:02d}-with-one-end" for i in range(3)]
-    figure = domains(domain_rows(counts(dict.fromkeys(names, (10, 5)))))
-    drawn, unique = figure.data
-    assert len(set(drawn.y)) == 3 and drawn.y == unique.y and not any("<b>" in y for y in drawn.y)
-    assert list(drawn.text) == ["0.5 epochs"] * 3
-    shown = [html.unescape(text) for text in figure.layout.yaxis.ticktext]
-    assert all(len(text) == LABEL_CHARS + 1 and "…" in text for text in shown)
+    chart = domains(domain_rows(counts(dict.fromkeys(names, (10, 5)))))
+    assert [row.title for row in chart.rows] == names
+    assert all(len(row.label) == LABEL_CHARS + 1 and "…" in row.label for row in chart.rows)
+    for row in chart.rows:
+        drawn, unique = row.bars
+        assert drawn.text == "33.3%, 0.5 epochs" and unique.text == "33.3%"
+        assert drawn.parts[0].share == unique.parts[0].share == 1

@@ -19,6 +19,7 @@ from pipeline.inspection.manifest import statistics
 from pipeline.inspection.verify import verify
 from pipeline.output.layout import sealed
 from pipeline.report.data import collect
+from pipeline.report.distributions import KEPT, LANGUAGE_REASONS, OF_LANGUAGE, OTHERWISE
 from pipeline.report.observations import Observations
 from pipeline.report.page import render
 from tests.support.browser import watched
@@ -173,12 +174,13 @@ def test_a_run_without_warnings_shows_none(run, report):
     assert 'class="warnings"' not in (run / "report.html").read_text()
 
 
-def test_the_page_needs_nothing_else_and_says_which_scripts_are_its_own(run):
+def test_the_page_needs_nothing_else_and_says_which_script_is_its_own(run):
     page = (run / "report.html").read_text()
     policy = page.split('Content-Security-Policy" content="')[1].split('"')[0]
-    assert "default-src 'none'" in policy and policy.count("'sha256-") == 2
+    assert "default-src 'none'" in policy and policy.count("'sha256-") == 1
     assert "script-src 'unsafe-inline'" not in policy
-    assert page.count("<script>") == 2 and "<script src" not in page
+    assert page.count("<script>") == 1 and "<script src" not in page
+    assert len(page.encode()) < 1_000_000
 
 
 def test_the_numbers_are_those_of_the_ledger_and_the_shards(run, report):
@@ -197,6 +199,10 @@ def test_the_numbers_are_those_of_the_ledger_and_the_shards(run, report):
         for low, high, count in zip(bins.edges[:-1], bins.edges[1:], bins.counts, strict=True):
             assert count == sum(low <= row["chars"] < high for row in kept)
     assert report["totals"]["tokens"] == sum(one["tokens"] for one in report["sources"])
+
+
+def test_some_of_llama_s_sources_are_not_set_beside_it(run, report):
+    assert report["llama"] == [] and "Beside LLaMA" not in (run / "report.html").read_text()
 
 
 def test_bytes_a_token_are_those_of_the_text(run, report):
@@ -223,9 +229,14 @@ def test_domains_and_scores_are_counted_over_kept_and_dropped_documents(run, rep
     assert {b: h.total for b, h in spread.perplexities.items()} == Counter(
         row["bucket"] or "no bucket" for row in scored
     )
-    assert spread.scores["dropped"].total == sum(
-        row["language_score"] is not None for row in dropped
+    found = Counter(
+        OF_LANGUAGE if row["reason"] in LANGUAGE_REASONS else OTHERWISE
+        for row in dropped
+        if row["language_score"] is not None
     )
+    assert spread.scores[OF_LANGUAGE].total == found[OF_LANGUAGE] > 0
+    assert spread.scores[OTHERWISE].total == found[OTHERWISE] > 0
+    assert spread.scores[KEPT].total == len(kept)
     assert web["cutoffs"] == {"en": [204.5, 257.8]} and web["min_score"] == 0.5
 
 
@@ -272,10 +283,10 @@ def test_every_step_that_removes_lines_has_a_chart_and_bounds_are_named(report):
     (listed,) = web["line_domains"]
     second = {**listed, "step": "a_second", "exact": False}
     web = {**web, "line_domains": [listed, second], "domains_exact": False}
-    page = render({**report, "sources": [web]}).split("<script>")[0]
+    page = render({**report, "sources": [web]})
     ids = re.findall(r' id="([^"]*)"', page)
     assert len(set(ids)) == len(ids) and not any(" " in one for one in ids)
-    shown = re.findall(r' data-chart="([^"]*)"', page)
+    shown = re.findall(r'<div class="plot" id="([^"]*)"', page)
     assert set(shown) == {one for one in ids if one.startswith("chart-")}
     for step in ("deduplicate_lines", "a_second"):
         assert f"chart-lines-commoncrawl-{step}" in shown

@@ -38,3 +38,16 @@ def test_times_of_before_add_seconds_and_no_calls():
     assert read["elapsed_seconds"] == own["elapsed_seconds"] + 3
     assert (read["calls"], read["text_bytes"]) == (1, 4)
     assert (gone["calls"], gone["processor_seconds"]) == (0, 2)
+
+
+def test_the_first_use_in_a_process_is_known_and_counts_in_all_as_well():
+    first, second = StepTimes(), StepTimes()
+    for times in (first, second):
+        for _ in range(2):
+            times.lap("a step that nobody else has", BATCH)
+    (began,), (went_on,) = first.rows(), second.rows()
+    assert 0 < began["first_processor_seconds"] < began["processor_seconds"]
+    assert went_on["first_processor_seconds"] == 0 < went_on["processor_seconds"]
+    second.add([began])
+    (added,) = second.rows()
+    assert added["first_processor_seconds"] == began["first_processor_seconds"]

@@ -1,0 +1,4 @@
+"""Where ``corpus serve`` listens, unless it is told otherwise."""
+
+DEFAULT_PORT = 8321
+"""Port that the browser connects to."""
