@@ -54,6 +54,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(INSTALL) '.[huggingface]'
 	$(BIN)/python -m compileall -q $(OURS)
+	@echo "compiling the kernels for this processor ..."
+	-$(BIN)/python scripts/compile_kernels.py
 	@touch $@
 
 # PyTorch, with which training is tested, is most of it: the demo does without.
