@@ -121,3 +121,13 @@ def print_trial(trial: Trial) -> None:
             print(f"        {printable(excerpt)}")
     if trial.error:
         print(f"  a run would stop: {printable(trial.error)}")
+
+
+def print_event(event: Mapping[str, Any]) -> None:
+    """Print an event to the standard error: time of day, what happened, its plain fields."""
+    fields = [
+        f"{name}={printable(str(value))}"
+        for name, value in event.items()
+        if name not in ("time", "event") and not isinstance(value, dict)
+    ]
+    print(f"{event['time'][11:19]} {event['event']}: {' '.join(fields)}", file=sys.stderr)

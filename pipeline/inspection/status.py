@@ -10,7 +10,7 @@ from pipeline.errors import ERROR_NAME
 from pipeline.files import storage
 from pipeline.output.again import COMMAND_NAME
 from pipeline.output.layout import MANIFEST_NAME, RUN_NAME, read_shards, shard_ledger_name
-from pipeline.output.progress import PROGRESS_FOLDER, bytes_done
+from pipeline.output.progress import PROGRESS_FOLDER, done_of
 
 
 def status(output: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _passes(output: str) -> dict[str, int]:
     if storage.is_remote(output) or not folder.is_dir():
         return {}
     found = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-    return {path.name: bytes_done(output, path.name) for path in found}
+    return {path.name: done_of(output, path.name).n_bytes for path in found}
 
 
 def _last_line(output: str, name: str) -> str | None:

@@ -18,6 +18,7 @@
 ``mixtures/NAME.json``                         manifests of this mixture and of earlier ones
 ``observed/SOURCE/N.json``                     times, samples and frequent lines, for the report
 ``observed/run.json``                          when commands ended the run, and how long they took
+``observed/events.jsonl``                      what commands told while they ran, a line each
 ``report.html``, ``DATACARD.md``               the report and the data card, to read
 ``work/``                                      temporary files of a run
 ``work/documents/SOURCE/splitN.arrow``         documents that are kept between the passes
@@ -43,6 +44,7 @@ MANIFEST_FORMAT = "llama-corpus manifest, version 1"
 MIXTURES_FOLDER = "mixtures"
 OPT_OUT_NAME = "opt_out.txt"
 OBSERVED_FOLDER = "observed"
+EVENTS_NAME = f"{OBSERVED_FOLDER}/events.jsonl"
 RUN_TIMES_NAME = f"{OBSERVED_FOLDER}/run.json"
 INDEXES_FOLDER = "indexes"
 KEPT_FOLDER = "work/documents"

@@ -1,6 +1,6 @@
 """Progress of a pass: workers write marks to the output folder, the command draws a bar.
 
-A mark is a small file that says how many bytes of a split are done.
+A mark is a small file that says how many bytes and documents of a split are done.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import pyarrow as pa
 
 from pipeline.files import storage
+from pipeline.output.events import tell
 from pipeline.output.layout import Split
 
 PROGRESS_FOLDER = "work/progress"
 """Folder of the marks, in the output folder."""
 MARK_SECONDS = 0.5
 """Seconds between two marks of a split."""
+
+TOLD_SECONDS = 10.0
+"""Least time between two events of progress, in seconds."""
 
 UNCHANGED_SECONDS = 30.0
 """Seconds before a line of progress is printed again although its counts have not changed."""
@@ -46,6 +50,7 @@ class ProgressLog:
             with suppress(FileNotFoundError):
                 folder.mkdir(exist_ok=True)
                 self.path = folder / f"{split.source}-{split.split:06d}-{uuid.uuid4().hex[:8]}"
+        self._documents = 0
         self._last = time.monotonic()
 
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -53,6 +58,7 @@ class ProgressLog:
         seen = 0.0
         for batch in batches:
             yield batch
+            self._documents += batch.num_rows
             seen += batch.nbytes / 4
             if time.monotonic() - self._last > MARK_SECONDS:
                 self._mark(int(min(seen, self.split.n_bytes * 0.95)))
@@ -64,25 +70,33 @@ class ProgressLog:
     def _mark(self, n_bytes: int) -> None:
         self._last = time.monotonic()
         if self.path is not None:
-            mark = {"source": self.split.source, "split": self.split.split, "bytes": n_bytes}
+            mark = {"source": self.split.source, "split": self.split.split, "bytes": n_bytes,
+                    "documents": self._documents}  # fmt: skip
             with suppress(FileNotFoundError):
                 self.path.write_text(json.dumps(mark))
 
 
-def bytes_done(output: str, name: str) -> int:
-    """Add up the bytes done in a pass. Of several tries at one split, the furthest counts."""
-    best: dict[tuple[str, int], int] = {}
+class Done(NamedTuple):
+    """What of a pass is done."""
+
+    n_bytes: int
+    documents: int  # or records, where the pass reads these
+
+
+def done_of(output: str, name: str) -> Done:
+    """Add up what is done in a pass. Of several tries at one split, the furthest counts."""
+    best: dict[tuple[str, int], Done] = {}
     folder = Path(output) / PROGRESS_FOLDER / name
     if storage.is_remote(output) or not folder.is_dir():
-        return 0
+        return Done(0, 0)
     for path in folder.iterdir():
         try:
             mark = json.loads(path.read_text())
         except (OSError, ValueError):
             continue  # a mark that is being written counts the next time
         key = (mark["source"], mark["split"])
-        best[key] = max(best.get(key, 0), mark["bytes"])
-    return sum(best.values())
+        best[key] = max(best.get(key, Done(0, 0)), Done(mark["bytes"], mark["documents"]))
+    return Done(*map(sum, zip(*best.values(), strict=True))) if best else Done(0, 0)
 
 
 class ProgressDisplay:
@@ -97,6 +111,7 @@ class ProgressDisplay:
         self.stream = stream or sys.stderr
         self.on_terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb"
         self._last_counts, self._last_line = "", 0.0
+        self._told = self._began = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -104,6 +119,8 @@ class ProgressDisplay:
         self._started = time.monotonic()
         if not storage.is_remote(self.output):
             Path(self.output, PROGRESS_FOLDER).mkdir(parents=True, exist_ok=True)
+        tell("pass", name=self.name, bytes=self.total, bytes_done=self.already)
+        self._draw(Done(0, 0))
         self._thread.start()
         return self
 
@@ -111,34 +128,50 @@ class ProgressDisplay:
         self._stop.set()
         self._thread.join()
         if kind is None:
-            self._draw(self.total, is_over=True)
+            whole = Done(self.total - self.already, done_of(self.output, self.name).documents)
+            self._draw(whole, is_over=True)
             if self.on_terminal:
                 self.stream.write("\n")
+            seconds = round(time.monotonic() - self._started, 3)
+            tell("pass_done", name=self.name, seconds=seconds, documents=whole.documents)
 
     def _watch(self) -> None:
         pause = 0.5 if self.on_terminal else 10.0
         while not self._stop.wait(pause):
-            self._draw(min(self.already + bytes_done(self.output, self.name), self.total))
+            self._draw(done_of(self.output, self.name))
 
-    def _draw(self, done: int, *, is_over: bool = False) -> None:
-        elapsed = time.monotonic() - self._started
-        new = done - self.already
-        left = f"{_clock(elapsed * (self.total - done) / new)} left" if new > 0 else "..."
+    def _draw(self, new: Done, *, is_over: bool = False) -> None:
+        """Show what this command has done of the pass."""
+        now = time.monotonic()
+        elapsed = now - self._started
+        n_bytes = min(self.already + new.n_bytes, self.total)
         if is_over:
             left = f"done in {_clock(elapsed)}"
-        elif done >= self.total:
+        elif not new.n_bytes:
+            self._began = now  # what follows is time in which something was read
+            left = "starting workers"
+        elif n_bytes >= self.total:
             left = "all read"  # the pass still compares or writes what it has read
-        counts = f"{done / 1e6:,.1f} of {self.total / 1e6:,.1f} MB"
+        else:
+            seconds = (now - self._began) * (self.total - n_bytes) / new.n_bytes
+            left = f"{_clock(seconds)} left"
+        counts = told = f"{n_bytes / 1e6:,.1f} of {self.total / 1e6:,.1f} MB"
+        if new.documents:
+            told = f"{counts}, {new.documents:,} documents"
+            told += f" ({new.documents / elapsed:,.0f} a second)" if elapsed >= 1 else ""
         if self.on_terminal:
-            filled = int(30 * done / self.total)
+            filled = int(30 * n_bytes / self.total)
             bar = "#" * filled + "-" * (30 - filled)
-            self.stream.write(f"\r{self.label:<28} [{bar}] {counts}, {left}\x1b[K")
+            self.stream.write(f"\r{self.label:<28} [{bar}] {told}, {left}\x1b[K")
         elif (
             is_over or counts != self._last_counts or elapsed - self._last_line > UNCHANGED_SECONDS
         ):
             self._last_counts, self._last_line = counts, elapsed
-            self.stream.write(f"{self.label}: {counts}, {left}\n")
+            self.stream.write(f"{self.label}: {told}, {left}\n")
         self.stream.flush()
+        if new.n_bytes and not is_over and now - self._told >= TOLD_SECONDS:
+            self._told = now
+            tell("progress", name=self.name, bytes_done=n_bytes, documents=new.documents)
 
 
 def _clock(seconds: float) -> str:

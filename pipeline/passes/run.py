@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pipeline.files import storage
+from pipeline.output.again import again
+from pipeline.output.events import logged, tell
 from pipeline.output.layout import MANIFEST_NAME
 from pipeline.output.mixtures import NewMixture, change_mixture, has_mixture
 from pipeline.output.output_folder import START_OVER
 from pipeline.output.run_times import timed
 from pipeline.passes.first.first_passes import first_passes
 from pipeline.passes.mix import mix
-from pipeline.passes.session import opened
+from pipeline.passes.session import Session, opened
 from pipeline.passes.shards.build import build_shards
 from pipeline.recipe.recipe import Recipe
 from pipeline.runners.execution import Execution
@@ -44,7 +49,7 @@ def run(
     ) as session:  # fmt: skip
         was_complete, mixture = session.has(MANIFEST_NAME), None
         if not was_complete:
-            with session.attempt(), timed(output):
+            with session.attempt(), timed(output), logged(output), _told(session):
                 first_passes(session)
                 build_shards(session)
                 mix(session)
@@ -55,3 +60,18 @@ def run(
     made = manifest["sources"]  # in the order of the alphabet
     manifest["sources"] = {source.name: made[source.name] for source in recipe.sources}
     return Finished(manifest, was_complete, mixture)
+
+
+@contextmanager
+def _told(session: Session) -> Iterator[None]:
+    """Tell that a run begins or goes on, and how it ends."""
+    splits = session.plan.documents
+    tell("run", command=again(), sources=[source.name for source in session.recipe.sources],
+         splits=len(splits), bytes=sum(split.n_bytes for split in splits))  # fmt: skip
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException as error:
+        tell("stopped", error=f"{type(error).__name__}: {error}")
+        raise
+    tell("done", seconds=round(time.monotonic() - started, 3))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,6 +68,21 @@ class Trial:
                 example = Example(before["id"][row].as_py(), before["text"][row].as_py())
                 self.examples.setdefault((step, reason), example)
         return after.filter(pc.is_null(after["dropped_by"]))
+
+    def described(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        drops = [
+            {
+                "step": step,
+                "reason": reason,
+                "documents": n,
+                "example": self.examples[step, reason].id,
+            }
+            for (step, reason), n in self.drops.most_common()
+        ]
+        return {"source": self.source, "read": self.read, "kept": self.kept, "drops": drops,
+                "left_out": self.left_out, "is_cut_short": self.is_cut_short,
+                "error": self.error}  # fmt: skip
 
 
 def try_recipe(recipe: Recipe, plan: Plan) -> Iterator[Trial]:

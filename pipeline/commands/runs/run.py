@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import shtab
@@ -53,6 +54,13 @@ def add_commands(commands: Any) -> None:
                          help="build sources that have changed again, keep others")  # fmt: skip
     one.add_argument("--no_report", action="store_true",
                      help="leave the report to 'corpus report', here or elsewhere")  # fmt: skip
+    one.add_argument("--verbose", action="store_true",
+                     help="print what happens as it happens, with the time")  # fmt: skip
+    one.add_argument(
+        "--json",
+        action="store_true",
+        help="print what happens as JSON lines, and all else to the standard error",
+    )
     one.add_argument("--opt_out_removed", action="store_true",
                      help="take the run's opt-out list back: its documents return")  # fmt: skip
     one.set_defaults(function=_command_run, mistakes=MISTAKES)
@@ -66,11 +74,25 @@ def add_commands(commands: Any) -> None:
         function=_command_demo, mistakes=MISTAKES, takes_beam_options=True, settings=[],
         recipe=bundled("recipes/demo.yaml"), sources=None, workers=None, memory_bytes=None,
         runner="DirectRunner", dry_run=False, start_over=False, rebuild_changed=False,
-        no_report=False, opt_out_removed=False,
+        no_report=False, opt_out_removed=False, verbose=False, json=False,
     )  # fmt: skip
 
 
 def _command_run(options: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+        if options.json or options.verbose:
+            from pipeline.commands.summary import print_event
+            from pipeline.output.events import heard_by, json_lines_to
+
+            if options.json:
+                stack.enter_context(heard_by(json_lines_to(sys.stdout)))
+                stack.enter_context(redirect_stdout(sys.stderr))
+            if options.verbose:
+                stack.enter_context(heard_by(print_event))
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from pipeline.recipe.from_yaml import load_recipe
     from pipeline.runners.choose import execution
     from pipeline.starting.missing_columns import missing_columns
@@ -100,6 +122,7 @@ def _whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> i
     how.begin()  # ahead of the imports here, which take as long
     from pipeline.commands.mix import mixture_lines
     from pipeline.commands.summary import print_summary
+    from pipeline.output.events import tell
     from pipeline.output.layout import REPORT_NAME
     from pipeline.output.ledger import kept_some, ledger_warnings, read_ledger
     from pipeline.output.opt_out import left_out, list_of_run, opt_out_warnings
@@ -130,6 +153,9 @@ def _whole_run(recipe: Recipe, how: Execution, options: argparse.Namespace) -> i
     seconds = None if was_complete else time.monotonic() - started
     ledger = read_ledger(options.output)
     warnings = ledger_warnings(ledger, manifest) + opt_out_warnings(options.output, ledger)
+    for warning in warnings:
+        tell("warning", message=warning)
+    tell("corpus", output=options.output, sources=manifest["sources"], was_complete=was_complete)
     print_summary(manifest, options.output, seconds, warnings)
     return 0 if all(map(kept_some, manifest["sources"].values())) else NOTHING_KEPT
 
@@ -165,20 +191,26 @@ def _report(output: str) -> None:
 def _dry_run(recipe: Recipe, how: Execution, output: str) -> int:
     """Print what a run would do; returns 1 where it would be refused, or would stop."""
     from pipeline.commands.summary import print_estimates, print_trial
+    from pipeline.output.events import tell
     from pipeline.output.output_folder import check_output
     from pipeline.passes.plan import make_plan
     from pipeline.starting.trial import try_recipe
 
     plan = make_plan(recipe, with_checksums=False)
-    print_estimates([plan.estimate(source) for source in recipe.sources])
+    estimates = [plan.estimate(source) for source in recipe.sources]
+    print_estimates(estimates)
+    for estimate in estimates:
+        tell("estimate", **estimate._asdict())
     status = 0
     try:
         check_output(output)
         plan.check_shuffle(how.shuffle_limit)
     except RunError as error:
         print(f"would be refused: {error}")
+        tell("refused", reason=str(error))
         status = 1
     for trial in try_recipe(recipe, plan):
         print_trial(trial)
+        tell("trial", **trial.described())
         status = 1 if trial.error else status
     return status

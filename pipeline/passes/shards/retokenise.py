@@ -19,6 +19,7 @@ from pipeline.files.trusted import FILE_STATES, Seal, expect, forget, sealed, st
 from pipeline.output import output_folder, whole_files
 from pipeline.output.key_indexes import CARD
 from pipeline.output.layout import (
+    EVENTS_NAME,
     MANIFEST_NAME,
     OBSERVED_FOLDER,
     PLAN_NAME,
@@ -228,7 +229,7 @@ def _copy_rest(
 
     The cards of indexes say of which run they are: of the new one.
     """
-    observed = storage.list_names(first, OBSERVED_FOLDER) - {RUN_TIMES_NAME}
+    observed = storage.list_names(first, OBSERVED_FOLDER) - {EVENTS_NAME, RUN_TIMES_NAME}
     digests: dict[str, str | None] = dict.fromkeys(observed)
     digests |= {n: sha for n, sha in manifest["files"].items() if n not in (PLAN_NAME, LEDGER_NAME)}
     for shard in manifest["shards"]:
