@@ -63,11 +63,12 @@ $(TEST_STAMP): $(STAMP)
 	$(INSTALL) '.[test]'
 	@touch $@
 
-# What builds Dataflow's jobs: Google's packages slow every start of Beam down, so they stand apart.
+# What builds Dataflow's jobs, and reaches S3, with a server of it for tests: packages of clouds slow
+# every start of Beam down, so they stand apart.
 $(DATAFLOW_STAMP): $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/dataflow
 	$(BIN)/uv pip install --quiet --python build/envs/dataflow/bin/python \
-		--constraints constraints.txt --editable '.[gcp]'
+		--constraints constraints.txt --editable '.[gcp,aws]' 'moto[s3]' flask flask-cors
 	@touch $@
 
 # The libraries of the trainers that exports are for, which want other versions of packages.

@@ -16,6 +16,7 @@ from pipeline.commands.common import (
     record_rows,
 )
 from pipeline.files import storage
+from pipeline.output.layout import MANIFEST_NAME
 
 SHOWN_DOMAINS = 50
 """Most domains of a source whose share is printed."""
@@ -193,7 +194,9 @@ def _told_of_copy(line: dict[str, Any]) -> str:
 def _command_verify(options: argparse.Namespace) -> int:
     from pipeline.inspection.verify import verify
 
-    if not storage.exists(options.output):
+    # A bucket has no folders, only files in them.
+    manifest = storage.join(options.output, MANIFEST_NAME)
+    if not storage.exists(manifest if storage.is_remote(manifest) else options.output):
         raise ValueError(f"{options.output}: there is no such folder")
     problems = verify(options.output)
     if options.json:

@@ -94,6 +94,10 @@ def filesystems_of(path: str) -> Any:
     except ValueError:
         advice = ADVICE.get(scheme, "there are gs://, s3:// and hdfs://")
         raise StorageError(f"{path}: {scheme}:// cannot be read here: {advice}") from None
+    if scheme == "s3":
+        from pipeline.files.s3 import check_bucket
+
+        check_bucket(path.split("/")[2])
     return FileSystems
 
 
