@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.runs import ROOT
 
@@ -18,6 +19,12 @@ def instructions(name: str) -> list[str]:
 
 def copied() -> list[str]:
     return [source for line in instructions("COPY ") for source in line.split()[:-1]]
+
+
+def test_hadolint_has_nothing_to_say():
+    command = [Path(sys.executable).with_name("hadolint"), "--no-color", "Dockerfile"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
 def test_beam_is_the_version_that_is_pinned():
