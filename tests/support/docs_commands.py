@@ -63,6 +63,8 @@ COVERED = {
     "python beam_runner.py --runner=SparkRunner --recipe my.yaml": "tests/test_spark.py::"
     "test_a_local_master_writes_the_bytes_of_the_direct_runner",
     "$SPARK_HOME/bin/spark-class": KILLS,
+    "sbatch scripts/spark.sbatch": "tests/test_slurm.py::"
+    "test_a_run_in_an_allocation_has_the_bytes_of_a_local_one_and_leaves_nothing",
     "corpus worker-pool": KILLS,
     "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": KILLS,
     "python -m pytest tests/faults": KILLS,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("aws ", "bq ", "corpus ", "curl ", "docker ", "gcloud ", "hf ", "make ", "mkdir ",
-            "pip ", "printf ", "py-spy ", "pyinstrument ", "python ", "python3.11 ",
-            "rsync ", "run ", "torchrun ", "scripts/", "$SPARK_HOME/", ".venv/bin/")  # fmt: skip
+            "pip ", "printf ", "py-spy ", "pyinstrument ", "python ", "python3.11 ", "rsync ",
+            "run ", "sbatch ", "torchrun ", "scripts/", "$SPARK_HOME/", ".venv/bin/")  # fmt: skip
 """Beginnings of lines that are commands. Other lines of a block are output of a command."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
