@@ -38,6 +38,11 @@ class TrainOptions:
         None,
     )
     cache: str | None = option("folder for the shards of a remote corpus", None)
+    init_from: str | None = option(
+        "folder of a training run, or of an exported model, with whose weights this run begins; "
+        "nothing else is taken from it",
+        None,
+    )
     max_steps: int | None = option(
         "steps of the whole run (default: as many as the recipe's token budget makes)", None
     )

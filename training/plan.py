@@ -11,12 +11,14 @@ import torch
 
 from tokenizer.checking import marks_of
 from tokenizer.fill_in_the_middle import middle_tokens
+from training.checkpoint import steps_with_checkpoints
 from training.data.files import corpus_files
 from training.data.fill_in_the_middle import FillInTheMiddle
 from training.data.manifest import manifest_name, parse_manifest
 from training.data.mixture import Mixture
 from training.data.packing import BEST_FIT
 from training.data.tokenizer_file import read_tokenizer
+from training.initial_weights import check_weights
 from training.memory.choice import Wishes, choose, device_memory, table
 from training.memory.estimate import Setup
 from training.model import ModelConfig, model_config
@@ -91,6 +93,8 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     if precision == "auto":
         precision = "bf16" if device_type == "cuda" else "fp32"
     config = model_config(options.model, mixture.tokenizer["vocabulary_size"])
+    if options.init_from is not None and not steps_with_checkpoints(Path(options.output)):
+        check_weights(Path(options.init_from), config, mixture.tokenizer)
     wishes = Wishes(
         options.activation_checkpointing,
         options.micro_batch_samples,
@@ -119,6 +123,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         "seed": options.seed,
         "precision": precision,
         **({} if options.packing != BEST_FIT else {"packing": BEST_FIT}),
+        **({} if options.init_from is None else {"init_from": options.init_from}),
         **({} if decay_steps is None else {"decay_steps": decay_steps}),
         **_described(middle),
     }

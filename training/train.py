@@ -27,6 +27,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from training.checkpoint import newest_whole
 from training.data.mixture import Mixture
 from training.exported_tokenizer import why_not_exportable
+from training.initial_weights import load_weights
 from training.options import TrainOptions, parse
 from training.plan import Plan, describe, estimated, make_plan
 from training.processes import (
@@ -119,6 +120,10 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
         stack.callback(trainer.close)
         if done_steps:
             trainer.load(done_steps)
+        elif options.init_from is not None:
+            said = load_weights(trainer.module, Path(options.init_from), own)
+            if own.is_first:
+                print(said, flush=True)
         with stop_requests(trainer.stop, alone=own.n_processes == 1) as request:
             finished = trainer.run()
     if finished:
