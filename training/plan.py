@@ -18,7 +18,6 @@ from training.data.manifest import manifest_name, parse_manifest
 from training.data.mixture import Mixture
 from training.data.packing import BEST_FIT
 from training.data.tokenizer_file import read_tokenizer
-from training.initial_weights import check_weights
 from training.memory.choice import Wishes, choose, device_memory, table
 from training.memory.estimate import Setup
 from training.model import ModelConfig, model_config
@@ -30,6 +29,7 @@ from training.optimiser import (
 )
 from training.options import TrainOptions
 from training.run_folder import PACKING_NAME
+from training.starting.initial_weights import check_weights
 
 ESTIMATED_PROCESSES = (8, 64, 512)
 """Numbers of processes whose memory is told where torchrun started none."""

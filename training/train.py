@@ -27,7 +27,6 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from training.checkpoint import newest_whole
 from training.data.mixture import Mixture
 from training.exported_tokenizer import why_not_exportable
-from training.initial_weights import load_weights
 from training.options import TrainOptions, parse
 from training.plan import Plan, describe, estimated, make_plan
 from training.processes import (
@@ -39,6 +38,7 @@ from training.processes import (
     processes,
 )
 from training.run_folder import COLLECTIVES_NAME, claim, locked
+from training.starting.initial_weights import load_weights
 from training.stepping.determinism import deterministic
 from training.stopping import stop_requests
 from training.throughput import device_name

@@ -15,9 +15,9 @@ from torch import Tensor
 from tests.support.training_runs import arguments, rows, small_corpus, start
 from training import checkpoint
 from training.export import hugging_face_name
-from training.initial_weights import check_weights
 from training.model import Llama, ModelConfig, model_config
 from training.run_folder import read_run
+from training.starting.initial_weights import check_weights
 from training.train import FINISHED, MISTAKEN, main
 
 # Without a rate, a step changes no weight: its checkpoint has the weights that it began with.
