@@ -22,6 +22,7 @@ from typing import Any
 
 import torch.distributed as dist
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 from torch.distributed.checkpoint.state_dict_saver import AsyncSaveResponse
 
@@ -215,11 +216,17 @@ def load(run: Path, step: int, state: dict[str, Any], group: dist.ProcessGroup |
             state_dict_loader.load(
                 state, checkpoint_id=folder, process_group=group, no_dist=group is None
             )
-    except Exception as error:
+    except (Exception, CheckpointException) as error:  # the latter is no Exception
         raise ValueError(
-            f"{folder}: cannot be read: {' '.join(str(error).split())[:300]}; remove it to go on "
-            "from the one before"
+            f"{folder}: cannot be read: {reason(error)}; remove it to go on from the one before"
         ) from error
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error of loading says, in one line. Of several processes' it is the first."""
+    if isinstance(error, CheckpointException):
+        error = next(iter(error.failures.values()))[0]
+    return " ".join(str(error).split())[:300]
 
 
 def _sync_folder(folder: Path) -> None:

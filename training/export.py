@@ -63,6 +63,18 @@ def hugging_face_name(name: str) -> str:
     return f"{HUGGING_FACE_NAMES['blocks']}.{parts[1]}.{inner}.{parts[-1]}"
 
 
+def exported_config(settings: Mapping[str, Any]) -> ModelConfig:
+    """Return the model that a ``config.json`` of Hugging Face describes."""
+    return ModelConfig(
+        dim=settings["hidden_size"],
+        n_heads=settings["num_attention_heads"],
+        n_layers=settings["num_hidden_layers"],
+        vocabulary_size=settings["vocab_size"],
+        rope_theta=settings["rope_theta"],
+        norm_eps=settings["rms_norm_eps"],
+    )
+
+
 def export(
     run: Path, target: Path, step: int | None = None, dtype: torch.dtype = torch.float32
 ) -> int:

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from tokenizer.checking import FILES_OF_FOLDER
 from tokenizer.opening import Encoder, encoder_of
-from training.export import hugging_face_name
-from training.model import KeyValueCache, Llama, ModelConfig
+from training.export import exported_config, hugging_face_name
+from training.model import KeyValueCache, Llama
 
 
 class Exported(NamedTuple):
@@ -43,16 +43,8 @@ def load_exported(folder: Path, device: torch.device) -> Exported:
         encoder = _encoder(folder, special_in_text=not splits)
     except OSError as error:
         raise ValueError(f"{folder}: no exported model there ({error})") from None
-    config = ModelConfig(
-        dim=settings["hidden_size"],
-        n_heads=settings["num_attention_heads"],
-        n_layers=settings["num_hidden_layers"],
-        vocabulary_size=settings["vocab_size"],
-        rope_theta=settings["rope_theta"],
-        norm_eps=settings["rms_norm_eps"],
-    )
     with torch.device("meta"):
-        model = Llama(config)
+        model = Llama(exported_config(settings))
     weights: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         weights |= load_file(path, device=str(device))

@@ -1,4 +1,4 @@
-"""The optimiser AdamW and its learning rate schedule, as in the LLaMA paper."""
+"""The optimiser AdamW and the schedules of its learning rate, the LLaMA paper's and another."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ RECIPES = {
 }
 """Training parameters by size: the paper's (table 2) from 7B on, and our own for smaller models."""
 
+COSINE, WARM_UP_STABLE_DECAY = SCHEDULES = ("cosine", "wsd")
+DEFAULT_DECAY_SHARE = 0.1
+"""Share of a run in which ``wsd`` decays: the tenth of MiniCPM (arXiv 2404.06395)."""
+
 BETAS = (0.9, 0.95)
 FULL_WARMUP_STEPS = 2000
 """Steps of warm-up in the paper."""
@@ -38,18 +42,29 @@ def default_warmup_steps(n_steps: int) -> int:
 
 
 def learning_rate(
-    step: int, *, maximum: float, minimum_fraction: float, warmup_steps: int, n_steps: int
+    step: int,
+    *,
+    maximum: float,
+    minimum_fraction: float,
+    warmup_steps: int,
+    n_steps: int,
+    decay_steps: int | None = None,
 ) -> float:
     """Return the learning rate of a step. The first step is 0.
 
     The rate rises linearly over ``warmup_steps``. Then it follows half a cosine down to
-    ``minimum_fraction`` of the maximum, which it reaches in the last step.
+    ``minimum_fraction`` of the maximum, which it reaches in the last step. With ``decay_steps`` it
+    stays at the maximum instead, and falls linearly to the same end in the last ``decay_steps``.
     """
     if step < warmup_steps:
         return maximum * (step + 1) / warmup_steps
-    progress = (step - warmup_steps + 1) / max(1, n_steps - warmup_steps)
-    cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
-    return maximum * (minimum_fraction + (1 - minimum_fraction) * cosine)
+    if decay_steps is None:
+        progress = (step - warmup_steps + 1) / max(1, n_steps - warmup_steps)
+        left = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+    else:
+        after = n_steps - step - 1
+        left = 1.0 if after >= decay_steps else after / decay_steps
+    return maximum * (minimum_fraction + (1 - minimum_fraction) * left)
 
 
 def make_optimiser(module: nn.Module, *, weight_decay: float) -> torch.optim.AdamW:

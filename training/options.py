@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
 from training.data.packing import BEST_FIT
 from training.model import MODELS
+from training.optimiser import COSINE, DEFAULT_DECAY_SHARE, SCHEDULES, WARM_UP_STABLE_DECAY
 from training.parallelize import ACTIVATION_CHECKPOINTING
 
 T = TypeVar("T")
@@ -37,6 +38,11 @@ class TrainOptions:
         None,
     )
     cache: str | None = option("folder for the shards of a remote corpus", None)
+    init_from: str | None = option(
+        "folder of a training run, or of an exported model, with whose weights this run begins; "
+        "nothing else is taken from it",
+        None,
+    )
     max_steps: int | None = option(
         "steps of the whole run (default: as many as the recipe's token budget makes)", None
     )
@@ -54,7 +60,18 @@ class TrainOptions:
         "maximum learning rate (default: by the model's size)", None
     )
     minimum_learning_rate_fraction: float = option(
-        "learning rate at the end of the cosine, as a fraction of the maximum", 0.1
+        "learning rate in the last step, as a fraction of the maximum", 0.1
+    )
+    schedule: str = option(
+        "the learning rate after warm-up: half a cosine, or the maximum with a linear decay at the "
+        f"end ({WARM_UP_STABLE_DECAY}: warm-up, stable, decay)",
+        COSINE,
+        SCHEDULES,
+    )
+    decay_share: float | None = option(
+        f"share of the run's steps in which {WARM_UP_STABLE_DECAY} decays (default: "
+        f"{DEFAULT_DECAY_SHARE})",
+        None,
     )
     warmup_steps: int | None = option(
         "steps of linear warm-up (default: 2000, at most a tenth of the run)", None
@@ -153,9 +170,14 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"--{name} {value}: must not be negative")
-        for name in ("minimum_learning_rate_fraction", "fim_rate", "fim_spm_rate"):
-            if not 0 <= getattr(self, name) <= 1:
+        for name in ("minimum_learning_rate_fraction", "decay_share", "fim_rate", "fim_spm_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"--{name}: must lie between 0 and 1")
+        if self.decay_share is not None and self.schedule != WARM_UP_STABLE_DECAY:
+            raise ValueError(
+                f"--decay_share: changes nothing without --schedule {WARM_UP_STABLE_DECAY}"
+            )
         if self.packing_folder is not None and self.packing != BEST_FIT:
             raise ValueError(f"--packing_folder: holds nothing without --packing {BEST_FIT}")
         if self.fim_sources is not None and not self.fim_rate:

@@ -11,6 +11,7 @@ import torch
 
 from tokenizer.checking import marks_of
 from tokenizer.fill_in_the_middle import middle_tokens
+from training.checkpoint import steps_with_checkpoints
 from training.data.files import corpus_files
 from training.data.fill_in_the_middle import FillInTheMiddle
 from training.data.manifest import manifest_name, parse_manifest
@@ -20,9 +21,15 @@ from training.data.tokenizer_file import read_tokenizer
 from training.memory.choice import Wishes, choose, device_memory, table
 from training.memory.estimate import Setup
 from training.model import ModelConfig, model_config
-from training.optimiser import RECIPES, default_warmup_steps
+from training.optimiser import (
+    DEFAULT_DECAY_SHARE,
+    RECIPES,
+    WARM_UP_STABLE_DECAY,
+    default_warmup_steps,
+)
 from training.options import TrainOptions
 from training.run_folder import PACKING_NAME
+from training.starting.initial_weights import check_weights
 
 ESTIMATED_PROCESSES = (8, 64, 512)
 """Numbers of processes whose memory is told where torchrun started none."""
@@ -40,6 +47,7 @@ class Plan(NamedTuple):
     reduce_each: bool  # gradients after every micro-batch, not once a step
     learning_rate: float  # the maximum of the schedule
     warmup_steps: int
+    decay_steps: int | None  # at the end, after a constant rate; None: a cosine
     compute_dtype: torch.dtype
     compile: bool
     fill_in_the_middle: FillInTheMiddle | None
@@ -80,10 +88,13 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         warmup_steps = default_warmup_steps(n_steps)
     if warmup_steps > n_steps:
         raise ValueError(f"--warmup_steps {warmup_steps}: the run has only {n_steps} steps")
+    decay_steps = _decay_steps(options, n_steps, warmup_steps)
     precision = options.precision
     if precision == "auto":
         precision = "bf16" if device_type == "cuda" else "fp32"
     config = model_config(options.model, mixture.tokenizer["vocabulary_size"])
+    if options.init_from is not None and not steps_with_checkpoints(Path(options.output)):
+        check_weights(Path(options.init_from), config, mixture.tokenizer)
     wishes = Wishes(
         options.activation_checkpointing,
         options.micro_batch_samples,
@@ -112,6 +123,8 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         "seed": options.seed,
         "precision": precision,
         **({} if options.packing != BEST_FIT else {"packing": BEST_FIT}),
+        **({} if options.init_from is None else {"init_from": options.init_from}),
+        **({} if decay_steps is None else {"decay_steps": decay_steps}),
         **_described(middle),
     }
     mixture = _open(options, n_steps * batch_tokens, packing)  # which makes tables: checks are done
@@ -125,11 +138,26 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         choice.reduce_each,
         maximum,
         warmup_steps,
+        decay_steps,
         torch.bfloat16 if precision == "bf16" else torch.float32,
         device_type == "cuda" if options.compile is None else options.compile,
         middle,
         identity,
     ), mixture
+
+
+def _decay_steps(options: TrainOptions, n_steps: int, warmup_steps: int) -> int | None:
+    """Return the steps of decay, None for a cosine. Raises ValueError where they are too many."""
+    if options.schedule != WARM_UP_STABLE_DECAY:
+        return None
+    share = DEFAULT_DECAY_SHARE if options.decay_share is None else options.decay_share
+    decay_steps = round(share * n_steps)
+    if warmup_steps + decay_steps > n_steps:
+        raise ValueError(
+            f"--decay_share {share:g}: {decay_steps} steps of decay and {warmup_steps} of warm-up "
+            f"are more than the run's {n_steps}"
+        )
+    return decay_steps
 
 
 def _fill_in_the_middle(options: TrainOptions, mixture: Mixture) -> FillInTheMiddle:

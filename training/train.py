@@ -38,6 +38,7 @@ from training.processes import (
     processes,
 )
 from training.run_folder import COLLECTIVES_NAME, claim, locked
+from training.starting.initial_weights import load_weights
 from training.stepping.determinism import deterministic
 from training.stopping import stop_requests
 from training.throughput import device_name
@@ -119,6 +120,10 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
         stack.callback(trainer.close)
         if done_steps:
             trainer.load(done_steps)
+        elif options.init_from is not None:
+            said = load_weights(trainer.module, Path(options.init_from), own)
+            if own.is_first:
+                print(said, flush=True)
         with stop_requests(trainer.stop, alone=own.n_processes == 1) as request:
             finished = trainer.run()
     if finished:

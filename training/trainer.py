@@ -194,6 +194,7 @@ class Trainer:
             minimum_fraction=options.minimum_learning_rate_fraction,
             warmup_steps=plan.warmup_steps,
             n_steps=plan.n_steps,
+            decay_steps=plan.decay_steps,
         )
         for group in self._optimiser.param_groups:
             group["lr"] = rate

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.distributed.checkpoint._state_dict_stager import StateDictStager
 
-from training.checkpoint import CheckpointWriter, load, newest_whole, staging
+from training.checkpoint import CheckpointWriter, checkpoint_folder, load, newest_whole, staging
 from training.processes import Processes, processes
 
 SECONDS = 0.5
@@ -89,3 +89,16 @@ def test_the_optimiser_waits_for_the_copy(tmp_path: Path, monkeypatch) -> None:
     given = ["--max_steps", "3", "--checkpoint_every", "1"]
     assert main(arguments(corpus, tmp_path / "run", *given)) == FINISHED
     assert order[-6:] == ["copied", "step"] * 3
+
+
+def test_a_checkpoint_that_cannot_be_read_is_told_in_one_line(own, tmp_path: Path) -> None:
+    """Its files have their sizes, so that nothing is noticed before."""
+    writer = CheckpointWriter(tmp_path, own.for_checkpoints, keep=1, asynchronous=False)
+    writer.save(1, {"weights": torch.ones(5)})
+    metadata = checkpoint_folder(tmp_path, 1) / ".metadata"
+    metadata.write_bytes(bytes(metadata.stat().st_size))
+    assert newest_whole(tmp_path) == 1
+    for group in (None, own.for_checkpoints):
+        with pytest.raises(ValueError, match=r"cannot be read: .*; remove it") as told:
+            load(tmp_path, 1, {"weights": torch.empty(5)}, group)
+        assert "\n" not in str(told.value) and "Traceback" not in str(told.value)

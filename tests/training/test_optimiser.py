@@ -34,6 +34,21 @@ def test_short_runs(warmup_steps: int, n_steps: int) -> None:
     assert all(3e-5 - 1e-12 < rate < 3e-4 + 1e-12 for rate in rates(warmup_steps, n_steps))
 
 
+@pytest.mark.parametrize("decay_steps", [0, 1, 3, 8])
+def test_warm_up_then_constant_then_a_line_down_to_a_tenth(decay_steps: int) -> None:
+    found = [
+        learning_rate(
+            step, maximum=3e-4, minimum_fraction=0.1, warmup_steps=2, n_steps=10,
+            decay_steps=decay_steps,
+        )
+        for step in range(10)
+    ]  # fmt: skip
+    assert found[:2] == pytest.approx([1.5e-4, 3e-4])
+    assert found[2 : 10 - decay_steps] == [3e-4] * (8 - decay_steps)
+    line = [3e-4 - 2.7e-4 * number / decay_steps for number in range(1, decay_steps + 1)]
+    assert found[10 - decay_steps :] == pytest.approx(line)
+
+
 def test_warm_up_takes_a_tenth_of_a_short_run() -> None:
     assert [default_warmup_steps(n) for n in (5, 300, 20_000, 250_000)] == [0, 30, 2000, 2000]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.samples.corpora import write_corpus
 from training.options import TrainOptions
-from training.plan import make_plan
+from training.plan import Plan, make_plan
 from training.run_folder import claim
 
 DOCUMENTS = [[range(0, 500)], [range(500, 900)]]
@@ -18,6 +19,24 @@ def identity(data: Path, mixture: str | None = None) -> dict:
     options = TrainOptions(data=str(data), model="10M", output="-", mixture=mixture,
                            sequence_length=10, batch_tokens=100)  # fmt: skip
     return make_plan(options, 1, "cpu")[0].identity
+
+
+def planned(data: Path, *, steps: int = 40, **given: Any) -> Plan:
+    options = TrainOptions(data=str(data), model="10M", output="-", sequence_length=10,
+                           batch_tokens=100, max_steps=steps, **given)  # fmt: skip
+    return make_plan(options, 1, "cpu")[0]
+
+
+def test_the_steps_of_decay_are_a_share_of_the_run(tmp_path: Path) -> None:
+    """A cosine leaves no trace in the identity, so that runs of earlier versions go on."""
+    write_corpus(tmp_path, {"a": DOCUMENTS}, {"a": 1.0}, 4000)
+    cosine = planned(tmp_path)
+    assert cosine.decay_steps is None and "decay_steps" not in cosine.identity
+    for share, steps in [(None, 4), (0.25, 10), (0.0, 0)]:
+        plan = planned(tmp_path, schedule="wsd", decay_share=share)
+        assert plan.decay_steps == plan.identity["decay_steps"] == steps
+    with pytest.raises(ValueError, match="38 steps of decay and 4 of warm-up are more than the r"):
+        planned(tmp_path, schedule="wsd", decay_share=0.95)
 
 
 def test_a_run_goes_on_with_the_mixture_that_it_began_with(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from training.data.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares,
 from training.data.packed_streams import PackedStreams
 from training.data.packing import BEST_FIT
 from training.data.streams import Concatenated, DocumentSpan, Int64s, Stream, Streams
+from training.data.uncollected import uncollected
 
 NO_TOKEN = -100
 """Value that fills up packed samples, and those at the end of a validation stream. PyTorch's losses
@@ -80,13 +81,14 @@ class Mixture:
         """
         files = corpus_files(output, cache)
         name = manifest_name(mixture)
-        manifest = _parse(f"{output}/{name}", files.read_manifest(name), "train")
+        with uncollected():
+            manifest = _parse(f"{output}/{name}", files.read_manifest(name), "train")
+            self._streams = Streams(files, manifest.shards)
         self.sequence_length = sequence_length
         self.seed = seed
         self.token_budget = manifest.token_budget if token_budget is None else token_budget
         self.fingerprint = manifest.fingerprint
         self.tokenizer = manifest.tokenizer
-        self._streams = Streams(files, manifest.shards)
         self.streams = self._streams.streams
         self.sources = sorted({stream.source for stream in self.streams})
         if without := sorted(set(manifest.proportions) - set(self.sources)):
@@ -233,9 +235,10 @@ class Validation:
     ) -> None:
         """Open the validation part of a corpus. The parameters are those of :class:`Mixture`."""
         files = corpus_files(output, cache)
-        manifest = _parse(f"{output}/{MANIFEST_NAME}", files.read_manifest(), "validation")
         self.sequence_length = sequence_length
-        self._streams = Streams(files, manifest.shards, by_domain=False)
+        with uncollected():
+            manifest = _parse(f"{output}/{MANIFEST_NAME}", files.read_manifest(), "validation")
+            self._streams = Streams(files, manifest.shards, by_domain=False)
         self._sources = [stream.source for stream in self._streams.streams]
         self.n_samples = {
             source: -(-(int(n_tokens) - 1) // sequence_length)
