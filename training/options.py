@@ -114,6 +114,11 @@ class TrainOptions:
         None,
         ACTIVATION_CHECKPOINTING,
     )
+    dp_replicate: int = option(
+        "copies of the model, each divided over an equal part of the processes; gradients are "
+        "reduced within each copy, and then over the copies",
+        1,
+    )
     reshard_after_forward: bool = option(
         "free a layer's gathered weights between its forward and backward pass; without it they "
         "are gathered once, and stay in memory",
@@ -160,7 +165,7 @@ class TrainOptions:
         for name in (
             "max_steps", "sequence_length", "batch_tokens", "micro_batch_samples",
             "learning_rate", "max_gradient_norm", "checkpoint_every", "keep", "log_every",
-            "validation_samples", "device_memory_bytes",
+            "validation_samples", "device_memory_bytes", "dp_replicate",
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:

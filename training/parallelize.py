@@ -55,6 +55,8 @@ def parallelize(
     attention (``selective``). ``torch.compile`` is applied to every block; it compiles one and
     reuses it. FSDP2 shards the embedding, every block, and the head with the norm ahead of it, each
     as a group: gathered when it is needed, and its gradients reduced as soon as they are there.
+    With copies of the model, a group is gathered within a copy, and its gradients are reduced there
+    first, and then over the copies (HSDP).
     ``reshard_after_forward`` frees a gathered group until the backward pass gathers it again.
 
     Master weights stay in float32, computation is in ``compute_dtype``, and gradients are reduced

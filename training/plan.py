@@ -28,6 +28,7 @@ from training.optimiser import (
     default_warmup_steps,
 )
 from training.options import TrainOptions
+from training.parallel.mesh import shards_of_copy
 from training.run_folder import PACKING_NAME
 from training.starting.initial_weights import check_weights
 
@@ -68,6 +69,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         raise ValueError(
             f"--batch_tokens {batch_tokens}: must be a multiple of the sequence length, {length}"
         )
+    shards_of_copy(n_processes, options.dp_replicate)
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ValueError("--wandb: not installed; run 'pip install wandb'")
 
@@ -237,7 +239,11 @@ def estimated(options: TrainOptions, n_processes: int) -> str:
     files = corpus_files(options.data, options.cache)
     manifest = parse_manifest(files.read_manifest(manifest_name(options.mixture)), "train")
     config = model_config(options.model, manifest.tokenizer["vocabulary_size"])
-    worlds = [n_processes] if n_processes > 1 else list(ESTIMATED_PROCESSES)
+    worlds = [n_processes]
+    if n_processes == 1:
+        copies = options.dp_replicate
+        worlds = [world for world in ESTIMATED_PROCESSES if not world % copies] or [copies]
+    shards_of_copy(worlds[0], options.dp_replicate)
     # Runs of a size that needs an estimate are on GPUs, wherever the question is asked.
     compute_bytes = 4 if options.precision == "fp32" else 2
     return table(_setup(options, config, n_processes, compute_bytes), worlds)
@@ -250,6 +256,7 @@ def _setup(
         config,
         n_processes,
         options.sequence_length,
+        copies=options.dp_replicate,
         compute_bytes=compute_bytes,
         loss_chunk_tokens=options.loss_chunk_tokens,
         reshard_after_forward=options.reshard_after_forward,

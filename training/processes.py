@@ -12,7 +12,9 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 from torch.distributed import distributed_c10d
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh
+
+from training.parallel.mesh import make_mesh
 
 START_TIMEOUT = timedelta(seconds=300)
 """How long GPUs wait for each other until the first step is done, which compiles kernels."""
@@ -64,12 +66,14 @@ def is_first_here() -> bool:
 
 
 @contextmanager
-def processes(device_type: str, records: Path | None = None) -> Iterator[Processes]:
+def processes(
+    device_type: str, records: Path | None = None, copies: int = 1
+) -> Iterator[Processes]:
     """Connect the processes, by NCCL between GPUs, and by gloo between CPUs and for checkpoints.
 
-    NCCL's last operations are written to files in the folder ``records`` when one times out.
-    After an error the connections are left as they are: to close them would wait for processes
-    that may never come. The process is to end then.
+    ``copies`` of the model divide the processes. NCCL's last operations are written to files in the
+    folder ``records`` when one times out. After an error the connections are left as they are: to
+    close them would wait for processes that may never come. The process is to end then.
     """
     on_gpus = device_type == "cuda"
     device = torch.device(device_type)
@@ -86,7 +90,7 @@ def processes(device_type: str, records: Path | None = None) -> Iterator[Process
         store = dist.HashStore()  # type: ignore[attr-defined]
         dist.init_process_group(backend, timeout=timeout, store=store, rank=0, world_size=1)
     try:
-        mesh = init_device_mesh(device_type, (dist.get_world_size(),))
+        mesh = make_mesh(device_type, dist.get_world_size(), copies)
         yield Processes(
             dist.get_rank(), dist.get_world_size(), device, mesh, _host_group(), _host_group()
         )
@@ -104,7 +108,7 @@ def shorten_timeouts(own: Processes) -> None:
     # What was begun under the longer time is done first.
     torch.cuda.synchronize(own.device)
     dist.barrier()
-    for group in (None, own.mesh.get_group()):
+    for group in (None, *own.mesh.get_all_groups()):
         _set_timeout(STEP_TIMEOUT, group)
 
 

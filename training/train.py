@@ -28,6 +28,7 @@ from training.checkpoint import newest_whole
 from training.data.mixture import Mixture
 from training.exported_tokenizer import why_not_exportable
 from training.options import TrainOptions, parse
+from training.parallel.mesh import described
 from training.plan import Plan, describe, estimated, make_plan
 from training.processes import (
     Processes,
@@ -93,7 +94,7 @@ def _run(options: TrainOptions) -> int:
         raise ToldError(str(error)) from error
     with (
         deterministic(options.deterministic),
-        processes(device_type, Path(options.output, COLLECTIVES_NAME)) as own,
+        processes(device_type, Path(options.output, COLLECTIVES_NAME), options.dp_replicate) as own,
     ):
         return _train(options, plan, mixture, own)
 
@@ -115,6 +116,8 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
         done_steps = _enter_run(run, plan, own, stack)
         if own.is_first:
             print(describe(plan, own.n_processes, device_name(own.device)), flush=True)
+            if options.dp_replicate > 1:
+                print(described(own.n_processes, options.dp_replicate), flush=True)
             _warn_of_export(mixture)
         trainer = Trainer(options, plan, mixture, own)
         stack.callback(trainer.close)

@@ -106,6 +106,20 @@ def test_an_estimate_starts_nothing(
         [n, choice] for n in ("8", "64", "512") for choice in ("none", "selective", "full")
     ]
     assert not Path("run").exists()
+    assert main([*given, "--dp_replicate", "64"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[2:]] == ["64"] * 3 + ["512"] * 3
+    assert "weights 263.3" in printed and "weights 32.9" in printed
+
+
+def test_copies_that_do_not_divide_the_processes_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_corpus(tmp_path, {"c4": [[range(100)]]}, {"c4": 1.0}, 10**7)
+    given = ["--data", str(tmp_path), "--model", "10M", "--output", str(tmp_path / "run")]
+    assert main([*given, "--dp_replicate", "2"]) == 2
+    told = "error: --dp_replicate 2: does not divide 1 processes\n"
+    assert capsys.readouterr().err == told
 
 
 def test_what_cannot_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def as_on_gpus(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     monkeypatch.setattr(dist, "new_group", group)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: calls.append(("synchronize", 0)))
-    monkeypatch.setattr(module, "init_device_mesh", lambda kind, shape: _Mesh())
+    monkeypatch.setattr(module, "make_mesh", lambda kind, n_processes, copies: _Mesh())
     monkeypatch.setattr(module, "_set_timeout", lambda time, of: calls.append(("set", time)))
     for name in ("TRACE_BUFFER_SIZE", "DUMP_ON_TIMEOUT", "DEBUG_INFO_TEMP_FILE"):
         monkeypatch.setenv(f"TORCH_NCCL_{name}", "")  # so that it is put back afterwards
@@ -41,8 +41,8 @@ def as_on_gpus(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 class _Mesh:
-    def get_group(self) -> None:
-        return None
+    def get_all_groups(self) -> list[None]:
+        return [None, None]
 
 
 def test_gpus_wait_longer_at_the_start(as_on_gpus, tmp_path: Path) -> None:
@@ -58,13 +58,13 @@ def test_gpus_wait_longer_at_the_start(as_on_gpus, tmp_path: Path) -> None:
         as_on_gpus.clear()
         module.shorten_timeouts(own)
     assert STEP_TIMEOUT < START_TIMEOUT < HOST_TIMEOUT
-    assert as_on_gpus == [("synchronize", 0), ("set", STEP_TIMEOUT), ("set", STEP_TIMEOUT)]
+    assert as_on_gpus == [("synchronize", 0), *[("set", STEP_TIMEOUT)] * 3]
 
 
 def test_the_time_can_be_set_in_the_installed_pytorch() -> None:
     with processes("cpu") as own:
         module._set_timeout(STEP_TIMEOUT, None)
-        module._set_timeout(STEP_TIMEOUT, own.mesh.get_group())
+        module._set_timeout(STEP_TIMEOUT, *own.mesh.get_all_groups())
         assert own.for_checkpoints is not own.for_messages
 
 

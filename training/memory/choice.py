@@ -68,7 +68,8 @@ def choose(setup: Setup, share: int, wishes: Wishes, device_bytes: int | None) -
     smallest = _choice(setup, share, modes[-1], sizes[-1], reductions[0])
     assert limit is not None
     raise ValueError(
-        f"a model of {setup.config.n_parameters:,} weights on {setup.n_processes} processes takes "
+        f"a model of {setup.config.n_parameters:,} weights on {setup.n_processes} processes"
+        f"{f' in {setup.copies} copies' if setup.copies > 1 else ''} takes "
         f"{smallest.memory.total / 1e9:.1f} GB on each device ({smallest.memory.described()}), and "
         f"{limit / 1e9:.1f} GB are there, {USABLE_FRACTION:.0%} of the device's memory: start more "
         f"processes, or a smaller model"

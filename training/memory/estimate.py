@@ -31,6 +31,12 @@ class Setup(NamedTuple):
     reshard_after_forward: bool = True
     n_micro_batches: int = 1  # of a step
     reduce_each: bool = True  # gradients after every micro-batch, not once a step
+    copies: int = 1  # of the model, each divided over a part of the processes
+
+    @property
+    def n_shards(self) -> int:
+        """The number of processes that share a copy of the model."""
+        return self.n_processes // self.copies
 
 
 class Memory(NamedTuple):
@@ -98,7 +104,7 @@ def _token_bytes(setup: Setup) -> int:
 
 def _moments(setup: Setup) -> Iterator[Memory]:
     """Yield the moments of a step that may be the fullest."""
-    sizes, shards = _sizes(setup.config), setup.n_processes
+    sizes, shards = _sizes(setup.config), setup.n_shards
     always = Memory(
         weights=FLOAT_BYTES * sizes.all / shards, optimiser=2 * FLOAT_BYTES * sizes.all / shards
     )
@@ -136,13 +142,13 @@ def _moments_of_loss(setup: Setup, sizes: _Sizes) -> Iterator[Memory]:
 
 def _moments_of_block(setup: Setup, sizes: _Sizes, number: int) -> Iterator[Memory]:
     """Yield the backward pass of a layer: of its last product, of all of it, and its end."""
-    config, c, shards = setup.config, setup.compute_bytes, setup.n_processes
+    config, c, shards = setup.config, setup.compute_bytes, setup.n_shards
     later = sizes.n_blocks - 1 - number
     done = sizes.head + later * sizes.block
     product = c * config.dim * config.hidden_dim  # a gradient of the feed-forward layer
     before = number * saved_activations(setup) / sizes.n_blocks
     here = _token_bytes(setup)
-    ahead = sizes.block if number and shards > 1 else 0
+    ahead = sizes.block if number and setup.n_processes > 1 else 0
     gathered = _gathered(setup, sizes.block + ahead, sizes.all - done)
     gradients = FLOAT_BYTES * done / shards + _earlier_gradients(setup, sizes.all - done)
     if _is_reduced(setup):
@@ -160,7 +166,7 @@ def _earlier_gradients(setup: Setup, n_weights: int) -> float:
     """Return the bytes of the gradients of weights that earlier micro-batches of a step made."""
     if setup.n_micro_batches == 1:
         return 0
-    return FLOAT_BYTES * n_weights / (setup.n_processes if setup.reduce_each else 1)
+    return FLOAT_BYTES * n_weights / (setup.n_shards if setup.reduce_each else 1)
 
 
 def _gathered(setup: Setup, in_use: int, remaining: int) -> int:

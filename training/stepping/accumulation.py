@@ -46,8 +46,8 @@ def accumulate(
     The gradients are those of the mean loss over all targets of all processes, whatever each one's
     share of them. The sum of the losses, averaged over processes, is this mean. The reduction of
     ``module`` averages over processes, if there are several. With ``reduce_each`` gradients are
-    reduced after every micro-batch, without waiting for it. Otherwise they are kept whole until the
-    last one: fewer operations between processes, and more memory.
+    reduced after every micro-batch, without waiting for it, within a copy of the model. Otherwise
+    they are kept whole until the last one: fewer operations between processes, and more memory.
     """
     sharded = module if isinstance(module, FSDPModule) else None
     n_targets = (tokens_BT1[:, 1:] != NO_TOKEN).sum()
@@ -59,6 +59,8 @@ def accumulate(
         if sharded is not None:
             sharded.set_is_last_backward(is_last)
             sharded.set_requires_gradient_sync(is_last or reduce_each)
+            # Copies of the model, if there are several, add their gradients up once a step.
+            sharded.set_requires_all_reduce(is_last)
             if n_processes == 1:
                 # The weights, cast to the type of computation, are kept for the next micro-batch.
                 sharded.set_reshard_after_backward(is_last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training.memory.choice import Choice, Wishes, choose, table
-from training.memory.estimate import Setup
+from training.memory.estimate import Setup, estimate
 from training.model import MODELS
 
 GB = 10**9
@@ -26,6 +26,13 @@ def test_what_is_chosen() -> None:
     assert chosen("65B", 512, 80)[:4] == ("none", 1, 4, True)
     assert chosen("65B", 48, 80)[:4] == ("selective", 1, 43, True)
     assert chosen("33B", 8, 80)[:4] == ("full", 1, 256, True)
+
+
+def test_copies_take_the_memory_of_fewer_processes() -> None:
+    copies = Setup(MODELS["65B"], 512, 2048, checkpointing="full", copies=8)
+    assert estimate(copies) == estimate(copies._replace(n_processes=64, copies=1))
+    with pytest.raises(ValueError, match="weights on 512 processes in 64 copies takes"):
+        choose(copies._replace(copies=64), 4, Wishes(), 80 * GB)
 
 
 @pytest.mark.parametrize(("size", "n_processes"), [("7B", 8), ("13B", 64), ("65B", 48)])

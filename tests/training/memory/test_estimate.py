@@ -16,6 +16,7 @@ from training.loss import LanguageModelLoss
 from training.memory.estimate import Setup, estimate, saved_activations
 from training.model import MODELS, Llama
 from training.optimiser import make_optimiser
+from training.parallel.mesh import make_mesh
 from training.parallelize import parallelize
 from training.stepping.accumulation import accumulate
 
@@ -63,7 +64,7 @@ def tracked(setup: Setup) -> float:
     """Return the peak of a step of the trainer on tensors without data, in bytes."""
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=setup.n_processes)
     try:
-        mesh = dist.device_mesh.init_device_mesh("cpu", (setup.n_processes,))
+        mesh = make_mesh("cpu", setup.n_processes, setup.copies)
         with torch.device("meta"):
             module = LanguageModelLoss(Llama(setup.config), setup.loss_chunk_tokens)
         parallelize(
@@ -98,6 +99,7 @@ def tracked(setup: Setup) -> float:
         {"checkpointing": "full", "n_micro_batches": 2, "n_processes": 8},
         {"checkpointing": "full", "n_micro_batches": 2, "reduce_each": False},
         {"checkpointing": "full", "reshard_after_forward": False},
+        {"checkpointing": "full", "n_micro_batches": 2, "copies": 8},
     ],
 )
 def test_what_a_tracker_finds(changed: dict) -> None:

@@ -15,6 +15,7 @@ from training.data.loader import share_of_batch
 from training.data.mixture import NO_TOKEN
 from training.loss import LanguageModelLoss
 from training.model import Llama, ModelConfig
+from training.parallel.mesh import make_mesh
 from training.parallelize import materialise, parallelize, weight_name
 from training.processes import processes
 from training.stepping.accumulation import accumulate, micro_batches
@@ -95,18 +96,18 @@ def test_three_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
             assert error < 1e-5, (name, error)
 
 
-def collectives(n_micro_batches: int, *, reduce_each: bool, reshard: bool) -> dict[str, int]:
-    """Count the operations between processes in a step, as the first of eight."""
-    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=8)
+def collectives(
+    n_micro_batches: int, *, reduce_each: bool, reshard: bool, copies: int = 1, n_processes: int = 8
+) -> dict[str, int]:
+    """Count the operations between processes in a step, as the first of ``n_processes``."""
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=n_processes)
     try:
-        module = prepared(
-            dist.device_mesh.init_device_mesh("cpu", (8,)), reshard_after_forward=reshard
-        )
+        module = prepared(make_mesh("cpu", n_processes, copies), reshard_after_forward=reshard)
         module.to_empty(device="cpu")
         with CommDebugMode() as counter:
             accumulate(
                 module, samples(), n_micro_batches, lambda inputs: None,
-                n_processes=8, reduce_each=reduce_each,
+                n_processes=n_processes, reduce_each=reduce_each,
             )  # fmt: skip
         return {str(name).rpartition(".")[2]: n for name, n in counter.get_comm_counts().items()}
     finally:
@@ -122,6 +123,21 @@ def test_gradients_are_reduced_once_a_step() -> None:
     assert once["_allgather_base_"] == 4 * (4 + 2) + 1
     each = collectives(4, reduce_each=True, reshard=True)
     assert each == {**once, "_reduce_scatter_base_": 4 * 4}
+
+
+@pytest.mark.parametrize(
+    ("n_processes", "copies", "reduce_each"),
+    [(64, 8, True), (512, 64, False), (2048, 256, True)],
+)
+def test_copies_add_their_gradients_up_once_a_step(
+    n_processes: int, copies: int, reduce_each: bool
+) -> None:
+    alone = collectives(4, reduce_each=reduce_each, reshard=True)
+    several = collectives(
+        4, reduce_each=reduce_each, reshard=True, copies=copies, n_processes=n_processes
+    )
+    # One for each of the four groups of weights.
+    assert several == {**alone, "allreduce_": alone["allreduce_"] + 4}
 
 
 def test_weights_that_are_kept_are_gathered_once_a_micro_batch() -> None:
