@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,7 @@ import pyarrow as pa
 import sentencepiece
 
 from tokenizer.checking import mark_id, opened_sentencepiece
+from tokenizer.known_units import Ids, KnownUnits, Offsets
 from tokenizer.model_file import CHARSMAP, NORMALISER, without_fields
 from tokenizer.normalise import normalise, normaliser_rules
 from tokenizer.string_table import StringTable
@@ -31,21 +30,12 @@ from tokenizer.unigram import (
     unigram_model,
 )
 from tokenizer.units import (
-    count_ids,
-    empty_unit_table,
+    UnitTable,
     find_units,
     joined_pairs,
     separator_byte,
-    table_bytes,
-    write_ids,
     write_separated,
 )
-
-Ids = npt.NDArray[Any]
-Offsets = npt.NDArray[np.int64]
-
-MAX_TABLE_BYTES = 128 << 20
-"""Largest table of units, in bytes. A larger one, of about two million units, is emptied."""
 
 UNITS_PER_CALL = 1000
 """Units that SentencePiece encodes in one call. It is fastest on a few kilobytes at a time."""
@@ -67,7 +57,6 @@ class BatchEncoder:
         self._rules = normaliser_rules(self.model)
         self._pairs: npt.NDArray[np.bool_] | None = None
         self._unigram: UnigramModel | None = None
-        self._lock = threading.Lock()
         if self.model.escape_whitespaces and not self.model.whitespace_as_suffix:
             self._choose_table(model_proto)
             self._choose_viterbi()
@@ -87,7 +76,7 @@ class BatchEncoder:
         self._separator_id = int(self._unit_processor.encode(chr(separator))[-1])
         if self._separator_id != self.processor.unk_id():
             self._pairs = pairs
-            self._table = empty_unit_table(self.dtype)
+            self._known = KnownUnits(self.dtype)
 
     def _choose_viterbi(self) -> None:
         """Choose the kernel for unigram models, if it agrees with the installed SentencePiece."""
@@ -164,28 +153,13 @@ class BatchEncoder:
     def _encode_by_table(self, texts: pa.StringArray, bos: int, eos: int) -> tuple[Ids, Offsets]:
         assert self._pairs is not None
         data, offsets = self._normalised(texts)
-        with self._lock:
-            try:
-                if table_bytes(self._table) > MAX_TABLE_BYTES:
-                    self._table = empty_unit_table(self.dtype)
-                known = int(self._table.units.count[0])
-                self._table, units, unit_ends = find_units(self._table, self._pairs, data, offsets)
-                self._encode_units(known)
-            except BaseException:  # no unit may stay without its ids
-                self._table = empty_unit_table(self.dtype)
-                raise
-            table = self._table
-        n_ids = count_ids(units, table.ends) + len(texts) * ((bos >= 0) + (eos >= 0))
-        ids, id_offsets = np.empty(n_ids, self.dtype), np.zeros(len(texts) + 1, np.int64)
-        write_ids(units, unit_ends, table.ends, table.ids, bos, eos, ids, id_offsets)
-        return ids, id_offsets
+        find = functools.partial(find_units, joined=self._pairs, data=data, offsets=offsets)
+        return self._known.encode(find, self._encode_units, bos, eos)
 
-    def _encode_units(self, first: int) -> None:
+    def _encode_units(self, table: UnitTable, first: int) -> UnitTable:
         """Encode the table's units from ``first`` on with SentencePiece."""
-        units, _, ends, ids = self._table
+        units, _, ends, ids = table
         count = int(units.count[0])
-        if len(ends) < len(units.ends):
-            ends = np.concatenate([ends, np.zeros(len(units.ends) - len(ends), np.int64)])
         while first < count:
             last = min(first + UNITS_PER_CALL, count)
             new_ids, n_ids = self._encode_separated(units, first, last)
@@ -195,7 +169,7 @@ class BatchEncoder:
             ids[start : start + len(new_ids)] = new_ids
             ends[first + 1 : last + 1] = start + np.cumsum(n_ids)
             first = last
-        self._table = self._table._replace(ends=ends, ids=ids)
+        return table._replace(ids=ids)
 
     def _encode_separated(
         self, units: StringTable, first: int, last: int

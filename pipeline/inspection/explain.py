@@ -210,17 +210,12 @@ def _steps_until(recipe: Recipe, source: str, steps: Collection[str] | None) -> 
 
 
 def explain(
-    output: str,
-    identifier: str,
-    *,
-    with_texts: bool = False,
-    search_seconds: float = SEARCH_SECONDS,
+    output: str, identifier: str, *, search_seconds: float = SEARCH_SECONDS
 ) -> dict[str, Any]:
     """Return every decision about a document, kept or dropped, and the lines that were removed.
 
     Reads the input file again, and for ``search_seconds`` at most those that other copies of
-    repeated lines may stand in. ``with_texts`` adds the texts that lines were removed from. Raises
-    ValueError where there is no such document.
+    repeated lines may stand in. Raises ValueError where there is no such document.
     """
     file, mark, _ = identifier.rpartition("#")
     if not mark:
@@ -233,7 +228,7 @@ def explain(
         raise ValueError(
             f"{identifier}: the run read no file {file!r}; an id is SOURCE/FILE#RECORD"
         )
-    history = follow(output, [identifier], source=source, with_texts=with_texts)[identifier]
+    history = follow(output, [identifier], source=source)[identifier]
     recipe = storage.read_json(storage.join(output, RUN_NAME))["recipe"]
     part = (
         "validation"

@@ -24,7 +24,7 @@ from pipeline.output.layout import Split, read_plan
 from pipeline.output.ledger import Tally
 from pipeline.output.output_folder import describe
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import RecipeDoFn
+from pipeline.passes.beam_parts import RecipeDoFn, RecipeTransform
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import process_split
 from pipeline.passes.session import opened
@@ -97,13 +97,8 @@ class CiteSplit(RecipeDoFn):
         progress.done()
 
 
-class CiteSplits(beam.PTransform):
+class CiteSplits(RecipeTransform):
     """From the output folder's plan to a file of addresses for every split."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Spread the splits over the workers."""

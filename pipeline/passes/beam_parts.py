@@ -1,4 +1,4 @@
-"""What the DoFns of all passes that write have in common."""
+"""What the DoFns of all passes that write, and the transforms around them, have in common."""
 
 from __future__ import annotations
 
@@ -32,3 +32,12 @@ class RecipeDoFn(WritingDoFn):
     def recipe(self) -> Recipe:
         """The recipe, which a process makes once."""
         return cached_recipe(self.recipe_json)
+
+
+class RecipeTransform(beam.PTransform):
+    """A PTransform that knows the recipe, as JSON, and the output folder for its DoFns."""
+
+    def __init__(self, recipe_json: str, output: str) -> None:
+        super().__init__()
+        self.recipe_json = recipe_json
+        self.output = output

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.samples.real_texts import FRAGMENTS, SOURCES, wild_text
-from tokenizer import encode as encode_module
+from tokenizer import known_units
 from tokenizer.checking import check_model
 from tokenizer.encode import BatchEncoder, load_encoder
 from tokenizer.model_file import TRAINER, _spans
@@ -102,14 +102,14 @@ def test_begin_and_end_of_sequence(encoder: BatchEncoder) -> None:
 def test_a_full_table_is_started_afresh(
     shared_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode_module, "MAX_TABLE_BYTES", 1 << 22)
+    monkeypatch.setattr(known_units, "MAX_TABLE_BYTES", 1 << 22)
     encoder = BatchEncoder((shared_models / "mistral-tokenizer.model.v1").read_bytes())
     dice = random.Random(1)
     sizes = []
     for _ in range(6):
         texts = ["".join(chr(dice.randrange(97, 123)) for _ in range(7)) for _ in range(20_000)]
         assert differing(encoder, texts) == []
-        sizes.append(int(encoder._table.units.count[0]))
+        sizes.append(int(encoder._known.table.units.count[0]))
     assert min(sizes[1:]) < sizes[0] * 1.5
 
 

@@ -7,8 +7,6 @@ they are looked up in a table by the word's bytes, and merges are done for words
 from __future__ import annotations
 
 import re
-import threading
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +20,10 @@ from tokenizer.byte_level.merge import Vocabulary, encode_words, merge_table
 from tokenizer.byte_level.split import cut_words
 from tokenizer.byte_level.tokenizer_file import TokenizerFile
 from tokenizer.byte_level.words import number_words
+from tokenizer.known_units import Ids, KnownUnits, Offsets
 from tokenizer.string_table import table_of
 from tokenizer.text_buffers import text_buffers
-from tokenizer.units import count_ids, empty_unit_table, table_bytes, write_ids
-
-MAX_TABLE_BYTES = 128 << 20
-"""Largest table of words, in bytes. A larger one is emptied."""
-
-Ids = npt.NDArray[Any]
-Offsets = npt.NDArray[np.int64]
+from tokenizer.units import UnitTable
 
 
 def token_bytes(file: TokenizerFile) -> dict[int, bytes]:
@@ -76,8 +69,7 @@ class ByteLevelEncoder:
             np.array([file.tokens[word] for word in words], np.int32),
         )
         self._token_bytes = token_bytes(file)
-        self._table = empty_unit_table(self.dtype)
-        self._lock = threading.Lock()
+        self._known = KnownUnits(self.dtype)
 
     def encode(self, texts: pa.StringArray, *, bos: bool, eos: bool) -> tuple[Ids, Offsets]:
         """Encode texts. Special tokens that are spelt out in a text are text, unless asked for.
@@ -112,31 +104,17 @@ class ByteLevelEncoder:
     ) -> tuple[Ids, Offsets]:
         data, offsets = text_buffers(composed(texts) if self._composes else texts)
         bounds, ends = cut_words(self._automata, data, offsets)
-        with self._lock:
-            try:
-                if table_bytes(self._table) > MAX_TABLE_BYTES:
-                    self._table = empty_unit_table(self.dtype)
-                known = int(self._table.units.count[0])
-                self._table, words = number_words(self._table, data, bounds)
-                self._encode_words(known)
-            except BaseException:  # no word may stay without its ids
-                self._table = empty_unit_table(self.dtype)
-                raise
-            table = self._table
         (bos,), (eos,) = before or [-1], after or [-1]
-        n_ids = count_ids(words, table.ends) + len(texts) * ((bos >= 0) + (eos >= 0))
-        ids, id_offsets = np.empty(n_ids, self.dtype), np.zeros(len(texts) + 1, np.int64)
-        write_ids(words, ends, table.ends, table.ids, bos, eos, ids, id_offsets)
-        return ids, id_offsets
+        return self._known.encode(
+            lambda table: (*number_words(table, data, bounds), ends), self._encode_words, bos, eos
+        )
 
-    def _encode_words(self, first: int) -> None:
+    def _encode_words(self, table: UnitTable, first: int) -> UnitTable:
         """Merge the table's words from ``first`` on."""
-        units, _, ends, ids = self._table
+        units, _, ends, ids = table
         last = int(units.count[0])
-        if len(ends) < len(units.ends):
-            ends = np.concatenate([ends, np.zeros(len(units.ends) - len(ends), np.int64)])
         room = int(ends[first] + units.ends[last] - units.ends[first])
         if room > len(ids):
             ids = np.concatenate([ids, np.zeros(max(room, 2 * len(ids)) - len(ids), ids.dtype)])
         encode_words(self._vocabulary, units.arena, units.ends, first, last, ids, ends)
-        self._table = self._table._replace(ends=ends, ids=ids)
+        return table._replace(ids=ids)

@@ -22,7 +22,7 @@ import numpy as np
 from pipeline.files import storage
 from pipeline.output import whole_files
 from pipeline.output.decisions import clusters_name, packed_sizes, sizes_name, write_sizes
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeTransform, WritingDoFn
 from pipeline.passes.first.rounds import (
     PartitionKey,
     Round,
@@ -265,13 +265,11 @@ def empty_sizes(
         yield (split.source, place[1], split.split), b""
 
 
-class _OfRounds(beam.PTransform):
+class _OfRounds(RecipeTransform):
     """A pipeline over the files of pairs of some rounds."""
 
     def __init__(self, recipe_json: str, output: str, rounds: list[Round], turns: Turns) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
+        super().__init__(recipe_json, output)
         self.rounds = rounds
         self.turns = turns
 

@@ -21,7 +21,7 @@ from pipeline.output import whole_files
 from pipeline.output.documents import write_documents
 from pipeline.output.layout import Split, joined_name, read_plan
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import RecipeDoFn
+from pipeline.passes.beam_parts import RecipeDoFn, RecipeTransform
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.process import read_split
 from pipeline.readers import Join
@@ -151,13 +151,11 @@ def read_pieces(output: str, pieces: Iterable[Piece]) -> Iterator[pa.RecordBatch
                 yield _from_bytes(file.read(piece.n_bytes))
 
 
-class JoinRecords(beam.PTransform):
+class JoinRecords(RecipeTransform):
     """From the output folder's plan to a source's files of joined documents."""
 
     def __init__(self, recipe_json: str, output: str, source: str, progress: str) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
+        super().__init__(recipe_json, output)
         self.source = source
         self.progress = progress
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import apache_beam as beam
 import numpy as np
 
 from pipeline.output import whole_files
@@ -30,7 +29,7 @@ from pipeline.output.decisions import (
     write_survivors,
 )
 from pipeline.output.layout import Split, read_plan
-from pipeline.passes.beam_parts import WritingDoFn
+from pipeline.passes.beam_parts import RecipeTransform, WritingDoFn
 from pipeline.passes.estimates import window_of
 from pipeline.passes.process import cached_recipe
 from pipeline.recipe.recipe import Recipe
@@ -116,7 +115,7 @@ def names_survivors(recipe: Recipe, source: str, step: int) -> bool:
     return recipe.source(source).steps[step].deduplication.names_survivors
 
 
-class FirstPass(beam.PTransform):
+class FirstPass(RecipeTransform):
     """First pass of some rounds: from the plan to a file of decisions for each of their splits.
 
     Each kind of deduplication has its own (:mod:`pipeline.passes.first.deduplications`).
@@ -125,9 +124,7 @@ class FirstPass(beam.PTransform):
     def __init__(
         self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
     ) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
+        super().__init__(recipe_json, output)
         self.rounds = rounds
         self.progress_name = progress_name
 

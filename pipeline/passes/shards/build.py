@@ -35,7 +35,7 @@ from pipeline.output.layout import (
 from pipeline.output.ledger import Tally, check_balance
 from pipeline.output.opt_out import list_of_run
 from pipeline.output.progress import ProgressLog
-from pipeline.passes.beam_parts import RecipeDoFn
+from pipeline.passes.beam_parts import RecipeDoFn, RecipeTransform
 from pipeline.passes.from_plan import FromPlan
 from pipeline.passes.kept_documents import is_kept, times_when_kept
 from pipeline.passes.process import characters, process_split
@@ -88,13 +88,8 @@ class BuildShard(RecipeDoFn):
         build_shard(shard_of(element), self.recipe, self.output)
 
 
-class BuildShards(beam.PTransform):
+class BuildShards(RecipeTransform):
     """The second pass: from the output folder's plan to all its shards."""
-
-    def __init__(self, recipe_json: str, output: str) -> None:
-        super().__init__()
-        self.recipe_json = recipe_json
-        self.output = output
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """List what is missing, spread it over the workers, build."""

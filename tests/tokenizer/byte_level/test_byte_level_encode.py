@@ -25,7 +25,7 @@ from tests.support.byte_level import (
     wild_text,
 )
 from tests.support.samples.real_texts import FRAGMENTS, SOURCES
-from tokenizer.byte_level import encode as encode_module
+from tokenizer import known_units
 from tokenizer.byte_level.encode import ByteLevelEncoder
 from tokenizer.byte_level.json_file import byte_level_of_json
 from tokenizer.byte_level.library import LibraryEncoder
@@ -161,11 +161,11 @@ def test_ids_are_of_32_bits_where_the_vocabulary_wants_it() -> None:
 
 
 def test_a_full_table_is_started_afresh(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encode_module, "MAX_TABLE_BYTES", 1)
+    monkeypatch.setattr(known_units, "MAX_TABLE_BYTES", 1)
     assert differing(pair, ["some words", "some other words"]) == []
-    known = int(pair.encoder._table.units.count[0])
+    known = int(pair.encoder._known.table.units.count[0])
     assert differing(pair, ["one"]) == []
-    assert int(pair.encoder._table.units.count[0]) < known
+    assert int(pair.encoder._known.table.units.count[0]) < known
 
 
 def test_words_whose_encoding_failed_are_forgotten(
