@@ -29,4 +29,4 @@ def make_mesh(device_type: str, n_processes: int, copies: int) -> DeviceMesh:
 def described(n_processes: int, copies: int) -> str:
     """Return the mesh in words, for the beginning of a run."""
     shards = shards_of_copy(n_processes, copies)
-    return f"mesh: {copies} copies of the model, each over {shards} processes"
+    return f"mesh: {copies} copies of the model, each over {shards} of {n_processes} processes"

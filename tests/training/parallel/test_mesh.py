@@ -34,7 +34,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("going on after step 2") == 1
-    assert "mesh: 2 copies of the model, each over 2 processes" in run.stdout
+    assert "mesh: 2 copies of the model, each over 2 of 4 processes" in run.stdout
     assert train(arguments(corpus, folder / "alone", *STEPS)) == 0
     return folder
 
