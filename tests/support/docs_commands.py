@@ -26,6 +26,8 @@ COVERED = {
     "corpus run --recipe corpus.yaml": OWN_FILES,
     "make demo": "tests/test_beam_runner.py::test_the_demo_verifies_and_leaves_no_work_behind",
     "scripts/from_scratch.sh DATA OUT": FROM_SCRATCH,
+    "scripts/fetch_samples.sh": "tests/scripts/test_fetch_samples.py::"
+    "test_samples_are_fetched_once_and_a_recipe_reads_them",
     "corpus train-lm": FROM_SCRATCH,
     "corpus cited-urls": FROM_SCRATCH,
     "corpus train-classifier": FROM_SCRATCH,
@@ -63,7 +65,7 @@ COVERED = {
     "python beam_runner.py --runner=SparkRunner --recipe my.yaml": "tests/test_spark.py::"
     "test_a_local_master_writes_the_bytes_of_the_direct_runner",
     "$SPARK_HOME/bin/spark-class": KILLS,
-    "sbatch scripts/spark.sbatch": "tests/test_slurm.py::"
+    "sbatch scripts/spark.sbatch": "tests/scripts/test_slurm.py::"
     "test_a_run_in_an_allocation_has_the_bytes_of_a_local_one_and_leaves_nothing",
     "corpus worker-pool": KILLS,
     "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": KILLS,
