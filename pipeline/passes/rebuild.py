@@ -135,15 +135,15 @@ def _with_tied(
 
 
 def _shared(run: dict[str, Any]) -> dict[str, Any]:
-    """Return what all sources of a run depend on."""
+    """Return what all sources of a run depend on: all that no source names for itself."""
     recipe = {key: value for key, value in run["recipe"].items() if key != "sources"}
-    named = set(_texts(recipe))
+    own = set(_texts(run["recipe"]["sources"]))
     return {
         **run,
         "recipe": {key: value for key, value in recipe.items() if key != across.KEY},
-        "files": {path: digest for path, digest in run["files"].items() if path in named},
+        "files": {path: digest for path, digest in run["files"].items() if path not in own},
         "code": {name: digest for name, digest in run["code"].items() if "/" in name},
-        "own_steps": {},
+        "own_steps": {name: code for name, code in run["own_steps"].items() if name not in own},
     }
 
 
@@ -151,13 +151,12 @@ def _own(run: dict[str, Any], source: str) -> dict[str, Any]:
     """Return what one source of a run depends on beside that."""
     entry = run["recipe"]["sources"][source]
     named = set(_texts(entry))
-    own_steps = {name: code for name, code in run["own_steps"].items() if name in named}
     return {
         **run,
         "recipe": {"sources": {source: entry}},
         "files": {path: digest for path, digest in run["files"].items() if path in named},
         "code": {},
-        "own_steps": own_steps,
+        "own_steps": {name: code for name, code in run["own_steps"].items() if name in named},
     }
 
 

@@ -75,6 +75,18 @@ def test_in_doubt_a_source_is_built_again(finished) -> None:
     assert "stackexchange" not in when("files", language_model, value="other")
 
 
+def test_a_file_that_no_source_names_is_a_matter_of_all(finished) -> None:
+    """As the tokenizer's is, where the recipe names the folder that it is in."""
+    recipe = load_recipe(DEMO, (), FEW[1].split(","))
+    plan = list(read_plan(str(finished)))
+    now = describe(recipe, plan)
+    now["recipe"]["tokenizer"]["model"] = str(Path(recipe.tokenizer.model).parent)
+    assert changed_sources(now, now, recipe, str(finished), plan) == {}
+    there = {**now, "files": {**now["files"], recipe.tokenizer.model: "other"}}
+    again = changed_sources(there, now, recipe, str(finished), plan)
+    assert set(again) == {"commoncrawl", "c4", "stackexchange"}
+
+
 def test_sources_that_are_compared_are_built_again_together(finished, tmp_path) -> None:
     there = json.loads((finished / "run.json").read_text())
     path = tmp_path / "tied.yaml"
