@@ -32,6 +32,7 @@ PAGE = ROOT / "docs" / "recipe_reference.md"
 HEAD = """\
 # Recipe reference
 
+For those who write a recipe.
 Written by `python scripts/recipe_reference.py` from the code; do not edit. [recipes.md](recipes.md)
 and the pages of the [sources](sources/web.md) say what the recipes here do with it, and
 [adding.md](adding.md) how to write a step or a source of your own.
