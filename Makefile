@@ -71,10 +71,12 @@ $(DATAFLOW_STAMP): $(STAMP)
 		--constraints constraints.txt --editable '.[gcp,aws]' 'moto[s3]' flask flask-cors
 	@touch $@
 
-# The libraries of the trainers that exports are for, which want other versions of packages.
+# The libraries of the trainers that exports are for, which want other versions of packages. Each is
+# imported once or twice: to compile all of them takes longer.
 $(EXPORT_READERS): tests/export_readers/requirements.txt | $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/readers
-	$(BIN)/uv pip install --quiet --python build/envs/readers/bin/python --requirements $<
+	env -u UV_COMPILE_BYTECODE $(BIN)/uv pip install --quiet --python build/envs/readers/bin/python \
+		--requirements $<
 	@touch $@
 
 kenlm-tools: $(KENLM_TOOLS)
