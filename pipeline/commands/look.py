@@ -16,7 +16,6 @@ from pipeline.commands.common import (
     record_rows,
 )
 from pipeline.files import storage
-from pipeline.output.layout import MANIFEST_NAME
 
 SHOWN_DOMAINS = 50
 """Most domains of a source whose share is printed."""
@@ -193,6 +192,7 @@ def _told_of_copy(line: dict[str, Any]) -> str:
 
 def _command_verify(options: argparse.Namespace) -> int:
     from pipeline.inspection.verify import verify
+    from pipeline.output.layout import MANIFEST_NAME
 
     # A bucket has no folders, only files in them.
     manifest = storage.join(options.output, MANIFEST_NAME)
