@@ -19,6 +19,6 @@ def assert_report_opens(browser: Browser, report: Path) -> None:
             heights = page.page.evaluate(
                 "[...document.querySelectorAll('.plot')].map(p => p.getBoundingClientRect().height)"
             )
-            assert len(heights) > 3 and min(heights) > 20
+            assert len(heights) > 3 and min(heights) > 15  # a chart of one bar has 18 pixels
             assert page.errors == [] and page.requests == []
             assert page.overflow() == 0

@@ -98,7 +98,7 @@ def test_neither_reader_nor_first_steps_run_again(source, tmp_path, monkeypatch)
     recipe = recipe_of(source)
     splits = make_plan(recipe).splits
     first = [passed(split, recipe, tmp_path, keeps=True) for split in splits]
-    for name in ("_read", "_applied"):
+    for name in ("_read", "applied"):
         monkeypatch.setattr(process, name, lambda *_: pytest.fail("it ran again"))
     assert first == [passed(split, recipe, tmp_path) for split in splits]
 
