@@ -29,6 +29,7 @@ class RunCost(NamedTuple):
 def run_cost(
     source: str, data: Path, models: Path, output: Path, *, runner: str = "DirectRunner",
     workers: int = 2, settings: dict[str, str] | None = None,
+    recipe: Path = ROOT / "recipes" / "samples.yaml",
 ) -> RunCost:  # fmt: skip
     """Run a source with some worker processes, and measure it. ``settings`` override recipe values.
 
@@ -37,7 +38,7 @@ def run_cost(
     command = [
         sys.executable, str(ROOT / "beam_runner.py"), f"--runner={runner}",
         "--workers", str(workers),
-        "--sources", source, "--recipe", str(ROOT / "recipes" / "samples.yaml"),
+        "--sources", source, "--recipe", str(recipe),
         "--output", str(output), "--set", f"data={data}", "--set", f"models={models}",
         *(word for name, text in (settings or {}).items() for word in ("--set", f"{name}={text}")),
     ]  # fmt: skip

@@ -1,23 +1,22 @@
-"""Growth of time, memory and shuffle with the input: the web path at 1x, 4x and 16x, two workers.
+"""Growth of time, memory and shuffle with the input: web pages at 1x, 4x and 16x, two workers.
 
-    python benchmarks/scale.py [--sizes 1 4 16] [--runner DirectRunner] [--write FILE]
+    python benchmarks/scale.py [--sizes 1 4 16] [--input wet] [--runner DirectRunner] [--write FILE]
     python benchmarks/scale.py --paper     compute five dumps from the figures written to FILE
 
-At size N there are N copies of every file of the real WET pages, each under its own name. So the
-pages of the copies have different ids. The share of duplicate lines is the same at every size. A
-line that is in several pages of the samples is left unchanged in all copies. It is N times as
-frequent, as boilerplate would be. Every other line gets a word at its end that only its copy has,
-and so stays unique. The first copy gets a word, too, so that all copies have the same size.
+At size N there are N copies of every page of the samples, each with an id of its own, and what
+repeats in them grows in proportion: ``benchmarks/scale_inputs.py`` says how. WET pages go through
+``recipes/samples.yaml``, with its deduplication of lines. WARC pages (``--input warc``) go through
+``benchmarks/web/growth.yaml``: main text, and near-duplicates.
 
-Time is that of the whole command, with both passes and tokens written. Time a megabyte is computed
+Time is that of the whole command, with all passes and tokens written. Time a megabyte is computed
 from the difference to the next smaller size, so it does not include start-up. Size 0 is a run over
-one page. The bytes shuffled are counted at the output of the first pass.
+one page. The bytes that WET shuffles are counted at the output of the first pass, up to 16x: all of
+it is made again for that, in memory.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import logging
 import platform
@@ -25,6 +24,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 logging.basicConfig(level=logging.ERROR)
@@ -35,9 +35,10 @@ from apache_beam.coders import registry
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.in_process import in_memory, make_recipe
 from benchmarks.run_cost import run_cost
+from benchmarks.scale_inputs import SOURCE, make_warc, make_wet
 from benchmarks.scale_on_paper import print_paper, with_changes
-from benchmarks.web_path import MIN_CHARS, in_memory, make_recipe, wet_record
 from pipeline.files.storage import list_names
 from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
@@ -47,19 +48,14 @@ from pipeline.passes.first.first_passes import round_of, waves
 from pipeline.passes.first.rounds import PartitionKey, splits_of_rounds
 from pipeline.passes.plan import Plan
 from pipeline.recipe.recipe import Recipe
-from tests.support.plain import web_path as plain
 
-SOURCE = "commoncrawl"
 FIGURES = ROOT / "benchmarks" / "scale.json"
-
-
-@dataclass(frozen=True)
-class Input:
-    """Sizes of the input that was made."""
-
-    files: int
-    stored_bytes: int  # gzip with a member a page, as in CommonCrawl
-    text_bytes: int
+RECIPES = {
+    "wet": ROOT / "recipes" / "samples.yaml",
+    "warc": ROOT / "benchmarks" / "web" / "growth.yaml",
+}
+LARGEST_COUNTED = 16
+"""Largest size at which the bytes shuffled are counted."""
 
 
 @dataclass(frozen=True)
@@ -76,43 +72,11 @@ class Figures:
     worker_peak_mb: float
     driver_peak_mb: float
     java_peak_mb: float
-    line_shuffle_bytes: int  # fingerprints, grouped by range of the hash
-    decision_shuffle_bytes: int  # decisions, grouped by split
-    lines: int
+    line_shuffle_bytes: int | None  # fingerprints, grouped by range of the hash
+    decision_shuffle_bytes: int | None  # decisions, grouped by split
+    lines: int  # of WET; of WARC the documents
     lines_removed: int
     tokens: int
-
-
-def make_input(data: Path, copies: int, folder: Path) -> Input:
-    """Write ``copies`` of every WET file, as the module's description says, or one page for 0."""
-    target = folder / SOURCE / "wet"
-    target.mkdir(parents=True)
-    if not copies:
-        page = gzip.compress(wet_record(b"title\n" + b"Some words of a page.\n" * 99))
-        (target / "one.warc.wet.gz").write_bytes(page)
-        return Input(1, len(page), 22 * 99)
-    paths = sorted((data / SOURCE / "wet").rglob("*.wet.gz"))
-    files = {path.name: list(plain.read_pages(path, SOURCE)) for path in paths}
-    shared = plain.shared_keys([page for pages in files.values() for page in pages], MIN_CHARS)
-    lines_of = {
-        name: [
-            [(line.encode(), plain.line_key(line) in shared) for line in page.lines]
-            for page in pages
-        ]
-        for name, pages in files.items()
-    }
-    stored = text_bytes = 0
-    for copy in range(copies):
-        mark = b" copy" + bytes([97 + copy // 26, 97 + copy % 26])  # no digit: they are all 0
-        for name, pages in lines_of.items():
-            with (target / f"{copy:03d}-{name}").open("wb") as file:
-                for page in pages:
-                    text = b"\n".join(
-                        line if is_shared else line + mark for line, is_shared in page
-                    )
-                    text_bytes += len(text)
-                    stored += file.write(gzip.compress(wet_record(b"title\n" + text), 6))
-    return Input(copies * len(files), stored, text_bytes)
 
 
 def coded_bytes(element: tuple[tuple[str | int, ...], bytes]) -> int:
@@ -151,27 +115,31 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
 
 
 def lines_of(output: str) -> tuple[int, int]:
-    """Return the number of lines that a run's deduplication read, and of those that it removed."""
+    """Return the number of lines, or documents, that a deduplication read, and that it removed."""
     kept = [read_decisions(output, name) for name in list_names(output, "decisions")]
     return sum(map(len, kept)), sum(int((~lines).sum()) for lines in kept)
 
 
-def measure(data: Path, models: Path, size: int, runner: str) -> Figures:
+def measure(data: Path, models: Path, size: int, runner: str, kind: str = "wet") -> Figures:
     """Run the pipeline at one size and measure it. The folders that it needs are removed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = make_input(data, size, folder / "data")
+        made = (make_wet if kind == "wet" else make_warc)(data, size, folder / "data")
         output = str(folder / "output")
-        cost = run_cost(SOURCE, folder / "data", models, Path(output), runner=runner)
-        recipe = make_recipe(folder / "data", models)
-        line_bytes, decision_bytes = shuffled(recipe, output, str(folder / "scratch"))
+        cost = run_cost(
+            SOURCE, folder / "data", models, Path(output), runner=runner, recipe=RECIPES[kind]
+        )
+        line_bytes = decision_bytes = None
+        if kind == "wet" and size <= LARGEST_COUNTED:
+            recipe = make_recipe(folder / "data", models, SOURCE)
+            line_bytes, decision_bytes = shuffled(recipe, output, str(folder / "scratch"))
         lines, removed = lines_of(output)
         source = statistics(output)["sources"][SOURCE]
         read = [row for row in source["funnel"] if row["step"] == "read"]
         pages = sum(row["documents"] * (1 if row["outcome"] == "in" else -1) for row in read)
         tokens = source["mixture"]["train_tokens"] + source["mixture"]["validation_tokens"]
     return Figures(
-        size=size, **asdict(made), pages=pages, **cost._asdict(), line_shuffle_bytes=line_bytes,
+        size=size, **made._asdict(), pages=pages, **cost._asdict(), line_shuffle_bytes=line_bytes,
         decision_shuffle_bytes=decision_bytes, lines=lines, lines_removed=removed, tokens=tokens,
     )  # fmt: skip
 
@@ -198,11 +166,13 @@ def print_row(one: Figures, before: Figures | None) -> None:
     if before:
         more = (one.text_bytes - before.text_bytes) / 1e6
         per_mb = f"{1e3 * (one.core_seconds - before.core_seconds) / more:.1f}"
-    shuffle = one.line_shuffle_bytes + one.decision_shuffle_bytes
+    shuffle = "-"
+    if one.line_shuffle_bytes is not None and one.decision_shuffle_bytes is not None:
+        shuffle = f"{(one.line_shuffle_bytes + one.decision_shuffle_bytes) / one.pages:.1f}"
     print(
         f"{one.size:>4}x{one.files:>7}{one.text_bytes / 1e6:>9.1f}{one.pages:>8,}"
         f"{one.seconds:>8.1f}{one.core_seconds:>8.1f}{per_mb:>12}{one.worker_peak_mb:>8.0f}"
-        f"{one.driver_peak_mb:>8.0f}{one.java_peak_mb:>7.0f}{shuffle / one.pages:>9.1f}"
+        f"{one.driver_peak_mb:>8.0f}{one.java_peak_mb:>7.0f}{shuffle:>9}"
         f"{100 * one.lines_removed / one.lines:>10.3f}",
         flush=True,
     )
@@ -215,6 +185,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--runner", default="DirectRunner")
+    parser.add_argument("--input", choices=sorted(RECIPES), default="wet")
     parser.add_argument("--write", type=Path, metavar="FILE",
                         help="write the figures to a file as well")  # fmt: skip
     parser.add_argument("--paper", action="store_true",
@@ -229,16 +200,18 @@ def main() -> None:
         return
     if not options.data.is_dir() or not options.models.is_dir():
         sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
-    print(f"{options.runner}, two workers, {processor()}\n{HEAD}", flush=True)
-    measure(options.data, options.models, 0, options.runner)  # compiles kernels
+    print(f"{options.runner}, {options.input}, two workers, {processor()}\n{HEAD}", flush=True)
+    take = partial(measure, options.data, options.models, runner=options.runner, kind=options.input)
+    take(0)  # compiles kernels
     measured: list[Figures] = []
     for size in [0, *sorted(options.sizes)]:
-        figures = measure(options.data, options.models, size, options.runner)
+        figures = take(size)
         print_row(figures, measured[-1] if measured else None)
         measured.append(figures)
     if options.write:
         written = {
             "runner": options.runner,
+            "input": options.input,
             "processor": processor(),
             "sizes": [asdict(figures) for figures in measured],
         }

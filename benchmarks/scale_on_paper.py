@@ -59,9 +59,10 @@ def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     core_seconds_per_mb = (largest["core_seconds"] - smallest["core_seconds"]) / (
         (largest["text_bytes"] - smallest["text_bytes"]) / 1e6
     )
-    lines_per_byte = largest["line_shuffle_bytes"] / largest["text_bytes"]
-    decisions_per_byte = largest["decision_shuffle_bytes"] / largest["text_bytes"]
-    page_bytes = (largest["line_shuffle_bytes"] + largest["decision_shuffle_bytes"]) / largest[
+    *_, counted = (one for one in figures["sizes"] if one["line_shuffle_bytes"] is not None)
+    lines_per_byte = counted["line_shuffle_bytes"] / counted["text_bytes"]
+    decisions_per_byte = counted["decision_shuffle_bytes"] / counted["text_bytes"]
+    page_bytes = (counted["line_shuffle_bytes"] + counted["decision_shuffle_bytes"]) / counted[
         "pages"
     ]
     recipe = yaml.safe_load((ROOT / "recipes" / "llama.yaml").read_text())

@@ -11,25 +11,16 @@ CommonCrawl's five dumps, divided by that speed.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-logging.basicConfig(level=logging.ERROR)
-
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.in_process import make_recipe, run_pipeline
 from pipeline.passes.plan import make_plan
-from pipeline.passes.run import run
-from pipeline.recipe.from_yaml import load_recipe
-from pipeline.runners.execution import Execution
 
 RAW_TB = {
     "commoncrawl": 5 * 7.6,  # five dumps of WET, gzip
@@ -44,14 +35,11 @@ RAW_TB = {
 
 def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[float, float]:
     """Return the raw megabytes of a source and the processor time that both passes take."""
-    path = str(ROOT / "recipes" / "samples.yaml")
-    recipe = load_recipe(path, [f"data={data}", f"models={models}"], [source])
-    options = PipelineOptions(["--direct_running_mode=in_memory", "--direct_num_workers=1"])
-    execution = Execution(lambda _: beam.Pipeline(FnApiRunner(), options), True, 1 << 36)
+    recipe = make_recipe(data, models, source)
     times = []
-    for number in range(3):  # the first compiles kernels and loads models
+    for _ in range(3):  # the first compiles kernels and loads models
         started = time.process_time()
-        run(recipe, str(folder / f"{source}{number}"), execution)
+        run_pipeline(recipe, folder / source)
         times.append(time.process_time() - started)
     plan = make_plan(recipe).splits
     raw = [split for split in plan if split.holds == "records"] or plan

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.run_cost import cost_of, run_cost
-from benchmarks.scale import SOURCE, make_input
+from benchmarks.scale_inputs import SOURCE, make_wet
 
 RUNNER = [sys.executable, str(ROOT / "beam_runner.py")]
 
@@ -92,7 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folders = {size: Path(name) / str(size) for size in options.sizes}
         for size, folder in folders.items():
-            make_input(options.data.resolve(), size, folder)
+            make_wet(options.data.resolve(), size, folder)
         timed = commands(folders, options.models.resolve())
         rounds = [
             {what: time_it() for what, time_it in timed.items()} for _ in range(options.rounds)
