@@ -169,11 +169,12 @@ def print_row(one: Figures, before: Figures | None) -> None:
     shuffle = "-"
     if one.line_shuffle_bytes is not None and one.decision_shuffle_bytes is not None:
         shuffle = f"{(one.line_shuffle_bytes + one.decision_shuffle_bytes) / one.pages:.1f}"
+    removed = f"{100 * one.lines_removed / one.lines:.3f}" if one.lines else "-"
     print(
         f"{one.size:>4}x{one.files:>7}{one.text_bytes / 1e6:>9.1f}{one.pages:>8,}"
         f"{one.seconds:>8.1f}{one.core_seconds:>8.1f}{per_mb:>12}{one.worker_peak_mb:>8.0f}"
         f"{one.driver_peak_mb:>8.0f}{one.java_peak_mb:>7.0f}{shuffle:>9}"
-        f"{100 * one.lines_removed / one.lines:>10.3f}",
+        f"{removed:>10}",
         flush=True,
     )
 
