@@ -116,7 +116,8 @@ def shuffled(recipe: Recipe, output: str, scratch: str) -> tuple[int, int]:
 
 def lines_of(output: str) -> tuple[int, int]:
     """Return the number of lines, or documents, that a deduplication read, and that it removed."""
-    kept = [read_decisions(output, name) for name in list_names(output, "decisions")]
+    names = (name for name in list_names(output, "decisions") if name.endswith(".bits"))
+    kept = [read_decisions(output, name) for name in names]
     return sum(map(len, kept)), sum(int((~lines).sum()) for lines in kept)
 
 
