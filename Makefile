@@ -18,6 +18,7 @@ DATAFLOW_STAMP = build/envs/dataflow/.installed
 KENLM_TOOLS = build/kenlm/bin/build_binary
 JOB_SERVER = build/spark-job-server.jar
 EXPORT_READERS = build/envs/readers/.installed
+HADOOP = build/hadoop/.installed
 
 # Compiled as it is installed. Where an image forbids Python to write what it compiles, every process
 # would compile the 2,000 modules of Beam and what it needs again, which takes it two seconds.
@@ -31,7 +32,10 @@ demo: $(STAMP)
 	@echo
 	$(BIN)/corpus stats out/demo
 
-test: $(TEST_STAMP) $(DATAFLOW_STAMP) $(EXPORT_READERS) kenlm-tools chromium $(if $(shell command -v mvn),spark-job-server) lint
+# What tests need is fetched and compiled side by side.
+test:
+	$(MAKE) --jobs 2 --output-sync $(TEST_STAMP) kenlm-tools chromium $(EXPORT_READERS) \
+		$(if $(shell command -v mvn),spark-job-server $(HADOOP)) $(DATAFLOW_STAMP) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 quick: $(TEST_STAMP)
@@ -63,12 +67,12 @@ $(TEST_STAMP): $(STAMP)
 	$(INSTALL) '.[test]'
 	@touch $@
 
-# What builds Dataflow's jobs, and reaches S3, with a server of it for tests: packages of clouds slow
-# every start of Beam down, so they stand apart.
-$(DATAFLOW_STAMP): $(STAMP)
+# What builds Dataflow's jobs, and reaches S3, with a server of it for tests, and Hadoop: packages of
+# clouds slow every start of Beam down, so they stand apart. Two at a time would build one project.
+$(DATAFLOW_STAMP): $(STAMP) | $(TEST_STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/envs/dataflow
 	$(BIN)/uv pip install --quiet --python build/envs/dataflow/bin/python \
-		--constraints constraints.txt --editable '.[gcp,aws]' 'moto[s3]' flask flask-cors
+		--constraints constraints.txt --editable '.[gcp,aws,hadoop]' 'moto[s3]' flask flask-cors
 	@touch $@
 
 # The libraries of the trainers that exports are for, which want other versions of packages. Each is
@@ -90,6 +94,11 @@ spark-job-server: $(JOB_SERVER)
 $(JOB_SERVER): spark/pom.xml $(shell find spark/src -name '*.java')
 	mvn --quiet --batch-mode --file spark/pom.xml package
 	rm -rf spark/target
+
+# Hadoop's file system, which tests start. Maven does not share its folder with another one.
+$(HADOOP): tests/dataflow/hadoop/pom.xml | $(JOB_SERVER)
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/hadoop
+	@touch $@
 
 # Tests of pages skip without Chromium; where it can be installed it is.
 chromium:
