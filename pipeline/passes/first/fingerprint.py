@@ -4,13 +4,14 @@ Each split is read and taken through the steps ahead of the deduplication, and i
 The packed hashes alone are shuffled, one element for each chunk of units and each partition of the
 keys. The decisions come back grouped by split, and become one small file a split. A split's
 fingerprints are also kept in a file while the pass runs, so that a run that was killed does not
-read the split again.
+read the split again. Where the shuffle is in memory, its elements say where in that file they are.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -64,21 +65,27 @@ class FingerprintSplit(RecipeDoFn):
 
     REPEATS = "repeats"
 
-    def __init__(self, recipe_json: str, output: str, progress_name: str) -> None:
+    def __init__(
+        self, recipe_json: str, output: str, progress_name: str, *, by_reference: bool = False
+    ) -> None:
         super().__init__(recipe_json, output)
         self.progress_name = progress_name
+        self.by_reference = by_reference
 
     def process(
         self, element: tuple[Round, Split]
     ) -> Iterator[tuple[PartitionKey, bytes] | beam.pvalue.TaggedOutput]:
-        """Yield packed parts keyed by round and partition; tagged, the repeats keyed by split."""
+        """Yield parts keyed by round and partition; tagged, the repeats keyed by split.
+
+        A part is packed, or, by reference, where it is in the split's file.
+        """
         one, split = Round(*element[0]), Split(*element[1])
         recipe = self.recipe
         place = one.place_of(recipe, split)
         assert place is not None
         number, step = place
         own = split.source, step, split.split
-        name = one.work_name(split, "fp")
+        name = one.work_name(split.source, split.split, "fp")
         if not storage.exists(storage.join(self.output, name)):
             self._make(split, step, name)
         named = names_survivors(recipe, split.source, step)
@@ -88,7 +95,7 @@ class FingerprintSplit(RecipeDoFn):
         if deduplication.records_sizes:  # so that there is a file for a split without copies, too
             yield beam.pvalue.TaggedOutput(SIZES, (own, b""))
         n_units, repeats = 0, []
-        for n, chunk in read_fingerprints(self.output, name):
+        for at, n, chunk in read_fingerprints(self.output, name):
             n_units += n
             repeats.append(chunk.repeats)
             if named and len(chunk.repeats):
@@ -99,7 +106,12 @@ class FingerprintSplit(RecipeDoFn):
             bounds = partition_bounds(chunk.keys, one.n_partitions)
             for partition in range(one.n_partitions):
                 here = slice(bounds[partition], bounds[partition + 1])
-                if here.start < here.stop:
+                if here.start == here.stop:
+                    continue
+                if self.by_reference and counts is None:
+                    reference = Reference(number, at, len(chunk.keys), here.start, here.stop)
+                    yield one.partition_key(partition), np.array(reference, np.uint64).tobytes()
+                else:
                     mine = None if counts is None else counts[here]
                     part = Part(number, chunk.keys[here], chunk.firsts[here], mine)
                     yield one.partition_key(partition), pack(part)
@@ -151,13 +163,38 @@ def _chunk_bytes(n_units: int, chunk: Fingerprint) -> bytes:
     return b"".join([header.tobytes(), *(array.tobytes() for array in chunk)])
 
 
-def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint]]:
-    """Read the chunks of a split's fingerprints, with the number of units in each."""
+class Reference(NamedTuple):
+    """A part of a partition, by its place in the file with a split's fingerprints."""
+
+    split: int  # number in the round
+    chunk_offset: int  # where the chunk's arrays begin, in bytes
+    n_keys: int  # of the whole chunk
+    start: int  # of the part's keys among these
+    stop: int
+
+
+def read_part(output: str, name: str, reference: Reference) -> Part:
+    """Read a part from the file ``name`` of its split's fingerprints."""
+    n = reference.stop - reference.start
     with storage.open_read(storage.join(output, name)) as file:
+        file.seek(reference.chunk_offset + 8 * reference.start)
+        keys = np.frombuffer(file.read(8 * n), np.uint64)
+        file.seek(reference.chunk_offset + 8 * reference.n_keys + 4 * reference.start)
+        firsts = np.frombuffer(file.read(4 * n), np.uint32)
+    assert len(keys) == len(firsts) == n, f"{name}: shorter than its keys"
+    return Part(reference.split, keys, firsts)
+
+
+def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, int, Fingerprint]]:
+    """Read the chunks of a split's fingerprints: where each begins, in bytes, and its units."""
+    with storage.open_read(storage.join(output, name)) as file:
+        at = 0
         while header := file.read(24):
             n_units, n_keys, n_repeats = np.frombuffer(header, np.uint64).tolist()
             data = io.BytesIO(file.read(12 * n_keys + 8 * n_repeats)).getbuffer()
+            at += 24
             yield (
+                at,
                 n_units,
                 Fingerprint(
                     np.frombuffer(data, np.uint64, n_keys),
@@ -166,10 +203,15 @@ def read_fingerprints(output: str, name: str) -> Iterator[tuple[int, Fingerprint
                     np.frombuffer(data, np.uint32, n_repeats, 12 * n_keys + 4 * n_repeats),
                 ),
             )
+            at += len(data)
 
 
 class DecidePartition(RecipeDoFn):
     """Sorts one partition's keys and says which units go; writes them for later runs."""
+
+    def __init__(self, recipe_json: str, output: str, *, by_reference: bool = False) -> None:
+        super().__init__(recipe_json, output)
+        self.by_reference = by_reference
 
     def process(
         self, element: tuple[PartitionKey, Iterable[bytes]]
@@ -180,7 +222,10 @@ class DecidePartition(RecipeDoFn):
         deduplication = recipe.source(source).steps[step].deduplication
         assert isinstance(deduplication, ExactDeduplication)
         named = names_survivors(recipe, source, step)
-        parts = list(map(unpack, packed))
+        if self.by_reference and not deduplication.counts_units:
+            parts = [self._referenced(element[0], reference) for reference in packed]
+        else:
+            parts = list(map(unpack, packed))
         older = None
         if deduplication.index or deduplication.against:
             keys = distinct_keys(parts)
@@ -201,17 +246,28 @@ class DecidePartition(RecipeDoFn):
                 fell = fell_to(one.named, one.first_splits, one.first_units)
                 yield beam.pvalue.TaggedOutput(SURVIVORS, (key, fell))
 
+    def _referenced(self, key: PartitionKey, packed: bytes) -> Part:
+        """Read a part that an element says the place of."""
+        source, step, window, _ = key
+        reference = Reference(*np.frombuffer(packed, np.uint64).tolist())
+        of_split, _, split = own_key(self.recipe, source, step, reference.split)
+        name = Round(source, step, window, 0).work_name(of_split, split, "fp")
+        return read_part(self.output, name, reference)
+
 
 class FingerprintSplits(FirstPass):
     """The first pass of exact deduplications."""
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Read, hash, shuffle hashes, decide, and group decisions by split."""
+        form = {"by_reference": self.by_reference}
+        make = FingerprintSplit(self.recipe_json, self.output, self.progress_name, **form)
+        decide = DecidePartition(self.recipe_json, self.output, **form)
         made = (
             root
             | "ListSplits" >> FromPlan(self.output, splits_of_rounds, self.recipe_json, self.rounds)
             | "Fingerprint"
-            >> beam.ParDo(FingerprintSplit(self.recipe_json, self.output, self.progress_name))
+            >> beam.ParDo(make)
             .with_output_types(
                 tuple[PartitionKey, bytes],
                 repeats=tuple[SplitKey, bytes],
@@ -224,7 +280,7 @@ class FingerprintSplits(FirstPass):
             made.parts
             | "GroupByPartition" >> beam.GroupByKey()
             | "Decide"
-            >> beam.ParDo(DecidePartition(self.recipe_json, self.output))
+            >> beam.ParDo(decide)
             .with_output_types(
                 tuple[SplitKey, bytes],
                 survivors=tuple[SplitKey, bytes],

@@ -128,8 +128,13 @@ def _compare(session: Session, windows: list[Window]) -> None:
     for one in rounds:
         deduplication = session.recipe.source(one.source).steps[one.step].deduplication
         by_kind.setdefault(first_pass_of(deduplication), []).append(one)
+    # Workers of this machine see one another's files, and what they shuffle is held in memory.
+    in_memory = session.execution.holds_shuffle_in_memory
+    by_reference = in_memory and not storage.is_remote(session.output)
     with session.pipeline(name, "first pass (fingerprint)", total) as pipeline:
         for first_pass, mine in by_kind.items():
-            _ = pipeline | first_pass(session.recipe_json, session.output, mine, name)
+            _ = pipeline | first_pass(
+                session.recipe_json, session.output, mine, name, by_reference=by_reference
+            )
     for one in rounds:
         storage.remove(session.output, one.folder)

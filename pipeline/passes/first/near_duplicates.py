@@ -88,7 +88,7 @@ class SketchSplit(NearDoFn):
         place = one.place_of(self.recipe, split)
         assert place is not None
         number, step = place
-        name = one.work_name(split, "sketch")
+        name = one.work_name(split.source, split.split, "sketch")
         if not storage.exists(storage.join(self.output, name)):
             self._make(one, split, number, step, name)
         with storage.open_read(storage.join(self.output, name)) as file:

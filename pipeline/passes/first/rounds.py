@@ -78,9 +78,9 @@ class Round(NamedTuple):
         """Return the name of a file of the round's clusters, or of their folder."""
         return "/".join(["work/clusters/turns", self.label, *parts])
 
-    def work_name(self, split: Split, suffix: str) -> str:
+    def work_name(self, source: str, split: int, suffix: str) -> str:
         """Return the name of a split's file in the round's folder."""
-        return f"{self.folder}/{split.source}/split{split.split:06d}.{suffix}"
+        return f"{self.folder}/{source}/split{split:06d}.{suffix}"
 
     def partition_key(self, partition: int) -> PartitionKey:
         """Return the key of one of the round's partitions."""
@@ -118,15 +118,18 @@ def names_survivors(recipe: Recipe, source: str, step: int) -> bool:
 class FirstPass(RecipeTransform):
     """First pass of some rounds: from the plan to a file of decisions for each of their splits.
 
-    Each kind of deduplication has its own (:mod:`pipeline.passes.first.deduplications`).
+    Each kind of deduplication has its own (:mod:`pipeline.passes.first.deduplications`). Where
+    ``by_reference``, it may shuffle places in files of the round's folder, for what they hold.
     """
 
     def __init__(
-        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str
-    ) -> None:
+        self, recipe_json: str, output: str, rounds: list[Round], progress_name: str, *,
+        by_reference: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(recipe_json, output)
         self.rounds = rounds
         self.progress_name = progress_name
+        self.by_reference = by_reference
 
 
 def splits_of_rounds(
