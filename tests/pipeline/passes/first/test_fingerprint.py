@@ -62,7 +62,8 @@ def first_pass(output: str, recipe_json: str, *, by_reference: bool) -> dict[str
 def planned(output: Path, monkeypatch: pytest.MonkeyPatch, *settings: str) -> str:
     """Write the plan of the demo's WET pages, in small chunks, and return the recipe as JSON."""
     monkeypatch.setattr("pipeline.passes.first.fingerprint.CHUNK_UNITS", 300)
-    recipe = load_recipe(str(ROOT / "recipes" / "demo.yaml"), settings, ["commoncrawl"])
+    given = ["reading.batch_bytes=65536", *settings]
+    recipe = load_recipe(str(ROOT / "recipes" / "demo.yaml"), given, ["commoncrawl"])
     whole_files.write_bytes(str(output), PLAN_NAME, plan_bytes(make_plan(recipe).splits))
     return json.dumps(recipe.mapping)
 
