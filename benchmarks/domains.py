@@ -12,7 +12,6 @@ pages.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -27,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.in_process import run_pipeline
-from benchmarks.measuring import best_seconds, wet_texts
+from benchmarks.measuring import best_seconds, check_samples, samples_parser, wet_texts
 from benchmarks.worker_memory import peaks
 from pipeline.recipe.from_yaml import load_recipe
 
@@ -96,13 +95,10 @@ def worker_megabytes(folder: Path, models: Path, n_domains: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
-    if not options.data.is_dir() or not options.models.is_dir():
-        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    check_samples(options)
     texts = wet_texts(options.data)
     for copies in (1, 4, 12) if options.memory else (1,):
         with tempfile.TemporaryDirectory() as name:

@@ -9,7 +9,6 @@ one file. A gzip file is one split.
 
 from __future__ import annotations
 
-import argparse
 import bz2
 import gzip
 import re
@@ -21,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import check_samples, samples_parser
 from benchmarks.run_cost import run_cost
 
 
@@ -84,14 +84,11 @@ def make(name: str, n_bytes: int, data: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--sources", default=",".join(MAKERS))
     options = parser.parse_args()
-    if not options.data.is_dir() or not options.models.is_dir():
-        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    check_samples(options)
     print(f"{'one file':<18}{'MB':>8}{'peak MB of a worker':>22}")
     for name in options.sources.split(","):
         for megabytes in options.megabytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,20 @@ sys.path.insert(0, str(ROOT))
 from tests.support.plain.web_path import read_pages
 
 ROUNDS = 3
+
+
+def samples_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser that knows where the real samples are; ``doc`` begins with what it is for."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    for name in ("data", "models"):
+        parser.add_argument(f"--{name}", type=Path, default=ROOT.parent / "shared" / name)
+    return parser
+
+
+def check_samples(options: argparse.Namespace) -> None:
+    """End the command, in a line, where there are no samples."""
+    if not options.data.is_dir() or not options.models.is_dir():
+        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
 
 
 def best_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:

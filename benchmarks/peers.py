@@ -24,6 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import check_samples, samples_parser
 from benchmarks.peer_systems import fineweb, minhash, tokens, web_path
 from benchmarks.peer_systems.comparison import Comparison
 from benchmarks.peer_systems.environment import lists_folder, peers_python
@@ -56,9 +57,7 @@ def compare(setting: Setting, names: list[str]) -> list[Comparison]:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=COMPARISONS, default=COMPARISONS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2],
@@ -101,8 +100,7 @@ def main() -> None:
     if options.table:
         print(page(json.loads(options.table.read_text())))
         return
-    if not options.data.is_dir() or not options.models.is_dir():
-        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    check_samples(options)
     if max(options.cores) > len(os.sched_getaffinity(0)):
         sys.exit(f"needs {max(options.cores)} cores; --cores 1 asks for one")
     figures = measure(options)

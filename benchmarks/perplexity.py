@@ -12,7 +12,6 @@ equal to the last bit.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sentencepiece
 
-from benchmarks.measuring import best_seconds_in_turns, wet_texts
+from benchmarks.measuring import best_seconds_in_turns, samples_parser, wet_texts
 from tokenizer.encode import load_encoder
 from transforms.documents import documents, with_column
 from transforms.kernels.codepoints import normalise_for_lm
@@ -133,9 +132,7 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--lm", type=Path, nargs="*", default=[], help="more language models")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -16,7 +16,6 @@ it is made again for that, in memory.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import platform
@@ -36,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.in_process import in_memory, make_recipe
+from benchmarks.measuring import check_samples, samples_parser
 from benchmarks.run_cost import run_cost
 from benchmarks.scale_inputs import SOURCE, make_warc, make_wet
 from benchmarks.scale_on_paper import print_paper, with_changes
@@ -182,9 +182,7 @@ def print_row(one: Figures, before: Figures | None) -> None:
 
 def main() -> None:
     """Measure every size, or, with ``--paper``, compute dumps from figures written before."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--runner", default="DirectRunner")
     parser.add_argument("--input", choices=sorted(RECIPES), default="wet")
@@ -200,8 +198,7 @@ def main() -> None:
     if options.paper:
         print_paper(json.loads(options.figures.read_text()), with_changes(options.assume))
         return
-    if not options.data.is_dir() or not options.models.is_dir():
-        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    check_samples(options)
     print(f"{options.runner}, {options.input}, two workers, {processor()}\n{HEAD}", flush=True)
     take = partial(measure, options.data, options.models, runner=options.runner, kind=options.input)
     take(0)  # compiles kernels

@@ -10,7 +10,6 @@ CommonCrawl's five dumps, divided by that speed.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.in_process import make_recipe, run_pipeline
+from benchmarks.measuring import check_samples, samples_parser
 from pipeline.passes.plan import make_plan
 
 RAW_TB = {
@@ -47,12 +47,9 @@ def seconds_of(source: str, data: Path, models: Path, folder: Path) -> tuple[flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     options = parser.parse_args()
-    if not options.data.is_dir() or not options.models.is_dir():
-        sys.exit(f"needs the real samples in {options.data} and models in {options.models}")
+    check_samples(options)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         for source in [*RAW_TB, "commoncrawl_warc"]:

@@ -11,7 +11,6 @@ this project. Processor time counts. ``same`` says of how many texts the ids are
 
 from __future__ import annotations
 
-import argparse
 import base64
 import gzip
 import json
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import wet_texts
+from benchmarks.measuring import samples_parser, wet_texts
 from benchmarks.peer_systems.environment import peers_python
 from tokenizer.byte_level.json_file import spelled_bytes
 from tokenizer.byte_level.known_patterns import PATTERNS, TIKTOKEN_KINDS
@@ -109,9 +108,7 @@ def row_of(side: Side, found: dict[str, dict[str, Any]], n_bytes: int) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--pattern", choices=PATTERNS, default="llama3")
     parser.add_argument("--pieces", type=int, default=32_000)
     parser.add_argument("--documents", type=int, default=1_200)

@@ -9,7 +9,6 @@ turns. What is told is the median, with the range; processor time is that of all
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import samples_parser
 from benchmarks.run_cost import cost_of, run_cost
 from benchmarks.scale_inputs import SOURCE, make_wet
 
@@ -78,9 +78,7 @@ def told(values: list[float]) -> str:
 
 def main() -> None:
     """Measure, round after round, and print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
+    parser = samples_parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[16, 64])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE",
