@@ -38,7 +38,7 @@ from benchmarks.in_process import in_memory, make_recipe
 from benchmarks.measuring import check_samples, samples_parser
 from benchmarks.run_cost import run_cost
 from benchmarks.scale_inputs import SOURCE, make_warc, make_wet
-from benchmarks.scale_on_paper import print_paper, with_changes
+from benchmarks.scale_on_paper import print_paper, print_warc, with_changes
 from pipeline.files.storage import list_names
 from pipeline.inspection.manifest import statistics
 from pipeline.output.decisions import read_decisions
@@ -196,7 +196,9 @@ def main() -> None:
                         help="for --paper: another size of a dump, or price")  # fmt: skip
     options = parser.parse_args()
     if options.paper:
-        print_paper(json.loads(options.figures.read_text()), with_changes(options.assume))
+        figures = json.loads(options.figures.read_text())
+        on_paper = print_paper if figures["input"] == "wet" else print_warc
+        on_paper(figures, with_changes(options.assume))
         return
     check_samples(options)
     print(f"{options.runner}, {options.input}, two workers, {processor()}\n{HEAD}", flush=True)

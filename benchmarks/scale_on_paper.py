@@ -53,6 +53,21 @@ def with_changes(changes: list[str]) -> Assumptions:
     return assumed
 
 
+def print_warc(figures: dict[str, Any], assumed: Assumptions) -> None:
+    """Print the core-hours of dumps of WARC. ``figures`` are those of scale.py."""
+    _, smallest, *_, largest = figures["sizes"]
+    pages = largest["pages"] - smallest["pages"]
+    page_seconds = (largest["core_seconds"] - smallest["core_seconds"]) / pages
+    page_kb = (largest["text_bytes"] - smallest["text_bytes"]) / pages / 1e3
+    hours = assumed.pages_per_dump * page_seconds / 3600
+    print(
+        f"Between {smallest['size']}x and {largest['size']}x a page takes {1e3 * page_seconds:.2f} "
+        f"core-milliseconds, for {page_kb:.0f} kB of HTML.\n{assumed.pages_per_dump / 1e9:g} "
+        f"billion pages are {hours:,.0f} core-hours a dump, {hours * assumed.dumps:,.0f} for "
+        f"{assumed.dumps:g}."
+    )
+
+
 def print_paper(figures: dict[str, Any], assumed: Assumptions) -> None:
     """Print a Markdown table for one dump and for all dumps. ``figures`` are those of scale.py."""
     _, smallest, *_, largest = figures["sizes"]

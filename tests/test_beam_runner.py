@@ -174,7 +174,7 @@ def test_a_dry_run_starts_nothing(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path, capsys):
     output = tmp_path / "out"
-    few = ["--memory_bytes", "900000"]
+    few = ["--memory_bytes", "1200000"]
     assert run_demo(output, *few) == 2
     error = capsys.readouterr().err
     assert "in memory" in error and not output.exists()
@@ -183,7 +183,7 @@ def test_a_shuffle_that_does_not_fit_is_refused_with_a_window_that_does(tmp_path
     assert run_demo(output, *few, "--dry_run") == 1
     assert "would be refused" in capsys.readouterr().out
     assert run_demo(output, *few, "--set", found.group(1), "--dry_run") == 0
-    assert run_demo(output, "--memory_bytes", "9000") == 2
+    assert run_demo(output, "--memory_bytes", "12000") == 2
     assert "not even one file fits" in capsys.readouterr().err
 
 
@@ -217,7 +217,7 @@ def test_mistakes_are_told_in_one_line_before_any_work(tmp_path, capsys, argumen
 def test_windows_change_what_is_compared_and_run_in_waves(demo, tmp_path):
     output = tmp_path / "out"
     window = "sources.commoncrawl.steps.deduplicate_lines.window_files=1"
-    assert run_demo(output, "--set", window, "--memory_bytes", "600000") == 0
+    assert run_demo(output, "--set", window, "--memory_bytes", "800000") == 0
     assert verify(str(output)) == []
     whole, windowed = (
         sum(path.stat().st_size for path in (folder / "shards/commoncrawl").glob("*.bin"))

@@ -8,10 +8,13 @@ import re
 import pytest
 
 from benchmarks.scale import HEAD, Figures, measure, print_row
-from benchmarks.scale_on_paper import print_paper, with_changes
+from benchmarks.scale_on_paper import print_paper, print_warc, with_changes
 from tests.support.runs import ROOT
 
-FIGURES = json.loads((ROOT / "benchmarks" / "scale.json").read_text())
+FIGURES, OF_WARC, ON_SPARK = (
+    json.loads((ROOT / "benchmarks" / name).read_text())
+    for name in ("scale.json", "scale_warc.json", "scale_spark.json")
+)
 COUNTED = ("files", "text_bytes", "pages", "line_shuffle_bytes", "decision_shuffle_bytes", "lines",
            "lines_removed", "tokens")  # fmt: skip
 """The figures that depend on the input alone, and not on the machine."""
@@ -25,10 +28,13 @@ def printed(capsys, *changes: str) -> str:
 def test_the_tables_of_the_document_are_the_benchmarks(capsys):
     text = (ROOT / "docs" / "scale.md").read_text()
     assert printed(capsys) in text
-    sizes = [Figures(**one) for one in FIGURES["sizes"]]
-    for one, before in zip(sizes, [None, *sizes], strict=False):
-        print_row(one, before)
-    assert f"{HEAD}\n{capsys.readouterr().out}" in text
+    print_warc(OF_WARC, with_changes([]))
+    assert capsys.readouterr().out in text
+    for figures in (FIGURES, OF_WARC, ON_SPARK):
+        sizes = [Figures(**one) for one in figures["sizes"]]
+        for one, before in zip(sizes, [None, *sizes], strict=False):
+            print_row(one, before)
+        assert f"{HEAD}\n{capsys.readouterr().out}" in text
 
 
 def test_the_costs_in_the_document_of_dataflow_are_the_benchmarks(capsys):

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 PARTITION_BYTES = 64 << 20
 """Fingerprints that one reducer holds and sorts; Spark holds a key's values in memory."""
 
-SHUFFLE_MEMORY_FACTOR = 3
-"""Bytes of memory that the DirectRunner takes for a byte of shuffle: elements, groups, copies."""
+SHUFFLE_MEMORY_FACTOR = 4
+"""Bytes of memory that the DirectRunner and its workers take for a byte of fingerprints, which stay
+in files: decisions, their groups, and copies (docs/scale.md)."""
 
 
 class Work(Protocol):

@@ -109,7 +109,7 @@ def test_the_opt_out_list_of_the_command_is_that_of_the_run(tmp_path):
 
 
 def test_a_shuffle_that_does_not_fit_is_refused_before_the_folder_is_made(tmp_path):
-    small = NOWHERE._replace(holds_shuffle_in_memory=True, memory_bytes=3)
+    small = NOWHERE._replace(holds_shuffle_in_memory=True, memory_bytes=4)
     with (
         pytest.raises(RunError, match="has room for 1"),
         opened(recipe(), str(tmp_path / "out"), small, start_over=False),
