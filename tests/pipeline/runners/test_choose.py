@@ -36,7 +36,7 @@ def recipe() -> Recipe:
 
 
 def options(runner: str) -> argparse.Namespace:
-    return argparse.Namespace(runner=runner, workers=1, memory_bytes=3e9)
+    return argparse.Namespace(runner=runner, workers=1, memory_bytes=4e9)
 
 
 def test_the_direct_runner_asks_nothing_of_the_plan(tmp_path, recipe):
@@ -100,7 +100,7 @@ def test_small_work_stays_in_the_process_unless_workers_are_asked_for(
     monkeypatch.setattr(choose.os, "cpu_count", lambda: 3)
     started = []
     monkeypatch.setattr(ForkServer, "start", lambda server: started.append(server))
-    given = argparse.Namespace(runner="DirectRunner", workers=workers, memory_bytes=3e9)
+    given = argparse.Namespace(runner="DirectRunner", workers=workers, memory_bytes=4e9)
     how = execution(given, [], str(tmp_path), recipe)
     pipeline = how.make_pipeline(Sized(core_seconds))
     how.close()
