@@ -19,6 +19,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -115,9 +116,14 @@ def match(pattern: str) -> list[FileInfo]:
             raise ValueError(f"cannot list {pattern}: {error}") from None
     from apache_beam.io.filesystem import BeamIOError
 
+    filesystems = filesystems_of(pattern)
     try:
-        (result,) = filesystems_of(pattern).match([pattern])
+        (result,) = filesystems.match([pattern])
     except BeamIOError as error:
+        if pattern.startswith("hdfs://"):
+            with suppress(OSError):  # nobody answers at its address: the first error says so
+                if not filesystems.exists(re.split(r"[*?[]", pattern)[0].rpartition("/")[0]):
+                    return []  # as a bucket says of a folder that is not there
         raise ValueError(f"cannot list {pattern}: {error}") from None
     files = {
         entry.path: FileInfo(entry.path, entry.size_in_bytes, entry.last_updated_in_seconds or 0.0)
@@ -196,16 +202,21 @@ def rename_remote(filesystems: Any, temporary: str, target: str) -> None:
     """Rename a remote file to ``target``, replacing a file of that name.
 
     Buckets replace the file. ``hdfs://`` refuses to, so there the old file is deleted first. If the
-    writer is killed in between, neither file is there.
+    writer is killed in between, neither file is there. It wants the folder to be there as well.
     """
     from apache_beam.io.filesystem import BeamIOError
 
     try:
         filesystems.rename([temporary], [target])
     except BeamIOError:
-        if not (target.startswith("hdfs://") and filesystems.exists(target)):
+        folder = target.rpartition("/")[0]
+        if not target.startswith("hdfs://"):
             raise
-        filesystems.delete([target])
+        if filesystems.exists(target):
+            filesystems.delete([target])
+        elif not filesystems.exists(folder):
+            with suppress(BeamIOError):  # another process may have made it meanwhile
+                filesystems.mkdirs(folder)
         filesystems.rename([temporary], [target])
 
 

@@ -26,7 +26,7 @@ import pathlib, sys, hdfs
 client = hdfs.InsecureClient(f"http://127.0.0.1:{sys.argv[1]}", user="corpus")
 if len(sys.argv) == 2:
     for path in pathlib.Path("samples/data/c4").iterdir():
-        client.upload(f"/data/c4/{path.name}", str(path))
+        client.write(f"/data/c4/{path.name}", data=path.read_bytes())
 else:
     client.download("/out", sys.argv[2])
 """
@@ -41,8 +41,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         skip("needs the environment that 'make build/envs/dataflow/.installed' makes")
     folder = tmp_path_factory.mktemp("hadoop")
     process = subprocess.Popen(
-        ["java", "-cp", f"{HADOOP}/*", f"-DHADOOP_USER_NAME={USER}",
-         ROOT / "tests" / "dataflow" / "hadoop" / "MiniCluster.java", folder],
+        ["java", "--add-opens=java.base/java.lang=ALL-UNNAMED", f"-DHADOOP_USER_NAME={USER}",
+         "-cp", f"{HADOOP}/*", ROOT / "tests" / "dataflow" / "hadoop" / "MiniCluster.java", folder],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         cwd=folder,
     )  # fmt: skip
@@ -91,16 +91,8 @@ def test_input_and_output_on_hdfs_give_the_bytes_of_a_local_run(port: str, tmp_p
     assert there == here and len(here) > 3
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["--set", "data=hdfs://date"], "no file matches"),
-        (["--set", "data=hdfs://data", "--hdfs_port", "9"], "127.0.0.1:9"),
-        (["--set", "data=hdfs://data", "--hdfs_user", ""], "--hdfs_user"),
-    ],
-)
-def test_a_mistake_is_told_at_once_in_a_line(port, tmp_path, given, expected):
+def test_a_file_system_that_does_not_answer_is_told_in_a_line(port, tmp_path) -> None:
     ended = asked("python", "beam_runner.py", *C4, "--output", str(tmp_path / "out"),
-                  *options(port), *given)  # fmt: skip
-    assert ended.returncode == 2 and expected in ended.stderr.splitlines()[-1]
+                  "--set", "data=hdfs://data", *options("9"))  # fmt: skip
+    assert ended.returncode == 2 and "port=9" in ended.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
