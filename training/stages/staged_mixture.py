@@ -198,7 +198,7 @@ class StagedMixture:
         return self._begun(state["position"]).position_in(state)
 
     def _begun(self, position: int) -> StageSamples:
-        return self.stage_of(max(position - 1, 0))
+        return self.stage_of(min(max(position, 1), self.n_samples) - 1)
 
 
 class StageSamples:
