@@ -96,7 +96,9 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ValueError("--wandb: not installed; run 'pip install wandb'")
 
-    mixture = _open(options, None, None)
+    # A number of steps counts whatever the recipe's budget is.
+    budget = None if options.max_steps is None else options.max_steps * batch_tokens
+    mixture = _open(options, budget, None)
     n_steps = options.max_steps or mixture.n_samples // batch_samples
     if n_steps < 1:
         raise ValueError(
