@@ -3,8 +3,8 @@
 A stream, of a source or of one of its domains, is a line of tokens that goes round. All stages read
 it on: a stage begins at the token where the one before it ended. Of a line, a stage's samples are
 the next tokens, cut into samples of its length and permuted within each epoch. So lengths may
-change at any token, and in a stream no token is predicted again before all others are. An epoch of
-a stream ends with the sample that holds its last token.
+change at any token. The sample in which an epoch ends and the next begins is the last of its epoch,
+so in a stream no token is predicted again before all others are.
 
 The line has the shards of a source in an order that the seed shuffles, so that what a stage reads
 of a large source is not the beginning of its input.
@@ -250,7 +250,7 @@ class StageSamples:
         """Return what positions draw. Raises ValueError outside of the stage.
 
         The number of a sample is that among the stage's of its stream. The epoch is that of the
-        sample's first token.
+        sample's first token. A sample that reads on into the next epoch is drawn last.
         """
         at = np.asarray(positions, np.int64) - self.first
         if at.size and (at.min() < 0 or at.max() >= self.n_samples - self.first):
@@ -261,8 +261,13 @@ class StageSamples:
         # The stage's samples that begin in this epoch.
         low = np.maximum(-((cursor - epoch * size) // step), 0)
         high = np.minimum(-((cursor - (epoch + 1) * size) // step), self._counts[stream])
+        last = high - (cursor + high * step > (epoch + 1) * size)
         keys = epoch_keys(self._keys[stream], epoch)
-        sample = low + permuted(earlier - low, high - low, keys)
+        sample = earlier.copy()
+        inner = np.flatnonzero(earlier < last)
+        sample[inner] = low[inner] + permuted(
+            (earlier - low)[inner], (last - low)[inner], keys[inner]
+        )
         return Draws(stream, epoch, sample, (cursor + sample * step) % size)
 
     def samples(self, positions: npt.ArrayLike) -> Int64s:

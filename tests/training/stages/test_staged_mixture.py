@@ -20,7 +20,7 @@ LENGTHS = [1, 2, 3, 4, 6, 8, 12, 24]
 
 
 @pytest.mark.parametrize("number", range(25))
-def test_every_token_as_often_as_any_other_after_every_stage(tmp_path: Path, number: int) -> None:
+def test_every_token_as_often_as_any_other_after_every_sample(tmp_path: Path, number: int) -> None:
     draw = random.Random(number)
     sizes = {
         source: [draw.randint(1, 40) for _ in range(draw.randint(1, 5))]
@@ -53,6 +53,8 @@ def test_every_token_as_often_as_any_other_after_every_stage(tmp_path: Path, num
             for token, follower in pairwise(tokens):
                 assert followers.setdefault(token, follower) == follower, "one line in all stages"
                 predicted[follower] += 1
+            counts = [predicted[token] for token in tokens_of[source].tolist()]
+            assert max(counts) - min(counts) <= 1
         for source, share in described.proportions.items():
             assert abs(sources.count(source) - share * len(positions)) < 1
         assert set(sources) <= set(described.proportions)
@@ -90,6 +92,19 @@ def test_later_stages_change_nothing_of_earlier_ones(tmp_path: Path) -> None:
     assert samples_of_first(stage("x", 9, 24, b=1), stage("y", 1, 1, a=1)) == alone
     other = StagedMixture(tmp_path, [first], batch_tokens=BATCH, seed=2)
     assert other.stages[0].samples(np.arange(other.n_samples)).tolist() != alone
+
+
+def test_a_stage_reads_shards_that_the_seed_draws(tmp_path: Path) -> None:
+    """Three of ten shards, and not the first ones, which may be the oldest."""
+    corpus(tmp_path, {"a": [48] * 10})
+    read = []
+    for seed in range(4):
+        mixture = StagedMixture(tmp_path, [stage("one", 6, 8, a=1)], batch_tokens=BATCH, seed=seed)
+        spans = [span for p in range(mixture.n_samples) for span in mixture.documents_of(p)]
+        shards = Counter(span.shard for span in spans if span.end > span.begin + 1)
+        read.append(tuple(sorted(shards)))
+        assert len(shards) == 3
+    assert len(set(read)) > 1
 
 
 def test_domains_have_lines_of_their_own(tmp_path: Path) -> None:

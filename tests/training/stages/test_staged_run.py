@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.commands.main import main as corpus
+from tests.support.runs import ROOT
 from tests.support.training_runs import rows, start
 from training.checkpoint import newest_whole
 from training.train import FINISHED, MISTAKEN, STOPPED, main
@@ -18,24 +19,8 @@ from training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
-ONE = """
-- name: one
-  tokens: 768
-  mixture: null
-  sequence_length: 32
-  schedule: cosine
-  learning_rate: 3e-3
-  end_learning_rate: 1e-3
-"""
-TWO = """
-- name: two
-  tokens: 640
-  weights: {wikipedia: 3, c4: 1}
-  sequence_length: 64
-  schedule: linear
-  learning_rate: 1e-3
-  end_learning_rate: 0
-"""
+ONE, TWO = (ROOT / "recipes" / "stages" / "demo.yaml").read_text().split("- name: two")
+TWO = f"- name: two{TWO}"
 THREE = TWO.replace("two", "three").replace("640", "256").replace("64", "16", 1)
 STEPS, BORDER, STOP = 11, 6, 4
 
