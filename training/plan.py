@@ -260,9 +260,8 @@ def _packing_folder(options: TrainOptions, mixture: Mixture) -> Path | None:
 def estimated(options: TrainOptions, n_processes: int) -> str:
     """Return a table of the memory of each device. Of the data, only the manifest is read.
 
-    Of stages it is that of the longest samples.
-    Without torchrun it is told for several numbers of processes. Raises ValueError where there is
-    no manifest.
+    Of stages it is that of the longest samples. Without torchrun it is told for several numbers of
+    processes. Raises ValueError where there is no manifest.
     """
     if options.stages is not None:
         longest = max(stage.sequence_length for stage in read_stages(options.stages))

@@ -44,6 +44,8 @@ def _command_trace(options: argparse.Namespace) -> int:
     order = _order_of_run(options) if options.run else _order(options)
     mixture: Mixture | StagedMixture
     if "stages" in order:
+        if options.mixture is not None:
+            raise ValueError("--mixture: the run's stages say what each of them draws")
         mixture = StagedMixture(
             options.output,
             [stage_draws(described) for described in order["stages"]],
@@ -64,8 +66,8 @@ def _command_trace(options: argparse.Namespace) -> int:
         )
     if order.get("corpus", mixture.fingerprint) != mixture.fingerprint:
         raise ValueError(
-            f"{options.run}: the run was on another corpus than {options.output}, or on another "
-            "mixture of it: --mixture NAME"
+            f"{options.run}: the run was on another corpus than {options.output}"
+            + ("" if "stages" in order else ", or on another mixture of it: --mixture NAME")
         )
     rows = [
         {"position": position, **place, **span._asdict()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -73,6 +74,9 @@ def test_the_trace_proves_that_no_token_came_twice(
     assert sum(predicted.values()) == STEPS * 128 and set(predicted.values()) == {1}
     assert corpus(["trace", str(demo_run), "--run", str(whole), "--step", "7"]) == 0
     assert "stage" in capsys.readouterr().out
+    given = ["trace", str(demo_run), "--run", str(whole), "--step", "7", "--mixture", "other"]
+    assert corpus(given) == 2
+    assert "--mixture: the run's stages say" in capsys.readouterr().err
 
 
 def test_stopped_and_continued_across_the_border(
@@ -92,7 +96,7 @@ def test_stopped_and_continued_across_the_border(
         assert main(arguments(demo_run, one, ONE + TWO)) == STOPPED
     stopped_at = newest_whole(one)
     assert stopped_at is not None and STOP <= stopped_at < BORDER
-    shutil.copytree(one, two)
+    shutil.copytree(one, two, copy_function=os.link)
 
     capsys.readouterr()
     assert main(arguments(demo_run, one, ONE + TWO)) == FINISHED
