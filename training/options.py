@@ -16,6 +16,12 @@ from training.parallelize import ACTIVATION_CHECKPOINTING
 
 T = TypeVar("T")
 
+OF_STAGES = (
+    "max_steps", "sequence_length", "learning_rate", "minimum_learning_rate_fraction", "schedule",
+    "decay_share", "warmup_steps",
+)  # fmt: skip
+"""Options that say of a run what a file of stages says of each stage."""
+
 
 def option(help_text: str, default: Any = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
     """Declare a field of an options class. Without a default, the option is required."""
@@ -41,6 +47,11 @@ class TrainOptions:
     init_from: str | None = option(
         "folder of a training run, or of an exported model, with whose weights this run begins; "
         "nothing else is taken from it",
+        None,
+    )
+    stages: str | None = option(
+        "YAML file with a list of stages: token budget, mixture or weights, sequence length and "
+        "learning rate of each",
         None,
     )
     max_steps: int | None = option(
@@ -183,6 +194,10 @@ class TrainOptions:
             raise ValueError(
                 f"--decay_share: changes nothing without --schedule {WARM_UP_STABLE_DECAY}"
             )
+        if self.stages is not None:
+            for field in dataclasses.fields(self):
+                if field.name in OF_STAGES and getattr(self, field.name) != field.default:
+                    raise ValueError(f"--{field.name}: each stage of --stages has its own")
         if self.packing_folder is not None and self.packing != BEST_FIT:
             raise ValueError(f"--packing_folder: holds nothing without --packing {BEST_FIT}")
         if self.fim_sources is not None and not self.fim_rate:

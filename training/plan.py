@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from training.optimiser import (
 from training.options import TrainOptions
 from training.parallel.mesh import shards_of_copy
 from training.run_folder import PACKING_NAME
+from training.stages.stage_file import read_stages
 from training.starting.initial_weights import check_weights
 
 ESTIMATED_PROCESSES = (8, 64, 512)
@@ -53,6 +54,28 @@ class Plan(NamedTuple):
     compile: bool
     fill_in_the_middle: FillInTheMiddle | None
     identity: dict[str, Any]  # values that may not change when the run is continued
+    sequence_length: int
+    minimum_fraction: float  # of the learning rate's maximum, in the last step
+    name: str = ""  # of a stage
+    first_step: int = 0  # steps ahead of a stage
+    stages: tuple[Plan, ...] = ()  # of a run in stages, which has the longest samples' numbers
+
+    def of_step(self, step: int) -> Plan:
+        """Return the plan of a step, which is that of its stage. The first step is 1."""
+        for stage in self.stages:
+            if stage.first_step < step <= stage.first_step + stage.n_steps:
+                return stage
+        return self
+
+    @property
+    def batch_tokens(self) -> int:
+        """The tokens of a step, over all processes."""
+        return self.batch_samples * self.sequence_length
+
+    @property
+    def validation_length(self) -> int:
+        """The tokens of a validation sample: of the shortest, so that stages can be compared."""
+        return min((stage.sequence_length for stage in self.stages), default=self.sequence_length)
 
 
 def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tuple[Plan, Mixture]:
@@ -73,7 +96,9 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ValueError("--wandb: not installed; run 'pip install wandb'")
 
-    mixture = _open(options, None, None)
+    # A number of steps counts whatever the recipe's budget is.
+    budget = None if options.max_steps is None else options.max_steps * batch_tokens
+    mixture = _open(options, budget, None)
     n_steps = options.max_steps or mixture.n_samples // batch_samples
     if n_steps < 1:
         raise ValueError(
@@ -145,6 +170,8 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         device_type == "cuda" if options.compile is None else options.compile,
         middle,
         identity,
+        length,
+        options.minimum_learning_rate_fraction,
     ), mixture
 
 
@@ -233,9 +260,12 @@ def _packing_folder(options: TrainOptions, mixture: Mixture) -> Path | None:
 def estimated(options: TrainOptions, n_processes: int) -> str:
     """Return a table of the memory of each device. Of the data, only the manifest is read.
 
-    Without torchrun it is told for several numbers of processes. Raises ValueError where there is
-    no manifest.
+    Of stages it is that of the longest samples. Without torchrun it is told for several numbers of
+    processes. Raises ValueError where there is no manifest.
     """
+    if options.stages is not None:
+        longest = max(stage.sequence_length for stage in read_stages(options.stages))
+        options = replace(options, stages=None, sequence_length=longest)
     files = corpus_files(options.data, options.cache)
     manifest = parse_manifest(files.read_manifest(manifest_name(options.mixture)), "train")
     config = model_config(options.model, manifest.tokenizer["vocabulary_size"])

@@ -25,7 +25,6 @@ import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from training.checkpoint import newest_whole
-from training.data.mixture import Mixture
 from training.exported_tokenizer import why_not_exportable
 from training.options import TrainOptions, parse
 from training.parallel.mesh import described
@@ -39,6 +38,9 @@ from training.processes import (
     processes,
 )
 from training.run_folder import COLLECTIVES_NAME, claim, locked
+from training.stages.changes import take_changed_stages
+from training.stages.staged_loader import RunMixture
+from training.stages.staged_plan import described_stages, make_staged_plan
 from training.starting.initial_weights import load_weights
 from training.stepping.determinism import deterministic
 from training.stopping import stop_requests
@@ -87,7 +89,8 @@ def _run(options: TrainOptions) -> int:
                 print(estimated(options, process_count()), flush=True)
             return FINISHED
         device_type = choose_device(options.device)
-        plan, mixture = make_plan(options, process_count(), device_type)
+        planned = make_plan if options.stages is None else make_staged_plan
+        plan, mixture = planned(options, process_count(), device_type)
     except ValueError as error:
         if is_first_here():
             raise
@@ -109,7 +112,7 @@ def choose_device(wish: str) -> str:
     return wish
 
 
-def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) -> int:
+def _train(options: TrainOptions, plan: Plan, mixture: RunMixture, own: Processes) -> int:
     run = Path(options.output)
     plan = _agreed(plan, own)
     with ExitStack() as stack:
@@ -118,6 +121,8 @@ def _train(options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) 
             print(describe(plan, own.n_processes, device_name(own.device)), flush=True)
             if options.dp_replicate > 1:
                 print(described(own.n_processes, options.dp_replicate), flush=True)
+            for line in described_stages(plan):
+                print(line, flush=True)
             _warn_of_export(mixture)
         trainer = Trainer(options, plan, mixture, own)
         stack.callback(trainer.close)
@@ -147,7 +152,7 @@ def _agreed(plan: Plan, own: Processes) -> Plan:
     return plans[0]
 
 
-def _warn_of_export(mixture: Mixture) -> None:
+def _warn_of_export(mixture: RunMixture) -> None:
     """Say on stderr at the start what else the export would say after weeks."""
     if reason := why_not_exportable(mixture.tokenizer):
         print(f"warning: training.export will refuse this run: {reason}", file=sys.stderr)
@@ -163,6 +168,8 @@ def _enter_run(run: Path, plan: Plan, own: Processes, stack: ExitStack) -> int:
     if own.is_first:
         try:
             stack.enter_context(locked(run))
+            if plan.stages and (said := take_changed_stages(run, plan.identity)):
+                print(said, flush=True)
             claim(run, plan.identity)
             steps_or_error = [newest_whole(run, set_aside=True) or 0]
         except ValueError as error:

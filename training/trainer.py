@@ -24,8 +24,8 @@ from torch.nn.attention.flex_attention import BlockMask
 
 from tokenizer.checking import marks_of
 from training import checkpoint
-from training.data.loader import Loader, share_of_batch, validation_batches
-from training.data.mixture import NO_TOKEN, Mixture, Validation
+from training.data.loader import share_of_batch, validation_batches
+from training.data.mixture import NO_TOKEN, Validation
 from training.data.tokenizer_file import read_tokenizer
 from training.document_mask import causal_document_mask, document_numbers
 from training.loss import LanguageModelLoss
@@ -36,6 +36,7 @@ from training.parallelize import attention_kernels, free_gathered, materialise, 
 from training.plan import Plan
 from training.processes import Processes, shorten_timeouts
 from training.run_log import RunLog, terminal_line
+from training.stages.staged_loader import RunMixture, loader_of
 from training.stepping.accumulation import accumulate
 from training.stepping.collection import collected_every
 from training.stepping.traces import traced
@@ -69,7 +70,9 @@ class QueuedStep(NamedTuple):
 class Trainer:
     """A run's model, optimiser and position in the data, in one of the training processes."""
 
-    def __init__(self, options: TrainOptions, plan: Plan, mixture: Mixture, own: Processes) -> None:
+    def __init__(
+        self, options: TrainOptions, plan: Plan, mixture: RunMixture, own: Processes
+    ) -> None:
         """Make the model with its initial weights. No step is computed yet."""
         self._options, self._plan, self._mixture, self._own = options, plan, mixture, own
         run = Path(options.output)
@@ -87,7 +90,7 @@ class Trainer:
         )
         materialise(self.module, own.device, options.seed)
         self._optimiser = make_optimiser(self.module, weight_decay=options.weight_decay)
-        self._loader = Loader(
+        self._loader = loader_of(
             mixture,
             batch_samples=plan.batch_samples,
             rank=own.rank,
@@ -96,7 +99,7 @@ class Trainer:
             fill_in_the_middle=plan.fill_in_the_middle,
         )
         self._validation = Validation(
-            options.data, sequence_length=options.sequence_length, cache=options.cache
+            options.data, sequence_length=plan.validation_length, cache=options.cache
         )
         self._begin, self._end = _marks(mixture) if options.within_documents else (None, None)
         self._checkpoints = checkpoint.CheckpointWriter(
@@ -187,11 +190,13 @@ class Trainer:
 
     def step(self, batches: Iterator[Tensor]) -> QueuedStep:
         """Queue one step of the optimiser. :meth:`run` reports it."""
-        options, plan = self._options, self._plan
+        options, plan = self._options, self._plan.of_step(self.done_steps + 1)
+        if plan.name and self.done_steps == plan.first_step:
+            self._say(f"step {self.done_steps + 1:,}: stage {plan.name} begins")
         rate = learning_rate(
-            self.done_steps,
+            self.done_steps - plan.first_step,
             maximum=plan.learning_rate,
-            minimum_fraction=options.minimum_learning_rate_fraction,
+            minimum_fraction=plan.minimum_fraction,
             warmup_steps=plan.warmup_steps,
             n_steps=plan.n_steps,
             decay_steps=plan.decay_steps,
@@ -251,27 +256,27 @@ class Trainer:
         self.clock.waited += step.waited
         is_shown = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
         if is_shown:
-            values |= self._speed(done)
+            values |= self._speed(done, self._plan.of_step(step.number))
         if self._log is not None:
             self._log.figures(step.number, values)
         if is_shown:
             self._say(terminal_line(step.number, self._plan.n_steps, values))
         return asked_to_stop > 0
 
-    def _speed(self, done: float) -> dict[str, float]:
-        """Return speed and memory from the last call to the time when the last step was done."""
-        options, own, clock = self._options, self._own, self.clock
+    def _speed(self, done: float, plan: Plan) -> dict[str, float]:
+        """Return speed and memory from the last call to when the last step, of a plan, was done."""
+        own, clock = self._own, self.clock
         seconds = done - clock.started
-        n_tokens = clock.steps * self._plan.batch_samples * options.sequence_length
+        n_tokens = clock.steps * plan.batch_tokens
         values = {
             "tokens_per_second": n_tokens / seconds,
             "data_wait_fraction": clock.waited / seconds,
             "memory_gb": _peak_memory(own.device) / 1e9,
         }
         if peak := peak_flops(device_name(own.device)):
-            config = self._plan.config
+            config = plan.config
             matmul = matmul_flops_per_token(config)
-            attention = attention_flops_per_token(config, options.sequence_length)
+            attention = attention_flops_per_token(config, plan.sequence_length)
             share = values["tokens_per_second"] / own.n_processes / peak
             values["mfu_6n"] = share * matmul
             values["mfu_6n_12ltd"] = share * (matmul + attention)
@@ -320,14 +325,14 @@ class Trainer:
 
         It names the documents of the samples with such a loss, or of all samples if there are none.
         """
-        options, plan, own = self._options, self._plan, self._own
-        first = (step.number - 1) * plan.batch_samples
+        options, plan, own = self._options, self._plan.of_step(step.number), self._own
+        of_step = self._mixture.positions_of_step(step.number, plan.batch_tokens)
         share = torch.tensor(share_of_batch(plan.batch_samples, own.rank, own.n_processes))
         parts = zip(
             share.tensor_split(plan.n_micro_batches), step.micro_losses.tolist(), strict=True
         )
         mine = [
-            first + number
+            of_step[number]
             for part, loss_of_part in parts
             if not math.isfinite(loss_of_part)
             for number in part.tolist()
@@ -335,8 +340,7 @@ class Trainer:
         of_processes: list[list[int]] = [[] for _ in range(own.n_processes)]
         dist.all_gather_object(of_processes, mine, own.for_messages)
         positions = sorted(position for part in of_processes for position in part)
-        positions = positions or list(self._mixture.positions_of_step(
-            step.number, plan.batch_samples * options.sequence_length))  # fmt: skip
+        positions = positions or list(of_step)
         spans = [
             span
             for position in positions[:SAMPLES_NAMED]
@@ -380,7 +384,7 @@ def _peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
+def _marks(mixture: RunMixture) -> tuple[int | None, int | None]:
     """Return the ids of the tokens at documents' begin and end, None where there are none.
 
     Raises ValueError where the tokenizer is not the one that made the shards.

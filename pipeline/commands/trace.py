@@ -39,25 +39,40 @@ def add_commands(commands: Any) -> None:
 
 def _command_trace(options: argparse.Namespace) -> int:
     from training.data.mixture import Mixture
+    from training.stages.staged_mixture import StagedMixture, stage_draws
 
     order = _order_of_run(options) if options.run else _order(options)
-    mixture = Mixture(
-        options.output,
-        sequence_length=order["sequence_length"],
-        seed=order["seed"],
-        token_budget=order["token_budget"],
-        cache=options.cache,
-        mixture=options.mixture,
-        packing=_packing(options, order),
-    )
+    mixture: Mixture | StagedMixture
+    if "stages" in order:
+        if options.mixture is not None:
+            raise ValueError("--mixture: the run's stages say what each of them draws")
+        mixture = StagedMixture(
+            options.output,
+            [stage_draws(described) for described in order["stages"]],
+            batch_tokens=order["batch_tokens"],
+            seed=order["seed"],
+            cache=options.cache,
+            packing=_packing(options, order),
+        )
+    else:
+        mixture = Mixture(
+            options.output,
+            sequence_length=order["sequence_length"],
+            seed=order["seed"],
+            token_budget=order["token_budget"],
+            cache=options.cache,
+            mixture=options.mixture,
+            packing=_packing(options, order),
+        )
     if order.get("corpus", mixture.fingerprint) != mixture.fingerprint:
         raise ValueError(
-            f"{options.run}: the run was on another corpus than {options.output}, or on another "
-            "mixture of it: --mixture NAME"
+            f"{options.run}: the run was on another corpus than {options.output}"
+            + ("" if "stages" in order else ", or on another mixture of it: --mixture NAME")
         )
     rows = [
-        {"position": position, **span._asdict()}
+        {"position": position, **place, **span._asdict()}
         for position in mixture.positions_of_step(options.step, order["batch_tokens"])
+        for place in [mixture.place_of(position) if isinstance(mixture, StagedMixture) else {}]
         for span in mixture.documents_of(position)
     ]
     if options.json:
@@ -67,6 +82,8 @@ def _command_trace(options: argparse.Namespace) -> int:
     columns = ["position", "source", "domain", "id", "begin", "end", "url"]
     if not any(row["domain"] for row in rows):
         columns.remove("domain")
+    if "stages" in order:
+        columns[1:1] = ["stage", "epoch"]
     title = f"Documents of step {options.step}, with the tokens of each that a sample holds"
     show(table(title, columns, [[row[name] for name in columns] for row in rows]))
     return 0

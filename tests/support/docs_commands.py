@@ -57,6 +57,10 @@ COVERED = {
     "test_the_recipe_with_weights_is_a_mixture_of_the_run",
     "corpus mix out/demo --recipe exams.yaml": "tests/pipeline/commands/test_weights_command.py::"
     "test_the_recipe_with_weights_is_a_mixture_of_the_run",
+    "python -m training.train --data out/demo --model 10M --output out/staged": "tests/training/"
+    "stages/test_staged_run.py::test_stopped_and_continued_across_the_border",
+    "corpus trace out/demo --run out/staged": "tests/training/stages/test_staged_run.py::"
+    "test_the_trace_proves_that_no_token_came_twice",
     "corpus index": "tests/pipeline/passes/test_against_indexes.py::"
     "test_a_merged_index_decides_as_those_it_is_made_of",
     "corpus serve": "tests/pipeline/inspection/test_serve.py::test_filter_page_and_open_documents",

@@ -11,21 +11,43 @@ Shapes: B samples of a rank's part of the batch, T1 = sequence_length + 1 tokens
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.data.fill_in_the_middle import FillInTheMiddle
-from training.data.mixture import Mixture, Validation
+from training.data.mixture import Validation
+from training.data.order import Int64s
 from training.stopping import requests_held
 
 
 def share_of_batch(batch_samples: int, rank: int, world_size: int) -> range:
     """Return which samples of a batch are a rank's: numbers from 0 on. There may be none."""
     return range(rank * batch_samples // world_size, (rank + 1) * batch_samples // world_size)
+
+
+class Samples(Protocol):
+    """Samples by position, of a mixture (:class:`training.data.mixture.Mixture`) or a stage."""
+
+    @property
+    def n_samples(self) -> int:
+        """The position at which they end."""
+
+    def samples(self, positions: npt.ArrayLike) -> Int64s:
+        """Read the samples at positions, as ``tokens_BT1``."""
+
+    def sources_of(self, positions: npt.ArrayLike) -> list[str]:
+        """Return the source of the sample at each position."""
+
+    def state(self, position: int) -> dict[str, Any]:
+        """Return the state from which a run can continue at a position, as plain values."""
+
+    def position_in(self, state: dict[str, Any]) -> int:
+        """Return the position of a state. Raises ValueError for one of other samples."""
 
 
 class _Batches(IterableDataset[Tensor]):
@@ -35,7 +57,7 @@ class _Batches(IterableDataset[Tensor]):
     """
 
     def __init__(
-        self, mixture: Mixture, start: int, n_batches: int, batch: int, part: range,
+        self, mixture: Samples, start: int, n_batches: int, batch: int, part: range,
         middle: FillInTheMiddle | None,
     ) -> None:  # fmt: skip
         self.mixture = mixture
@@ -69,7 +91,7 @@ class Loader:
 
     def __init__(
         self,
-        mixture: Mixture,
+        mixture: Samples,
         *,
         batch_samples: int,
         rank: int = 0,

@@ -19,8 +19,6 @@ Shapes: B samples of a batch, T1 = sequence_length + 1 tokens.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,9 +27,10 @@ import numpy.typing as npt
 
 from training.data.files import corpus_files
 from training.data.manifest import MANIFEST_NAME, Manifest, manifest_name, parse_manifest
-from training.data.order import MAX_SAMPLES, Schedule, epoch_keys, exact_shares, permuted
+from training.data.order import MAX_SAMPLES, epoch_keys, permuted
 from training.data.packed_streams import PackedStreams
 from training.data.packing import BEST_FIT
+from training.data.stream_draws import StreamDraws
 from training.data.streams import Concatenated, DocumentSpan, Int64s, Stream, Streams
 from training.data.uncollected import uncollected
 
@@ -90,11 +89,6 @@ class Mixture:
         self.fingerprint = manifest.fingerprint
         self.tokenizer = manifest.tokenizer
         self.streams = self._streams.streams
-        self.sources = sorted({stream.source for stream in self.streams})
-        if without := sorted(set(manifest.proportions) - set(self.sources)):
-            raise ValueError(
-                f"{output}: the recipe samples {', '.join(without)}, which has no training tokens"
-            )
         if sequence_length < 1:
             raise ValueError(f"a sequence length of {sequence_length}: expected 1 or more")
         self.n_samples = self.token_budget // sequence_length
@@ -103,27 +97,19 @@ class Mixture:
                 f"a budget of {self.token_budget} tokens makes {self.n_samples} samples of "
                 f"{sequence_length}: expected 1 to 2^52"
             )
-        shares = [manifest.proportions[source] for source in self.sources]
-        self.samples_of_source = exact_shares(self.n_samples, shares)
-        self._schedule = Schedule(self.samples_of_source)
-        self.samples_of_stream: list[int] = []
-        self._first_streams: list[int] = []  # of each source, whose streams are neighbours
-        self._schedules: list[Schedule | None] = []  # of a source's domains, if it is divided
-        for source, n_samples in zip(self.sources, self.samples_of_source, strict=True):
-            self._first_streams.append(len(self.samples_of_stream))
-            counts = [n_samples]
-            if of_domain := manifest.domains.get(source):
-                names = [stream.domain for stream in self.streams if stream.source == source]
-                counts = _domain_samples(n_samples, names, of_domain, f"{output}: {source}")
-            self._schedules.append(Schedule(counts) if source in manifest.domains else None)
-            self.samples_of_stream += counts
+        self._stream_draws = StreamDraws(
+            self.streams, self.n_samples, manifest.proportions, manifest.domains, str(output)
+        )
+        self.sources = self._stream_draws.sources
+        self.samples_of_source = self._stream_draws.samples_of_source
+        self.samples_of_stream = self._stream_draws.samples_of_stream
         self._samples: Concatenated | PackedStreams = (
             Concatenated(self._streams, sequence_length)
             if packing is None
             else PackedStreams(self._streams, Path(packing), sequence_length, NO_TOKEN)
         )
         self.is_packed = packing is not None
-        self._keys = np.array([_key(seed, stream) for stream in self.streams], np.uint64)
+        self._keys = np.array([stream_key(seed, stream) for stream in self.streams], np.uint64)
 
     def draws(self, positions: npt.ArrayLike) -> Draws:
         """Return the samples that positions draw. Raises ValueError outside of the mixture."""
@@ -132,25 +118,11 @@ class Mixture:
             raise ValueError(
                 f"positions {at.min()} to {at.max()} of a mixture of {self.n_samples} samples"
             )
-        stream, earlier = self._stream_draws(at)
+        stream, earlier = self._stream_draws.of(at)
         size = self._samples.n_samples[stream]
         epoch = earlier // size
         sample = permuted(earlier % size, size, epoch_keys(self._keys[stream], epoch))
         return Draws(stream, epoch, sample, self._samples.places(stream, epoch, sample))
-
-    def _stream_draws(self, positions: Int64s) -> tuple[Int64s, Int64s]:
-        """Return each position's stream, and the number of earlier positions with that stream.
-
-        Which source a position draws from does not depend on how the source is divided.
-        """
-        source, earlier = self._schedule.draws(positions)
-        stream = np.array(self._first_streams, np.int64)[source]
-        for number, schedule in enumerate(self._schedules):
-            here = np.flatnonzero(source == number) if schedule is not None else ()
-            if schedule is not None and len(here):
-                domain, earlier[here] = schedule.draws(earlier[here])
-                stream[here] += domain
-        return stream, earlier
 
     def samples(self, positions: npt.ArrayLike) -> Int64s:
         """Read the samples at positions, as ``tokens_BT1``.
@@ -267,16 +239,7 @@ def _parse(path: str, data: bytes, part: str) -> Manifest:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _domain_samples(
-    n_samples: int, names: Sequence[str | None], shares: Mapping[str, Fraction], where: str
-) -> list[int]:
-    """Divide a source's samples among its domains. Raises ValueError for one without tokens."""
-    if without := sorted(name for name, share in shares.items() if share and name not in names):
-        raise ValueError(f"{where}: its mixture samples {', '.join(without)}, which has no tokens")
-    return exact_shares(n_samples, [shares[name or ""] for name in names])
-
-
-def _key(seed: int, stream: Stream) -> int:
+def stream_key(seed: int, stream: Stream) -> int:
     """Return the key of a stream, from which the keys of its epochs are made."""
     name = stream.source if stream.domain is None else f"{stream.source}/{stream.domain}"
     digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()

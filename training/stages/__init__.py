@@ -1,0 +1,1 @@
+"""Stages of a training run: its budgets, mixtures, lengths and learning rates, one by one."""
