@@ -13,6 +13,7 @@ from training.data.packing import BEST_FIT
 from training.model import MODELS
 from training.optimiser import COSINE, DEFAULT_DECAY_SHARE, SCHEDULES, WARM_UP_STABLE_DECAY
 from training.parallelize import ACTIVATION_CHECKPOINTING
+from training.stepping.hangs import HANG_SECONDS
 
 T = TypeVar("T")
 
@@ -168,6 +169,11 @@ class TrainOptions:
     profile: int = option(
         "steps after the tenth that PyTorch's profiler traces, to the run's folder profile/", 0
     )
+    hang_seconds: int = option(
+        "seconds without a step after which a process writes to the run's folder stacks/ where it "
+        "stands, and ends; 0: never",
+        HANG_SECONDS,
+    )
     log_every: int = option("steps from one line on the terminal to the next", 10)
     wandb: bool = option("log to Weights & Biases too, which must be installed", False)
 
@@ -181,7 +187,7 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"--{name} {value}: must be more than 0")
-        for name in ("warmup_steps", "weight_decay", "loss_chunk_tokens", "workers",
+        for name in ("warmup_steps", "weight_decay", "loss_chunk_tokens", "workers", "hang_seconds",
                      "validate_every", "seed", "collect_every", "profile"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value >= 0:

@@ -7,6 +7,7 @@
 ``checkpoints/``      see :mod:`training.checkpoint`
 ``packing/``          tables of packed samples, where no other folder was given for them
 ``profile/``          traces of some steps, one file a process, with ``--profile``
+``stacks/``           where processes stood that hung
 ``collectives/``      the last operations between GPUs, where one of them timed out
 ====================  ============================================================================
 """

@@ -1,4 +1,4 @@
-"""Requests to stop a run, by SIGTERM or Ctrl-C, and processes that they must not reach."""
+"""Requests to stop a run, by a signal or Ctrl-C, and processes that they must not reach."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-REQUESTS = (signal.SIGTERM, signal.SIGINT)
-"""The signals that ask a run to stop with a checkpoint."""
+REQUESTS = {signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1", signal.SIGINT: "Ctrl-C"}
+"""The signals that ask a run to stop with a checkpoint, and what they are called. Schedulers send
+SIGUSR1 some time before they end a job."""
 
 
 class StopRequest:
     """The first request to stop that came, if one did."""
 
     def __init__(self) -> None:
-        self.by_ctrl_c = False
+        self.first: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called. Where another process was asked, it is taken for the usual signal."""
+        return REQUESTS[signal.Signals(self.first or signal.SIGTERM)]
+
+    @property
+    def by_ctrl_c(self) -> bool:
+        """Whether it was Ctrl-C."""
+        return self.first == signal.SIGINT
 
 
 @contextmanager
@@ -28,10 +39,9 @@ def stop_requests(function: Callable[[], None], *, alone: bool) -> Iterator[Stop
     request = StopRequest()
 
     def asked(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT:
-            request.by_ctrl_c = True
-            if alone:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+        request.first = request.first or number
+        if number == signal.SIGINT and alone:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         function()
 
     before = {number: signal.signal(number, asked) for number in REQUESTS}

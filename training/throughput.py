@@ -1,4 +1,4 @@
-"""Operations of a training step and the peaks of devices, from which MFU is computed."""
+"""Operations of a training step, the peaks of devices, from which MFU is computed, and memory in use."""
 
 from __future__ import annotations
 
@@ -55,3 +55,12 @@ def attention_flops_per_token(config: ModelConfig, sequence_length: int) -> int:
     That is the usual convention.
     """
     return 12 * config.n_layers * sequence_length * config.dim
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the peak of the memory in use, in bytes: the device's, or this process's on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

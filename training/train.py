@@ -4,8 +4,8 @@
     torchrun --nproc_per_node 8 -m training.train --data OUT --model 7B --output RUN
 
 Exit status: 0 when the run is finished; 1 when the loss is not finite; 2 for a mistake in the
-options or the data, found before work starts; 143 after SIGTERM and 130 after Ctrl-C, with a
-checkpoint written. The same command continues a run.
+options or the data, found before work starts; 143 after SIGTERM or SIGUSR1, and 130 after Ctrl-C,
+with a checkpoint written. The same command continues a run.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ def _train(options: TrainOptions, plan: Plan, mixture: RunMixture, own: Processe
         return FINISHED
     if own.is_first:
         print(
-            f"stopped by {'Ctrl-C' if request.by_ctrl_c else 'SIGTERM'} with a checkpoint of step "
-            f"{trainer.done_steps:,}; the same command goes on",
+            f"stopped by {request.name} with a checkpoint of step {trainer.done_steps:,}; the same "
+            "command goes on",
             flush=True,
         )
     return INTERRUPTED if request.by_ctrl_c else STOPPED

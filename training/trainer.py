@@ -39,12 +39,15 @@ from training.run_log import RunLog, terminal_line
 from training.stages.staged_loader import RunMixture, loader_of
 from training.stepping.accumulation import accumulate
 from training.stepping.collection import collected_every
+from training.stepping.hangs import ended_if_hung
+from training.stepping.times import StepTimes
 from training.stepping.traces import traced
 from training.throughput import (
     attention_flops_per_token,
     device_name,
     matmul_flops_per_token,
     peak_flops,
+    peak_memory,
 )
 
 SAMPLES_NAMED = 8
@@ -61,7 +64,7 @@ class QueuedStep(NamedTuple):
     number: int  # the first step is 1
     learning_rate: float
     micro_losses: Tensor  # losses of this process, one a micro-batch
-    figures: Tensor  # on the host: loss, gradient norm, share of processes asked to stop
+    figures: Tensor  # on the host: loss, gradient norm, share asked to stop; times of processes
     ready: torch.cuda.Event | None  # occurs when the figures can be read
     waited: float  # seconds of waiting for data
     computed: float  # time when the step was queued, which is when it was done without an event
@@ -89,6 +92,7 @@ class Trainer:
             reshard_after_forward=options.reshard_after_forward,
         )
         materialise(self.module, own.device, options.seed)
+        self._times = StepTimes(self.module.model.head, own)
         self._optimiser = make_optimiser(self.module, weight_decay=options.weight_decay)
         self._loader = loader_of(
             mixture,
@@ -152,8 +156,10 @@ class Trainer:
             attention_kernels(),
             collected_every(options.collect_every) as collect_after,
             traced(options.profile, run, rank) as trace,
+            ended_if_hung(options.hang_seconds, run, rank) as gets_on,
         ):
             while self.done_steps < plan.n_steps and not stopped:
+                gets_on()
                 step = self.step(batches)
                 collect_after(step.number)
                 trace()
@@ -220,8 +226,9 @@ class Trainer:
         self._optimiser.zero_grad()
         asked_to_stop = torch.full_like(micro_losses[0], float(self._asked_to_stop))
         figures = torch.stack([micro_losses.sum(), _whole(norm), asked_to_stop])
+        figures = torch.cat([figures, self._times.of_step(waited)])
         dist.all_reduce(figures)
-        figures /= self._own.n_processes
+        figures[:3] /= self._own.n_processes
         ready = None
         if figures.is_cuda:
             figures = figures.to("cpu", non_blocking=True)
@@ -247,16 +254,17 @@ class Trainer:
         if step.ready is not None:
             step.ready.synchronize()
             done = time.perf_counter()
-        loss, norm, asked_to_stop = step.figures.tolist()
+        loss, norm, asked_to_stop, *times = step.figures.tolist()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self._checkpoints.finish()
             raise NonFiniteError(self._non_finite(step, loss, norm))
         values = {"loss": loss, "learning_rate": step.learning_rate, "gradient_norm": norm}
+        self._times.add(times)
         self.clock.steps += 1
         self.clock.waited += step.waited
         is_shown = step.number % self._options.log_every == 0 or step.number == self._plan.n_steps
         if is_shown:
-            values |= self._speed(done, self._plan.of_step(step.number))
+            values |= self._speed(done, self._plan.of_step(step.number)) | self._times.tell()
         if self._log is not None:
             self._log.figures(step.number, values)
         if is_shown:
@@ -271,7 +279,7 @@ class Trainer:
         values = {
             "tokens_per_second": n_tokens / seconds,
             "data_wait_fraction": clock.waited / seconds,
-            "memory_gb": _peak_memory(own.device) / 1e9,
+            "memory_gb": peak_memory(own.device) / 1e9,
         }
         if peak := peak_flops(device_name(own.device)):
             config = plan.config
@@ -373,15 +381,6 @@ class _Clock:
 def _whole(norm: Tensor) -> Tensor:
     """Return the gradient norm over the parts of all processes."""
     return norm.full_tensor() if isinstance(norm, DTensor) else norm
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Return the peak of the memory in use, in bytes: the device's, or this process's on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _marks(mixture: RunMixture) -> tuple[int | None, int | None]:

@@ -9,6 +9,7 @@ from typing import Any
 from torch.distributed.checkpoint import FileSystemWriter
 
 from training import train
+from training.model import Head
 from training.processes import process_rank
 from training.trainer import Trainer
 
@@ -36,11 +37,23 @@ def failing_rank(error: Exception) -> None:
     Trainer.step = step  # type: ignore[method-assign]
 
 
+def slow_rank(seconds: float) -> None:
+    """Let the process of rank 1 take longer to compute the loss."""
+    plain = Head.forward
+
+    def forward(self: Head, *given: Any) -> Any:
+        time.sleep(seconds * (process_rank() == 1))
+        return plain(self, *given)
+
+    Head.forward = forward  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     match os.environ["DISTURBANCE"]:
         case "slow checkpoints":
             slow_checkpoints(4)
         case "mistake":
+            slow_rank(0.5)
             failing_rank(ValueError("c4/train-00000.bin: damaged here"))
         case "bug":
             slow_checkpoints(4)

@@ -14,6 +14,10 @@ KILLS = (
     "tests/faults/test_random_kills.py::test_a_run_killed_at_random_comes_out_as_if_it_had_not_been"
 )
 
+ONE_OF_TWO_NODES = (
+    "tests/scripts/test_train_sbatch.py::test_a_node_is_lost_and_back_and_the_job_ends_and_goes_on"
+)
+
 BY_HAND = "it needs what nothing here installs; tried by hand"
 GOOGLE = "it needs an account at Google; tests/dataflow runs its jobs without one"
 DOWNLOADS = "it downloads for hours or days"
@@ -71,6 +75,8 @@ COVERED = {
     "$SPARK_HOME/bin/spark-class": KILLS,
     "sbatch scripts/spark.sbatch": "tests/scripts/test_slurm.py::"
     "test_a_run_in_an_allocation_has_the_bytes_of_a_local_one_and_leaves_nothing",
+    "sbatch scripts/train.sbatch": ONE_OF_TWO_NODES,
+    "INTERFACE=ib0 sbatch scripts/train.sbatch": ONE_OF_TWO_NODES,
     "corpus worker-pool": KILLS,
     "python beam_runner.py --runner=SparkRunner --recipe /data/my.yaml": KILLS,
     "python -m pytest tests/faults": KILLS,

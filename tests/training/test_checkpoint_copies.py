@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +61,27 @@ def test_a_checkpoint_of_the_same_step_replaces_the_first(own, tmp_path: Path) -
     state = {"weights": torch.empty(2)}
     load(tmp_path, 3, state, None)
     assert state["weights"].tolist() == [2.0, 2.0]
+
+
+def test_old_checkpoints_are_removed_while_training_goes_on(own, tmp_path, monkeypatch) -> None:
+    allowed, plain = threading.Event(), shutil.rmtree
+
+    def slow(*given, **more) -> None:
+        assert allowed.wait(20)
+        plain(*given, **more)
+
+    writer = CheckpointWriter(tmp_path, own.for_checkpoints, keep=1, asynchronous=True)
+    monkeypatch.setattr("training.checkpoint.shutil.rmtree", slow)
+    for step in (1, 2, 3):
+        writer.save(step, {"weights": torch.ones(2)})
+    writer.finish()  # has not waited for the first two to be removed
+    assert newest_whole(tmp_path) == 3
+    names = ["removed-00000001", "removed-00000002", "step-00000003"]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == names
+    allowed.set()
+    writer._remover.join(20)
+    writer.close()
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == names[2:]
 
 
 def test_a_gpu_copies_to_pinned_memory() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule
 
 from training.loss import LanguageModelLoss
 from training.model import Attention, Llama, ModelConfig, rotary_angles
@@ -95,6 +96,12 @@ def test_rotary_angles_stay_float32_where_the_rest_is_bf16(mesh: DeviceMesh, cho
         torch.testing.assert_close(given_sin, sin, rtol=0, atol=0)
     for name, weight in module.named_parameters():
         assert weight.grad is not None and weight.grad.dtype == torch.float32, name
+
+
+def test_one_process_holds_its_weights_once(mesh: DeviceMesh) -> None:
+    """FSDP would copy what it gathers, also where there is nothing to gather or to cast."""
+    assert not isinstance(prepared(mesh, "none"), FSDPModule)
+    assert isinstance(prepared(mesh, "none", compute_dtype=torch.bfloat16), FSDPModule)
 
 
 @pytest.mark.slow

@@ -36,14 +36,14 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals, run: Path) -
     return printed
 
 
-@pytest.mark.parametrize("n_processes", [1, 2])
-def test_sigterm_to_the_group_leaves_a_checkpoint(corpus, tmp_path, n_processes) -> None:
-    """Processes that read ahead are in the group, too."""
+@pytest.mark.parametrize(("number", "n_processes"), [(signal.SIGUSR1, 1), (signal.SIGTERM, 2)])
+def test_a_signal_to_the_group_leaves_a_checkpoint(corpus, tmp_path, number, n_processes) -> None:
+    """Processes that read ahead are in the group, too. All signals have one handler."""
     process = start(arguments(corpus, tmp_path, *LONG, "--workers", "2"), n_processes)
-    printed = stopped(process, signal.SIGTERM, tmp_path)
+    printed = stopped(process, number, tmp_path)
     step = newest_whole(tmp_path)
     assert step is not None and step == rows(tmp_path)[-1]["step"], printed
-    assert f"stopped by SIGTERM with a checkpoint of step {step}; the same command" in printed
+    assert f"stopped by {number.name} with a checkpoint of step {step}; the same" in printed
     if n_processes == 1:
         assert process.returncode == STOPPED
         assert "Traceback" not in printed
@@ -91,7 +91,10 @@ def test_a_loss_that_is_not_finite_while_a_checkpoint_is_written(
 def test_an_error_of_another_rank_is_told(
     corpus, tmp_path, monkeypatch, disturbance, message, status
 ) -> None:
-    """Its rank and machine are told, it does not wait for the others, and torchrun names it."""
+    """Its rank and machine are told, it does not wait for the others, and torchrun names it.
+
+    The one with the mistake is slow before, which is told, too.
+    """
     monkeypatch.setenv("DISTURBANCE", disturbance)
     given = arguments(corpus, tmp_path, *LONG, "--checkpoint_every", "1")
     process = start(given, 2, "tests.support.disturbed_training")
@@ -100,6 +103,8 @@ def test_an_error_of_another_rank_is_told(
     lines = printed.splitlines()
     first = next(line for line in lines if line.startswith(f"rank 1 on {os.uname().nodename}: "))
     assert message in (first if status == MISTAKEN else printed)
+    if disturbance == "mistake":
+        assert f"rank 1 on {os.uname().nodename} is slow: it takes " in printed
     summary = printed[printed.index("Root Cause") :]
     assert "rank      : 1" in summary and f"exitcode  : {status}" in summary
     assert message.removeprefix("error: ") in summary

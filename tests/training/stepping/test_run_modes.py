@@ -1,7 +1,8 @@
-"""Garbage collection at set steps, deterministic operations, and traces of steps."""
+"""Garbage collection at set steps, deterministic operations, traces of steps, and a watch."""
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import gzip
 import json
@@ -14,6 +15,7 @@ import torch
 from tests.support.training_runs import arguments, small_corpus
 from training.stepping.collection import collected_every
 from training.stepping.determinism import WORKSPACE_NAME, deterministic
+from training.stepping.hangs import HANG_SECONDS
 from training.train import FINISHED, main
 
 
@@ -46,7 +48,7 @@ def test_deterministic_operations_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.slow
 def test_a_run_with_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trace has the two steps after the tenth."""
+    """The trace has the two steps after the tenth. Each step begins the time of a hang anew."""
     monkeypatch.setenv(WORKSPACE_NAME, ":4096:8")
     seen: list[tuple[bool, bool]] = []
     step = torch.optim.AdamW.step
@@ -56,10 +58,15 @@ def test_a_run_with_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return step(self, *given)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    watched: list[int] = []
+    monkeypatch.setattr(
+        faulthandler, "dump_traceback_later", lambda seconds, **_: watched.append(seconds)
+    )
     corpus = small_corpus(tmp_path / "corpus")
     given = ["--max_steps", "13", "--profile", "2", "--deterministic", "--collect_every", "5"]
     assert main(arguments(corpus, tmp_path / "run", *given)) == FINISHED
     assert seen == [(False, True)] * 13
+    assert watched == [HANG_SECONDS] * (1 + 13)
     assert gc.isenabled()
     (trace,) = (tmp_path / "run" / "profile").iterdir()
     assert trace.name == "rank-0.json.gz"
