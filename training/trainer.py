@@ -22,16 +22,15 @@ from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_di
 from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
-from tokenizer.checking import marks_of
 from training import checkpoint
 from training.data.loader import Loader, share_of_batch, validation_batches
 from training.data.mixture import NO_TOKEN, Mixture, Validation
-from training.data.tokenizer_file import read_tokenizer
-from training.document_mask import causal_document_mask, document_numbers
+from training.document_mask import causal_document_mask, document_marks, document_numbers
 from training.loss import LanguageModelLoss
 from training.model import Llama
 from training.optimiser import learning_rate, make_optimiser
 from training.options import TrainOptions
+from training.parallel.context import mask_of_part
 from training.parallelize import attention_kernels, free_gathered, materialise, parallelize
 from training.plan import Plan
 from training.processes import Processes, shorten_timeouts
@@ -90,15 +89,17 @@ class Trainer:
         self._loader = Loader(
             mixture,
             batch_samples=plan.batch_samples,
-            rank=own.rank,
-            world_size=own.n_processes,
+            rank=own.mesh.data_rank,
+            world_size=own.mesh.sizes.data,
             workers=options.workers,
             fill_in_the_middle=plan.fill_in_the_middle,
         )
         self._validation = Validation(
             options.data, sequence_length=options.sequence_length, cache=options.cache
         )
-        self._begin, self._end = _marks(mixture) if options.within_documents else (None, None)
+        self._begin, self._end = (
+            document_marks(mixture) if options.within_documents else (None, None)
+        )
         self._checkpoints = checkpoint.CheckpointWriter(
             run,
             own.for_checkpoints,
@@ -206,7 +207,7 @@ class Trainer:
             tokens_BT1.to(self._own.device, non_blocking=True),
             plan.n_micro_batches,
             self._mask,
-            n_processes=self._own.n_processes,
+            sizes=self._own.mesh.sizes,
             reduce_each=plan.reduce_each,
         )
         norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.max_gradient_norm)
@@ -228,10 +229,12 @@ class Trainer:
         )
 
     def _mask(self, inputs_BT: Tensor) -> Tensor | BlockMask | None:
-        if not self._options.within_documents:
-            return None
-        numbers_BT = document_numbers(inputs_BT, begin=self._begin, end=self._end)
-        return causal_document_mask(numbers_BT)
+        numbers_BT = None
+        if self._options.within_documents:
+            numbers_BT = document_numbers(inputs_BT, begin=self._begin, end=self._end)
+        if (context := self._own.mesh.context) is not None:
+            return mask_of_part(context, inputs_BT, numbers_BT)
+        return None if numbers_BT is None else causal_document_mask(numbers_BT)
 
     def _report(self, step: QueuedStep) -> bool:
         """Check and log a step's figures; return whether to stop.
@@ -284,7 +287,7 @@ class Trainer:
         started = time.perf_counter()
         options, plan, own = self._options, self._plan, self._own
         losses = {}
-        together = plan.micro_batch_samples * own.n_processes
+        together = plan.micro_batch_samples * own.mesh.sizes.data
         for source, n_samples in self._validation.n_samples.items():
             totals = torch.zeros(2, dtype=torch.float64, device=own.device)
             wanted = -(-min(n_samples, options.validation_samples) // together)
@@ -292,14 +295,14 @@ class Trainer:
                 self._validation,
                 source,
                 batch_samples=plan.micro_batch_samples,
-                rank=own.rank,
-                world_size=own.n_processes,
+                rank=own.mesh.data_rank,
+                world_size=own.mesh.sizes.data,
             )
             for _, tokens_BT1 in zip(range(wanted), batches, strict=False):
                 tokens_BT1 = tokens_BT1.to(own.device, non_blocking=True)
                 inputs_BT, targets_BT = tokens_BT1[:, :-1].clamp_min(0), tokens_BT1[:, 1:]
                 totals[0] += self.module(inputs_BT, targets_BT, self._mask(inputs_BT))
-                totals[1] += (targets_BT != NO_TOKEN).sum()
+                totals[1] += (targets_BT != NO_TOKEN).sum() / own.mesh.sizes.cp
             dist.all_reduce(totals)
             losses[source] = float(totals[0] / totals[1])
         free_gathered(self.module)
@@ -322,7 +325,8 @@ class Trainer:
         """
         options, plan, own = self._options, self._plan, self._own
         first = (step.number - 1) * plan.batch_samples
-        share = torch.tensor(share_of_batch(plan.batch_samples, own.rank, own.n_processes))
+        mesh = own.mesh
+        share = torch.tensor(share_of_batch(plan.batch_samples, mesh.data_rank, mesh.sizes.data))
         parts = zip(
             share.tensor_split(plan.n_micro_batches), step.micro_losses.tolist(), strict=True
         )
@@ -334,7 +338,7 @@ class Trainer:
         ]
         of_processes: list[list[int]] = [[] for _ in range(own.n_processes)]
         dist.all_gather_object(of_processes, mine, own.for_messages)
-        positions = sorted(position for part in of_processes for position in part)
+        positions = sorted({position for part in of_processes for position in part})
         positions = positions or list(self._mixture.positions_of_step(
             step.number, plan.batch_samples * options.sequence_length))  # fmt: skip
         spans = [
@@ -378,15 +382,3 @@ def _peak_memory(device: torch.device) -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _marks(mixture: Mixture) -> tuple[int | None, int | None]:
-    """Return the ids of the tokens at documents' begin and end, None where there are none.
-
-    Raises ValueError where the tokenizer is not the one that made the shards.
-    """
-    described = mixture.tokenizer
-    bos, eos = marks_of(read_tokenizer(described), str(described["model"]))
-    if mixture.is_packed:  # what is left of a long document has no begin
-        return None, eos
-    return bos if described["bos"] else None, eos if described["eos"] else None
