@@ -2,8 +2,9 @@
 
     torchrun --nproc_per_node 4 -m tests.support.mesh_processes FOLDER CORPUS
 
-The first process writes the loss and gradients of every case to a file in FOLDER, and the runs of
-the training command lie there, too.
+The first process of a world writes the loss and gradients of every case to a file in FOLDER, and
+the runs of the training command lie there, too. Cases of two processes are computed by the first
+two, while the others do the same in a world of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,11 +27,14 @@ from tests.support.training_runs import arguments
 from training.checkpoint import checkpoint_folder
 from training.data.loader import share_of_batch
 from training.data.mixture import NO_TOKEN
+from training.document_mask import causal_document_mask, document_numbers
 from training.loss import LanguageModelLoss
 from training.model import Llama, ModelConfig
+from training.parallel.context import mask_of_part
+from training.parallel.mesh import MeshSizes
 from training.parallelize import materialise, parallelize, weight_name
 from training.processes import Processes, processes
-from training.stepping.accumulation import accumulate
+from training.stepping.accumulation import Mask, accumulate
 from training.train import main as train
 
 CONFIG = ModelConfig(32, 4, 2, 64)
@@ -37,39 +44,77 @@ N_SAMPLES, LENGTH = 7, 8
 class Case(NamedTuple):
     """A mesh, and how a step is computed on it."""
 
-    copies: int = 1
+    sizes: MeshSizes = MeshSizes()
     n_micro_batches: int = 1
     reduce_each: bool = True
     dtype: torch.dtype = torch.float32
     activation_checkpointing: str = "none"
+    within_documents: bool = False
+    chunk_tokens: int = 0
 
+
+BF16 = torch.bfloat16
+COPIES = MeshSizes(dp_replicate=2, dp_shard=2)
+TP, CP, BOTH = MeshSizes(tp=2), MeshSizes(cp=2), MeshSizes(cp=2, tp=2)
+TP_SHARDS, TP_COPIES = MeshSizes(dp_shard=2, tp=2), MeshSizes(dp_replicate=2, tp=2)
+CP_SHARDS = MeshSizes(dp_shard=2, cp=2)
 
 CASES = {
-    "2 copies": Case(2),
-    "2 copies, reduced within a copy": Case(2, 2, activation_checkpointing="full"),
-    "2 copies, reduced once": Case(2, 2, reduce_each=False),
-    "4 copies": Case(4, 2),
-    "2 copies, bf16": Case(2, dtype=torch.bfloat16),
+    "2 copies": Case(COPIES),
+    "2 copies, reduced within a copy": Case(COPIES, 2, activation_checkpointing="full"),
+    "2 copies, reduced once": Case(COPIES, 2, reduce_each=False),
+    "4 copies": Case(MeshSizes(dp_replicate=4), 2),
+    "2 copies, bf16": Case(COPIES, dtype=BF16),
+    "tp 2": Case(TP, 2),
+    "tp 2, bf16": Case(TP, dtype=BF16),
+    "tp 4": Case(MeshSizes(tp=4), activation_checkpointing="full"),
+    "tp 2 in 2 shards": Case(TP_SHARDS, 2, within_documents=True, chunk_tokens=5),
+    "tp 2 in 2 shards, reduced once": Case(TP_SHARDS, 2, False, BF16, "selective"),
+    "tp 2 in 2 copies": Case(TP_COPIES, 2, activation_checkpointing="selective"),
+    "cp 2": Case(CP),
+    "cp 2, bf16": Case(CP, dtype=BF16, within_documents=True),
+    "cp 4": Case(MeshSizes(cp=4), within_documents=True, activation_checkpointing="full"),
+    "cp 2 in 2 shards": Case(CP_SHARDS, 2, within_documents=True, chunk_tokens=5),
+    "cp 2 and tp 2": Case(BOTH, 2, within_documents=True, activation_checkpointing="selective"),
+    "cp 2 and tp 2, bf16": Case(BOTH, dtype=BF16),
 }
 
-RUN, CONTINUED = "run", "continued"
+RUNS = {
+    "2 copies": (None, ["--dp_replicate", "2"]),
+    "2 copies, then shards": ("2 copies", []),
+    "tp 2": (None, ["--tp", "2", "--activation_checkpointing", "selective"]),
+    "tp 2, then shards": ("tp 2", []),
+    "2 copies, then tp 2 and cp 2": ("2 copies", ["--tp", "2", "--cp", "2"]),
+}
+"""Runs of the training command on four processes: the run whose checkpoint each goes on with, and
+options."""
 STEPS = ("--max_steps", "4", "--checkpoint_every", "2", "--validate_every", "2")
 
 
 def samples() -> torch.Tensor:
-    """Return samples of which one has targets that do not count."""
+    """Return samples of documents that begin with 1. One has targets that do not count."""
     tokens = torch.randint(
-        CONFIG.vocabulary_size, (N_SAMPLES, LENGTH + 1),
+        2, CONFIG.vocabulary_size, (N_SAMPLES, LENGTH + 1),
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
+    for sample, begins in enumerate(([0, 5], [3], [], [0, 1, 7])):
+        tokens[sample, begins] = 1
     tokens[1, 5:] = NO_TOKEN
     return tokens
+
+
+def mask(case: Case, own: Processes, inputs: torch.Tensor) -> Mask:
+    """Return the mask that the trainer would make."""
+    numbers = document_numbers(inputs, begin=1, end=None) if case.within_documents else None
+    if own.mesh.context is not None:
+        return mask_of_part(own.mesh.context, inputs, numbers)
+    return None if numbers is None else causal_document_mask(numbers)
 
 
 def step(case: Case, own: Processes) -> dict[str, Any]:
     """Return the mean loss of a step, the norm of its gradients, and the whole gradients."""
     with torch.device("meta"):
-        module = LanguageModelLoss(Llama(CONFIG))
+        module = LanguageModelLoss(Llama(CONFIG), case.chunk_tokens)
     parallelize(
         module,
         own.mesh,
@@ -78,13 +123,13 @@ def step(case: Case, own: Processes) -> dict[str, Any]:
         compute_dtype=case.dtype,
     )
     materialise(module, own.device, seed=3)
-    share = share_of_batch(N_SAMPLES, own.rank, own.n_processes)
+    share = share_of_batch(N_SAMPLES, own.mesh.data_rank, own.mesh.sizes.data)
     losses = accumulate(
         module,
         samples()[share.start : share.stop],
         case.n_micro_batches,
-        lambda inputs: None,
-        n_processes=own.n_processes,
+        partial(mask, case, own),
+        sizes=own.mesh.sizes,
         reduce_each=case.reduce_each,
     )
     loss = losses.sum()
@@ -102,36 +147,56 @@ def _whole(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def connect_with_names_of_their_own() -> None:
-    """Let processes connect several times.
+    """Let processes connect several times, to worlds of any size.
 
     What they told each other at the first time stays in torchrun's store, and at the second time
     they would take it for their own.
     """
-    environment = os.environ
-    rank, n_processes = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+    environment, first_rank = os.environ, int(os.environ["RANK"])
     store = dist.TCPStore(environment["MASTER_ADDR"], int(environment["MASTER_PORT"]))
     plain, connections = dist.init_process_group, count()
 
     def connect(backend: str, **given: Any) -> None:
-        own = dist.PrefixStore(f"connection {next(connections)}", store)
+        rank, n_processes = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+        name = f"connection {next(connections)} of world {first_rank // n_processes}"
+        own = dist.PrefixStore(name, store)
         plain(backend, store=own, rank=rank, world_size=n_processes, **given)
 
     dist.init_process_group = connect
+
+
+@contextmanager
+def world(n_processes: int) -> Iterator[int]:
+    """Divide torchrun's processes into worlds of some processes; yield this one's world."""
+    before = dict(os.environ)
+    rank = int(before["RANK"])
+    os.environ |= {"RANK": str(rank % n_processes), "WORLD_SIZE": str(n_processes)}
+    yield rank // n_processes
+    os.environ |= before
+
+
+def begun_at(run: Path, other: Path) -> None:
+    """Make a run of another one as it was after two steps."""
+    shutil.copytree(other, run)
+    shutil.rmtree(checkpoint_folder(run, 4))
 
 
 def main() -> None:
     folder, corpus = Path(sys.argv[1]), Path(sys.argv[2])
     connect_with_names_of_their_own()
     for name, case in CASES.items():
-        with processes("cpu", copies=case.copies) as own:
+        with (
+            world(case.sizes.n_processes) as number,
+            processes("cpu", sizes=case.sizes) as own,
+        ):
             found = step(case, own)
-            if own.is_first:
+            if own.is_first and number == 0:
                 torch.save(found, folder / f"{name}.pt")
-    assert train(arguments(corpus, folder / RUN, *STEPS, "--dp_replicate", "2")) == 0
-    if own.is_first:
-        shutil.copytree(folder / RUN, folder / CONTINUED)
-        shutil.rmtree(checkpoint_folder(folder / CONTINUED, 4))
-    assert train(arguments(corpus, folder / CONTINUED, *STEPS)) == 0
+    for name, (other, options) in RUNS.items():
+        if other is not None and os.environ["RANK"] == "0":
+            begun_at(folder / name, folder / other)
+        # No process looks at the run before the first one has told all others that it may.
+        assert train(arguments(corpus, folder / name, *STEPS, *options)) == 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from training.loss import LanguageModelLoss
 from training.memory.estimate import Setup, estimate, saved_activations
 from training.model import MODELS, Llama
 from training.optimiser import make_optimiser
-from training.parallel.mesh import make_mesh
+from training.parallel.mesh import MeshSizes, make_mesh
 from training.parallelize import parallelize
 from training.stepping.accumulation import accumulate
 
@@ -64,7 +64,8 @@ def tracked(setup: Setup) -> float:
     """Return the peak of a step of the trainer on tensors without data, in bytes."""
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=setup.n_processes)
     try:
-        mesh = make_mesh("cpu", setup.n_processes, setup.copies)
+        sizes = MeshSizes(setup.copies, setup.n_shards // setup.cp, setup.cp, setup.tp)
+        mesh = make_mesh("cpu", sizes)
         with torch.device("meta"):
             module = LanguageModelLoss(Llama(setup.config), setup.loss_chunk_tokens)
         parallelize(
@@ -81,7 +82,7 @@ def tracked(setup: Setup) -> float:
                 for _ in range(2):
                     accumulate(
                         module, tokens_BT1, setup.n_micro_batches, lambda inputs: None,
-                        n_processes=setup.n_processes, reduce_each=setup.reduce_each,
+                        sizes=sizes, reduce_each=setup.reduce_each,
                     )  # fmt: skip
                     optimiser.step()
                     optimiser.zero_grad()
