@@ -19,7 +19,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
-from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
 from training import checkpoint
@@ -36,6 +35,7 @@ from training.plan import Plan
 from training.processes import Processes, shorten_timeouts
 from training.run_log import RunLog, terminal_line
 from training.stepping.accumulation import accumulate
+from training.stepping.clipping import clip_gradients
 from training.stepping.collection import collected_every
 from training.stepping.traces import traced
 from training.throughput import (
@@ -210,12 +210,12 @@ class Trainer:
             sizes=self._own.mesh.sizes,
             reduce_each=plan.reduce_each,
         )
-        norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.max_gradient_norm)
+        norm = clip_gradients(self.module.parameters(), options.max_gradient_norm)
         self._checkpoints.wait_until_copied()
         self._optimiser.step()
         self._optimiser.zero_grad()
         asked_to_stop = torch.full_like(micro_losses[0], float(self._asked_to_stop))
-        figures = torch.stack([micro_losses.sum(), _whole(norm), asked_to_stop])
+        figures = torch.stack([micro_losses.sum(), norm, asked_to_stop])
         dist.all_reduce(figures)
         figures /= self._own.n_processes
         ready = None
@@ -368,11 +368,6 @@ class _Clock:
         self.started = started
         self.waited = 0.0  # seconds of waiting for data
         self.steps = 0
-
-
-def _whole(norm: Tensor) -> Tensor:
-    """Return the gradient norm over the parts of all processes."""
-    return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -35,10 +35,13 @@ from training.parallel.mesh import MeshSizes
 from training.parallelize import materialise, parallelize, weight_name
 from training.processes import Processes, processes
 from training.stepping.accumulation import Mask, accumulate
+from training.stepping.clipping import clip_gradients
 from training.train import main as train
 
 CONFIG = ModelConfig(32, 4, 2, 64)
 N_SAMPLES, LENGTH = 7, 8
+MAXIMUM = 0.1
+"""Gradients are clipped to this norm."""
 
 
 class Case(NamedTuple):
@@ -112,7 +115,7 @@ def mask(case: Case, own: Processes, inputs: torch.Tensor) -> Mask:
 
 
 def step(case: Case, own: Processes) -> dict[str, Any]:
-    """Return the mean loss of a step, the norm of its gradients, and the whole gradients."""
+    """Return the mean loss of a step, and its gradients: their norm, whole, and clipped."""
     with torch.device("meta"):
         module = LanguageModelLoss(Llama(CONFIG), case.chunk_tokens)
     parallelize(
@@ -134,16 +137,22 @@ def step(case: Case, own: Processes) -> dict[str, Any]:
     )
     loss = losses.sum()
     dist.all_reduce(loss)
+    gradients = whole_gradients(module)
+    norm = clip_gradients(module.parameters(), MAXIMUM)
+    clipped = whole_gradients(module)
+    loss /= own.n_processes
+    return {"loss": loss, "norm": norm, "gradients": gradients, "clipped": clipped}
+
+
+def whole_gradients(module: LanguageModelLoss) -> dict[str, torch.Tensor]:
+    """Return all gradients, each of them whole, by the names of their weights."""
     gradients = {}
     for name, weight in module.named_parameters():
-        assert weight.grad is not None, name
-        gradients[weight_name(name)] = _whole(weight.grad).clone()
-    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-    return {"loss": loss / own.n_processes, "norm": _whole(norm), "gradients": gradients}
-
-
-def _whole(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        gradient = weight.grad
+        assert gradient is not None, name
+        whole = gradient.full_tensor() if isinstance(gradient, DTensor) else gradient
+        gradients[weight_name(name)] = whole.clone()
+    return gradients
 
 
 def connect_with_names_of_their_own() -> None:

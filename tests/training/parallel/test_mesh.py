@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.mesh_processes import CASES, RUNS, STEPS, Case, begun_at, step
+from tests.support.mesh_processes import (
+    CASES,
+    MAXIMUM,
+    RUNS,
+    STEPS,
+    Case,
+    begun_at,
+    step,
+)
 from tests.support.runs import ROOT
 from tests.support.training_runs import arguments, rows, small_corpus
 from training.checkpoint import steps_with_checkpoints
@@ -56,9 +64,13 @@ def test_a_mesh_has_the_loss_and_gradients_of_one_process(world: Path, name: str
         return
     assert float(found["norm"]) == pytest.approx(float(wanted["norm"]), rel=1e-5)
     assert found["gradients"].keys() == wanted["gradients"].keys()
+    share = MAXIMUM / float(wanted["norm"])
+    assert share < 1
     for weight, gradient in wanted["gradients"].items():
         error = (found["gradients"][weight] - gradient).norm() / gradient.norm()
         assert error < 1e-5, (weight, error)
+        error = (found["clipped"][weight] - share * gradient).norm() / (share * gradient).norm()
+        assert error < 2e-5, (weight, error)
 
 
 @pytest.mark.slow
