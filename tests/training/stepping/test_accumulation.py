@@ -15,10 +15,11 @@ from training.data.loader import share_of_batch
 from training.data.mixture import NO_TOKEN
 from training.loss import LanguageModelLoss
 from training.model import Llama, ModelConfig
+from training.parallel.context import mask_of_part
 from training.parallel.mesh import Mesh, MeshSizes, make_mesh
 from training.parallelize import materialise, parallelize, weight_name
 from training.processes import processes
-from training.stepping.accumulation import accumulate, micro_batches
+from training.stepping.accumulation import Mask, accumulate, micro_batches
 
 CONFIG = ModelConfig(32, 2, 2, 50)
 N_SAMPLES, LENGTH = 4, 8
@@ -34,7 +35,7 @@ def samples() -> torch.Tensor:
     return tokens_BT1
 
 
-def prepared(mesh, *, reshard_after_forward: bool = True) -> LanguageModelLoss:
+def prepared(mesh: Mesh, *, reshard_after_forward: bool = True) -> LanguageModelLoss:
     with torch.device("meta"):
         module = LanguageModelLoss(Llama(CONFIG))
     parallelize(
@@ -103,13 +104,17 @@ def collectives(
     n_processes = sizes.n_processes
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=n_processes)
     try:
-        module = prepared(make_mesh("cpu", sizes), reshard_after_forward=reshard)
+        mesh = make_mesh("cpu", sizes)
+        module = prepared(mesh, reshard_after_forward=reshard)
         module.to_empty(device="cpu")
+
+        def mask(inputs: torch.Tensor) -> Mask:
+            return None if mesh.context is None else mask_of_part(mesh.context, inputs, None)
+
         with CommDebugMode() as counter:
             accumulate(
-                module, samples(), n_micro_batches, lambda inputs: None,
-                sizes=sizes, reduce_each=reduce_each,
-            )  # fmt: skip
+                module, samples(), n_micro_batches, mask, sizes=sizes, reduce_each=reduce_each
+            )
         return {str(name).rpartition(".")[2]: n for name, n in counter.get_comm_counts().items()}
     finally:
         dist.destroy_process_group()
