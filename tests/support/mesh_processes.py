@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from training.model import Llama, ModelConfig
 from training.parallel.context import mask_of_part
 from training.parallel.mesh import MeshSizes
 from training.parallelize import materialise, parallelize, weight_name
-from training.processes import Processes, processes
+from training.processes import Processes, is_first_process, processes
 from training.stepping.accumulation import Mask, accumulate
 from training.stepping.clipping import clip_gradients
 from training.train import main as train
@@ -155,33 +155,34 @@ def whole_gradients(module: LanguageModelLoss) -> dict[str, torch.Tensor]:
     return gradients
 
 
-def connect_with_names_of_their_own() -> None:
-    """Let processes connect several times, to worlds of any size.
+def apart(number: int, n_processes: int, function: Callable[[bool], None]) -> None:
+    """Call a function in a process of its own, which may connect to others once.
 
-    What they told each other at the first time stays in torchrun's store, and at the second time
-    they would take it for their own.
+    They are a world of ``n_processes``, into which torchrun's processes are divided; the function
+    is told whether it is the first of these worlds. PyTorch keeps what it knows of a mesh, with the
+    names of its groups, as long as a process lives. So every mesh gets new processes, which are
+    forked, as imports take long.
     """
-    environment, first_rank = os.environ, int(os.environ["RANK"])
+    child = get_context("fork").Process(target=_in_world, args=(number, n_processes, function))
+    child.start()
+    child.join()
+    assert child.exitcode == 0, (number, child.exitcode)
+
+
+def _in_world(number: int, n_processes: int, function: Callable[[bool], None]) -> None:
+    environment = os.environ
+    world, rank = divmod(int(environment["RANK"]), n_processes)
+    environment |= {"RANK": str(rank), "WORLD_SIZE": str(n_processes)}
     store = dist.TCPStore(environment["MASTER_ADDR"], int(environment["MASTER_PORT"]))
-    plain, connections = dist.init_process_group, count()
+    # What the processes of other numbers told each other stays in torchrun's store.
+    own = dist.PrefixStore(f"{number}, world {world}", store)
+    plain = dist.init_process_group
 
     def connect(backend: str, **given: Any) -> None:
-        rank, n_processes = int(environment["RANK"]), int(environment["WORLD_SIZE"])
-        name = f"connection {next(connections)} of world {first_rank // n_processes}"
-        own = dist.PrefixStore(name, store)
         plain(backend, store=own, rank=rank, world_size=n_processes, **given)
 
     dist.init_process_group = connect
-
-
-@contextmanager
-def world(n_processes: int) -> Iterator[int]:
-    """Divide torchrun's processes into worlds of some processes; yield this one's world."""
-    before = dict(os.environ)
-    rank = int(before["RANK"])
-    os.environ |= {"RANK": str(rank % n_processes), "WORLD_SIZE": str(n_processes)}
-    yield rank // n_processes
-    os.environ |= before
+    function(world == 0)
 
 
 def begun_at(run: Path, other: Path) -> None:
@@ -190,22 +191,31 @@ def begun_at(run: Path, other: Path) -> None:
     shutil.rmtree(checkpoint_folder(run, 4))
 
 
+def compute(name: str, folder: Path, first_world: bool) -> None:
+    """Compute a case, and write what came out."""
+    case = CASES[name]
+    with processes("cpu", sizes=case.sizes) as own:
+        found = step(case, own)
+        if own.is_first and first_world:
+            torch.save(found, folder / f"{name}.pt")
+
+
+def run_trainer(name: str, folder: Path, corpus: Path, first_world: bool) -> None:
+    """Run the training command."""
+    other, options = RUNS[name]
+    if other is not None and is_first_process():
+        # No other process looks for a checkpoint.
+        begun_at(folder / name, folder / other)
+    assert train(arguments(corpus, folder / name, *STEPS, *options)) == 0
+
+
 def main() -> None:
     folder, corpus = Path(sys.argv[1]), Path(sys.argv[2])
-    connect_with_names_of_their_own()
+    numbers = count()
     for name, case in CASES.items():
-        with (
-            world(case.sizes.n_processes) as number,
-            processes("cpu", sizes=case.sizes) as own,
-        ):
-            found = step(case, own)
-            if own.is_first and number == 0:
-                torch.save(found, folder / f"{name}.pt")
-    for name, (other, options) in RUNS.items():
-        if other is not None and os.environ["RANK"] == "0":
-            begun_at(folder / name, folder / other)
-        # No process looks at the run before the first one has told all others that it may.
-        assert train(arguments(corpus, folder / name, *STEPS, *options)) == 0
+        apart(next(numbers), case.sizes.n_processes, partial(compute, name, folder))
+    for name in RUNS:
+        apart(next(numbers), 4, partial(run_trainer, name, folder, corpus))
 
 
 if __name__ == "__main__":
