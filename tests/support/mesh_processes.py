@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch._dynamo  # which DTensors import otherwise in each of the processes
 import torch.distributed as dist
 from torch.distributed.tensor import DTensor
 
@@ -69,17 +70,15 @@ CASES = {
     "4 copies": Case(MeshSizes(dp_replicate=4), 2),
     "2 copies, bf16": Case(COPIES, dtype=BF16),
     "tp 2": Case(TP, 2),
-    "tp 2, bf16": Case(TP, dtype=BF16),
     "tp 4": Case(MeshSizes(tp=4), activation_checkpointing="full"),
     "tp 2 in 2 shards": Case(TP_SHARDS, 2, within_documents=True, chunk_tokens=5),
-    "tp 2 in 2 shards, reduced once": Case(TP_SHARDS, 2, False, BF16, "selective"),
+    "tp 2 in 2 shards, bf16": Case(TP_SHARDS, 2, False, BF16, "selective"),
     "tp 2 in 2 copies": Case(TP_COPIES, 2, activation_checkpointing="selective"),
     "cp 2": Case(CP),
     "cp 2, bf16": Case(CP, dtype=BF16, within_documents=True),
     "cp 4": Case(MeshSizes(cp=4), within_documents=True, activation_checkpointing="full"),
     "cp 2 in 2 shards": Case(CP_SHARDS, 2, within_documents=True, chunk_tokens=5),
     "cp 2 and tp 2": Case(BOTH, 2, within_documents=True, activation_checkpointing="selective"),
-    "cp 2 and tp 2, bf16": Case(BOTH, dtype=BF16),
 }
 
 RUNS = {

@@ -8,6 +8,7 @@ Between them every process holds a part of each sample's tokens (sequence parall
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 from torch import nn
@@ -61,6 +62,8 @@ def _of_block() -> dict[str, ParallelStyle]:
 def divide_matrices(module: LanguageModelLoss, mesh: DeviceMesh) -> None:
     """Divide a model on the meta device, in place, over the processes of ``mesh``."""
     model = module.model
+    # The embedding's output is a view, and nothing changes it in place.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
     parallelize_module(model, mesh, _of_model(), src_data_rank=None)
     for block in model.blocks:
         parallelize_module(block, mesh, _of_block(), src_data_rank=None)
