@@ -56,8 +56,8 @@ def mesh_sizes(
             f"{named or '--dp_shard 1'}: makes {product:,} processes, and there are {n_processes:,}"
         )
     if n_processes % product:
-        of_product = f", {product} together," if named.count("--") > 1 else ""
-        raise ValueError(f"{named}:{of_product} does not divide {n_processes:,} processes")
+        what = f"their product, {product:,}, " if named.count("--") > 1 else ""
+        raise ValueError(f"{named}: {what}does not divide {n_processes:,} processes")
     return MeshSizes(dp_replicate, dp_shard or n_processes // product, cp, tp)
 
 

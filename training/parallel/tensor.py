@@ -24,19 +24,12 @@ from torch.distributed.tensor.parallel import (
 from torch.distributed.tensor.parallel.style import ParallelStyle
 
 from training.loss import LanguageModelLoss
-from training.parallel.vocabulary import vocabulary_loss
+from training.parallel.vocabulary import vocabulary_embedding, vocabulary_loss
 
 _TOKENS = Shard(1)
 """Each process has a part of the tokens of (B, T, D)."""
 
 _ALL = Replicate()
-
-
-def _of_model() -> dict[str, ParallelStyle]:
-    return {
-        "embedding": RowwiseParallel(input_layouts=_ALL, output_layouts=_TOKENS),
-        "norm": SequenceParallel(),
-    }
 
 
 def _of_block() -> dict[str, ParallelStyle]:
@@ -64,10 +57,12 @@ def divide_matrices(module: LanguageModelLoss, mesh: DeviceMesh) -> None:
     model = module.model
     # The embedding's output is a view, and nothing changes it in place.
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
-    parallelize_module(model, mesh, _of_model(), src_data_rank=None)
     for block in model.blocks:
         parallelize_module(block, mesh, _of_block(), src_data_rank=None)
-    # The head gets its input as the norm leaves it, divided by tokens, and the loss gathers it.
-    head_VD = distribute_tensor(model.head.weight, mesh, [Shard(0)], src_data_rank=None)
-    model.head.weight = nn.Parameter(head_VD)
+    parallelize_module(model, mesh, {"norm": SequenceParallel()}, src_data_rank=None)
+    for layer in (model.embedding, model.head):
+        part_VD = distribute_tensor(layer.weight, mesh, [Shard(0)], src_data_rank=None)
+        layer.weight = nn.Parameter(part_VD)
+    embed = partial(vocabulary_embedding, model.embedding, mesh)
+    model.embedding.forward = embed  # type: ignore[method-assign]
     module.head_loss = partial(vocabulary_loss, mesh=mesh, chunk_tokens=module.chunk_tokens)

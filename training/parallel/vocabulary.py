@@ -1,6 +1,6 @@
-"""The loss over a vocabulary that is divided: each process has the logits of its own tokens alone.
+"""The embedding and the loss over a vocabulary that is divided: each process has a part of it.
 
-So no process ever holds all logits, and only three numbers a target are exchanged.
+So no process ever holds all logits, and the loss exchanges only three numbers a target.
 
 Shapes: B samples, T tokens of a sample, N tokens of all samples (B x T), C tokens of a chunk,
 D width of the model, V this process's part of the vocabulary.
@@ -13,12 +13,31 @@ from typing import cast
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor, Partial, Replicate
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
+from torch.nn import functional
 
 from training.data.mixture import NO_TOKEN
 from training.loss import chunked_loss
+
+
+def vocabulary_embedding(layer: nn.Embedding, mesh: DeviceMesh, tokens_BT: Tensor) -> Tensor:
+    """Return this process's part of the embedded tokens. All processes of ``mesh`` have the tokens.
+
+    PyTorch's own way has the gradient of the whole vocabulary on every process.
+    """
+    part_VD = cast(DTensor, layer.weight).to_local()
+    rows_BT, is_here_BT = _rows(tokens_BT, part_VD.shape[0], mesh)
+    embedded_BTD = functional.embedding(rows_BT, part_VD) * is_here_BT[..., None]
+    sums = DTensor.from_local(embedded_BTD, mesh, [Partial()], run_check=False)
+    return cast(DTensor, sums.redistribute(placements=[Shard(1)])).to_local()
+
+
+def _rows(tokens: Tensor, n_here: int, mesh: DeviceMesh) -> tuple[Tensor, Tensor]:
+    """Return where tokens are in this process's part of the vocabulary, and which are there."""
+    rows = tokens - mesh.get_local_rank() * n_here
+    return rows.clamp(0, n_here - 1), (rows >= 0) & (rows < n_here)
 
 
 def vocabulary_loss(
@@ -40,7 +59,7 @@ def vocabulary_loss(
     part_VD = cast(DTensor, head_VD).to_local()
     targets_N = targets_BT.flatten()
     size = chunk_tokens or len(targets_N)
-    chunk = partial(_chunk, first=mesh.get_local_rank() * part_VD.shape[0], group=mesh.get_group())
+    chunk = partial(_chunk, mesh=mesh)
     if torch.is_grad_enabled():
         return chunked_loss(hidden_ND, part_VD, targets_N, size, chunk)
     parts = zip(hidden_ND.split(size), targets_N.split(size), strict=True)
@@ -48,19 +67,16 @@ def vocabulary_loss(
 
 
 def _chunk(
-    hidden_CD: Tensor, head_VD: Tensor, targets_C: Tensor, *, first: int, group: dist.ProcessGroup
+    hidden_CD: Tensor, head_VD: Tensor, targets_C: Tensor, *, mesh: DeviceMesh
 ) -> tuple[Tensor, Tensor]:
-    """Return a chunk's summed loss, and its gradient by this process's logits.
-
-    The vocabulary's part begins with the token ``first``.
-    """
+    """Return a chunk's summed loss, and its gradient by this process's logits."""
+    group = mesh.get_group()
     logits_CV = (hidden_CD @ head_VD.T).float()
     highest_C = logits_CV.amax(1)
     dist.all_reduce(highest_C, dist.ReduceOp.MAX, group)
     logits_CV -= highest_C[:, None]
-    columns_C = targets_C - first
-    is_here_C = (columns_C >= 0) & (columns_C < logits_CV.shape[1])
-    columns_C1 = columns_C.clamp(0, logits_CV.shape[1] - 1)[:, None]
+    columns_C, is_here_C = _rows(targets_C, logits_CV.shape[1], mesh)
+    columns_C1 = columns_C[:, None]
     of_targets_C = logits_CV.gather(1, columns_C1).squeeze(1) * is_here_C
     powers_CV = logits_CV.exp_()
     sums_2C = torch.stack([powers_CV.sum(1), of_targets_C])

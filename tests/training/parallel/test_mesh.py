@@ -42,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("going on after step 2") == 3
+    assert run.stdout.count("going on after step 2") == 2
     for told in ("dp_replicate 2 x dp_shard 2", "dp_shard 2 x tp 2", "cp 2 x tp 2"):
         assert run.stdout.count(f"mesh: {told} (4 processes)") == 1
     assert train(arguments(corpus, folder / "alone", *STEPS)) == 0
@@ -93,7 +93,7 @@ def test_sizes_must_make_up_the_processes() -> None:
     assert mesh_sizes(12, dp_shard=3, cp=2, tp=2) == MeshSizes(1, 3, 2, 2)
     for given, told in (
         ({"dp_replicate": 5}, "--dp_replicate 5: does not divide 12 processes"),
-        ({"cp": 2, "tp": 4}, "--cp 2 --tp 4: 8 together, does not divide 12 processes"),
+        ({"cp": 2, "tp": 4}, "--cp 2 --tp 4: their product, 8, does not divide 12 processes"),
         ({"tp": 24}, "--tp 24: does not divide 12 processes"),
         ({"dp_shard": 3, "tp": 2}, "--dp_shard 3 --tp 2: makes 6 processes, and there are 12"),
         ({"dp_shard": 1}, "--dp_shard 1: makes 1 processes, and there are 12"),
