@@ -80,7 +80,7 @@ class GatheredContext(KeyValueCache):
         both = DTensor.from_local(
             torch.stack([keys_BHTK, values_BHTK]), self._mesh, [Shard(3)], run_check=False
         )
-        whole = cast(DTensor, both.redistribute(placements=[Replicate()]))
+        whole = both.redistribute(placements=[Replicate()])
         # Every process's queries add to the gradient of every key.
         keys_BHSK, values_BHSK = whole.to_local(grad_placements=[Partial()])
         return keys_BHSK, values_BHSK

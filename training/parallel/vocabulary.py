@@ -31,7 +31,7 @@ def vocabulary_embedding(layer: nn.Embedding, mesh: DeviceMesh, tokens_BT: Tenso
     rows_BT, is_here_BT = _rows(tokens_BT, part_VD.shape[0], mesh)
     embedded_BTD = functional.embedding(rows_BT, part_VD) * is_here_BT[..., None]
     sums = DTensor.from_local(embedded_BTD, mesh, [Partial()], run_check=False)
-    return cast(DTensor, sums.redistribute(placements=[Shard(1)])).to_local()
+    return sums.redistribute(placements=[Shard(1)]).to_local()
 
 
 def _rows(tokens: Tensor, n_here: int, mesh: DeviceMesh) -> tuple[Tensor, Tensor]:

@@ -68,7 +68,7 @@ def tracked(setup: Setup) -> float:
     try:
         sizes = MeshSizes(setup.copies, setup.n_shards // setup.cp, setup.cp, setup.tp)
         mesh = make_mesh("cpu", sizes)
-        # With divided matrices, PyTorch finds out once for every operation how its result is divided,
+        # With divided matrices, PyTorch finds out once how the result of each operation is divided,
         # by tensors that the tracker would count. So another model goes through the steps before.
         modules = [prepared(setup, mesh) for _ in range(1 if setup.tp == 1 else 2)]
 
