@@ -67,14 +67,17 @@ class _ChunkedLoss(torch.autograd.Function):
             loss += part_loss
             by_hidden_ND[part] = by_logits_CV @ head_VD
             by_head_VD += by_logits_CV.T @ hidden_ND[part]
-        ctx.save_for_backward(by_hidden_ND, by_head_VD.type_as(head_VD))
+        ctx.save_for_backward(by_hidden_ND, by_head_VD)
+        ctx.head_type = head_VD.dtype
         return loss
 
     @staticmethod
     def backward(ctx: Any, *by_loss: Tensor) -> tuple[Tensor | None, ...]:
         by_hidden_ND, by_head_VD = ctx.saved_tensors
-        scale = by_loss[0].type_as(by_hidden_ND)
-        return by_hidden_ND * scale, by_head_VD * scale, None, None, None
+        # In bf16 the factor, one over the number of targets, would be off by up to 0.4 %.
+        scaled_ND = (by_hidden_ND.float() * by_loss[0]).type_as(by_hidden_ND)
+        scaled_VD = by_head_VD.mul_(by_loss[0]).to(ctx.head_type)
+        return scaled_ND, scaled_VD, None, None, None
 
 
 def chunked_loss(

@@ -60,9 +60,9 @@ def test_a_mesh_has_the_loss_and_gradients_of_one_process(world: Path, name: str
         wanted = step(Case(dtype=dtype, within_documents=within), alone)
     exact = dtype == torch.float32
     assert float(found["loss"]) == pytest.approx(float(wanted["loss"]), rel=1e-5 if exact else 2e-4)
+    assert float(found["norm"]) == pytest.approx(float(wanted["norm"]), rel=1e-5 if exact else 1e-3)
     if not exact:
         return
-    assert float(found["norm"]) == pytest.approx(float(wanted["norm"]), rel=1e-5)
     assert found["gradients"].keys() == wanted["gradients"].keys()
     share = MAXIMUM / float(wanted["norm"])
     assert share < 1
@@ -70,7 +70,7 @@ def test_a_mesh_has_the_loss_and_gradients_of_one_process(world: Path, name: str
         error = (found["gradients"][weight] - gradient).norm() / gradient.norm()
         assert error < 1e-5, (weight, error)
         error = (found["clipped"][weight] - share * gradient).norm() / (share * gradient).norm()
-        assert error < 2e-5, (weight, error)
+        assert error < 1e-5, (weight, error)
 
 
 @pytest.mark.slow
