@@ -79,11 +79,13 @@ CASES = {
     "cp 2 and tp 2": Case(BOTH, 2, within_documents=True, activation_checkpointing="selective"),
 }
 
+ALONE = "alone"
+"""The name of the run of one process, which is there before."""
+
 RUNS = {
-    "2 copies": (None, ["--dp_replicate", "2"]),
-    "tp 2": (None, ["--tp", "2", "--activation_checkpointing", "selective"]),
-    "tp 2, then shards": ("tp 2", []),
-    "2 copies, then tp 2 and cp 2": ("2 copies", ["--tp", "2", "--cp", "2"]),
+    "run of tp 2": (None, ["--dp_replicate", "2", "--tp", "2"]),
+    "tp 2, then 2 copies": ("run of tp 2", ["--dp_replicate", "2"]),
+    "alone, then cp 2 and tp 2": (ALONE, ["--cp", "2", "--tp", "2"]),
 }
 """Runs of the training command on four processes: the run whose checkpoint each goes on with, and
 options."""

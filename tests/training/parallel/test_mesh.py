@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.support.mesh_processes import (
+    ALONE,
     CASES,
     MAXIMUM,
     RUNS,
@@ -35,6 +36,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("meshes")
     validation = {"c4": [[range(3, 203)]]}
     corpus = small_corpus(folder / "corpus", validation)
+    assert train(arguments(corpus, folder / ALONE, *STEPS)) == 0
     command = ["torch.distributed.run", "--standalone", "--nproc_per_node", "4",
                "-m", "tests.support.mesh_processes", str(folder), str(corpus)]  # fmt: skip
     run = subprocess.run(
@@ -43,10 +45,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("going on after step 2") == 2
-    for told in ("dp_replicate 2 x dp_shard 2", "dp_shard 2 x tp 2", "cp 2 x tp 2"):
+    for told in ("dp_replicate 2 x dp_shard 2", "dp_replicate 2 x tp 2", "cp 2 x tp 2"):
         assert run.stdout.count(f"mesh: {told} (4 processes)") == 1
-    assert train(arguments(corpus, folder / "alone", *STEPS)) == 0
-    begun_at(folder / "tp 2, then alone", folder / "tp 2")
+    begun_at(folder / "tp 2, then alone", folder / "run of tp 2")
     assert train(arguments(corpus, folder / "tp 2, then alone", *STEPS)) == 0
     return folder
 
@@ -77,7 +78,7 @@ def test_a_mesh_has_the_loss_and_gradients_of_one_process(world: Path, name: str
 @pytest.mark.parametrize("run", [*RUNS, "tp 2, then alone"])
 def test_the_trainer_logs_what_one_process_logs(world: Path, run: str) -> None:
     """Some runs begin on one mesh, and go on from its checkpoint on another."""
-    wanted, found = rows(world / "alone"), rows(world / run)
+    wanted, found = rows(world / ALONE), rows(world / run)
     assert [row["step"] for row in found] == [row["step"] for row in wanted]
     assert steps_with_checkpoints(world / run) == [2, 4]
     compared = 0
