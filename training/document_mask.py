@@ -1,6 +1,6 @@
 """Masks that keep attention within documents. A sample may hold parts of several documents.
 
-Shapes: B samples, T tokens of a sample.
+Shapes: B samples, T tokens of a sample, P of these that attend.
 """
 
 from __future__ import annotations
@@ -11,6 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+
+from tokenizer.checking import marks_of
+from training.data.tokenizer_file import read_tokenizer
+from training.stages.staged_loader import RunMixture
+
+
+def document_marks(mixture: RunMixture) -> tuple[int | None, int | None]:
+    """Return the ids of the tokens at documents' begin and end, None where there are none.
+
+    Raises ValueError where the tokenizer is not the one that made the shards.
+    """
+    described = mixture.tokenizer
+    bos, eos = marks_of(read_tokenizer(described), str(described["model"]))
+    if mixture.is_packed:  # what is left of a long document has no begin
+        return None, eos
+    return bos if described["bos"] else None, eos if described["eos"] else None
 
 
 def document_numbers(tokens_BT: Tensor, *, begin: int | None, end: int | None) -> Tensor:
@@ -30,24 +46,28 @@ def document_numbers(tokens_BT: Tensor, *, begin: int | None, end: int | None) -
     return ends_BT.cumsum(1) - ends_BT
 
 
-def causal_document_mask(documents_BT: Tensor) -> Tensor | BlockMask:
+def causal_document_mask(documents_BT: Tensor, part: range | None = None) -> Tensor | BlockMask:
     """Return the mask with which a token attends to earlier tokens of the same document only.
 
+    The tokens that attend are those at the positions ``part``, by default all T.
     On CUDA it is a block mask for FlexAttention, which skips blocks that no token attends to.
-    Otherwise it is a boolean mask (B, 1, T, T) for ``scaled_dot_product_attention``. Positions need
+    Otherwise it is a boolean mask (B, 1, P, T) for ``scaled_dot_product_attention``. Positions need
     not start again with each document, because rotary embeddings depend on distances alone.
     """
     n_samples, n_tokens = documents_BT.shape
+    first, n_queries = (0, n_tokens) if part is None else (part.start, len(part))
     if documents_BT.device.type != "cuda":
-        same_BTT = documents_BT[:, :, None] == documents_BT[:, None, :]
-        return same_BTT.tril().unsqueeze(1)
+        documents_BP = documents_BT[:, first : first + n_queries]
+        same_BPT = documents_BP[:, :, None] == documents_BT[:, None, :]
+        return same_BPT.tril(first).unsqueeze(1)
 
     def allowed(sample: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        same = documents_BT[sample, query] == documents_BT[sample, key]
-        return (query >= key) & same
+        position = query + first
+        same = documents_BT[sample, position] == documents_BT[sample, key]
+        return (position >= key) & same
 
     return _compiled_block_mask()(
-        allowed, n_samples, None, n_tokens, n_tokens, device=documents_BT.device
+        allowed, n_samples, None, n_queries, n_tokens, device=documents_BT.device
     )
 
 

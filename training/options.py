@@ -131,6 +131,18 @@ class TrainOptions:
         "reduced within each copy, and then over the copies",
         1,
     )
+    dp_shard: int | None = option(
+        "processes that divide the weights of a copy, and compute different samples (default: all "
+        "that the other dimensions of the mesh leave)",
+        None,
+    )
+    tp: int = option(
+        "processes that divide the matrices of every layer and the vocabulary (tensor parallelism)",
+        1,
+    )
+    cp: int = option(
+        "processes that divide the tokens of a sample into parts (context parallelism)", 1
+    )
     reshard_after_forward: bool = option(
         "free a layer's gathered weights between its forward and backward pass; without it they "
         "are gathered once, and stay in memory",
@@ -182,7 +194,7 @@ class TrainOptions:
         for name in (
             "max_steps", "sequence_length", "batch_tokens", "micro_batch_samples",
             "learning_rate", "max_gradient_norm", "checkpoint_every", "keep", "log_every",
-            "validation_samples", "device_memory_bytes", "dp_replicate",
+            "validation_samples", "device_memory_bytes", "dp_replicate", "dp_shard", "tp", "cp",
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:

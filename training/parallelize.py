@@ -1,4 +1,4 @@
-"""Changes to the model for speed and memory: activation checkpointing, compilation, sharding.
+"""Changes to the model for speed and memory: a mesh, activation checkpointing, compilation.
 
 The code of the model itself does not depend on them.
 """
@@ -13,14 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 
 from training.loss import LanguageModelLoss
 from training.model import initial_std
+from training.parallel.context import divide_tokens
+from training.parallel.mesh import Mesh
+from training.parallel.tensor import divide_matrices
 
 ACTIVATION_CHECKPOINTING = ("none", "selective", "full")
 
@@ -31,17 +33,21 @@ _KEPT = {
     torch.ops.aten._scaled_dot_product_cudnn_attention.default,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
     torch.ops.higher_order.flex_attention,
+    torch.ops._c10d_functional.reduce_scatter_tensor.default,
 }
-"""Operations that are expensive to repeat: all matrix products and attention."""
+"""Operations that are expensive to repeat: matrix products, attention, and sums over ``tp``."""
 
 
 MATRIX_PRODUCTS = 7
 """Matrix products in a block: queries, keys, values, output; gate, up, down."""
 
+OUTPUT_PRODUCT = 4
+"""The number of attention's output among them."""
+
 
 def parallelize(
     module: LanguageModelLoss,
-    mesh: DeviceMesh,
+    mesh: Mesh,
     *,
     activation_checkpointing: str,
     compiled: bool,
@@ -50,7 +56,8 @@ def parallelize(
 ) -> None:
     """Prepare a model, in place, for training by the processes of ``mesh``.
 
-    There are three changes, in this order. With activation checkpointing, the backward pass
+    There are four changes, in this order. Tensor and context parallelism divide the matrices and
+    the tokens, if the mesh has these dimensions. With activation checkpointing, the backward pass
     computes all activations of a block again (``full``), or all but those of matrix products and
     attention (``selective``). ``torch.compile`` is applied to every block; it compiles one and
     reuses it. FSDP2 shards the embedding, every block, and the head with the norm ahead of it, each
@@ -63,9 +70,13 @@ def parallelize(
     in float32. One process gathers nothing, and FSDP2 only casts the weights; where there is
     nothing to cast, it is left out, as it would copy them.
     """
+    if mesh.tensor is not None:
+        divide_matrices(module, mesh.tensor)
+    if mesh.context is not None:
+        divide_tokens(module, mesh.context)
     blocks = module.model.blocks
     for i, block in enumerate(blocks):
-        blocks[i] = _checkpointed(block, activation_checkpointing)
+        blocks[i] = _checkpointed(block, activation_checkpointing, mesh.tensor is not None)
     if compiled:
         for block in blocks:
             block.compile()
@@ -73,10 +84,10 @@ def parallelize(
     policy = MixedPrecisionPolicy(
         param_dtype=compute_dtype, reduce_dtype=torch.float32, cast_forward_inputs=False
     )
-    shared = mesh.size() > 1
-    if not shared and compute_dtype == torch.float32:
+    if mesh.sizes.n_processes == 1 and compute_dtype == torch.float32:
         return
-    shard = partial(fully_shard, mesh=mesh, mp_policy=policy)
+    shared = mesh.shards.size() > 1
+    shard = partial(fully_shard, mesh=mesh.shards, mp_policy=policy)
     model, freed = module.model, shared and reshard_after_forward
     embedding = shard(model.embedding, reshard_after_forward=freed)
     embedding.set_unshard_in_backward(False)  # its gradients do not depend on its weights
@@ -110,30 +121,33 @@ def attention_kernels() -> Iterator[None]:
         yield
 
 
-def _checkpointed(block: nn.Module, choice: str) -> nn.Module:
+def _checkpointed(block: nn.Module, choice: str, divided: bool) -> nn.Module:
     if choice == "none":
         return block
     if choice == "full":
         return checkpoint_wrapper(block, preserve_rng_state=False)
+    contexts = partial(_selective_contexts, divided)
+    return checkpoint_wrapper(block, context_fn=contexts, preserve_rng_state=False)
 
-    return checkpoint_wrapper(block, context_fn=_selective_contexts, preserve_rng_state=False)
 
-
-def _selective_contexts() -> Any:
+def _selective_contexts(divided: bool) -> Any:
     """Return the contexts of a block's forward pass and of its repetition.
 
     The block's last matrix product is only added to its input. No backward pass reads it, so it is
-    not kept, nor computed again.
+    not kept, nor computed again. Where matrices are ``divided``, a product of attention's output is
+    only added to those of the other processes. The sum is kept, which is divided by tokens, and not
+    the product, which is not.
     """
     products = {False: 0, True: 0}
 
     def policy(context: Any, operation: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
         if operation not in _KEPT:
             return CheckpointPolicy.PREFER_RECOMPUTE
-        if operation == torch.ops.aten.mm.default:
-            products[context.is_recompute] += 1
-            if products[context.is_recompute] == MATRIX_PRODUCTS:
-                return CheckpointPolicy.PREFER_RECOMPUTE
+        is_product = operation == torch.ops.aten.mm.default
+        products[context.is_recompute] += is_product
+        number = products[context.is_recompute]
+        if number == MATRIX_PRODUCTS or (divided and is_product and number == OUTPUT_PRODUCT):
+            return CheckpointPolicy.PREFER_RECOMPUTE
         return CheckpointPolicy.MUST_SAVE
 
     return create_selective_checkpoint_contexts(policy)
@@ -163,12 +177,20 @@ def materialise(module: LanguageModelLoss, device: torch.device, seed: int) -> N
 
 
 def _part_of(whole: Tensor, like: Tensor) -> Tensor:
+    """Return this process's part. Every process has the whole, so nothing has to be sent."""
     if not isinstance(like, DTensor):
         return whole
-    # Every process has the whole tensor, so nothing has to be sent.
-    return distribute_tensor(
-        whole, like.device_mesh, like.placements, src_data_rank=None
-    ).to_local()
+    coordinate = like.device_mesh.get_coordinate()
+    assert coordinate is not None
+    # The last dimension of the mesh divides first: FSDP divides what tensor parallelism left.
+    for dim, placement in reversed(list(enumerate(like.placements))):
+        divided = getattr(placement, "dim", None)
+        if divided is None:  # every process of this dimension has it all
+            continue
+        parts = whole.chunk(like.device_mesh.size(dim), divided)
+        number = coordinate[dim]
+        whole = parts[number] if number < len(parts) else whole.narrow(divided, 0, 0)
+    return whole
 
 
 def local(tensor: Tensor) -> Tensor:

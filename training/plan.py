@@ -28,7 +28,7 @@ from training.optimiser import (
     default_warmup_steps,
 )
 from training.options import TrainOptions
-from training.parallel.mesh import shards_of_copy
+from training.parallel.mesh import MeshSizes, check_divisible, mesh_sizes
 from training.run_folder import PACKING_NAME
 from training.stages.stage_file import read_stages
 from training.starting.initial_weights import check_weights
@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     """The parameters of a run, with all defaults filled in."""
 
     config: ModelConfig
+    mesh: MeshSizes
     n_steps: int
     batch_samples: int  # samples of a step, over all processes
     micro_batch_samples: int  # most samples that a process computes at once
@@ -92,7 +93,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         raise ValueError(
             f"--batch_tokens {batch_tokens}: must be a multiple of the sequence length, {length}"
         )
-    shards_of_copy(n_processes, options.dp_replicate)
+    mesh = _mesh(options, n_processes)
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ValueError("--wandb: not installed; run 'pip install wandb'")
 
@@ -120,6 +121,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     if precision == "auto":
         precision = "bf16" if device_type == "cuda" else "fp32"
     config = model_config(options.model, mixture.tokenizer["vocabulary_size"])
+    check_divisible(mesh, config, length)
     if options.init_from is not None and not steps_with_checkpoints(Path(options.output)):
         check_weights(Path(options.init_from), config, mixture.tokenizer)
     wishes = Wishes(
@@ -127,9 +129,9 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
         options.micro_batch_samples,
         options.reduce_each_micro_batch,
     )
-    setup = _setup(options, config, n_processes, compute_bytes=2 if precision == "bf16" else 4)
+    setup = _setup(options, config, mesh, compute_bytes=2 if precision == "bf16" else 4)
     device_bytes = options.device_memory_bytes or device_memory(device_type)
-    choice = choose(setup, -(-batch_samples // n_processes), wishes, device_bytes)
+    choice = choose(setup, -(-batch_samples // mesh.data), wishes, device_bytes)
     maximum = options.learning_rate or recipe.learning_rate
     middle = _fill_in_the_middle(options, mixture) if options.fim_rate else None
     identity = {
@@ -157,6 +159,7 @@ def make_plan(options: TrainOptions, n_processes: int, device_type: str) -> tupl
     mixture = _open(options, n_steps * batch_tokens, packing)  # which makes tables: checks are done
     return Plan(
         config,
+        mesh,
         n_steps,
         batch_samples,
         choice.micro_batch_samples,
@@ -229,14 +232,14 @@ def _described(middle: FillInTheMiddle | None) -> dict[str, Any]:
     return {"fill_in_the_middle": described}
 
 
-def describe(plan: Plan, n_processes: int, device: str) -> str:
+def describe(plan: Plan, device: str) -> str:
     """Return the line that is printed at the beginning of a run."""
-    length = plan.identity["sequence_length"]
-    computed = n_processes * plan.n_micro_batches * plan.micro_batch_samples
+    length, shares = plan.identity["sequence_length"], plan.mesh.data
+    computed = shares * plan.n_micro_batches * plan.micro_batch_samples
     most = "" if computed == plan.batch_samples else "at most "
     return (
         f"{plan.config.n_parameters:,} weights; {plan.n_steps:,} steps of "
-        f"{plan.batch_samples * length:,} tokens ({n_processes} x {plan.n_micro_batches} x {most}"
+        f"{plan.batch_samples * length:,} tokens ({shares} x {plan.n_micro_batches} x {most}"
         f"{plan.micro_batch_samples} samples of {length:,}); {plan.identity['precision']}, {device}"
     )
 
@@ -271,22 +274,36 @@ def estimated(options: TrainOptions, n_processes: int) -> str:
     config = model_config(options.model, manifest.tokenizer["vocabulary_size"])
     worlds = [n_processes]
     if n_processes == 1:
-        copies = options.dp_replicate
-        worlds = [world for world in ESTIMATED_PROCESSES if not world % copies] or [copies]
-    shards_of_copy(worlds[0], options.dp_replicate)
+        given = options.dp_replicate * (options.dp_shard or 1) * options.cp * options.tp
+        fitting = [world for world in ESTIMATED_PROCESSES if not world % given]
+        worlds = fitting if fitting and options.dp_shard is None else [given]
+    mesh = _mesh(options, worlds[0])
+    check_divisible(mesh, config, options.sequence_length)
     # Runs of a size that needs an estimate are on GPUs, wherever the question is asked.
     compute_bytes = 4 if options.precision == "fp32" else 2
-    return table(_setup(options, config, n_processes, compute_bytes), worlds)
+    return table(_setup(options, config, mesh, compute_bytes), worlds)
+
+
+def _mesh(options: TrainOptions, n_processes: int) -> MeshSizes:
+    return mesh_sizes(
+        n_processes,
+        dp_replicate=options.dp_replicate,
+        dp_shard=options.dp_shard,
+        cp=options.cp,
+        tp=options.tp,
+    )
 
 
 def _setup(
-    options: TrainOptions, config: ModelConfig, n_processes: int, compute_bytes: int
+    options: TrainOptions, config: ModelConfig, mesh: MeshSizes, compute_bytes: int
 ) -> Setup:
     return Setup(
         config,
-        n_processes,
+        mesh.n_processes,
         options.sequence_length,
-        copies=options.dp_replicate,
+        copies=mesh.dp_replicate,
+        cp=mesh.cp,
+        tp=mesh.tp,
         compute_bytes=compute_bytes,
         loss_chunk_tokens=options.loss_chunk_tokens,
         reshard_after_forward=options.reshard_after_forward,

@@ -12,9 +12,8 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 from torch.distributed import distributed_c10d
-from torch.distributed.device_mesh import DeviceMesh
 
-from training.parallel.mesh import make_mesh
+from training.parallel.mesh import Mesh, MeshSizes, make_mesh
 
 START_TIMEOUT = timedelta(seconds=300)
 """How long GPUs wait for each other until the first step is done, which compiles kernels."""
@@ -35,7 +34,7 @@ class Processes(NamedTuple):
     rank: int
     n_processes: int
     device: torch.device
-    mesh: DeviceMesh
+    mesh: Mesh
     for_checkpoints: dist.ProcessGroup  # used by the thread that writes them, and by no other
     for_messages: dist.ProcessGroup
 
@@ -67,13 +66,14 @@ def is_first_here() -> bool:
 
 @contextmanager
 def processes(
-    device_type: str, records: Path | None = None, copies: int = 1
+    device_type: str, records: Path | None = None, sizes: MeshSizes | None = None
 ) -> Iterator[Processes]:
     """Connect the processes, by NCCL between GPUs, and by gloo between CPUs and for checkpoints.
 
-    ``copies`` of the model divide the processes. NCCL's last operations are written to files in the
-    folder ``records`` when one times out. After an error the connections are left as they are: to
-    close them would wait for processes that may never come. The process is to end then.
+    ``sizes`` are those of the mesh, by default FSDP alone. NCCL's last operations are written to
+    files in the folder ``records`` when one times out. After an error the connections are left as
+    they are: to close them would wait for processes that may never come. The process is to end
+    then.
     """
     on_gpus = device_type == "cuda"
     device = torch.device(device_type)
@@ -90,7 +90,7 @@ def processes(
         store = dist.HashStore()  # type: ignore[attr-defined]
         dist.init_process_group(backend, timeout=timeout, store=store, rank=0, world_size=1)
     try:
-        mesh = make_mesh(device_type, dist.get_world_size(), copies)
+        mesh = make_mesh(device_type, sizes or MeshSizes(dp_shard=dist.get_world_size()))
         yield Processes(
             dist.get_rank(), dist.get_world_size(), device, mesh, _host_group(), _host_group()
         )
@@ -108,7 +108,7 @@ def shorten_timeouts(own: Processes) -> None:
     # What was begun under the longer time is done first.
     torch.cuda.synchronize(own.device)
     dist.barrier()
-    for group in (None, *own.mesh.get_all_groups()):
+    for group in (None, *own.mesh.groups()):
         _set_timeout(STEP_TIMEOUT, group)
 
 

@@ -1,4 +1,4 @@
-"""Operations of a training step, the peaks of devices, from which MFU is computed, and memory in use."""
+"""Operations of a training step, peaks of devices, from which MFU comes, and memory in use."""
 
 from __future__ import annotations
 

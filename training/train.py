@@ -97,7 +97,7 @@ def _run(options: TrainOptions) -> int:
         raise ToldError(str(error)) from error
     with (
         deterministic(options.deterministic),
-        processes(device_type, Path(options.output, COLLECTIVES_NAME), options.dp_replicate) as own,
+        processes(device_type, Path(options.output, COLLECTIVES_NAME), plan.mesh) as own,
     ):
         return _train(options, plan, mixture, own)
 
@@ -118,9 +118,9 @@ def _train(options: TrainOptions, plan: Plan, mixture: RunMixture, own: Processe
     with ExitStack() as stack:
         done_steps = _enter_run(run, plan, own, stack)
         if own.is_first:
-            print(describe(plan, own.n_processes, device_name(own.device)), flush=True)
-            if options.dp_replicate > 1:
-                print(described(own.n_processes, options.dp_replicate), flush=True)
+            print(describe(plan, device_name(own.device)), flush=True)
+            if plan.mesh.n_processes > plan.mesh.dp_shard:
+                print(described(plan.mesh), flush=True)
             for line in described_stages(plan):
                 print(line, flush=True)
             _warn_of_export(mixture)

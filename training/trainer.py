@@ -19,25 +19,24 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
-from torch.distributed.tensor import DTensor
 from torch.nn.attention.flex_attention import BlockMask
 
-from tokenizer.checking import marks_of
 from training import checkpoint
 from training.data.loader import share_of_batch, validation_batches
 from training.data.mixture import NO_TOKEN, Validation
-from training.data.tokenizer_file import read_tokenizer
-from training.document_mask import causal_document_mask, document_numbers
+from training.document_mask import causal_document_mask, document_marks, document_numbers
 from training.loss import LanguageModelLoss
 from training.model import Llama
 from training.optimiser import learning_rate, make_optimiser
 from training.options import TrainOptions
+from training.parallel.context import mask_of_part
 from training.parallelize import attention_kernels, free_gathered, materialise, parallelize
 from training.plan import Plan
 from training.processes import Processes, shorten_timeouts
 from training.run_log import RunLog, terminal_line
 from training.stages.staged_loader import RunMixture, loader_of
 from training.stepping.accumulation import accumulate
+from training.stepping.clipping import clip_gradients
 from training.stepping.collection import collected_every
 from training.stepping.hangs import ended_if_hung
 from training.stepping.times import StepTimes
@@ -97,15 +96,17 @@ class Trainer:
         self._loader = loader_of(
             mixture,
             batch_samples=plan.batch_samples,
-            rank=own.rank,
-            world_size=own.n_processes,
+            rank=own.mesh.data_rank,
+            world_size=own.mesh.sizes.data,
             workers=options.workers,
             fill_in_the_middle=plan.fill_in_the_middle,
         )
         self._validation = Validation(
             options.data, sequence_length=plan.validation_length, cache=options.cache
         )
-        self._begin, self._end = _marks(mixture) if options.within_documents else (None, None)
+        self._begin, self._end = (
+            document_marks(mixture) if options.within_documents else (None, None)
+        )
         self._checkpoints = checkpoint.CheckpointWriter(
             run,
             own.for_checkpoints,
@@ -217,15 +218,15 @@ class Trainer:
             tokens_BT1.to(self._own.device, non_blocking=True),
             plan.n_micro_batches,
             self._mask,
-            n_processes=self._own.n_processes,
+            sizes=self._own.mesh.sizes,
             reduce_each=plan.reduce_each,
         )
-        norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.max_gradient_norm)
+        norm = clip_gradients(self.module.parameters(), options.max_gradient_norm)
         self._checkpoints.wait_until_copied()
         self._optimiser.step()
         self._optimiser.zero_grad()
         asked_to_stop = torch.full_like(micro_losses[0], float(self._asked_to_stop))
-        figures = torch.stack([micro_losses.sum(), _whole(norm), asked_to_stop])
+        figures = torch.stack([micro_losses.sum(), norm, asked_to_stop])
         figures = torch.cat([figures, self._times.of_step(waited)])
         dist.all_reduce(figures)
         figures[:3] /= self._own.n_processes
@@ -240,10 +241,12 @@ class Trainer:
         )
 
     def _mask(self, inputs_BT: Tensor) -> Tensor | BlockMask | None:
-        if not self._options.within_documents:
-            return None
-        numbers_BT = document_numbers(inputs_BT, begin=self._begin, end=self._end)
-        return causal_document_mask(numbers_BT)
+        numbers_BT = None
+        if self._options.within_documents:
+            numbers_BT = document_numbers(inputs_BT, begin=self._begin, end=self._end)
+        if (context := self._own.mesh.context) is not None:
+            return mask_of_part(context, inputs_BT, numbers_BT)
+        return None if numbers_BT is None else causal_document_mask(numbers_BT)
 
     def _report(self, step: QueuedStep) -> bool:
         """Check and log a step's figures; return whether to stop.
@@ -297,7 +300,7 @@ class Trainer:
         started = time.perf_counter()
         options, plan, own = self._options, self._plan, self._own
         losses = {}
-        together = plan.micro_batch_samples * own.n_processes
+        together = plan.micro_batch_samples * own.mesh.sizes.data
         for source, n_samples in self._validation.n_samples.items():
             totals = torch.zeros(2, dtype=torch.float64, device=own.device)
             wanted = -(-min(n_samples, options.validation_samples) // together)
@@ -305,14 +308,14 @@ class Trainer:
                 self._validation,
                 source,
                 batch_samples=plan.micro_batch_samples,
-                rank=own.rank,
-                world_size=own.n_processes,
+                rank=own.mesh.data_rank,
+                world_size=own.mesh.sizes.data,
             )
             for _, tokens_BT1 in zip(range(wanted), batches, strict=False):
                 tokens_BT1 = tokens_BT1.to(own.device, non_blocking=True)
                 inputs_BT, targets_BT = tokens_BT1[:, :-1].clamp_min(0), tokens_BT1[:, 1:]
                 totals[0] += self.module(inputs_BT, targets_BT, self._mask(inputs_BT))
-                totals[1] += (targets_BT != NO_TOKEN).sum()
+                totals[1] += (targets_BT != NO_TOKEN).sum() / own.mesh.sizes.cp
             dist.all_reduce(totals)
             losses[source] = float(totals[0] / totals[1])
         free_gathered(self.module)
@@ -335,7 +338,8 @@ class Trainer:
         """
         options, plan, own = self._options, self._plan.of_step(step.number), self._own
         of_step = self._mixture.positions_of_step(step.number, plan.batch_tokens)
-        share = torch.tensor(share_of_batch(plan.batch_samples, own.rank, own.n_processes))
+        mesh = own.mesh
+        share = torch.tensor(share_of_batch(plan.batch_samples, mesh.data_rank, mesh.sizes.data))
         parts = zip(
             share.tensor_split(plan.n_micro_batches), step.micro_losses.tolist(), strict=True
         )
@@ -347,7 +351,7 @@ class Trainer:
         ]
         of_processes: list[list[int]] = [[] for _ in range(own.n_processes)]
         dist.all_gather_object(of_processes, mine, own.for_messages)
-        positions = sorted(position for part in of_processes for position in part)
+        positions = sorted({position for part in of_processes for position in part})
         positions = positions or list(of_step)
         spans = [
             span
@@ -378,18 +382,10 @@ class _Clock:
         self.steps = 0
 
 
-def _whole(norm: Tensor) -> Tensor:
-    """Return the gradient norm over the parts of all processes."""
-    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+def _peak_memory(device: torch.device) -> int:
+    """Return the peak of the memory in use, in bytes: the device's, or this process's on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource
 
-
-def _marks(mixture: RunMixture) -> tuple[int | None, int | None]:
-    """Return the ids of the tokens at documents' begin and end, None where there are none.
-
-    Raises ValueError where the tokenizer is not the one that made the shards.
-    """
-    described = mixture.tokenizer
-    bos, eos = marks_of(read_tokenizer(described), str(described["model"]))
-    if mixture.is_packed:  # what is left of a long document has no begin
-        return None, eos
-    return bos if described["bos"] else None, eos if described["eos"] else None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.samples.corpora import write_corpus
 from training.options import TrainOptions, parse
+from training.parallel.mesh import MeshSizes
 from training.plan import describe, make_plan
 from training.train import main
 
@@ -20,6 +21,8 @@ NEEDED = ["--data", "out", "--model", "10M", "--output", "run"]
         (["--data", "out", "--model", "10M"], "--output"),
         ([*NEEDED, "--model", "11M"], "invalid choice: '11M'"),
         ([*NEEDED, "--max_steps", "0"], "--max_steps 0: must be more than 0"),
+        ([*NEEDED, "--tp", "0"], "--tp 0: must be more than 0"),
+        ([*NEEDED, "--dp_shard", "-1"], "--dp_shard -1: must be more than 0"),
         ([*NEEDED, "--warmup_steps", "-1"], "--warmup_steps -1: must not be negative"),
         ([*NEEDED, "--learning_rate", "nan"], "--learning_rate nan"),
         ([*NEEDED, "--batch", "x"], "--batch"),
@@ -89,7 +92,17 @@ def test_any_number_of_processes(tmp_path: Path, n_processes: int, micro, told: 
     given = ["--sequence_length", "8", "--batch_tokens", str(2048 * 8)]
     given += ["--micro_batch_samples", micro] if micro else []
     plan, _ = make_plan(options(tmp_path, *given), n_processes, "cpu")
-    assert told in describe(plan, n_processes, "CPU")
+    assert told in describe(plan, "CPU")
+
+
+def test_processes_that_divide_samples_or_matrices_share_their_samples(tmp_path: Path) -> None:
+    write_corpus(tmp_path, {"c4": [[range(100)]]}, {"c4": 1.0}, 64 * 8)
+    given = ["--sequence_length", "8", "--batch_tokens", "512", "--cp", "2", "--tp", "2"]
+    plan, _ = make_plan(options(tmp_path, *given), 16, "cpu")
+    assert plan.mesh == MeshSizes(dp_shard=4, cp=2, tp=2)
+    assert "(4 x 2 x 8 samples of 8)" in describe(plan, "CPU")
+    with pytest.raises(ValueError, match="--cp 3: does not divide the 8 tokens of a sample"):
+        make_plan(options(tmp_path, *given[:4], "--cp", "3"), 12, "cpu")
 
 
 def test_an_estimate_starts_nothing(
@@ -110,6 +123,15 @@ def test_an_estimate_starts_nothing(
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines()[2:]] == ["64"] * 3 + ["512"] * 3
     assert "weights 263.3" in printed and "weights 32.9" in printed
+    assert main([*given, "--tp", "8", "--dp_replicate", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[2:]] == ["64"] * 3 + ["512"] * 3
+    assert main([*given, "--tp", "8", "--dp_shard", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[2:]] == ["16"] * 3
+    assert main([*given, "--tp", "5"]) == 2
+    told = "error: --tp 5: does not divide the 64 attention heads\n"
+    assert capsys.readouterr().err == told
 
 
 def test_copies_that_do_not_divide_the_processes_are_refused(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule
 
 from training.loss import LanguageModelLoss
 from training.model import Attention, Llama, ModelConfig, rotary_angles
+from training.parallel.mesh import Mesh
 from training.parallelize import local, materialise, parallelize, weight_name
 from training.processes import processes
 
@@ -18,13 +18,13 @@ CONFIG = ModelConfig(32, 2, 2, 50)
 
 
 @pytest.fixture(scope="module")
-def mesh() -> Iterator[DeviceMesh]:
+def mesh() -> Iterator[Mesh]:
     with processes("cpu") as own:
         yield own.mesh
 
 
 def prepared(
-    mesh: DeviceMesh,
+    mesh: Mesh,
     choice: str,
     compiled: bool = False,
     compute_dtype: torch.dtype = torch.float32,
@@ -53,7 +53,7 @@ def loss_and_gradients(module: LanguageModelLoss) -> tuple[float, dict[str, torc
 
 
 @pytest.mark.parametrize("choice", ["none", "selective", "full"])
-def test_recomputed_activations_give_the_same_gradients(mesh: DeviceMesh, choice: str) -> None:
+def test_recomputed_activations_give_the_same_gradients(mesh: Mesh, choice: str) -> None:
     module = prepared(mesh, choice)
     loss, gradients = loss_and_gradients(module)
     plain = LanguageModelLoss(Llama(CONFIG))
@@ -66,7 +66,7 @@ def test_recomputed_activations_give_the_same_gradients(mesh: DeviceMesh, choice
     torch.testing.assert_close(gradients, plain_gradients, rtol=1e-5, atol=1e-7)
 
 
-def test_full_recomputation_runs_every_block_twice(mesh: DeviceMesh) -> None:
+def test_full_recomputation_runs_every_block_twice(mesh: Mesh) -> None:
     counts = {}
     for choice in ("none", "full"):
         module, calls = prepared(mesh, choice), []
@@ -79,7 +79,7 @@ def test_full_recomputation_runs_every_block_twice(mesh: DeviceMesh) -> None:
 
 
 @pytest.mark.parametrize("choice", ["none", "selective", "full"])
-def test_rotary_angles_stay_float32_where_the_rest_is_bf16(mesh: DeviceMesh, choice: str) -> None:
+def test_rotary_angles_stay_float32_where_the_rest_is_bf16(mesh: Mesh, choice: str) -> None:
     """In bf16 the angles of far positions would be those of their neighbours."""
     module = prepared(mesh, choice, compute_dtype=torch.bfloat16)
     seen: list[tuple[torch.Tensor, ...]] = []
@@ -98,21 +98,21 @@ def test_rotary_angles_stay_float32_where_the_rest_is_bf16(mesh: DeviceMesh, cho
         assert weight.grad is not None and weight.grad.dtype == torch.float32, name
 
 
-def test_one_process_holds_its_weights_once(mesh: DeviceMesh) -> None:
+def test_one_process_holds_its_weights_once(mesh: Mesh) -> None:
     """FSDP would copy what it gathers, also where there is nothing to gather or to cast."""
     assert not isinstance(prepared(mesh, "none"), FSDPModule)
     assert isinstance(prepared(mesh, "none", compute_dtype=torch.bfloat16), FSDPModule)
 
 
 @pytest.mark.slow
-def test_compiled_blocks_and_loss_give_the_same(mesh: DeviceMesh) -> None:
+def test_compiled_blocks_and_loss_give_the_same(mesh: Mesh) -> None:
     loss, gradients = loss_and_gradients(prepared(mesh, "none", compiled=True))
     plain_loss, plain_gradients = loss_and_gradients(prepared(mesh, "none"))
     assert loss == pytest.approx(plain_loss, rel=1e-6)
     torch.testing.assert_close(gradients, plain_gradients, rtol=1e-4, atol=1e-6)
 
 
-def test_initial_weights_have_their_deviation(mesh: DeviceMesh) -> None:
+def test_initial_weights_have_their_deviation(mesh: Mesh) -> None:
     module = prepared(mesh, "full")
     weights = {
         weight_name(name): local(weight).detach() for name, weight in module.named_parameters()

@@ -32,7 +32,7 @@ def as_on_gpus(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     monkeypatch.setattr(dist, "new_group", group)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: calls.append(("synchronize", 0)))
-    monkeypatch.setattr(module, "make_mesh", lambda kind, n_processes, copies: _Mesh())
+    monkeypatch.setattr(module, "make_mesh", lambda kind, sizes: _Mesh())
     monkeypatch.setattr(module, "_set_timeout", lambda time, of: calls.append(("set", time)))
     for name in ("TRACE_BUFFER_SIZE", "DUMP_ON_TIMEOUT", "DEBUG_INFO_TEMP_FILE"):
         monkeypatch.setenv(f"TORCH_NCCL_{name}", "")  # so that it is put back afterwards
@@ -41,7 +41,7 @@ def as_on_gpus(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 class _Mesh:
-    def get_all_groups(self) -> list[None]:
+    def groups(self) -> list[None]:
         return [None, None]
 
 
@@ -64,7 +64,7 @@ def test_gpus_wait_longer_at_the_start(as_on_gpus, tmp_path: Path) -> None:
 def test_the_time_can_be_set_in_the_installed_pytorch() -> None:
     with processes("cpu") as own:
         module._set_timeout(STEP_TIMEOUT, None)
-        module._set_timeout(STEP_TIMEOUT, *own.mesh.get_all_groups())
+        module._set_timeout(STEP_TIMEOUT, *own.mesh.groups())
         assert own.for_checkpoints is not own.for_messages
 
 

@@ -69,12 +69,18 @@ def choose(setup: Setup, share: int, wishes: Wishes, device_bytes: int | None) -
     assert limit is not None
     raise ValueError(
         f"a model of {setup.config.n_parameters:,} weights on {setup.n_processes} processes"
-        f"{f' in {setup.copies} copies' if setup.copies > 1 else ''} takes "
+        f"{_divided(setup)} takes "
         f"{smallest.memory.total / 1e9:.1f} GB on each device ({smallest.memory.described()}), and "
         f"{limit / 1e9:.1f} GB are there, {USABLE_FRACTION:.0%} of the device's memory: start more "
         f"processes, or a smaller model"
         + (", or leave checkpointing and micro-batch to the trainer" if any(wishes[:2]) else "")
     )
+
+
+def _divided(setup: Setup) -> str:
+    copies = f" in {setup.copies} copies" if setup.copies > 1 else ""
+    sizes = {"tp": setup.tp, "cp": setup.cp}
+    return copies + "".join(f" with {name} {size}" for name, size in sizes.items() if size > 1)
 
 
 def _choice(setup: Setup, share: int, mode: str, size: int, reduce_each: bool) -> Choice:

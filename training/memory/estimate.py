@@ -32,11 +32,18 @@ class Setup(NamedTuple):
     n_micro_batches: int = 1  # of a step
     reduce_each: bool = True  # gradients after every micro-batch, not once a step
     copies: int = 1  # of the model, each divided over a part of the processes
+    tp: int = 1  # processes that divide matrices and vocabulary
+    cp: int = 1  # processes that divide the tokens of a sample
 
     @property
     def n_shards(self) -> int:
-        """The number of processes that share a copy of the model."""
-        return self.n_processes // self.copies
+        """The number of processes over which FSDP divides the weights that ``tp`` leaves."""
+        return self.n_processes // self.copies // self.tp
+
+    @property
+    def n_tokens(self) -> int:
+        """The number of tokens of a micro-batch that a process computes."""
+        return self.micro_batch_samples * self.sequence_length // self.cp
 
 
 class Memory(NamedTuple):
@@ -79,9 +86,9 @@ class _Sizes(NamedTuple):
         return self.embedding + self.n_blocks * self.block + self.head
 
 
-def _sizes(config: ModelConfig) -> _Sizes:
-    matrix = config.vocabulary_size * config.dim
-    block = 4 * config.dim**2 + 3 * config.dim * config.hidden_dim + 2 * config.dim
+def _sizes(config: ModelConfig, tp: int) -> _Sizes:
+    matrix = config.vocabulary_size * config.dim // tp
+    block = (4 * config.dim**2 + 3 * config.dim * config.hidden_dim) // tp + 2 * config.dim
     return _Sizes(matrix, block, matrix + config.dim, config.n_layers)
 
 
@@ -90,21 +97,33 @@ def saved_activations(setup: Setup) -> int:
 
     A layer keeps, in numbers of a token: its input (``full``); also what matrix products and
     attention made, but for the last product, which is only added (``selective``); or what the
-    backward pass of a compiled layer reads (``none``).
+    backward pass of a compiled layer reads (``none``). Tensor parallelism divides them, but for the
+    inputs of attention and feed-forward. Keys and values are there of whole samples.
     """
     d, f = setup.config.dim, setup.config.hidden_dim
-    of_token = {"none": 9 * d + 3 * f, "selective": 6 * d + 2 * f, "full": d}
-    return setup.config.n_layers * of_token[setup.checkpointing] * _token_bytes(setup)
+    of_token = {
+        "none": (9 + 2 * (setup.cp - 1)) * d + 3 * f,
+        "selective": 6 * d + 2 * f,
+        "full": d,
+    }[setup.checkpointing]
+    if setup.checkpointing == "none":
+        of_token += _whole(setup, 2 * d)
+    return setup.config.n_layers * of_token // setup.tp * _token_bytes(setup)
+
+
+def _whole(setup: Setup, numbers: int) -> int:
+    """Return what has to be added to numbers that tensor parallelism does not divide."""
+    return (setup.tp - 1) * numbers
 
 
 def _token_bytes(setup: Setup) -> int:
     """Return the bytes of one number of every token of a micro-batch."""
-    return setup.compute_bytes * setup.micro_batch_samples * setup.sequence_length
+    return setup.compute_bytes * setup.n_tokens
 
 
 def _moments(setup: Setup) -> Iterator[Memory]:
     """Yield the moments of a step that may be the fullest."""
-    sizes, shards = _sizes(setup.config), setup.n_shards
+    sizes, shards = _sizes(setup.config, setup.tp), setup.n_shards
     always = Memory(
         weights=FLOAT_BYTES * sizes.all / shards, optimiser=2 * FLOAT_BYTES * sizes.all / shards
     )
@@ -121,12 +140,15 @@ def _sum(one: Memory, other: Memory) -> Memory:
 def _moments_of_loss(setup: Setup, sizes: _Sizes) -> Iterator[Memory]:
     """Yield the end of the forward pass, and the beginning of the backward pass."""
     config, c = setup.config, setup.compute_bytes
-    n_tokens = setup.micro_batch_samples * setup.sequence_length
+    n_tokens = setup.n_tokens
     # The last layer's output, normalised, and what the norm keeps in float32.
-    activations = saved_activations(setup) + 5 * config.dim * _token_bytes(setup)
-    if setup.loss_chunk_tokens:
+    of_token = (5 * config.dim + _whole(setup, config.dim)) // setup.tp
+    activations = saved_activations(setup) + of_token * _token_bytes(setup)
+    if setup.loss_chunk_tokens or setup.tp > 1:
         # Gradients by hidden states and by the head's weights are there already.
-        logits = 4 * FLOAT_BYTES * config.vocabulary_size * min(setup.loss_chunk_tokens, n_tokens)
+        copies = 4 if setup.tp == 1 else 2
+        logits = copies * FLOAT_BYTES * config.vocabulary_size // setup.tp
+        logits *= min(setup.loss_chunk_tokens or n_tokens, n_tokens)
         logits += (FLOAT_BYTES + c) * sizes.head + config.dim * _token_bytes(setup)
         forward, backward = logits, logits
     else:
@@ -145,7 +167,7 @@ def _moments_of_block(setup: Setup, sizes: _Sizes, number: int) -> Iterator[Memo
     config, c, shards = setup.config, setup.compute_bytes, setup.n_shards
     later = sizes.n_blocks - 1 - number
     done = sizes.head + later * sizes.block
-    product = c * config.dim * config.hidden_dim  # a gradient of the feed-forward layer
+    product = c * config.dim * config.hidden_dim // setup.tp  # a gradient of the feed-forward layer
     before = number * saved_activations(setup) / sizes.n_blocks
     here = _token_bytes(setup)
     ahead = sizes.block if number and setup.n_processes > 1 else 0
@@ -156,10 +178,12 @@ def _moments_of_block(setup: Setup, sizes: _Sizes, number: int) -> Iterator[Memo
         gradients += FLOAT_BYTES * (sizes.block if later else sizes.head)
     for of_weights, of_tokens in (
         (product, 16 * config.dim + 6 * config.hidden_dim),
-        (3 * product, 23 * config.dim),
+        (3 * product, (23 + 4 * (setup.cp - 1)) * config.dim),
         (c * sizes.block, 14 * config.dim),
     ):
-        yield Memory(0, 0, gradients + of_weights, gathered, before + of_tokens * here)
+        # Inputs of attention and feed-forward are whole, and so are their gradients.
+        of_process = (of_tokens + _whole(setup, 2 * config.dim)) // setup.tp
+        yield Memory(0, 0, gradients + of_weights, gathered, before + of_process * here)
 
 
 def _earlier_gradients(setup: Setup, n_weights: int) -> float:
@@ -173,7 +197,7 @@ def _gathered(setup: Setup, in_use: int, remaining: int) -> int:
     """Return the bytes of gathered weights: of those in use, or of all until their last use."""
     if not _is_reduced(setup):
         return 0  # the master weights are used as they are
-    kept = setup.n_processes == 1 or not setup.reshard_after_forward
+    kept = setup.n_shards * setup.copies == 1 or not setup.reshard_after_forward
     return setup.compute_bytes * (max(in_use, remaining) if kept else in_use)
 
 

@@ -19,6 +19,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.nn.attention.flex_attention import BlockMask
 
 from training.data.mixture import NO_TOKEN
+from training.parallel.mesh import MeshSizes
 
 Mask = Tensor | BlockMask | None
 
@@ -38,21 +39,22 @@ def accumulate(
     n_micro_batches: int,
     mask: Callable[[Tensor], Mask],
     *,
-    n_processes: int,
+    sizes: MeshSizes,
     reduce_each: bool,
 ) -> Tensor:
     """Compute the gradients of a step; return the losses of this process's micro-batches.
 
     The gradients are those of the mean loss over all targets of all processes, whatever each one's
     share of them. The sum of the losses, averaged over processes, is this mean. The reduction of
-    ``module`` averages over processes, if there are several. With ``reduce_each`` gradients are
+    ``module`` averages over all processes but those that divide matrices; with context parallelism,
+    each computes a part of its samples' targets. With ``reduce_each`` gradients are
     reduced after every micro-batch, without waiting for it, within a copy of the model. Otherwise
     they are kept whole until the last one: fewer operations between processes, and more memory.
     """
     sharded = module if isinstance(module, FSDPModule) else None
     n_targets = (tokens_BT1[:, 1:] != NO_TOKEN).sum()
     dist.all_reduce(n_targets)
-    targets_of_each = n_targets / n_processes
+    targets_of_each = n_targets / (sizes.n_processes * sizes.cp)
     losses = []
     for i, micro_BT1 in enumerate(micro_batches(tokens_BT1, n_micro_batches)):
         is_last = i == n_micro_batches - 1
@@ -61,7 +63,7 @@ def accumulate(
             sharded.set_requires_gradient_sync(is_last or reduce_each)
             # Copies of the model, if there are several, add their gradients up once a step.
             sharded.set_requires_all_reduce(is_last)
-            if n_processes == 1:
+            if sizes.data * sizes.cp == 1:
                 # The weights, cast to the type of computation, are kept for the next micro-batch.
                 sharded.set_reshard_after_backward(is_last)
         inputs_BT, targets_BT = micro_BT1[:, :-1].clamp_min(0), micro_BT1[:, 1:]

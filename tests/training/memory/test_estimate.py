@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,10 @@ from training.loss import LanguageModelLoss
 from training.memory.estimate import Setup, estimate, saved_activations
 from training.model import MODELS, Llama
 from training.optimiser import make_optimiser
-from training.parallel.mesh import make_mesh
+from training.parallel.context import mask_of_part
+from training.parallel.mesh import Mesh, MeshSizes, make_mesh
 from training.parallelize import parallelize
-from training.stepping.accumulation import accumulate
+from training.stepping.accumulation import Mask, accumulate
 
 LENGTH = 2048
 WITHIN = 0.05
@@ -64,30 +66,44 @@ def tracked(setup: Setup) -> float:
     """Return the peak of a step of the trainer on tensors without data, in bytes."""
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=setup.n_processes)
     try:
-        mesh = make_mesh("cpu", setup.n_processes, setup.copies)
-        with torch.device("meta"):
-            module = LanguageModelLoss(Llama(setup.config), setup.loss_chunk_tokens)
-        parallelize(
-            module, mesh, activation_checkpointing=setup.checkpointing, compiled=False,
-            compute_dtype=torch.bfloat16, reshard_after_forward=setup.reshard_after_forward,
-        )  # fmt: skip
+        sizes = MeshSizes(setup.copies, setup.n_shards // setup.cp, setup.cp, setup.tp)
+        mesh = make_mesh("cpu", sizes)
+        # With divided matrices, PyTorch finds out once how the result of each operation is divided,
+        # by tensors that the tracker would count. So another model goes through the steps before.
+        modules = [prepared(setup, mesh) for _ in range(1 if setup.tp == 1 else 2)]
+
+        def mask(inputs: torch.Tensor) -> Mask:
+            return None if mesh.context is None else mask_of_part(mesh.context, inputs, None)
+
         with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module.to_empty(device="cpu")
-            optimiser = make_optimiser(module, weight_decay=0.1)
             n_samples = setup.micro_batch_samples * setup.n_micro_batches
             tokens_BT1 = torch.zeros(n_samples, LENGTH + 1, dtype=torch.int64)
-            with FSDPMemTracker(module, optimiser) as tracker:
-                for _ in range(2):
-                    accumulate(
-                        module, tokens_BT1, setup.n_micro_batches, lambda inputs: None,
-                        n_processes=setup.n_processes, reduce_each=setup.reduce_each,
-                    )  # fmt: skip
-                    optimiser.step()
-                    optimiser.zero_grad()
+            for module in modules:
+                module.to_empty(device="cpu")
+                optimiser = make_optimiser(module, weight_decay=0.1)
+                tracker = FSDPMemTracker(module, optimiser)
+                with tracker if module is modules[-1] else nullcontext():
+                    for _ in range(2):
+                        accumulate(
+                            module, tokens_BT1, setup.n_micro_batches, mask,
+                            sizes=sizes, reduce_each=setup.reduce_each,
+                        )  # fmt: skip
+                        optimiser.step()
+                        optimiser.zero_grad()
         return tracker.get_tracker_snapshot("peak")[torch.device("cpu")]["Total"]
     finally:
         dist.destroy_process_group()
+
+
+def prepared(setup: Setup, mesh: Mesh) -> LanguageModelLoss:
+    with torch.device("meta"):
+        module = LanguageModelLoss(Llama(setup.config), setup.loss_chunk_tokens)
+    parallelize(
+        module, mesh, activation_checkpointing=setup.checkpointing, compiled=False,
+        compute_dtype=torch.bfloat16, reshard_after_forward=setup.reshard_after_forward,
+    )  # fmt: skip
+    return module
 
 
 @pytest.mark.slow
@@ -100,6 +116,8 @@ def tracked(setup: Setup) -> float:
         {"checkpointing": "full", "n_micro_batches": 2, "reduce_each": False},
         {"checkpointing": "full", "reshard_after_forward": False},
         {"checkpointing": "full", "n_micro_batches": 2, "copies": 8},
+        {"checkpointing": "full", "n_micro_batches": 2, "tp": 8},
+        {"checkpointing": "full", "micro_batch_samples": 8, "cp": 4},
     ],
 )
 def test_what_a_tracker_finds(changed: dict) -> None:

@@ -27,9 +27,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from training.loss import LanguageModelLoss
 from training.model import MODELS, Llama
 from training.optimiser import make_optimiser
-from training.parallel.mesh import make_mesh
+from training.parallel.mesh import MeshSizes, make_mesh
 from training.parallelize import parallelize
 from training.stepping.accumulation import accumulate
+from training.stepping.clipping import clip_gradients
 
 LENGTH = 2048
 CONFIG = MODELS["65B"]
@@ -80,7 +81,8 @@ def step(world: World, n_layers: int, activation_checkpointing: str = "full") ->
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=world.n_processes)
     counts: list[Counter[str]] = []
     try:
-        mesh = make_mesh("cpu", world.n_processes, world.copies)
+        sizes = MeshSizes(world.copies, world.n_processes // world.copies)
+        mesh = make_mesh("cpu", sizes)
         with torch.device("meta"):
             module = LanguageModelLoss(Llama(replace(CONFIG, n_layers=n_layers)))
         parallelize(
@@ -102,11 +104,10 @@ def step(world: World, n_layers: int, activation_checkpointing: str = "full") ->
             module.register_forward_hook(note)
             accumulate(
                 module, torch.zeros(1, LENGTH + 1, dtype=torch.int64), 1, lambda inputs: None,
-                n_processes=world.n_processes, reduce_each=True,
+                sizes=sizes, reduce_each=True,
             )  # fmt: skip
             note()
-            norm = torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-            assert isinstance(norm, DTensor) and norm.full_tensor().shape == ()
+            clip_gradients(module.parameters(), 1.0)
             note()
             optimiser.step()
             note()
@@ -145,7 +146,7 @@ def assert_sent(step: Step, world: World, n_layers: int) -> None:
     assert step.forward == {GATHER: groups(n_layers)}
     assert step.backward == {GATHER: n_layers, REDUCE: groups(n_layers), **copies}
     # The norm is added up over all weights first, and a copy has the whole of it.
-    assert step.clipping == {"all_reduce": 1}
+    assert step.clipping == {OVER_COPIES: 1}
     assert step.optimiser == step.state == {}
 
 

@@ -15,13 +15,15 @@ from training.data.loader import share_of_batch
 from training.data.mixture import NO_TOKEN
 from training.loss import LanguageModelLoss
 from training.model import Llama, ModelConfig
-from training.parallel.mesh import make_mesh
+from training.parallel.context import mask_of_part
+from training.parallel.mesh import Mesh, MeshSizes, make_mesh
 from training.parallelize import materialise, parallelize, weight_name
 from training.processes import processes
-from training.stepping.accumulation import accumulate, micro_batches
+from training.stepping.accumulation import Mask, accumulate, micro_batches
 
 CONFIG = ModelConfig(32, 2, 2, 50)
 N_SAMPLES, LENGTH = 4, 8
+EIGHT = MeshSizes(dp_shard=8)
 
 
 def samples() -> torch.Tensor:
@@ -33,7 +35,7 @@ def samples() -> torch.Tensor:
     return tokens_BT1
 
 
-def prepared(mesh, *, reshard_after_forward: bool = True) -> LanguageModelLoss:
+def prepared(mesh: Mesh, *, reshard_after_forward: bool = True) -> LanguageModelLoss:
     with torch.device("meta"):
         module = LanguageModelLoss(Llama(CONFIG))
     parallelize(
@@ -50,7 +52,7 @@ def step(own, reduce_each: bool, n_micro_batches: int) -> tuple[float, dict[str,
     share = share_of_batch(N_SAMPLES, own.rank, own.n_processes)
     losses = accumulate(
         module, samples()[share.start : share.stop], n_micro_batches, lambda inputs: None,
-        n_processes=own.n_processes, reduce_each=reduce_each,
+        sizes=own.mesh.sizes, reduce_each=reduce_each,
     )  # fmt: skip
     loss = losses.sum()
     dist.all_reduce(loss)
@@ -64,8 +66,7 @@ def step(own, reduce_each: bool, n_micro_batches: int) -> tuple[float, dict[str,
 
 def one_of_three(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=3)
-    mesh = dist.device_mesh.init_device_mesh("cpu", (3,))
-    own = _Own(rank, 3, mesh)
+    own = _Own(rank, 3, make_mesh("cpu", MeshSizes(dp_shard=3)))
     results = {
         (reduce_each, n): step(own, reduce_each, n)
         for reduce_each, n in ((True, 2), (False, 2), (False, 3))
@@ -76,7 +77,7 @@ def one_of_three(rank: int, folder: str) -> None:
 
 
 class _Own:
-    def __init__(self, rank: int, n_processes: int, mesh) -> None:
+    def __init__(self, rank: int, n_processes: int, mesh: Mesh) -> None:
         self.rank, self.n_processes, self.mesh = rank, n_processes, mesh
 
 
@@ -97,18 +98,23 @@ def test_three_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
 
 
 def collectives(
-    n_micro_batches: int, *, reduce_each: bool, reshard: bool, copies: int = 1, n_processes: int = 8
+    n_micro_batches: int, *, reduce_each: bool, reshard: bool, sizes: MeshSizes = EIGHT
 ) -> dict[str, int]:
-    """Count the operations between processes in a step, as the first of ``n_processes``."""
+    """Count the operations between processes in a step, as the first of a mesh."""
+    n_processes = sizes.n_processes
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=n_processes)
     try:
-        module = prepared(make_mesh("cpu", n_processes, copies), reshard_after_forward=reshard)
+        mesh = make_mesh("cpu", sizes)
+        module = prepared(mesh, reshard_after_forward=reshard)
         module.to_empty(device="cpu")
+
+        def mask(inputs: torch.Tensor) -> Mask:
+            return None if mesh.context is None else mask_of_part(mesh.context, inputs, None)
+
         with CommDebugMode() as counter:
             accumulate(
-                module, samples(), n_micro_batches, lambda inputs: None,
-                n_processes=n_processes, reduce_each=reduce_each,
-            )  # fmt: skip
+                module, samples(), n_micro_batches, mask, sizes=sizes, reduce_each=reduce_each
+            )
         return {str(name).rpartition(".")[2]: n for name, n in counter.get_comm_counts().items()}
     finally:
         dist.destroy_process_group()
@@ -134,7 +140,7 @@ def test_copies_add_their_gradients_up_once_a_step(
 ) -> None:
     alone = collectives(4, reduce_each=reduce_each, reshard=True)
     several = collectives(
-        4, reduce_each=reduce_each, reshard=True, copies=copies, n_processes=n_processes
+        4, reduce_each=reduce_each, reshard=True, sizes=MeshSizes(copies, n_processes // copies)
     )
     # One for each of the four groups of weights.
     assert several == {**alone, "allreduce_": alone["allreduce_"] + 4}
@@ -156,3 +162,18 @@ def test_micro_batches_are_even_and_never_empty(n_samples: int, number: int) -> 
     assert all((part == NO_TOKEN).all() and len(part) == 1 for part in parts[len(full) :])
     if full:
         assert torch.equal(torch.cat(full), tokens_BT1)
+
+
+@pytest.mark.parametrize("sizes", [MeshSizes(2, 16, 1, 2), MeshSizes(8, 32, 4, 2)])
+def test_what_divided_matrices_and_tokens_send(sizes: MeshSizes) -> None:
+    """Beside what FSDP sends: two layers, each of attention and feed-forward, forth and back."""
+    alone = collectives(1, reduce_each=True, reshard=True, sizes=MeshSizes(2, 16))
+    found = collectives(1, reduce_each=True, reshard=True, sizes=sizes)
+    parts = CONFIG.n_layers * 2
+    context = CONFIG.n_layers if sizes.cp > 1 else 0
+    # The embedding's sums are divided by tokens, and the loss gathers hidden states.
+    assert found.pop("all_gather_into_tensor") == 2 * parts + 2 + context
+    assert found.pop("reduce_scatter_tensor") == 2 * parts + 2 + context
+    # The gradients of the norms' weights; largest logit, and sums over the vocabulary.
+    assert found.pop("all_reduce") == parts + 1
+    assert found == {**alone, "allreduce_": alone["allreduce_"] + 2}
