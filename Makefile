@@ -34,7 +34,7 @@ demo: $(STAMP)
 
 # What tests need is fetched and compiled side by side.
 test:
-	$(MAKE) --jobs 2 --output-sync $(TEST_STAMP) kenlm-tools chromium $(EXPORT_READERS) \
+	$(MAKE) --jobs 2 --output-sync --no-print-directory $(TEST_STAMP) kenlm-tools chromium $(EXPORT_READERS) \
 		$(if $(shell command -v mvn),spark-job-server $(HADOOP)) $(DATAFLOW_STAMP) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 

@@ -380,12 +380,3 @@ class _Clock:
         self.started = started
         self.waited = 0.0  # seconds of waiting for data
         self.steps = 0
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Return the peak of the memory in use, in bytes: the device's, or this process's on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
