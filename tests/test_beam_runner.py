@@ -276,4 +276,4 @@ def test_options_that_are_unknown_here_go_to_beam():
 
 def test_the_readme_names_every_recipe_and_no_other():
     named = set(re.findall(r"recipes/(\w+\.yaml)", (ROOT / "README.md").read_text()))
-    assert named == {path.name for path in (ROOT / "recipes").iterdir()}
+    assert named == {path.name for path in (ROOT / "recipes").glob("*.yaml")}

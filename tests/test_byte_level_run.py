@@ -18,7 +18,7 @@ from tests.support.byte_level import END, SEVERAL_SCRIPTS, train
 from tests.support.runs import ROOT, run_demo
 from tokenizer.shards import ShardReader
 from training.data.mixture import Mixture
-from training.trainer import _marks
+from training.document_mask import document_marks
 
 pytestmark = pytest.mark.slow
 PLACE = "c4/train-00000"
@@ -104,7 +104,7 @@ def test_the_judge_reads_their_tokens(run: Path, folder: Path) -> None:
 
 
 def test_the_trainer_knows_the_marks(run: Path) -> None:
-    assert _marks(Mixture(str(run), sequence_length=8, seed=1)) == (None, 0)
+    assert document_marks(Mixture(str(run), sequence_length=8, seed=1)) == (None, 0)
 
 
 @pytest.mark.parametrize(
