@@ -26,7 +26,7 @@ fetch() {
 # first_of KIND: the first file of that kind in a dump of Common Crawl.
 first_of() {
     fetch "data.commoncrawl.org/crawl-data/CC-MAIN-2019-30/$1.paths.gz" "lists/$1.paths.gz"
-    gzip -dc "$folder/lists/$1.paths.gz" | head -n 1
+    gzip -dc "$folder/lists/$1.paths.gz" | sed -n 1p # which reads to the end, as gzip wants
 }
 
 # The beginnings of large files: their formats are cut at any record.

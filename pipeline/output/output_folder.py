@@ -22,6 +22,7 @@ from pipeline.output.differences import what_changed
 from pipeline.output.guard import guarded
 from pipeline.output.layout import (
     DATA_CARD_NAME,
+    EVENTS_NAME,
     INDEXES_FOLDER,
     KEPT_FOLDER,
     MANIFEST_NAME,
@@ -192,6 +193,7 @@ def _has_made(output: str) -> bool:
         PLAN_NAME,
         RUN_NAME,
         COMMAND_NAME,
+        EVENTS_NAME,
         "work/workers.log",
     }
     passing = (f"{whole_files.TEMPORARY_FOLDER}/", f"{PROGRESS_FOLDER}/")
