@@ -48,7 +48,37 @@ class Draws(NamedTuple):
     begin: Int64s  # location of the sample in the stream, in tokens; if packed, its number
 
 
-class Mixture:
+class DrawnSamples:
+    """Samples and their documents by position, of whatever says which sample a position draws."""
+
+    _streams: Streams
+    _samples: Concatenated | PackedStreams
+
+    def draws(self, positions: npt.ArrayLike) -> Draws:
+        """Return the samples that positions draw. Raises ValueError for one that draws none."""
+        raise NotImplementedError
+
+    def samples(self, positions: npt.ArrayLike) -> Int64s:
+        """Read the samples at positions, as ``tokens_BT1``.
+
+        Raises as :meth:`draws` does, and ValueError, with the file's name, for a shard that is
+        missing or damaged.
+        """
+        draws = self.draws(positions)
+        return self._samples.read(draws.stream, draws.begin)
+
+    def sources_of(self, positions: npt.ArrayLike) -> list[str]:
+        """Return the source of the sample at each position. Raises as :meth:`draws` does."""
+        streams = self._streams.streams
+        return [streams[stream].source for stream in self.draws(positions).stream.tolist()]
+
+    def documents_of(self, position: int) -> list[DocumentSpan]:
+        """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
+        draws = self.draws([position])
+        return self._samples.documents(int(draws.stream[0]), int(draws.begin[0]))
+
+
+class Mixture(DrawnSamples):
     """The training samples by position, 0 to ``n_samples - 1``.
 
     The sample at a position depends only on the corpus, the sequence length, the token budget and
@@ -123,24 +153,6 @@ class Mixture:
         epoch = earlier // size
         sample = permuted(earlier % size, size, epoch_keys(self._keys[stream], epoch))
         return Draws(stream, epoch, sample, self._samples.places(stream, epoch, sample))
-
-    def samples(self, positions: npt.ArrayLike) -> Int64s:
-        """Read the samples at positions, as ``tokens_BT1``.
-
-        Raises ValueError for a position outside of the mixture, and, with the file's name, for a
-        shard that is missing or damaged.
-        """
-        draws = self.draws(positions)
-        return self._samples.read(draws.stream, draws.begin)
-
-    def sources_of(self, positions: npt.ArrayLike) -> list[str]:
-        """Return the source of the sample at each position. Raises as :meth:`draws` does."""
-        return [self.streams[stream].source for stream in self.draws(positions).stream.tolist()]
-
-    def documents_of(self, position: int) -> list[DocumentSpan]:
-        """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
-        draws = self.draws([position])
-        return self._samples.documents(int(draws.stream[0]), int(draws.begin[0]))
 
     def positions_of_step(self, step: int, batch_tokens: int) -> range:
         """Return the positions of a training step. The first step is 1.

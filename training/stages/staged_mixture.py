@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from training.data.files import corpus_files
 from training.data.manifest import MANIFEST_NAME, Shard, parse_manifest
-from training.data.mixture import NO_TOKEN, Draws, stream_key
+from training.data.mixture import NO_TOKEN, DrawnSamples, Draws, stream_key
 from training.data.order import MAX_SAMPLES, Int64s, epoch_keys, permuted
 from training.data.packed_streams import PackedStreams
 from training.data.packing import BEST_FIT
@@ -201,7 +201,7 @@ class StagedMixture:
         return self.stage_of(min(max(position, 1), self.n_samples) - 1)
 
 
-class StageSamples:
+class StageSamples(DrawnSamples):
     """The samples of one stage, by their positions among those of all stages."""
 
     def __init__(
@@ -269,25 +269,6 @@ class StageSamples:
             (earlier - low)[inner], (last - low)[inner], keys[inner]
         )
         return Draws(stream, epoch, sample, (cursor + sample * step) % size)
-
-    def samples(self, positions: npt.ArrayLike) -> Int64s:
-        """Read the samples at positions, as ``tokens_BT1``.
-
-        Raises ValueError for a position outside of the stage, and, with the file's name, for a
-        shard that is missing or damaged.
-        """
-        draws = self.draws(positions)
-        return self._samples.read(draws.stream, draws.begin)
-
-    def sources_of(self, positions: npt.ArrayLike) -> list[str]:
-        """Return the source of the sample at each position. Raises as :meth:`draws` does."""
-        streams = self._streams.streams
-        return [streams[stream].source for stream in self.draws(positions).stream.tolist()]
-
-    def documents_of(self, position: int) -> list[DocumentSpan]:
-        """Return the documents of the sample at a position. Raises as :meth:`samples` does."""
-        draws = self.draws([position])
-        return self._samples.documents(int(draws.stream[0]), int(draws.begin[0]))
 
     def state(self, position: int) -> dict[str, Any]:
         """Return the state at a position that this stage has come to."""
